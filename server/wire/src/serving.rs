@@ -1,0 +1,89 @@
+//! Deployments: a model version behind the gateway.
+
+use crate::jobs::Resources;
+
+wire! {
+    /// `PUT /api/v1/deployments/{name}`: makes it, or rolls it to another version without a failed request.
+    #[serde(deny_unknown_fields)]
+    pub struct PutDeployment {
+        pub model: String,
+        /// A version number or `@alias`; kept as the number it means now.
+        pub version: String,
+        #[serde(default)]
+        pub resources: Resources,
+    }
+
+    #[derive(Copy, Eq)]
+    #[serde(rename_all = "snake_case")]
+    pub enum DeploymentState {
+        /// First revision is starting; nothing answers yet.
+        Starting,
+        /// The live revision answers.
+        Ready,
+        /// The live revision answers while a newer one starts.
+        Updating,
+        /// The newest revision failed; the one before, if any, still answers.
+        Failed,
+        /// Going away.
+        Deleting,
+    }
+
+    /// `GET /api/v1/deployments` answers `Page<DeploymentSummary>`.
+    pub struct DeploymentSummary {
+        pub name: String,
+        pub model: String,
+        /// The version that answers now, else the one that is to.
+        pub version: i64,
+        pub state: DeploymentState,
+        pub reason: Option<String>,
+        /// Path under the web address: `/serve/{name}/invocations`.
+        pub endpoint: String,
+        pub updated_at: i64,
+        pub traffic: Traffic,
+    }
+
+    /// Requests of the last hour.
+    pub struct Traffic {
+        pub requests: u64,
+        /// Answers of 500 and above, and requests that got no answer.
+        pub errors: u64,
+        pub p50_ms: Option<f64>,
+        pub p95_ms: Option<f64>,
+        pub p99_ms: Option<f64>,
+    }
+
+    /// `GET /api/v1/deployments/{name}`. Logs of the live revision: `…/log`, `…/log/stream`, as for jobs.
+    pub struct DeploymentDetail {
+        pub summary: DeploymentSummary,
+        /// Newest first.
+        pub revisions: Vec<Revision>,
+        /// The last hour by minute, oldest first; minutes without requests are left out.
+        pub minutes: Vec<TrafficMinute>,
+        pub total_requests: u64,
+        pub total_errors: u64,
+        /// A body that the model accepts, from its input example or signature, for the prediction box.
+        pub example: Option<serde_json::Value>,
+    }
+
+    pub struct Revision {
+        pub number: i64,
+        pub model: String,
+        pub version: i64,
+        /// `starting`, `live`, `draining`, `retired` or `failed`.
+        pub state: String,
+        pub reason: Option<String>,
+        pub created_at: i64,
+        pub created_by: String,
+        pub ready_at: Option<i64>,
+        pub resources: Resources,
+    }
+
+    pub struct TrafficMinute {
+        /// Start of the minute.
+        pub at: i64,
+        pub requests: u64,
+        pub errors: u64,
+        pub p50_ms: f64,
+        pub p95_ms: f64,
+    }
+}
