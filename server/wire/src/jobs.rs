@@ -119,21 +119,14 @@ wire! {
 
 impl Default for Resources {
     fn default() -> Self {
-        Self {
-            cpus: 1.0,
-            memory_bytes: 1 << 30,
-            gpus: 0,
-        }
+        Self { cpus: 1.0, memory_bytes: 1 << 30, gpus: 0 }
     }
 }
 
 impl JobState {
     /// Whether nothing will change any more.
     pub fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Lost
-        )
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Lost)
     }
 
     /// The word kept in the database and in URLs.

@@ -5,11 +5,8 @@
 pub fn username(text: &str) -> Result<(), &'static str> {
     let good = (2..=32).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c));
-    good.then_some(())
-        .ok_or("Use 2 to 32 lower-case letters, digits, dots, dashes; start with a letter.")
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c));
+    good.then_some(()).ok_or("Use 2 to 32 lower-case letters, digits, dots, dashes; start with a letter.")
 }
 
 /// Names of datasets, jobs and deployments: 1 to 63 of `a-z 0-9 -`, starting and ending with a letter or digit.
@@ -19,16 +16,12 @@ pub fn slug(text: &str) -> Result<(), &'static str> {
         && text.starts_with(edge)
         && text.ends_with(edge)
         && text.chars().all(|c| edge(c) || c == '-');
-    good.then_some(()).ok_or(
-        "Use 1 to 63 lower-case letters, digits and dashes; start and end with a letter or digit.",
-    )
+    good.then_some(()).ok_or("Use 1 to 63 lower-case letters, digits and dashes; start and end with a letter or digit.")
 }
 
 /// Free-form labels such as a token's name: 1 to 100 characters, no control characters.
 pub fn label(text: &str) -> Result<(), &'static str> {
-    let good = !text.trim().is_empty()
-        && text.chars().count() <= 100
-        && !text.chars().any(char::is_control);
+    let good = !text.trim().is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control);
     good.then_some(()).ok_or("Use 1 to 100 characters.")
 }
 
@@ -59,21 +52,14 @@ pub fn relative_path(text: &str) -> Result<(), &'static str> {
     let good = !text.is_empty()
         && text.len() <= 1024
         && !text.chars().any(|c| c.is_control() || c == '\\')
-        && text
-            .split('/')
-            .all(|part| !part.is_empty() && part != "." && part != "..");
-    good.then_some(())
-        .ok_or("Use a relative path without '..', backslashes or empty parts.")
+        && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    good.then_some(()).ok_or("Use a relative path without '..', backslashes or empty parts.")
 }
 
 /// SHA-256 digests: 64 lower-case hex digits.
 pub fn digest(text: &str) -> Result<(), &'static str> {
-    let good = text.len() == 64
-        && text
-            .chars()
-            .all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
-    good.then_some(())
-        .ok_or("Use the SHA-256 as 64 lower-case hex digits.")
+    let good = text.len() == 64 && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
+    good.then_some(()).ok_or("Use the SHA-256 as 64 lower-case hex digits.")
 }
 
 /// The long ones of the usual lists; shorter ones fail on length alone.
@@ -110,9 +96,7 @@ mod tests {
 
     #[test]
     fn paths_cannot_leave_their_folder() {
-        for bad in [
-            "", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\\b", "a\0b", "a\nb",
-        ] {
+        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\\b", "a\0b", "a\nb"] {
             assert!(relative_path(bad).is_err(), "{bad:?}");
         }
         assert!(relative_path("a/b c/d.txt").is_ok());
@@ -120,12 +104,7 @@ mod tests {
 
     #[test]
     fn passwords_that_everybody_tries_are_refused() {
-        for bad in [
-            "short",
-            "aaaaaaaaaaaaaaa",
-            "Password12345",
-            "121212121212121",
-        ] {
+        for bad in ["short", "aaaaaaaaaaaaaaa", "Password12345", "121212121212121"] {
             assert!(password(bad).is_err(), "{bad:?}");
         }
         assert!(password("correct horse battery").is_ok());
@@ -133,12 +112,7 @@ mod tests {
 
     #[test]
     fn names_are_plain() {
-        assert!(
-            slug("wine-2").is_ok()
-                && slug("-a").is_err()
-                && slug("A").is_err()
-                && slug("").is_err()
-        );
+        assert!(slug("wine-2").is_ok() && slug("-a").is_err() && slug("A").is_err() && slug("").is_err());
         assert!(username("ann.b").is_ok() && username("1ann").is_err() && username("a").is_err());
     }
 }
