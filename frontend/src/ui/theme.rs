@@ -1,0 +1,71 @@
+//! Light, dark or as the system says. The boot script sets it before the first paint; this keeps it.
+
+use leptos::prelude::*;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    System,
+    Light,
+    Dark,
+}
+
+const KEY: &str = "drydock.theme";
+
+impl Theme {
+    pub fn load() -> Self {
+        match stored(KEY).as_deref() {
+            Some("light") => Self::Light,
+            Some("dark") => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    pub fn next(self) -> Self {
+        match self {
+            Self::System => Self::Light,
+            Self::Light => Self::Dark,
+            Self::Dark => Self::System,
+        }
+    }
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::System => "System theme",
+            Self::Light => "Light theme",
+            Self::Dark => "Dark theme",
+        }
+    }
+
+    pub fn icon(self) -> &'static str {
+        match self {
+            Self::System => "monitor",
+            Self::Light => "sun",
+            Self::Dark => "moon",
+        }
+    }
+
+    /// Marks the document and remembers the choice in this browser.
+    pub fn apply(self) {
+        let name = match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        };
+        if let Some(root) = document().document_element() {
+            let _ = root.set_attribute("data-theme", name);
+        }
+        store(KEY, name);
+    }
+}
+
+/// A value that this browser remembers.
+pub fn stored(key: &str) -> Option<String> {
+    window().local_storage().ok().flatten().and_then(|s| s.get_item(key).ok().flatten())
+}
+
+/// Remembers a value in this browser, where it allows that.
+pub fn store(key: &str, value: &str) {
+    if let Ok(Some(storage)) = window().local_storage() {
+        let _ = storage.set_item(key, value);
+    }
+}
