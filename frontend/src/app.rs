@@ -4,7 +4,11 @@ use crate::{
     format, live,
     pages::{self, login, overview, settings, setup},
     shell,
-    ui::{EmptyState, theme::Theme, toast::Toast},
+    ui::{
+        EmptyState,
+        theme::{self, Theme},
+        toast::Toast,
+    },
 };
 use drydock_wire::accounts::Me;
 use leptos::prelude::*;
@@ -89,6 +93,10 @@ fn Root() -> impl IntoView {
     APP.set(Some(state));
     set_interval(move || state.now.set(now_ms()), Duration::from_secs(10));
     Effect::new(move |_| state.theme.get().apply());
+    theme::follow_system(state.theme);
+    if let Some(boot) = document().get_element_by_id("boot") {
+        boot.remove();
+    }
     view! {
         <Router>
             <KeepNavigate/>

@@ -59,7 +59,11 @@ pub fn ago(at: i64, now: i64) -> String {
 
 /// `1 run`, `2 runs`, with separators.
 pub fn plural(n: u64, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", number(n)) }
+    match noun.strip_suffix('y') {
+        _ if n == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{} {stem}ies", number(n)),
+        None => format!("{} {noun}s", number(n)),
+    }
 }
 
 /// A metric's value in at most about six significant digits.

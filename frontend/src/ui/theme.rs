@@ -1,6 +1,7 @@
 //! Light, dark or as the system says. The boot script sets it before the first paint; this keeps it.
 
 use leptos::prelude::*;
+use wasm_bindgen::{JsCast, closure::Closure};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
@@ -10,6 +11,7 @@ pub enum Theme {
 }
 
 const KEY: &str = "drydock.theme";
+const DARK: &str = "(prefers-color-scheme: dark)";
 
 impl Theme {
     pub fn load() -> Self {
@@ -44,18 +46,38 @@ impl Theme {
         }
     }
 
+    /// The name that the stylesheet knows: `light` or `dark`.
+    fn resolved(self) -> &'static str {
+        let system_is_dark = || window().match_media(DARK).ok().flatten().is_some_and(|m| m.matches());
+        match self {
+            Self::Dark => "dark",
+            Self::System if system_is_dark() => "dark",
+            Self::System | Self::Light => "light",
+        }
+    }
+
     /// Marks the document and remembers the choice in this browser.
     pub fn apply(self) {
+        if let Some(root) = document().document_element() {
+            let _ = root.set_attribute("data-theme", self.resolved());
+        }
         let name = match self {
             Self::System => "system",
             Self::Light => "light",
             Self::Dark => "dark",
         };
-        if let Some(root) = document().document_element() {
-            let _ = root.set_attribute("data-theme", name);
-        }
         store(KEY, name);
     }
+}
+
+/// Follows the system while the choice is the system's.
+pub fn follow_system(theme: RwSignal<Theme>) {
+    let Some(query) = window().match_media(DARK).ok().flatten() else { return };
+    let changed = Closure::<dyn Fn()>::new(move || theme.get_untracked().apply());
+    query.set_onchange(Some(changed.as_ref().unchecked_ref()));
+    // both live as long as the page
+    changed.forget();
+    std::mem::forget(query);
 }
 
 /// A value that this browser remembers.
