@@ -10,7 +10,7 @@ use super::{engine::Engine, sandbox::LABEL_INSTANCE};
 impl Engine {
     /// One item for each change of a container of this instance. Ends when the connection breaks, or at once when there is none:
     /// the caller waits a little and subscribes again, and looks at the box then, since events in between are lost.
-    pub fn events(&self, instance: &str) -> impl Stream<Item = ()> + Send + 'static {
+    pub fn events(&self, instance: &str) -> impl Stream<Item = ()> + Send + Unpin + 'static {
         let engine = self.clone();
         let filters = HashMap::from([
             ("type".to_owned(), vec!["container".to_owned()]),
@@ -25,5 +25,6 @@ impl Engine {
             events.take_while(|event| future::ready(event.is_ok())).map(|_| ()).boxed()
         })
         .flatten()
+        .boxed()
     }
 }

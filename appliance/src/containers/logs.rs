@@ -1,8 +1,9 @@
 //! A container's output, line by line.
 //!
-//! Docker cuts lines into pieces of 16 KiB, each with its own timestamp, and keeps bytes as they came. Here the pieces
-//! become lines again before they become text, so that a character that lies across a cut survives; bytes that are
-//! no UTF-8 become U+FFFD. A line beyond [`LONGEST_LINE_BYTES`] is given out in several chunks, so memory stays bounded.
+//! Docker cuts lines into pieces of 16 KiB, each with its own timestamp; here they become lines again before they become text.
+//! Bytes that are no UTF-8 become U+FFFD. (Docker's json-file keeps text itself, so a character that lies across one of its
+//! cuts has become U+FFFD before we see it.) A line beyond `LONGEST_LINE_BYTES` is given out in several chunks, so that memory
+//! stays bounded.
 
 use std::mem;
 
@@ -32,7 +33,7 @@ impl Engine {
     /// What the container wrote so far, oldest first; with `follow` also what it writes from now on, until it ends.
     ///
     /// Ends after an error: `NotFound` when there is no such container, `Unavailable` when Docker went away.
-    pub fn logs(&self, id: &str, follow: bool) -> impl Stream<Item = Result<LogChunk>> + Send + 'static {
+    pub fn logs(&self, id: &str, follow: bool) -> impl Stream<Item = Result<LogChunk>> + Send + Unpin + 'static {
         let engine = self.clone();
         let id = id.to_owned();
         stream::once(async move {
@@ -43,6 +44,7 @@ impl Engine {
             }
         })
         .flatten()
+        .boxed()
     }
 }
 
