@@ -71,7 +71,8 @@ impl Api {
         let answer = request.send().await.with_context(|| format!("{method} {path}"))?;
         let status = answer.status();
         let text = answer.text().await?;
-        let value = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        let value =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
         Ok((status, value))
     }
 

@@ -193,7 +193,6 @@ impl Browser {
             + v.nodes[0].failureSummary.slice(0, 240).replaceAll('\\n', ' '))))";
         Ok(self.driver.execute_async(script, vec![]).await?.convert()?)
     }
-
 }
 
 /// A text as an XPath literal.

@@ -12,7 +12,8 @@ fn environment() -> Result<PathBuf> {
         Some(path) => Ok(path.into()),
         None => {
             let home = std::env::var_os("HOME").context("no HOME")?;
-            let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(|| Path::new(&home).join(".cache"), PathBuf::from);
+            let cache =
+                std::env::var_os("XDG_CACHE_HOME").map_or_else(|| Path::new(&home).join(".cache"), PathBuf::from);
             Ok(cache.join("drydock/clients"))
         }
     }

@@ -7,7 +7,7 @@ use crate::source::root;
 /// Names of everything a crate of ours depends on, directly or not, with all its features on.
 fn tree(package: &str, target: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--package", package, "--all-features", "--edges", "normal", "--prefix", "none"])
+        .args(["tree", "--package", package, "--all-features", "--edges", "normal", "--prefix", "none"])
         .args(["--format", "{p}", "--target", target])
         .current_dir(root())
         .output()
@@ -20,7 +20,8 @@ fn tree(package: &str, target: &str) -> Vec<String> {
 }
 
 fn assert_free_of(package: &str, target: &str, banned: &[&str]) {
-    let found: Vec<String> = tree(package, target).into_iter().filter(|name| banned.iter().any(|ban| name.starts_with(ban))).collect();
+    let found: Vec<String> =
+        tree(package, target).into_iter().filter(|name| banned.iter().any(|ban| name.starts_with(ban))).collect();
     assert!(found.is_empty(), "{package} may not depend on {found:?}");
 }
 
@@ -35,7 +36,10 @@ fn the_dashboard_knows_only_the_wire() {
     let banned = ["actix", "diesel", "libsqlite3", "bollard", "tokio", "drydock-appliance"];
     assert_free_of("drydock-frontend", "wasm32-unknown-unknown", &banned);
     let tree = tree("drydock-frontend", "wasm32-unknown-unknown");
-    assert!(tree.iter().any(|name| name == "drydock-wire"), "the dashboard is what proves that the wire builds for wasm32");
+    assert!(
+        tree.iter().any(|name| name == "drydock-wire"),
+        "the dashboard is what proves that the wire builds for wasm32"
+    );
     assert!(!tree.iter().any(|name| name == "drydock"), "the dashboard may not depend on the server");
 }
 

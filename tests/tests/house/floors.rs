@@ -76,7 +76,9 @@ fn features_do_not_reach_into_each_other() {
     let private = ["store", "rules", "routes", "tasks"];
     let wrong: Vec<String> = imports()
         .iter()
-        .filter(|import| import.from != import.path[0] && import.path.get(1).is_some_and(|part| private.contains(&part.as_str())))
+        .filter(|import| {
+            import.from != import.path[0] && import.path.get(1).is_some_and(|part| private.contains(&part.as_str()))
+        })
         // The index mounts every feature's routes; the store of objects is made to be composed (ARCHITECTURE, "One store").
         .filter(|import| !(import.from == "router" && import.path[1] == "routes") && import.path[0] != "objects")
         .map(|import| format!("{} names {}", import.file, import.path.join("::")))
@@ -95,7 +97,11 @@ fn modules_form_no_circle() {
     }
     // What nobody outstanding depends on is taken away until only circles are left.
     loop {
-        let free: Vec<String> = below.iter().filter(|(_, to)| !to.iter().any(|one| below.contains_key(one))).map(|(from, _)| from.clone()).collect();
+        let free: Vec<String> = below
+            .iter()
+            .filter(|(_, to)| !to.iter().any(|one| below.contains_key(one)))
+            .map(|(from, _)| from.clone())
+            .collect();
         if free.is_empty() {
             break;
         }

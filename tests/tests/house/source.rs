@@ -111,7 +111,8 @@ fn read_tree<'a>(text: &'a str, prefix: &mut Vec<String>, paths: &mut Vec<Vec<St
         None => {
             paths.push(prefix.clone());
             let rest = rest.trim_start();
-            rest.strip_prefix("as ").map_or(rest, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_' || c == ' '))
+            rest.strip_prefix("as ")
+                .map_or(rest, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_' || c == ' '))
         }
     };
     prefix.pop();
