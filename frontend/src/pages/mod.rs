@@ -6,6 +6,7 @@ pub mod jobs;
 pub mod login;
 pub mod models;
 pub mod overview;
+pub mod parts;
 pub mod runs;
 pub mod settings;
 pub mod setup;
