@@ -1,13 +1,11 @@
-//! Datasets.
+//! Datasets: the list, one with its versions, profile, rules and checks.
 
-use leptos::prelude::*;
+mod detail;
+mod list;
+mod profile;
+mod report;
+mod rules;
+mod upload;
 
-#[component]
-pub fn DatasetsPage() -> impl IntoView {
-    view! { <p>"DatasetsPage"</p> }
-}
-
-#[component]
-pub fn DatasetPage() -> impl IntoView {
-    view! { <p>"DatasetPage"</p> }
-}
+pub use detail::DatasetPage;
+pub use list::DatasetsPage;

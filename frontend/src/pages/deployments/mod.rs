@@ -1,13 +1,11 @@
-//! Deployments.
+//! Deployments: the list, one with its revisions, traffic, log and a box to try it in.
 
-use leptos::prelude::*;
+mod deploy;
+mod detail;
+mod list;
+mod predict;
+mod traffic;
 
-#[component]
-pub fn DeploymentsPage() -> impl IntoView {
-    view! { <p>"DeploymentsPage"</p> }
-}
-
-#[component]
-pub fn DeploymentPage() -> impl IntoView {
-    view! { <p>"DeploymentPage"</p> }
-}
+pub use deploy::{DeployDialog, Wish};
+pub use detail::DeploymentPage;
+pub use list::DeploymentsPage;

@@ -1,18 +1,10 @@
-//! Jobs.
+//! Jobs: the list, the form that submits one, one with its log.
 
-use leptos::prelude::*;
+mod code;
+mod detail;
+mod list;
+mod submit;
 
-#[component]
-pub fn JobsPage() -> impl IntoView {
-    view! { <p>"JobsPage"</p> }
-}
-
-#[component]
-pub fn NewJobPage() -> impl IntoView {
-    view! { <p>"NewJobPage"</p> }
-}
-
-#[component]
-pub fn JobPage() -> impl IntoView {
-    view! { <p>"JobPage"</p> }
-}
+pub use detail::JobPage;
+pub use list::JobsPage;
+pub use submit::NewJobPage;

@@ -1,13 +1,8 @@
-//! Registered models.
+//! Registered models: the list, one with its versions and aliases.
 
-use leptos::prelude::*;
+mod aliases;
+mod detail;
+mod list;
 
-#[component]
-pub fn ModelsPage() -> impl IntoView {
-    view! { <p>"ModelsPage"</p> }
-}
-
-#[component]
-pub fn ModelPage() -> impl IntoView {
-    view! { <p>"ModelPage"</p> }
-}
+pub use detail::ModelPage;
+pub use list::ModelsPage;

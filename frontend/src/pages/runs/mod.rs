@@ -1,18 +1,12 @@
-//! Runs: list, detail, compare.
+//! Runs: the list, one run, several beside each other.
 
-use leptos::prelude::*;
+mod artifacts;
+mod charts;
+mod compare;
+mod detail;
+mod list;
+mod table;
 
-#[component]
-pub fn RunsPage() -> impl IntoView {
-    view! { <p>"RunsPage"</p> }
-}
-
-#[component]
-pub fn RunPage() -> impl IntoView {
-    view! { <p>"RunPage"</p> }
-}
-
-#[component]
-pub fn ComparePage() -> impl IntoView {
-    view! { <p>"ComparePage"</p> }
-}
+pub use compare::ComparePage;
+pub use detail::RunPage;
+pub use list::RunsPage;
