@@ -5,7 +5,7 @@ use crate::{
     pages::{self, login, overview, settings, setup},
     shell,
     ui::{
-        EmptyState,
+        EmptyState, LinkButton, PageHead,
         theme::{self, Theme},
         toast::Toast,
     },
@@ -136,9 +136,12 @@ fn KeepNavigate() -> impl IntoView {
 #[component]
 fn NotFound() -> impl IntoView {
     view! {
-        <EmptyState icon="circle-alert" title="Page not found" text="The address may be old or mistyped.">
-            <a class="btn" href="/">"Go to the overview"</a>
-        </EmptyState>
+        <section class="page">
+            <PageHead title="Page not found"/>
+            <EmptyState icon="circle-alert" title="There is nothing at this address" text="It may be old or mistyped.">
+                <LinkButton href="/">"Go to the overview"</LinkButton>
+            </EmptyState>
+        </section>
     }
 }
 

@@ -5,7 +5,7 @@ pub fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -130,6 +130,11 @@ mod tests {
         assert_eq!(ago(now - 300_000, now), "5 min ago");
         assert_eq!(ago(now + 3 * 86_400_000, now), "in 3 days");
         assert_eq!(ago(now - 40 * 86_400_000, now), "1 month ago");
+    }
+
+    #[test]
+    fn shares_are_percent_with_one_decimal() {
+        assert_eq!([0.934, 1.0].map(percent), ["93.4 %", "100.0 %"]);
     }
 
     #[test]

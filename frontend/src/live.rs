@@ -128,10 +128,6 @@ impl<T: Clone + Send + Sync + 'static> Remote<T> {
         let _ = self.nudge.try_update(|n| *n += 1);
     }
 
-    pub fn get(&self) -> Option<T> {
-        self.data.get()
-    }
-
     /// Asks again every so often, for values that change without a hint.
     pub fn every(self, period: Duration) -> Self {
         if let Ok(handle) = set_interval_with_handle(move || self.refetch(), period) {

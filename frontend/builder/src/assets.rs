@@ -186,7 +186,11 @@ mod tests {
 
     #[test]
     fn a_reference_to_a_missing_file_fails_the_build() {
-        let dist = Dist { out: Path::new("."), addresses: BTreeMap::from([("a.js".into(), "/assets/a-1.js".into())]), compress: false };
+        let dist = Dist {
+            out: Path::new("."),
+            addresses: BTreeMap::from([("a.js".into(), "/assets/a-1.js".into())]),
+            compress: false,
+        };
         assert_eq!(dist.resolve("x {{a.js}} y").unwrap(), "x /assets/a-1.js y");
         assert!(dist.resolve("{{b.js}}").is_err());
         assert!(dist.resolve("{{a.js").is_err());

@@ -85,7 +85,7 @@ pub fn Gate(title: &'static str, text: &'static str, children: Children) -> impl
                 <p>{text}</p>
                 {children()}
             </main>
-            <p class="gate-foot">"Everything stays on this box."</p>
+            <footer class="gate-foot">"Everything stays on this box."</footer>
         </div>
     }
 }
@@ -93,5 +93,9 @@ pub fn Gate(title: &'static str, text: &'static str, children: Children) -> impl
 /// What the server refused, above the fields.
 #[component]
 pub fn Alert(text: RwSignal<Option<String>>) -> impl IntoView {
-    move || text.get().map(|text| view! { <div class="alert bad" role="alert"><Icon name="circle-alert"/><span>{text}</span></div> })
+    move || {
+        text.get().map(
+            |text| view! { <div class="alert bad" role="alert"><Icon name="circle-alert"/><span>{text}</span></div> },
+        )
+    }
 }

@@ -8,7 +8,8 @@ use crate::{
     session::may,
     shell::use_overview,
     ui::{
-        Button, Card, EmptyState, Icon, LinkButton, Loaded, Look, Meter, PageHead, Pill, Status, TimeAgo, Tone, toast::toast_error,
+        Button, Card, EmptyState, Icon, LinkButton, Loaded, Look, Meter, PageHead, Pill, Status, TimeAgo, Tone,
+        toast::toast_error,
     },
 };
 use drydock_wire::{
@@ -55,11 +56,35 @@ pub fn OverviewPage() -> impl IntoView {
 fn Tiles(data: Signal<Overview>) -> impl IntoView {
     type Text = fn(&Overview) -> String;
     let tiles: [(&str, &str, &str, Text, Text); 5] = [
-        ("/datasets", "database", "Datasets", |o| number(o.counts.datasets), |o| format!("{} stored", bytes(o.counts.blob_bytes))),
-        ("/jobs", "container", "Jobs", |o| number(o.counts.jobs_running), |o| format!("running, {} queued", number(o.counts.jobs_queued))),
-        ("/runs", "activity", "Runs", |o| number(o.counts.runs), |o| format!("in {}", plural(o.counts.experiments, "experiment"))),
+        (
+            "/datasets",
+            "database",
+            "Datasets",
+            |o| number(o.counts.datasets),
+            |o| format!("{} stored", bytes(o.counts.blob_bytes)),
+        ),
+        (
+            "/jobs",
+            "container",
+            "Jobs",
+            |o| number(o.counts.jobs_running),
+            |o| format!("running, {} queued", number(o.counts.jobs_queued)),
+        ),
+        (
+            "/runs",
+            "activity",
+            "Runs",
+            |o| number(o.counts.runs),
+            |o| format!("in {}", plural(o.counts.experiments, "experiment")),
+        ),
         ("/models", "box", "Models", |o| number(o.counts.models), |_| "registered".into()),
-        ("/deployments", "rocket", "Deployments", |o| number(o.counts.deployments), |o| format!("{} ready", number(o.counts.deployments_ready))),
+        (
+            "/deployments",
+            "rocket",
+            "Deployments",
+            |o| number(o.counts.deployments),
+            |o| format!("{} ready", number(o.counts.deployments_ready)),
+        ),
     ];
     view! {
         <div class="tiles">
@@ -105,14 +130,24 @@ fn GpuMeters(data: Signal<Overview>, i: usize) -> impl IntoView {
     let gpu = Memo::new(move |_| data.with(|o| o.box_info.gpus.get(i).cloned()));
     let label = gpu.with_untracked(|g| g.as_ref().map(|g| format!("GPU {}: {}", g.index, g.name)).unwrap_or_default());
     let memory = Signal::derive(move || {
-        gpu.with(|g| g.as_ref().map(|g| g.memory_used_bytes as f64 / (g.memory_total_bytes as f64).max(1.0)).unwrap_or_default())
+        gpu.with(|g| {
+            g.as_ref().map(|g| g.memory_used_bytes as f64 / (g.memory_total_bytes as f64).max(1.0)).unwrap_or_default()
+        })
     });
     let text = Signal::derive(move || {
-        gpu.with(|g| g.as_ref().map(|g| format!("{} of {}", bytes(g.memory_used_bytes), bytes(g.memory_total_bytes))).unwrap_or_default())
+        gpu.with(|g| {
+            g.as_ref()
+                .map(|g| format!("{} of {}", bytes(g.memory_used_bytes), bytes(g.memory_total_bytes)))
+                .unwrap_or_default()
+        })
     });
-    let load = Signal::derive(move || gpu.with(|g| g.as_ref().map(|g| f64::from(g.utilization_percent) / 100.0).unwrap_or_default()));
+    let load = Signal::derive(move || {
+        gpu.with(|g| g.as_ref().map(|g| f64::from(g.utilization_percent) / 100.0).unwrap_or_default())
+    });
     let heat = Signal::derive(move || {
-        gpu.with(|g| g.as_ref().map(|g| format!("{} %, {} °C", g.utilization_percent, g.temperature_celsius)).unwrap_or_default())
+        gpu.with(|g| {
+            g.as_ref().map(|g| format!("{} %, {} °C", g.utilization_percent, g.temperature_celsius)).unwrap_or_default()
+        })
     });
     view! { <Meter label=label share=memory text=text/><Meter label="Load" share=load text=heat/> }
 }
@@ -124,7 +159,8 @@ fn Docker(data: Signal<Overview>) -> impl IntoView {
     let failing = move || tasks.with(|t| t.iter().any(|t| t.last_error.is_some()));
     let state = move || {
         let docker = docker.get();
-        let status = if docker.available { Status::new(Tone::Good, "Running") } else { Status::live(Tone::Warn, "Away") };
+        let status =
+            if docker.available { Status::new(Tone::Good, "Running") } else { Status::live(Tone::Warn, "Away") };
         view! { <Pill status/> }
     };
     view! {
@@ -172,7 +208,14 @@ fn Sample() -> impl IntoView {
     let demo = remote::<DemoState>(|| Some("/demo".into()), &[Topic::Demo]);
     let running = Memo::new(move |_| demo.data.with(|d| d.as_ref().is_some_and(|d| d.running)));
     // hints may be late while steps are short
-    let tick = set_interval_with_handle(move || if running.get_untracked() { demo.refetch() }, Duration::from_secs(2));
+    let tick = set_interval_with_handle(
+        move || {
+            if running.get_untracked() {
+                demo.refetch()
+            }
+        },
+        Duration::from_secs(2),
+    );
     if let Ok(tick) = tick {
         on_cleanup(move || tick.clear());
     }

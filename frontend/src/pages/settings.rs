@@ -15,8 +15,9 @@ use leptos::prelude::*;
 #[component]
 pub fn SettingsPage() -> impl IntoView {
     let tab = param("tab", "account");
-    let admin = may(Role::Admin);
-    let mut tabs = vec![("account", "Account".to_owned()), ("tokens", "API tokens".into()), ("sessions", "Sessions".into())];
+    let admin = untrack(|| may(Role::Admin));
+    let mut tabs =
+        vec![("account", "Account".to_owned()), ("tokens", "API tokens".into()), ("sessions", "Sessions".into())];
     if admin {
         tabs.extend([("people", "People".into()), ("audit", "Audit trail".into())]);
     }

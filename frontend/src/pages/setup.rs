@@ -20,7 +20,8 @@ fn secret(text: &str) -> Result<(), &'static str> {
 #[component]
 pub fn SetupPage() -> impl IntoView {
     set_title("Set up");
-    let [secret_text, username, password, again] = [String::new(), "admin".into(), String::new(), String::new()].map(RwSignal::new);
+    let [secret_text, username, password, again] =
+        [String::new(), "admin".into(), String::new(), String::new()].map(RwSignal::new);
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
     let refused = RwSignal::new(None::<String>);
     spawn_local(async {
@@ -40,7 +41,8 @@ pub fn SetupPage() -> impl IntoView {
             username: username.get_untracked().trim().to_owned(),
             password: password.get_untracked(),
         };
-        let sound = secret(&setup.secret).and(validate::username(&setup.username)).and(validate::password(&setup.password));
+        let sound =
+            secret(&setup.secret).and(validate::username(&setup.username)).and(validate::password(&setup.password));
         if sound.is_err() || busy.get_untracked() {
             return;
         }

@@ -108,7 +108,8 @@ fn close_menus(inside: Option<Element>) {
     let Ok(menus) = document().query_selector_all("details.menu[open]") else { return };
     for menu in (0..menus.length()).filter_map(|i| menus.item(i)?.dyn_into::<Element>().ok()) {
         let within = inside.as_ref().is_some_and(|e| menu.contains(Some(e)));
-        let chosen = inside.as_ref().is_some_and(|e| e.closest(".menu-list > a, .menu-list > button").ok().flatten().is_some());
+        let chosen =
+            inside.as_ref().is_some_and(|e| e.closest(".menu-list > a, .menu-list > button").ok().flatten().is_some());
         if !within || chosen {
             let _ = menu.remove_attribute("open");
         }
@@ -120,7 +121,13 @@ pub fn Shortcuts() -> impl IntoView {
     let open = RwSignal::new(false);
     HELP.set(Some(open));
     on_cleanup(|| HELP.set(None));
-    let general = [("Ctrl K", "Search, go anywhere, do anything"), ("/", "Search this list"), ("j  k", "Next and previous row"), ("Enter", "Open the row"), ("?", "This list")];
+    let general = [
+        ("Ctrl K", "Search, go anywhere, do anything"),
+        ("/", "Search this list"),
+        ("j  k", "Next and previous row"),
+        ("Enter", "Open the row"),
+        ("?", "This list"),
+    ];
     view! {
         <Dialog open title="Keyboard shortcuts">
             <dl class="shortcuts">

@@ -9,11 +9,7 @@ use crate::{
     ui::{Icon, theme::Theme},
 };
 use drydock_wire::{
-    accounts::Role,
-    datasets::DatasetSummary,
-    jobs::JobSummary,
-    registry::ModelSummary,
-    serving::DeploymentSummary,
+    accounts::Role, datasets::DatasetSummary, jobs::JobSummary, registry::ModelSummary, serving::DeploymentSummary,
     tracking::RunSummary,
 };
 use leptos::{ev, html, prelude::*, task::spawn_local};
@@ -71,7 +67,8 @@ impl Entry {
 
 /// Pages and actions for the present role.
 fn fixed() -> Vec<Entry> {
-    let mut list: Vec<Entry> = AREAS.iter().map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
+    let mut list: Vec<Entry> =
+        AREAS.iter().map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
     list.push(Entry::go("settings", "Settings", "Page", "/settings".into()));
     list.push(Entry::go("key-round", "API tokens", "Page", "/settings?tab=tokens".into()));
     if may(Role::Admin) {
@@ -108,8 +105,12 @@ fn add<T: DeserializeOwned + 'static>(named: RwSignal<Vec<Entry>>, path: &'stati
 
 fn fetch_named(named: RwSignal<Vec<Entry>>) {
     named.set(vec![]);
-    add::<ModelSummary>(named, "/models?limit=200", |m| Entry::go("box", m.name.as_str(), "Model", format!("/models/{}", api::seg(&m.name))));
-    add::<DatasetSummary>(named, "/datasets?limit=200", |d| Entry::go("database", d.name.as_str(), "Dataset", format!("/datasets/{}", api::seg(&d.name))));
+    add::<ModelSummary>(named, "/models?limit=200", |m| {
+        Entry::go("box", m.name.as_str(), "Model", format!("/models/{}", api::seg(&m.name)))
+    });
+    add::<DatasetSummary>(named, "/datasets?limit=200", |d| {
+        Entry::go("database", d.name.as_str(), "Dataset", format!("/datasets/{}", api::seg(&d.name)))
+    });
     add::<DeploymentSummary>(named, "/deployments?limit=200", |d| {
         Entry::go("rocket", d.name.as_str(), "Deployment", format!("/deployments/{}", api::seg(&d.name)))
     });
@@ -203,4 +204,3 @@ fn Search(named: RwSignal<Vec<Entry>>) -> impl IntoView {
         <Show when=move || found.with(Vec::is_empty)><p class="palette-none dim" role="status">"Nothing has that name."</p></Show>
     }
 }
-

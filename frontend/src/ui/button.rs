@@ -67,7 +67,7 @@ pub fn Button(
                 }
             }
         >
-            {icon.map(|name| view! { <Icon name/> })}
+            {icon.map(|name| move || view! { <Icon name=if busy() { "loader-circle" } else { name }/> })}
             {children()}
         </button>
     }
@@ -94,7 +94,12 @@ pub fn CopyButton(#[prop(into)] text: Signal<String>, what: &'static str) -> imp
         spawn_local(async move {
             if JsFuture::from(writing).await.is_ok() {
                 let _ = copied.try_set(true);
-                set_timeout(move || drop(copied.try_set(false)), Duration::from_millis(1500));
+                set_timeout(
+                    move || {
+                        let _ = copied.try_set(false);
+                    },
+                    Duration::from_millis(1500),
+                );
             }
         });
     };

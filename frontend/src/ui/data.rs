@@ -48,8 +48,8 @@ pub fn PageHead(
     view! {
         <div class="head">
             <div class="head-text">
-                <h1>{move || title.get()}{aside.map(|a| view! { " " {a.run()} })}</h1>
-                {sub.map(|s| view! { <div class="sub">{s.run()}</div> })}
+                <h1>{move || title.get()}{aside.map(|a| view! { " " {move || a.run()} })}</h1>
+                {sub.map(|s| view! { <div class="sub">{move || s.run()}</div> })}
             </div>
             {children.map(|c| view! { <div class="actions">{c()}</div> })}
         </div>
@@ -68,7 +68,7 @@ pub fn Card(
     let label = title.clone();
     view! {
         <section class=format!("card {class}") aria-label=label>
-            {title.map(|t| view! { <div class="card-head"><h2>{t}</h2>{aside.map(|a| a.run())}</div> })}
+            {title.map(|t| view! { <div class="card-head"><h2>{t}</h2>{aside.map(|a| move || a.run())}</div> })}
             {children()}
         </section>
     }

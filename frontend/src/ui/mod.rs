@@ -19,5 +19,5 @@ pub use dialog::{ConfirmDialog, Dialog};
 pub use field::{Field, SelectField, TextArea};
 pub use list::{Chips, Pager, SearchBox};
 pub use status::{Pill, Status, Tone};
-pub use table::{Align, Column, Sort, Table};
+pub use table::{Column, Sort, Table};
 pub use toast::{act, toast};

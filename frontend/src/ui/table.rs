@@ -32,8 +32,6 @@ pub struct Column<T> {
 #[derive(Clone)]
 enum SortBy<T> {
     Not,
-    /// The server sorts: `?sort=key` or `?sort=-key`.
-    Server,
     Here(Compare<T>),
 }
 
@@ -41,7 +39,6 @@ impl<T: 'static> Clone for Column<T> {
     fn clone(&self) -> Self {
         let sort = match &self.sort {
             SortBy::Not => SortBy::Not,
-            SortBy::Server => SortBy::Server,
             SortBy::Here(by) => SortBy::Here(by.clone()),
         };
         let (cell, label) = (self.cell.clone(), self.label.clone());
@@ -70,12 +67,6 @@ impl<T: 'static> Column<T> {
     /// Cannot be hidden.
     pub fn fixed(mut self) -> Self {
         self.fixed = true;
-        self
-    }
-
-    /// Sorted by the server.
-    pub fn sorts(mut self) -> Self {
-        self.sort = SortBy::Server;
         self
     }
 
@@ -160,7 +151,7 @@ impl<T> SortBy<T> {
     fn clone_by(&self) -> Option<Compare<T>> {
         match self {
             Self::Here(by) => Some(by.clone()),
-            Self::Not | Self::Server => None,
+            Self::Not => None,
         }
     }
 }

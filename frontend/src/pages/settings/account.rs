@@ -1,12 +1,12 @@
 //! One's password and one's signed-in browsers.
 
+use crate::app::app;
 use crate::{
     api,
     live::remote,
     session::use_me,
     ui::{Button, Card, Field, Loaded, Look, Pill, Status, TimeAgo, Tone, act, theme::Theme, toast},
 };
-use crate::app::app;
 use drydock_wire::{
     accounts::{ChangePassword, Session},
     validate,
@@ -66,11 +66,16 @@ fn Password() -> impl IntoView {
         if change.current.is_empty() || validate::password(&change.new).is_err() || differs.get_untracked().is_some() {
             return;
         }
-        act(busy, "The password was not changed", async move { api::post::<_, ()>("/me/password", &change).await }, move |()| {
-            [current, new, again].iter().for_each(|field| field.set(String::new()));
-            tried.set(false);
-            toast(Tone::Good, "Password changed", "Your other sessions were ended.");
-        });
+        act(
+            busy,
+            "The password was not changed",
+            async move { api::post::<_, ()>("/me/password", &change).await },
+            move |()| {
+                [current, new, again].iter().for_each(|field| field.set(String::new()));
+                tried.set(false);
+                toast(Tone::Good, "Password changed", "Your other sessions were ended.");
+            },
+        );
     };
     view! {
         <Card title="Change the password">
@@ -106,7 +111,8 @@ pub fn Sessions() -> impl IntoView {
         let last = if s.current {
             view! { <Pill status=Status::new(Tone::Good, "This browser")/> }.into_any()
         } else {
-            view! { <Button small=true look=Look::Danger busy=busy on_press=move |_| end(id.clone())>"End"</Button> }.into_any()
+            view! { <Button small=true look=Look::Danger busy=busy on_press=move |_| end(id.clone())>"End"</Button> }
+                .into_any()
         };
         view! {
             <tr><td>{browser(&s.user_agent)}</td><td class="mono">{s.address}</td><td><TimeAgo at=s.last_used_at/></td>
@@ -126,9 +132,12 @@ pub fn Sessions() -> impl IntoView {
 
 /// The browser and the system of a user agent, in words.
 fn browser(agent: &str) -> String {
-    let name = [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")];
-    let system = [("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("Mac OS", "macOS"), ("Linux", "Linux")];
-    let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    let name =
+        [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")];
+    let system =
+        [("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("Mac OS", "macOS"), ("Linux", "Linux")];
+    let find =
+        |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
     match (find(&name), find(&system)) {
         (Some(name), Some(system)) => format!("{name} on {system}"),
         (Some(name), None) => name.to_owned(),

@@ -38,7 +38,8 @@ pub fn People() -> impl IntoView {
 
 fn line(person: Person, editing: RwSignal<Option<Person>>) -> impl IntoView {
     let this = person.clone();
-    let state = if person.disabled { Status::new(Tone::Neutral, "Disabled") } else { Status::new(Tone::Good, "Active") };
+    let state =
+        if person.disabled { Status::new(Tone::Neutral, "Disabled") } else { Status::new(Tone::Good, "Active") };
     let name = person.username.clone();
     let own = move || use_me().is_some_and(|me| me.username == name);
     let label = format!("Change {}", person.username);
@@ -54,7 +55,9 @@ fn line(person: Person, editing: RwSignal<Option<Person>>) -> impl IntoView {
 }
 
 fn roles() -> Vec<(String, String)> {
-    [(Role::Viewer, "Viewer"), (Role::Engineer, "Engineer"), (Role::Admin, "Admin")].map(|(r, t)| (r.as_str().into(), t.into())).into()
+    [(Role::Viewer, "Viewer"), (Role::Engineer, "Engineer"), (Role::Admin, "Admin")]
+        .map(|(r, t)| (r.as_str().into(), t.into()))
+        .into()
 }
 
 #[component]
@@ -76,11 +79,16 @@ fn Add(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
         if validate::username(&person.username).and(validate::password(&person.password)).is_err() {
             return;
         }
-        act(busy, "The person was not added", async move { api::post::<_, Person>("/people", &person).await }, move |person| {
-            open.set(false);
-            toast(Tone::Good, "Person added", &format!("{} can log in now.", person.username));
-            changed.run(());
-        });
+        act(
+            busy,
+            "The person was not added",
+            async move { api::post::<_, Person>("/people", &person).await },
+            move |person| {
+                open.set(false);
+                toast(Tone::Good, "Person added", &format!("{} can log in now.", person.username));
+                changed.run(());
+            },
+        );
     };
     view! {
         <Dialog open title="Add a person">
@@ -130,11 +138,16 @@ fn Edit(person: RwSignal<Option<Person>>, changed: Callback<()>) -> impl IntoVie
             password: Some(new_password).filter(|p| !p.is_empty()),
         };
         let path = format!("/people/{}", api::seg(&before.username));
-        act(busy, "The person was not changed", async move { api::patch::<_, Person>(&path, &change).await }, move |_| {
-            open.set(false);
-            toast(Tone::Good, "Changed", "");
-            changed.run(());
-        });
+        act(
+            busy,
+            "The person was not changed",
+            async move { api::patch::<_, Person>(&path, &change).await },
+            move |_| {
+                open.set(false);
+                toast(Tone::Good, "Changed", "");
+                changed.run(());
+            },
+        );
     };
     view! {
         <Dialog open title=Signal::derive(move || format!("Change {}", name()))>

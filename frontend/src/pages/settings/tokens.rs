@@ -3,7 +3,10 @@
 use crate::{
     api,
     live::remote,
-    ui::{Button, ConfirmDialog, CopyButton, Dialog, EmptyState, Field, Loaded, Look, SelectField, TimeAgo, Tone, act, toast},
+    ui::{
+        Button, ConfirmDialog, CopyButton, Dialog, EmptyState, Field, Loaded, Look, SelectField, TimeAgo, Tone, act,
+        toast,
+    },
 };
 use drydock_wire::{
     accounts::{CreateToken, CreatedToken, Token},
@@ -64,8 +67,9 @@ fn NewToken(open: RwSignal<bool>, #[prop(into)] done: Callback<()>) -> impl Into
             tried.set(false);
         }
     });
-    let choices: Vec<(String, String)> =
-        [("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("", "Never")].map(|(v, t)| (v.into(), t.into())).into();
+    let choices: Vec<(String, String)> = [("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("", "Never")]
+        .map(|(v, t)| (v.into(), t.into()))
+        .into();
     let submit = move |e: leptos::ev::SubmitEvent| {
         e.prevent_default();
         tried.set(true);
@@ -73,10 +77,15 @@ fn NewToken(open: RwSignal<bool>, #[prop(into)] done: Callback<()>) -> impl Into
         if validate::label(&wish.name).is_err() {
             return;
         }
-        act(busy, "The token was not made", async move { api::post::<_, CreatedToken>("/tokens", &wish).await }, move |token| {
-            made.set(Some(token));
-            done.run(());
-        });
+        act(
+            busy,
+            "The token was not made",
+            async move { api::post::<_, CreatedToken>("/tokens", &wish).await },
+            move |token| {
+                made.set(Some(token));
+                done.run(());
+            },
+        );
     };
     let choices = StoredValue::new(choices);
     view! {
