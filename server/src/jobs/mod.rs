@@ -34,19 +34,19 @@ use drydock_wire::events::Topic;
 pub use routes::configure;
 pub use store::Filter;
 
-/// Name of the background part, and of its waker.
+/// Name of the background part, and of its waker; `workloads` wakes it when a container changed.
 pub const KEEPER: &str = "job-keeper";
 
 /// Bucket of code files: `{job}/{path}`.
 pub const CODE_BUCKET: &str = "code";
 
 /// Starts the background part.
-pub fn start(app: &App) {
+pub async fn start(app: &App) -> Result<()> {
     app.background.spawn(tasks::JobKeeper::new(app.clone()));
+    Ok(())
 }
 
-/// What the reconciler wakes when a container changed.
-pub fn waker(app: &App) -> Waker {
+fn waker(app: &App) -> Waker {
     app.background.waker(KEEPER)
 }
 

@@ -13,7 +13,7 @@ mod spec;
 mod store;
 mod tasks;
 
-use crate::{app::App, background::Waker};
+use crate::{app::App, error::Result};
 
 pub use spec::{Desired, DesiredWorkload, Kind, NewWorkload, Observed, Phase, SpecMount, Workload, WorkloadSpec};
 pub use store::{demand, find, forget, list, observed, put_desired, set_desired};
@@ -26,9 +26,15 @@ pub fn wake(app: &App) {
     app.background.waker(RECONCILER).wake();
 }
 
-/// Starts the reconciler and the watcher of Docker's events. `listeners` are woken whenever an observed row changed.
-pub fn start(app: &App, listeners: Vec<Waker>) {
+/// Background parts of the owners, by name: woken whenever an observed row changed. Named here rather than imported,
+/// since owners are floors above.
+const OWNERS: [&str; 2] = ["job-keeper", "deployer"];
+
+/// Starts the reconciler and the watcher of Docker's events.
+pub async fn start(app: &App) -> Result<()> {
     failpoint::warn_at_boot();
-    app.background.spawn(tasks::Reconciler::new(app.clone(), listeners));
+    let owners = OWNERS.map(|name| app.background.waker(name)).into();
+    app.background.spawn(tasks::Reconciler::new(app.clone(), owners));
     app.background.spawn(tasks::DockerWatcher::new(app.clone()));
+    Ok(())
 }
