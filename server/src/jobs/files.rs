@@ -35,7 +35,10 @@ pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<()> {
             app.objects.materialize(&file.digest, &target.join(&file.path)).await?;
         }
     }
-    tokio::task::spawn_blocking(move || open_to_container(&folder)).await.map_err(Error::internal)?.map_err(Error::internal)
+    tokio::task::spawn_blocking(move || open_to_container(&folder))
+        .await
+        .map_err(Error::internal)?
+        .map_err(Error::internal)
 }
 
 /// Removes the folders of attempts that are not in `keep` (each `{job}-{number}`).

@@ -51,7 +51,11 @@ struct ListQuery {
 /// Jobs, newest first.
 #[utoipa::path(tag = "jobs", params(ListQuery), responses((status = 200, body = Page<JobSummary>)))]
 #[get("/jobs")]
-async fn list(app: web::Data<App>, who: Principal, query: web::Query<ListQuery>) -> Result<web::Json<Page<JobSummary>>> {
+async fn list(
+    app: web::Data<App>,
+    who: Principal,
+    query: web::Query<ListQuery>,
+) -> Result<web::Json<Page<JobSummary>>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     Ok(web::Json(super::list(&app, &auth, filter(query.into_inner())?).await?))
 }
@@ -84,7 +88,12 @@ async fn log(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Resu
 /// The same as server-sent events, live; ends with the job. `Last-Event-ID` resumes.
 #[utoipa::path(tag = "jobs", responses((status = 200, content_type = "text/event-stream")))]
 #[get("/jobs/{id}/log/stream")]
-async fn log_stream(app: web::Data<App>, who: Principal, id: web::Path<String>, request: HttpRequest) -> Result<HttpResponse> {
+async fn log_stream(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
     let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let number = super::attempt_number(&app, &id).await?;
     let job = id.clone();
@@ -94,13 +103,17 @@ async fn log_stream(app: web::Data<App>, who: Principal, id: web::Path<String>, 
 }
 
 fn filter(query: ListQuery) -> Result<Filter> {
-    let state = |word: &str| JobState::parse(word).ok_or_else(|| Error::invalid(format!("There is no state '{word}'.")));
+    let state =
+        |word: &str| JobState::parse(word).ok_or_else(|| Error::invalid(format!("There is no state '{word}'.")));
     let words = query.state.as_deref().unwrap_or("").split(',').filter(|word| !word.is_empty());
     let offset = query.page.as_deref().filter(|page| !page.is_empty()).map_or(Ok(0), str::parse::<i64>);
     Ok(Filter {
         states: words.map(state).collect::<Result<_>>()?,
         search: query.search,
-        offset: offset.ok().filter(|offset| *offset >= 0).ok_or_else(|| Error::invalid("page: use 'next' of the page before."))?,
+        offset: offset
+            .ok()
+            .filter(|offset| *offset >= 0)
+            .ok_or_else(|| Error::invalid("page: use 'next' of the page before."))?,
         limit: query.limit.unwrap_or(50),
     })
 }

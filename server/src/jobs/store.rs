@@ -296,7 +296,8 @@ pub fn page(conn: &mut Conn, filter: &Filter) -> Result<Page<JobSummary>> {
 /// Running and waiting jobs.
 pub fn count(conn: &mut Conn) -> Result<(u64, u64)> {
     let mut of = |states: &[&str]| -> Result<u64> {
-        let count: i64 = jobs::table.filter(jobs::state.eq_any(states)).count().get_result(conn).map_err(Error::internal)?;
+        let count: i64 =
+            jobs::table.filter(jobs::state.eq_any(states)).count().get_result(conn).map_err(Error::internal)?;
         Ok(u64::try_from(count).unwrap_or(0))
     };
     Ok((of(&["starting", "running", "cancelling"])?, of(&["queued"])?))

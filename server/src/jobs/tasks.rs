@@ -78,7 +78,6 @@ impl JobKeeper {
 
     async fn advance(&self, job: Job, attempt: AttemptRecord, observed: Option<Observed>) -> Result<()> {
         let facts = Facts {
-            state: job.state,
             cancel_requested_at: job.cancel_requested_at,
             timed_out: attempt.timed_out,
             timeout_s: job.spec.timeout_s,
@@ -276,7 +275,7 @@ fn load(conn: &mut Conn) -> Result<Vec<Live>> {
         .collect()
 }
 
-fn start(conn: &mut Conn, mut job: Job, number: i64, gpu_uuids: Vec<String>) -> Result<()> {
+pub(super) fn start(conn: &mut Conn, mut job: Job, number: i64, gpu_uuids: Vec<String>) -> Result<()> {
     if store::require(conn, &job.id)?.state != JobState::Queued || !store::attempts(conn, &job.id)?.is_empty() {
         return Ok(());
     }
@@ -290,7 +289,7 @@ fn start(conn: &mut Conn, mut job: Job, number: i64, gpu_uuids: Vec<String>) -> 
 }
 
 /// The end of an attempt and its job: log, rows, token and container together.
-fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>) -> Result<()> {
+pub(super) fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>) -> Result<()> {
     if store::require(conn, &job.id)?.state.is_final() {
         return Ok(());
     }

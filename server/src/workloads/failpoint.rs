@@ -16,7 +16,10 @@ static EXECUTED: AtomicU64 = AtomicU64::new(0);
 /// Says in the log that this server is set to kill itself.
 pub fn warn_at_boot() {
     if let Some(action) = *KILL_AFTER {
-        tracing::warn!(failpoint.action = action, "DRYDOCK_FAILPOINT is set: this server kills itself after action {action}");
+        tracing::warn!(
+            failpoint.action = action,
+            "DRYDOCK_FAILPOINT is set: this server kills itself after action {action}"
+        );
     }
 }
 

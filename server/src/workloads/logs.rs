@@ -85,7 +85,9 @@ pub async fn keep(app: &App, container: &str) -> Result<Option<String>> {
     let mut chunks = Box::pin(app.engine.logs(container, false));
     let first = match chunks.next().await {
         Some(Err(EngineError::NotFound(_))) => return Ok(None),
-        Some(Err(error)) => return Err(Error::unavailable("The log cannot be read from Docker now.").with_source(error)),
+        Some(Err(error)) => {
+            return Err(Error::unavailable("The log cannot be read from Docker now.").with_source(error));
+        }
         first => first,
     };
     let all = stream::iter(first).chain(chunks).ready_chunks(LINES_AT_ONCE);

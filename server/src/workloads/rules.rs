@@ -100,7 +100,8 @@ fn current<'a>(desired: &DesiredWorkload, before: &Observed, seen: &'a [Seen]) -
 
 fn converge(desired: &DesiredWorkload, observed: &Observed, seen: &[Seen], now: i64) -> Vec<Action> {
     let current = current(desired, observed, seen);
-    let others = seen.iter().filter(|it| it.workload == desired.id && current.is_none_or(|current| current.id != it.id));
+    let others =
+        seen.iter().filter(|it| it.workload == desired.id && current.is_none_or(|current| current.id != it.id));
     let mut actions: Vec<Action> = others.map(|it| retire(desired, it)).collect();
     let next = match current {
         Some(container) => step(desired, observed, container, now),
@@ -132,7 +133,9 @@ fn start_or_clear(desired: &DesiredWorkload, observed: &Observed, container: &Se
     let recorded = observed.container_id.as_deref() == Some(container.id.as_str());
     match (observed.phase, container.phase) {
         (Phase::Starting, SeenPhase::Created) => recorded.then(|| start(container)),
-        (Phase::Exited | Phase::Refused, _) if desired.kind == Kind::Revision => is_due(observed, now).then(|| remove(container)),
+        (Phase::Exited | Phase::Refused, _) if desired.kind == Kind::Revision => {
+            is_due(observed, now).then(|| remove(container))
+        }
         _ => None,
     }
 }

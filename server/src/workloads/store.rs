@@ -148,7 +148,10 @@ pub fn set_desired(conn: &mut Conn, id: &str, desired: Desired) -> Result<()> {
         .execute(conn)
         .map_err(Error::internal)?;
     if desired == Desired::Absent {
-        diesel::update(workloads::table.find(id)).set(workloads::secrets.eq("{}")).execute(conn).map_err(Error::internal)?;
+        diesel::update(workloads::table.find(id))
+            .set(workloads::secrets.eq("{}"))
+            .execute(conn)
+            .map_err(Error::internal)?;
     }
     Ok(())
 }
@@ -164,14 +167,19 @@ pub fn forget(conn: &mut Conn, id: &str) -> Result<()> {
 
 /// The desired row of that id.
 pub fn find(conn: &mut Conn, id: &str) -> Result<Option<Workload>> {
-    let row = workloads::table.find(id).select(WorkloadRow::as_select()).first(conn).optional().map_err(Error::internal)?;
+    let row =
+        workloads::table.find(id).select(WorkloadRow::as_select()).first(conn).optional().map_err(Error::internal)?;
     row.map(WorkloadRow::into_workload).transpose()
 }
 
 /// What was last seen of that workload's present generation.
 pub fn observed(conn: &mut Conn, id: &str) -> Result<Option<Observed>> {
-    let row =
-        observations::table.find(id).select(ObservedRow::as_select()).first(conn).optional().map_err(Error::internal)?;
+    let row = observations::table
+        .find(id)
+        .select(ObservedRow::as_select())
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?;
     row.map(ObservedRow::into_observed).transpose()
 }
 

@@ -266,7 +266,8 @@ impl Reconciler {
     /// Before a container of the present generation goes, its log is kept; an owner may have done so already.
     async fn keep_log(&self, row: Option<&(DesiredWorkload, Observed)>, container: &str, seen: &[Seen]) -> Result<()> {
         let Some((desired, _)) = row else { return Ok(()) };
-        let ran = |it: &&Seen| it.id == container && it.phase != SeenPhase::Created && it.generation == desired.generation;
+        let ran =
+            |it: &&Seen| it.id == container && it.phase != SeenPhase::Created && it.generation == desired.generation;
         if !seen.iter().any(|it| ran(&it)) {
             return Ok(());
         }

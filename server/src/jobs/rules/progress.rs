@@ -7,7 +7,6 @@ use crate::workloads::{Observed, Phase, rules::ending};
 /// All that a step depends on.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
-    pub state: JobState,
     pub cancel_requested_at: Option<i64>,
     pub timed_out: bool,
     pub timeout_s: Option<u64>,
@@ -30,9 +29,14 @@ pub struct End {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing but to show this.
-    Show { state: JobState, reason: Option<String> },
+    Show {
+        state: JobState,
+        reason: Option<String>,
+    },
     /// Its time is up: stop the container.
-    TimeOut { reason: String },
+    TimeOut {
+        reason: String,
+    },
     End(End),
 }
 
@@ -103,17 +107,11 @@ mod tests {
 
     fn seen(phase: Phase) -> Observed {
         let ended = phase == Phase::Exited;
-        Observed {
-            phase,
-            exit_code: ended.then_some(0),
-            finished_at: ended.then_some(100),
-            ..Observed::pending(1)
-        }
+        Observed { phase, exit_code: ended.then_some(0), finished_at: ended.then_some(100), ..Observed::pending(1) }
     }
 
     fn facts(observed: &Observed) -> Facts<'_> {
         Facts {
-            state: JobState::Running,
             cancel_requested_at: None,
             timed_out: false,
             timeout_s: Some(60),
@@ -126,7 +124,7 @@ mod tests {
     fn told(facts: &Facts<'_>) -> String {
         let (verb, state, reason) = match step(facts) {
             Step::Show { state, reason } => ("show", state, reason),
-            Step::TimeOut { reason } => ("stop", facts.state, Some(reason)),
+            Step::TimeOut { reason } => ("stop", JobState::Running, Some(reason)),
             Step::End(end) => (if end.out_of_memory { "end (oom)" } else { "end" }, end.state, end.reason),
         };
         format!("{verb} {} {}", state.as_str(), reason.unwrap_or_default()).trim_end().to_owned()
@@ -162,7 +160,7 @@ mod tests {
     fn a_cancelled_job_is_cancelled_however_its_container_ended() {
         let cancelled = |phase, code| {
             let observed = Observed { exit_code: code, ..seen(phase) };
-            told(&Facts { state: JobState::Cancelling, cancel_requested_at: Some(50), ..facts(&observed) })
+            told(&Facts { cancel_requested_at: Some(50), ..facts(&observed) })
         };
         assert_snapshot!(cancelled(Phase::Pending, None), @"end cancelled");
         assert_snapshot!(cancelled(Phase::Creating, None), @"show cancelling");

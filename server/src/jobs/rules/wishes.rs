@@ -49,10 +49,13 @@ pub fn check(wish: &SubmitJob, capacity: &Capacity) -> Result<()> {
 
 fn check_command(wish: &SubmitJob) -> Result<()> {
     if wish.command.first().is_none_or(|program| program.is_empty()) {
-        return Err(Error::invalid("command: name the program to run, for example [\"python\", \"/workspace/train.py\"]."));
+        return Err(Error::invalid(
+            "command: name the program to run, for example [\"python\", \"/workspace/train.py\"].",
+        ));
     }
     let bytes: usize = wish.command.iter().map(String::len).sum();
-    if wish.command.len() > MOST_WORDS || bytes > MOST_TEXT_BYTES || wish.command.iter().any(|word| word.contains('\0')) {
+    if wish.command.len() > MOST_WORDS || bytes > MOST_TEXT_BYTES || wish.command.iter().any(|word| word.contains('\0'))
+    {
         return Err(Error::invalid(format!("command: use at most {MOST_WORDS} words, without NUL bytes.")));
     }
     Ok(())
@@ -76,7 +79,9 @@ fn check_env(wish: &SubmitJob) -> Result<()> {
         let good = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good || value.contains('\0') {
-            return Err(Error::invalid(format!("env: {name:?} cannot be a variable; use letters, digits, underscores.")));
+            return Err(Error::invalid(format!(
+                "env: {name:?} cannot be a variable; use letters, digits, underscores."
+            )));
         }
         if RESERVED.contains(&name.as_str()) || name.starts_with("DRYDOCK_") {
             return Err(Error::refused(format!("env: {name} is set by Drydock alone; leave it out.")));

@@ -48,7 +48,9 @@ fn turn(desired: &DesiredWorkload, before: &Observed, containers: &[Seen]) -> St
             Action::Create { .. } => " | create",
             Action::Start { .. } => " | start ",
         };
-        if let Action::Remove { container, .. } | Action::Stop { container, .. } | Action::Start { container, .. } = &action {
+        if let Action::Remove { container, .. } | Action::Stop { container, .. } | Action::Start { container, .. } =
+            &action
+        {
             text += container;
         }
     }
@@ -183,7 +185,13 @@ fn a_revision_that_ends_is_replaced_after_a_pause_that_doubles() {
     assert_snapshot!(turn(&revision, &was(Phase::Running), &ended), @"exited container=c exit=3 restarts=1 wait=1000");
     let third = Observed { restarts: 2, ..was(Phase::Running) };
     assert_snapshot!(turn(&revision, &third, &ended), @"exited container=c exit=3 restarts=3 wait=4000");
-    let due = Observed { restarts: 3, not_before: Some(NOW), finished_at: Some(950_000), exit_code: Some(3), ..was(Phase::Exited) };
+    let due = Observed {
+        restarts: 3,
+        not_before: Some(NOW),
+        finished_at: Some(950_000),
+        exit_code: Some(3),
+        ..was(Phase::Exited)
+    };
     assert_snapshot!(turn(&revision, &due, &ended), @"exited container=c exit=3 restarts=3 wait=0 | remove c");
     assert_snapshot!(turn(&revision, &due, &[]), @"pending exit=3 restarts=3 wait=0 | create");
 }
