@@ -90,26 +90,20 @@ impl DiskBlobs {
     }
 
     /// A writer for one new blob; dropped without `finish`, it leaves nothing.
-    pub async fn writer(&self) -> Result<BlobWriter> {
-        self.store.usable()?;
-        Ok(BlobWriter::new(Arc::clone(&self.store)))
+    pub fn writer(&self) -> BlobWriter {
+        BlobWriter::new(Arc::clone(&self.store))
     }
 
     /// Writes a blob at once: its digest.
     pub async fn put(&self, bytes: &[u8]) -> Result<String> {
-        let mut writer = self.writer().await?;
+        let mut writer = self.writer();
         writer.write(bytes).await?;
         Ok(writer.finish().await?.0)
     }
 
-    /// Opens a blob, to be read from its byte `from` to its end.
-    pub async fn open_read(&self, digest: &str, from: u64) -> Result<BlobReader> {
-        BlobReader::open(self.store.path(digest)?, digest, from, None).await
-    }
-
-    /// Opens the half-open `range` of a blob, in bytes.
-    pub async fn open_range(&self, digest: &str, range: std::ops::Range<u64>) -> Result<BlobReader> {
-        BlobReader::open(self.store.path(digest)?, digest, range.start, Some(range.end)).await
+    /// Opens a blob, or the half-open `range` of it in bytes.
+    pub async fn open_read(&self, digest: &str, range: Option<std::ops::Range<u64>>) -> Result<BlobReader> {
+        BlobReader::open(self.store.path(digest)?, digest, range).await
     }
 
     /// A blob's size in bytes, if it is there.
@@ -123,10 +117,9 @@ impl DiskBlobs {
     }
 
     /// Deletes a blob: whether it was there. Readers that have it open, and hard links, keep it.
-    ///
-    /// Blocks for a moment: a sweep calls it where it cannot await.
-    pub fn delete(&self, digest: &str) -> Result<bool> {
-        match fs::remove_file(self.store.path(digest)?) {
+    pub async fn delete(&self, digest: &str) -> Result<bool> {
+        let path = self.store.path(digest)?;
+        match blocking(move || fs::remove_file(path)).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(BlobError::from_io(error)),

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, SeekFrom},
+    ops::Range,
     path::PathBuf,
     pin::Pin,
     task::{Context, Poll},
@@ -22,13 +23,13 @@ pub struct BlobReader {
 }
 
 impl BlobReader {
-    pub(super) async fn open(path: PathBuf, digest: &str, start: u64, end: Option<u64>) -> Result<BlobReader> {
+    pub(super) async fn open(path: PathBuf, digest: &str, range: Option<Range<u64>>) -> Result<BlobReader> {
         let mut file = File::open(path).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BlobError::NotFound(digest.to_owned()),
             _ => BlobError::from_io(error),
         })?;
         let size_bytes = file.metadata().await.map_err(BlobError::from_io)?.len();
-        let end = end.unwrap_or(size_bytes);
+        let Range { start, end } = range.unwrap_or(0..size_bytes);
         if start > end || end > size_bytes {
             return Err(BlobError::OutOfRange { size_bytes });
         }

@@ -47,8 +47,7 @@ impl BlobWriter {
     }
 
     /// Takes more bytes. After an error, or when the future was dropped before it ended, the writer takes nothing more.
-    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
-        let mut bytes = bytes.as_ref();
+    pub async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.store.usable()?;
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.filling.len()));
