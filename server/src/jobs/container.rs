@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{files, rules::Capacity, store::Job};
 use crate::{
-    error::{Error, Result},
+    app::App,
     workloads::{Kind, NewWorkload, SpecMount, WorkloadSpec},
 };
 
@@ -61,19 +61,20 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
     env
 }
 
-/// What this machine has for jobs.
-pub async fn capacity() -> Result<Capacity> {
-    tokio::task::spawn_blocking(|| {
-        let cpus = std::thread::available_parallelism().map_err(Error::internal)?.get();
-        Ok(Capacity { cpus: cpus as f64, memory_bytes: memory_total()?, gpu_uuids: Vec::new() })
-    })
-    .await
-    .map_err(Error::internal)?
-}
-
-fn memory_total() -> Result<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").map_err(Error::internal)?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib: Option<u64> = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| Error::internal(anyhow::anyhow!("/proc/meminfo has no MemTotal")))
+/// What this machine has for jobs; GPUs as the driver names them.
+pub async fn capacity(app: &App) -> Capacity {
+    let mut reading = drydock_appliance::devices::read(&app.data_dir).await;
+    // Right after the start nothing has been read yet; a box without memory would refuse every job.
+    for _ in 0..20 {
+        if reading.memory_total_bytes > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        reading = drydock_appliance::devices::read(&app.data_dir).await;
+    }
+    Capacity {
+        cpus: f64::from(reading.cpu_count),
+        memory_bytes: reading.memory_total_bytes,
+        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
+    }
 }

@@ -56,7 +56,7 @@ fn waker(app: &App) -> Waker {
 /// `invalid` for a malformed wish, `refused` (and audited) for one that this box or the sandbox does not grant,
 /// `not_found` for a dataset that does not exist.
 pub async fn submit(app: &App, auth: &Authorized<action::Launch>, wish: SubmitJob) -> Result<JobDetail> {
-    let capacity = rules::Capacity::of_box().await?;
+    let capacity = container::capacity(app).await;
     let checked = rules::check(&wish, &capacity);
     if let Err(error) = checked {
         return Err(refuse(app, auth.principal(), error).await);

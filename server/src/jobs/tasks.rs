@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     KEEPER, container, files,
-    rules::{self, Capacity, End, Facts, Need, Step, Turn},
+    rules::{self, End, Facts, Need, Step, Turn},
     store::{self, AttemptRecord, Job},
 };
 use crate::{
@@ -171,7 +171,7 @@ impl JobKeeper {
         if waiting.is_empty() {
             return Ok(());
         }
-        let capacity = Capacity::of_box().await?;
+        let capacity = container::capacity(&self.app).await;
         let demand = self.app.db.read(workloads::demand).await?;
         let served = demand.iter().filter(|(kind, _, _)| *kind == Kind::Revision).map(|(_, _, memory)| memory).sum();
         let used = admitted.iter().map(|live| need(&live.job)).fold(

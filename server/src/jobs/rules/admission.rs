@@ -3,21 +3,12 @@
 //! Cores count among jobs alone, since a model server is idle most of the time and its limit holds it back; memory counts
 //! over everything, since it is not given back. The first that does not fit holds up the ones behind it: nobody starves.
 
-use crate::error::Result;
-
 /// What the box has.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Capacity {
     pub cpus: f64,
     pub memory_bytes: u64,
     pub gpu_uuids: Vec<String>,
-}
-
-impl Capacity {
-    /// Of this machine, GPUs as the driver names them.
-    pub async fn of_box() -> Result<Self> {
-        super::super::container::capacity().await
-    }
 }
 
 /// What a job needs, or what is in use.
