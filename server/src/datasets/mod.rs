@@ -5,9 +5,9 @@
 //! only be referred to by who uploaded it or by the version after the one that has it. Never here: unpacking of
 //! archives, or a judgement on a file's content other than the rules that its owner declared.
 
-pub mod routes;
 mod download;
 mod profile;
+mod routes;
 mod rules;
 mod store;
 mod table;
@@ -23,7 +23,7 @@ use drydock_wire::events::Topic;
 use futures_util::Stream;
 use serde_json::json;
 
-pub use tasks::Profiler;
+pub use routes::configure;
 
 use crate::accounts::{self, Authorized, action};
 use crate::app::App;
@@ -35,8 +35,11 @@ use store::{DatasetRow, VersionRow};
 
 /// The bucket of objects that versions refer to.
 const BUCKET: &str = "datasets";
-/// An upload can be referred to for this long; then its uploader sends it again.
-const UPLOAD_LIFE_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Starts what runs in the background.
+pub fn start(app: &App) {
+    app.background.spawn(tasks::Profiler::new(app.clone()));
+}
 
 /// The version that is meant by a number, or by its absence: the latest.
 ///

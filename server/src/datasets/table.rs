@@ -74,10 +74,6 @@ impl<R: Read> Table<R> {
         &self.columns
     }
 
-    pub fn column(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column == name)
-    }
-
     /// The next row, or nothing at the end.
     pub fn next_row(&mut self) -> Result<Option<Row<'_>>, Stop> {
         self.since_record.set(0);

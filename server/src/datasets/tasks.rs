@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::store::{self, DatasetRow};
-use super::{UPLOAD_LIFE_MS, profile, table, validate};
+use super::{profile, table, validate};
 use crate::app::App;
 use crate::background::Task;
 use crate::clock;
@@ -42,7 +42,9 @@ impl Profiler {
     }
 
     async fn pass(&self) -> Result<()> {
-        let before = clock::now_ms() - UPLOAD_LIFE_MS;
+        // after the grace the bytes may be gone, so the upload is no more to be referred to either
+        let grace_ms = i64::try_from(self.app.config.limits.blob_grace_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let before = clock::now_ms().saturating_sub(grace_ms);
         self.app.db.write(move |conn| store::forget_uploads(conn, before)).await?;
         let mut outcome = Ok(());
         // one version that cannot be read must not keep the others waiting

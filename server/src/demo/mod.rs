@@ -9,10 +9,11 @@ pub mod console;
 mod follow;
 mod play;
 mod probe;
-pub mod routes;
+mod routes;
 mod sample;
 mod steps;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_wire::demo::{DemoState, DemoStep};
@@ -21,10 +22,12 @@ use serde_json::json;
 
 pub use client::DemoClient;
 pub use play::{Reporter, run};
+pub use routes::configure;
 
 use crate::accounts::{self, Authorized, action};
 use crate::app::App;
 use crate::clock;
+use crate::config::Listeners;
 use crate::error::{Error, Result};
 
 /// The button's token is good for this long; a run takes a minute or two.
@@ -39,10 +42,10 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// `base` is the address under which this server reaches itself, `http://127.0.0.1:8080`.
-    pub fn new(app: App, base: &str) -> Self {
+    pub fn new(app: &App) -> Self {
         let state = DemoState { running: false, steps: play::plan() };
-        Self { app, base: base.into(), state: Arc::new(Mutex::new(state)) }
+        let base = own_address(&app.config.listeners);
+        Self { app: app.clone(), base: base.into(), state: Arc::new(Mutex::new(state)) }
     }
 
     /// How the last run went, or goes.
@@ -114,6 +117,16 @@ impl Demo {
     fn lock(&self) -> std::sync::MutexGuard<'_, DemoState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Under which this server reaches itself.
+fn own_address(listeners: &Listeners) -> String {
+    let mut address = listeners.http;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    let scheme = if listeners.is_tls(listeners.http) { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 impl Reporter for Demo {
