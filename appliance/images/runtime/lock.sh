@@ -1,8 +1,11 @@
 #!/bin/sh
-# Resolves requirements.in for CPython 3.11 on x86_64 Linux and writes requirements.txt: every package, transitive ones
-# included, with its version and the hash of the one wheel. Needs a Python 3.11 with pip 23 or later. Review the diff.
+# Resolves DIR/requirements.in for CPython 3.11 on x86_64 Linux and writes DIR/requirements.txt: every package, transitive
+# ones included, with its version and the hash of the one wheel. Needs a Python 3.11 with pip 23 or later. Review the diff.
+#
+#   lock.sh                  the runtime image, and the pip that installs its wheels
+#   lock.sh tests/clients    another folder with a requirements.in
 set -eu
-cd "$(dirname "$0")"
+here=$(cd "$(dirname "$0")" && pwd)
 
 lock() { # lock REQUIREMENTS OUTPUT
     report=$(mktemp)
@@ -10,7 +13,7 @@ lock() { # lock REQUIREMENTS OUTPUT
     python3.11 - "$report" >"$2" <<'PY'
 import json, sys
 
-print("# Written by lock.sh; edit requirements.in instead.")
+print("# Written by appliance/images/runtime/lock.sh from requirements.in.")
 for item in sorted(json.load(open(sys.argv[1]))["install"], key=lambda item: item["metadata"]["name"].lower()):
     name, version = item["metadata"]["name"], item["metadata"]["version"]
     digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
@@ -19,8 +22,12 @@ PY
     rm -f "$report"
 }
 
-lock requirements.in requirements.txt
+if [ $# -gt 0 ]; then
+    lock "$1/requirements.in" "$1/requirements.txt"
+    exit 0
+fi
+lock "$here/requirements.in" "$here/requirements.txt"
 installer=$(mktemp)
 echo "pip==26.0.1" >"$installer"
-lock "$installer" installer.txt
+lock "$installer" "$here/installer.txt"
 rm -f "$installer"
