@@ -50,7 +50,9 @@ pub async fn answer(app: &App, request: &HttpRequest, file: &DatasetFile) -> Res
 
 fn wanted(headers: &HeaderMap, etag: &str, size: u64) -> Wanted {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if text(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*")) {
+    if text(header::IF_NONE_MATCH)
+        .is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*"))
+    {
         return Wanted::Unchanged;
     }
     if text(header::IF_RANGE).is_some_and(|tag| tag.trim() != etag) {
@@ -65,10 +67,17 @@ fn wanted(headers: &HeaderMap, etag: &str, size: u64) -> Wanted {
 /// The file's own name, without its folders; other letters than plain ones are percent-encoded (RFC 8187).
 fn disposition(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' }).collect();
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' }).collect();
     let encoded: String = name
         .bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"._-".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || b"._-".contains(&b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
         .collect();
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }

@@ -306,12 +306,7 @@ pub async fn set_rules(
 ///
 /// # Errors
 /// `conflict` when there are no rules.
-pub async fn check(
-    app: &App,
-    auth: &Authorized<action::Develop>,
-    name: &str,
-    number: i64,
-) -> Result<ValidationReport> {
+pub async fn check(app: &App, auth: &Authorized<action::Develop>, name: &str, number: i64) -> Result<ValidationReport> {
     let wanted = name.to_owned();
     let dataset = app
         .db

@@ -110,7 +110,9 @@ impl Column {
         self.all_booleans &= cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false");
         self.all_integers &= is_integer(cell);
         self.all_numbers &= self.all_integers || is_number(cell);
-        if self.all_numbers && let Some(value) = table::number(cell) {
+        if self.all_numbers
+            && let Some(value) = table::number(cell)
+        {
             self.spread.add(value);
         }
         self.count(cell, hasher, budget);
@@ -253,7 +255,9 @@ mod tests {
     }
 
     fn column(text: &str) -> ColumnProfile {
-        of(&format!("x,other\n{}", text.lines().map(|line| format!("{line},1\n")).collect::<String>())).columns.remove(0)
+        of(&format!("x,other\n{}", text.lines().map(|line| format!("{line},1\n")).collect::<String>()))
+            .columns
+            .remove(0)
     }
 
     #[test]
@@ -292,8 +296,7 @@ mod tests {
                 continue;
             }
             let mean = values.iter().map(|v| v - offset).sum::<f64>() / values.len() as f64;
-            let variance =
-                values.iter().map(|v| (v - offset - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
+            let variance = values.iter().map(|v| (v - offset - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64;
             assert_eq!(got.null_count as usize, cells.len() - values.len(), "seed {seed}");
             assert!((got.mean.unwrap() - offset - mean).abs() < 1e-5, "seed {seed}");
             assert!((got.std_dev.unwrap() - variance.sqrt()).abs() < 1e-5, "seed {seed}");

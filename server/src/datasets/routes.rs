@@ -8,7 +8,7 @@ use drydock_wire::datasets::{
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::download;
-use crate::accounts::{Principal, action, authorize, DEFAULT_PROJECT};
+use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
 use crate::app::App;
 use crate::error::Result;
 

@@ -37,8 +37,10 @@ pub fn manifest(files: Vec<DatasetFile>) -> Result<Vec<DatasetFile>> {
     }
     let mut sorted = BTreeMap::new();
     for file in files {
-        validate::relative_path(&file.path).map_err(|advice| Error::invalid(format!("Path {:?}: {advice}", file.path)))?;
-        validate::digest(&file.digest).map_err(|advice| Error::invalid(format!("Digest of {:?}: {advice}", file.path)))?;
+        validate::relative_path(&file.path)
+            .map_err(|advice| Error::invalid(format!("Path {:?}: {advice}", file.path)))?;
+        validate::digest(&file.digest)
+            .map_err(|advice| Error::invalid(format!("Digest of {:?}: {advice}", file.path)))?;
         if let Some(double) = sorted.insert(file.path.clone(), file) {
             return Err(Error::invalid(format!("The path {:?} is there twice.", double.path)));
         }
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn equal_content_has_an_equal_digest_in_any_order() {
-        let digest = |paths: &[&str]| manifest_digest(&manifest(paths.iter().map(|path| file(path)).collect()).unwrap());
+        let digest =
+            |paths: &[&str]| manifest_digest(&manifest(paths.iter().map(|path| file(path)).collect()).unwrap());
         assert_eq!(digest(&["b", "a"]), digest(&["a", "b"]));
         assert_ne!(digest(&["a", "b"]), digest(&["a", "c"]));
         assert_ne!(digest(&["a"]), digest(&["a", "b"]));

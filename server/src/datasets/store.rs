@@ -90,7 +90,8 @@ pub fn dataset(conn: &mut Conn, name: &str) -> Result<DatasetRow> {
 
 /// Every dataset with its latest version, by name.
 pub fn all_datasets(conn: &mut Conn) -> Result<Vec<(DatasetRow, Option<VersionRow>)>> {
-    let latest = dataset_versions::dataset_id.eq(datasets::id).and(dataset_versions::version.eq(datasets::last_version));
+    let latest =
+        dataset_versions::dataset_id.eq(datasets::id).and(dataset_versions::version.eq(datasets::last_version));
     datasets::table
         .left_join(dataset_versions::table.on(latest))
         .select((DatasetRow::as_select(), Option::<VersionRow>::as_select()))
@@ -138,7 +139,9 @@ pub fn version(conn: &mut Conn, dataset: &DatasetRow, number: i64) -> Result<Ver
         .map_err(Error::internal)?
         .ok_or_else(|| match dataset.last_version {
             0 => Error::not_found(format!("The dataset {} has no version yet.", dataset.name)),
-            last => Error::not_found(format!("The dataset {} has no version {number}; the latest is {last}.", dataset.name)),
+            last => {
+                Error::not_found(format!("The dataset {} has no version {number}; the latest is {last}.", dataset.name))
+            }
         })
 }
 
@@ -233,9 +236,9 @@ pub fn without_profile(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
 
 /// Latest versions without a report about the present rules, oldest first.
 pub fn without_report(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
-    let stale = dataset_versions::report_revision.is_null().or(
-        dataset_versions::report_revision.assume_not_null().ne(datasets::rules_revision),
-    );
+    let stale = dataset_versions::report_revision
+        .is_null()
+        .or(dataset_versions::report_revision.assume_not_null().ne(datasets::rules_revision));
     datasets::table
         .inner_join(dataset_versions::table)
         .filter(dataset_versions::version.eq(datasets::last_version))
@@ -342,7 +345,10 @@ mod tests {
     fn a_name_is_taken_once() {
         let mut conn = connection();
         let row = insert(&mut conn, "a");
-        assert_eq!(insert_dataset(&mut conn, &DatasetRow { id: "other".into(), ..row }).unwrap_err().code, ErrorCode::AlreadyExists);
+        assert_eq!(
+            insert_dataset(&mut conn, &DatasetRow { id: "other".into(), ..row }).unwrap_err().code,
+            ErrorCode::AlreadyExists
+        );
     }
 
     #[test]

@@ -88,7 +88,9 @@ impl<R: Read> Table<R> {
 /// A nameless column (the index that pandas writes, say) is called by its place.
 fn column_names(header: &csv::StringRecord) -> Result<Vec<String>, Stop> {
     if header.iter().all(is_empty) {
-        return Err(Stop::Malformed("The file is empty: a header line with the names of the columns is missing.".into()));
+        return Err(Stop::Malformed(
+            "The file is empty: a header line with the names of the columns is missing.".into(),
+        ));
     }
     if header.iter().all(|cell| number(cell).is_some()) {
         return Err(Stop::Malformed(
@@ -122,10 +124,9 @@ pub fn excerpt(text: &str) -> String {
 fn explain(error: csv::Error) -> Stop {
     let line_of = |position: &Option<csv::Position>| position.as_ref().map_or(1, csv::Position::line);
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => Stop::Malformed(format!(
-            "Line {} has {len} cells, the header has {expected_len}.",
-            line_of(pos)
-        )),
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            Stop::Malformed(format!("Line {} has {len} cells, the header has {expected_len}.", line_of(pos)))
+        }
         csv::ErrorKind::Utf8 { pos, .. } => {
             Stop::Malformed(format!("Line {} is not UTF-8 text; save the file as UTF-8.", line_of(pos)))
         }

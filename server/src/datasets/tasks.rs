@@ -89,7 +89,8 @@ pub async fn analyze_now(app: &App, name: &str, dataset_id: &str, made: VersionS
         if !dataset.rules()?.is_empty() {
             make_report(app, &dataset, version).await?;
         }
-        let row = app.db.read(move |conn| store::version(conn, &dataset, version).map(|row| row.view(&dataset))).await?;
+        let row =
+            app.db.read(move |conn| store::version(conn, &dataset, version).map(|row| row.view(&dataset))).await?;
         Ok::<_, Error>(Some(row))
     };
     match analysed.await {
@@ -106,7 +107,9 @@ async fn make_profiles(app: &App, dataset: &DatasetRow, version: i64) -> Result<
     let laid = lay_out(app, dataset, version).await?;
     let profiles = read(move || {
         let open = |file: &DatasetFile| laid.open(file);
-        tabular(&laid.files).map(|file| profile::profile(&file.path, || open(file))).collect::<std::io::Result<Vec<FileProfile>>>()
+        tabular(&laid.files)
+            .map(|file| profile::profile(&file.path, || open(file)))
+            .collect::<std::io::Result<Vec<FileProfile>>>()
     })
     .await?;
     let id = dataset.id.clone();

@@ -40,8 +40,12 @@ pub fn validate<R: Read>(
 /// A rule that no file of the version answers for is broken, not passed.
 fn without_file(rule: &Rule, files: &[DatasetFile]) -> Option<RuleResult> {
     let message = match &rule.file {
-        Some(wanted) if !files.iter().any(|file| file.path == *wanted) => format!("The version has no file `{wanted}`."),
-        Some(wanted) if !table::is_tabular(wanted) => format!("`{wanted}` is not a CSV file; rules are about CSV files."),
+        Some(wanted) if !files.iter().any(|file| file.path == *wanted) => {
+            format!("The version has no file `{wanted}`.")
+        }
+        Some(wanted) if !table::is_tabular(wanted) => {
+            format!("`{wanted}` is not a CSV file; rules are about CSV files.")
+        }
         None if !files.iter().any(|file| table::is_tabular(&file.path)) => "The version has no CSV file.".into(),
         Some(_) | None => return None,
     };
@@ -373,9 +377,8 @@ mod tests {
 
     #[test]
     fn results_keep_the_order_of_the_rules() {
-        let rules: Vec<Rule> = [1, 2, 3]
-            .map(|min| Rule { file: None, check: Check::RowCount { min: Some(min), max: None } })
-            .to_vec();
+        let rules: Vec<Rule> =
+            [1, 2, 3].map(|min| Rule { file: None, check: Check::RowCount { min: Some(min), max: None } }).to_vec();
         let report = validate(&rules, &[file("a.csv"), file("b.csv")], 1, |_| Ok(&b"x\n1\n"[..])).unwrap();
         let order: Vec<&Rule> = report.results.iter().map(|result| &result.rule).collect();
         assert_eq!(order, [&rules[0], &rules[0], &rules[1], &rules[1], &rules[2], &rules[2]]);

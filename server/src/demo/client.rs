@@ -23,18 +23,22 @@ pub struct DemoClient {
 pub type Body = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
 impl DemoClient {
+    /// `ca` is the certificate, as PEM, that an `https://` server's own was signed by.
+    ///
     /// # Errors
-    /// `invalid` when `url` is no `http://` address.
-    pub fn new(url: &str, token: &str) -> Result<Self> {
+    /// `invalid` when `url` is no address, or `ca` no certificate.
+    pub fn new(url: &str, token: &str, ca: Option<&[u8]>) -> Result<Self> {
         let base = url.trim_end_matches('/').to_owned();
         if reqwest::Url::parse(&base).is_err() || !base.starts_with("http") {
             return Err(Error::invalid(format!("{url:?} is no address; use one such as http://127.0.0.1:8080.")));
         }
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .no_proxy()
-            .build()
-            .map_err(Error::internal)?;
+        let mut http = reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).no_proxy();
+        if let Some(pem) = ca {
+            let ca = reqwest::Certificate::from_pem(pem);
+            http = http
+                .add_root_certificate(ca.map_err(|error| Error::invalid(format!("The CA's certificate: {error}.")))?);
+        }
+        let http = http.build().map_err(Error::internal)?;
         Ok(Self { http, base, token: token.trim().to_owned() })
     }
 

@@ -9,12 +9,12 @@ use super::client::DemoClient;
 use super::play::{self, Reporter};
 use crate::error::Result;
 
-/// Runs the sample lifecycle against the server at `url` and tells `out` about it.
+/// Runs the sample lifecycle against the server at `url` and tells `out` about it. `ca`: the box's `tls/ca.pem`, for TLS.
 ///
 /// # Errors
 /// That of the first step that failed; `out` has the table all the same.
-pub async fn run(url: &str, token: &str, out: impl Write + Send) -> Result<()> {
-    let client = DemoClient::new(url, token)?;
+pub async fn run(url: &str, token: &str, ca: Option<&[u8]>, out: impl Write + Send) -> Result<()> {
+    let client = DemoClient::new(url, token, ca)?;
     let teller = Teller { out: Mutex::new(out), told: Mutex::new(play::plan()) };
     let done = play::run(client.clone(), &teller).await;
     teller.say(&table(&teller.lock_told(), client.base()));
@@ -82,7 +82,7 @@ fn seconds(step: &DemoStep) -> String {
 }
 
 fn format_ms(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+    format!("{:.1} s", ms as f64 / 1e3)
 }
 
 #[cfg(test)]
@@ -99,6 +99,11 @@ mod tests {
         steps[1].duration_ms = Some(50);
         steps[1].outcome = Some("a.csv: 3 of 9 rows have no `x`.".into());
         let text = table(&steps[..3], "http://127.0.0.1:8080");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+          Upload the data as a dataset version  done        1.2 s  version 1 (new), 569 rows
+          Validate it against declared rules    FAILED      0.1 s  a.csv: 3 of 9 rows have no `x`.
+          Train in a container                  not run
+          Together                                          1.3 s  http://127.0.0.1:8080
+        ");
     }
 }

@@ -14,7 +14,12 @@ const POLL: Duration = Duration::from_millis(400);
 const LAST_LINES: Duration = Duration::from_secs(3);
 
 /// Waits for the job's end and hands out each line of its log, and each new reason to wait, meanwhile.
-pub async fn follow(client: &DemoClient, id: &str, limit: Duration, line: &(impl Fn(&str) + Sync)) -> Result<JobDetail> {
+pub async fn follow(
+    client: &DemoClient,
+    id: &str,
+    limit: Duration,
+    line: &(impl Fn(&str) + Sync),
+) -> Result<JobDetail> {
     let mut log = std::pin::pin!(follow_log(client, id, line));
     let mut end = std::pin::pin!(wait_for_end(client, id, limit, line));
     let mut log_ended = false;

@@ -5,7 +5,7 @@
 //! the audit row of the button. A second run makes a dataset version only if the data changed.
 
 mod client;
-pub mod console;
+mod console;
 mod follow;
 mod play;
 mod probe;
@@ -32,6 +32,21 @@ use crate::error::{Error, Result};
 
 /// The button's token is good for this long; a run takes a minute or two.
 const TOKEN_LIFE_MS: i64 = 60 * 60 * 1000;
+
+/// `drydock demo`: the run told on standard output. For a server with TLS, DRYDOCK_CA names a copy of its `tls/ca.pem`.
+///
+/// # Errors
+/// That of the first step that failed.
+pub async fn cli(url: &str, token: &str) -> Result<()> {
+    let ca = match std::env::var_os("DRYDOCK_CA") {
+        Some(path) => Some(
+            std::fs::read(&path)
+                .map_err(|cause| Error::invalid(format!("The file that DRYDOCK_CA names cannot be read: {cause}.")))?,
+        ),
+        None => None,
+    };
+    console::run(url, token, ca.as_deref(), std::io::stdout()).await
+}
 
 /// The dashboard's button: at most one run at a time, its state in memory. Cheap to clone.
 #[derive(Clone)]
@@ -96,7 +111,8 @@ impl Demo {
                 Ok(token)
             })
             .await?;
-        DemoClient::new(&self.base, &token)
+        let ca = tokio::fs::read(self.app.data_dir.join("tls").join("ca.pem")).await.ok();
+        DemoClient::new(&self.base, &token, ca.as_deref())
     }
 
     fn spawn(&self, client: DemoClient) {

@@ -125,7 +125,7 @@ mod tests {
     async fn without_a_server_the_first_step_fails_with_what_to_do() {
         // a port that was free a moment ago
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let client = DemoClient::new(&format!("http://127.0.0.1:{port}"), "t").unwrap();
+        let client = DemoClient::new(&format!("http://127.0.0.1:{port}"), "t", None).unwrap();
         let notes = Notes::default();
         let error = run(client, &notes).await.unwrap_err();
         assert!(error.message.contains("check that the server runs"), "{}", error.message);

@@ -220,7 +220,10 @@ pub async fn predict(client: &DemoClient, trained_accuracy: f64) -> Result<Outco
 pub async fn observe(client: &DemoClient) -> Result<Outcome<()>> {
     let seen = probe::ask_times(client, OBSERVED).await;
     if let Some(cause) = seen.first_failure {
-        return Err(Error::unavailable(format!("{} of {} predictions failed; the first: {cause}", seen.failed, seen.sent)));
+        return Err(Error::unavailable(format!(
+            "{} of {} predictions failed; the first: {cause}",
+            seen.failed, seen.sent
+        )));
     }
     let link = format!("/deployments/{}", sample::DEPLOYMENT);
     let counted: DeploymentDetail = client.get(&link).await?;

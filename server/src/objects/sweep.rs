@@ -142,9 +142,10 @@ fn forget(conn: &mut Conn, candidates: &[String], before: i64) -> Result<Vec<Gon
 }
 
 async fn delete_files(objects: &Objects, digests: Vec<String>) -> Result<()> {
-    let disk = objects.disk.clone();
-    let work = move || digests.iter().try_for_each(|digest| disk.delete(digest).map(drop));
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map_err(Error::internal)
+    for digest in digests {
+        objects.disk.delete(&digest).await.map_err(Error::internal)?;
+    }
+    Ok(())
 }
 
 /// What a crash between the two halves of `remove`, or between an upload's file and its row, has left.
