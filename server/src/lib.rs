@@ -1,1 +1,45 @@
-//! placeholder
+//! Drydock's control plane: one program that keeps data, runs training, tracks it, registers models and serves them.
+//!
+//! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
+//! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
+//! `storage images tracking registry datasets` · `jobs serving` · `monitoring overview demo` · `web` · `router` · `boot` · `main`.
+
+pub mod error;
+
+pub mod clock;
+pub mod config;
+pub mod events;
+
+pub mod db;
+
+pub mod objects;
+
+pub mod background;
+
+pub mod accounts;
+pub mod app;
+
+pub mod workloads;
+
+pub mod datasets;
+pub mod registry;
+pub mod tracking;
+
+pub mod images;
+pub mod jobs;
+pub mod serving;
+pub mod storage;
+
+pub mod demo;
+pub mod monitoring;
+#[cfg(feature = "whole")]
+pub mod overview;
+
+pub mod web;
+
+#[cfg(feature = "whole")]
+pub mod boot;
+#[cfg(feature = "whole")]
+pub mod console;
+#[cfg(feature = "whole")]
+pub mod router;
