@@ -1,18 +1,9 @@
 //! The first admin, logging in, and what protects both.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use drydock_tests::{Server, server::PASSWORD};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-
-/// The one-time secret that the console shows while there is no admin.
-pub fn setup_secret(server: &Server) -> Result<String> {
-    let printed = server.printed();
-    let line = printed.lines().find(|line| line.to_lowercase().contains("secret")).context("the console shows no secret")?;
-    // The longest word of the line that could be one: letters, digits, dashes.
-    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)));
-    Ok(words.max_by_key(|word| word.len()).context(line.to_owned())?.to_owned())
-}
 
 #[tokio::test]
 async fn the_first_admin_needs_the_secret_of_the_console_and_there_is_one_first() -> Result<()> {
@@ -24,7 +15,7 @@ async fn the_first_admin_needs_the_secret_of_the_console_and_there_is_one_first(
     let wrong = anyone.status(Method::POST, "/api/v1/setup", Some(wish("wrong"))).await?;
     assert!([401, 403].contains(&wrong), "a wrong secret was answered {wrong}");
 
-    let secret = setup_secret(&server)?;
+    let secret = server.setup_secret().await?;
     let me = anyone.post("/api/v1/setup", wish(&secret)).await?;
     assert_eq!((me["username"].as_str(), me["role"].as_str()), (Some("ann"), Some("admin")));
     assert_eq!(anyone.get("/api/v1/setup").await?["needed"], false);

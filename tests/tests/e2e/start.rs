@@ -72,13 +72,16 @@ async fn the_command_line_makes_accounts_tokens_and_keys() -> Result<()> {
     let key: Value = serde_json::from_str(&server.run(&["s3-key", "create", "--user", "admin"], None).await?)?;
     assert!(key["access_key"].is_string() && key["secret_key"].is_string());
 
-    server.run(&["admin", "reset-password", "--username", "admin", "--password-stdin"], Some("another long password")).await?;
+    server
+        .run(&["admin", "reset-password", "--username", "admin", "--password-stdin"], Some("another long password"))
+        .await?;
     let old = server.anonymous()?.with_password("admin", drydock_tests::server::PASSWORD);
     assert_eq!(old.status(Method::GET, "/api/v1/me", None).await?, 401);
     let new = server.anonymous()?.with_password("admin", "another long password");
     assert_eq!(new.status(Method::GET, "/api/v1/me", None).await?, 200);
 
-    let short = server.run(&["admin", "reset-password", "--username", "admin", "--password-stdin"], Some("short")).await;
+    let short =
+        server.run(&["admin", "reset-password", "--username", "admin", "--password-stdin"], Some("short")).await;
     assert!(short.unwrap_err().to_string().contains("12 characters"));
     assert!(server.run(&["token", "create", "--user", "nobody", "--name", "x"], None).await.is_err());
     Ok(())
