@@ -8,4 +8,3 @@ pub mod containers;
 
 /// The image that jobs and deployments use unless they name another: built by `appliance/images`.
 pub const RUNTIME_IMAGE: &str = "drydock/runtime:1";
-pub mod blobs;

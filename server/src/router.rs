@@ -6,7 +6,9 @@ use utoipa::OpenApi;
 use utoipa_actix_web::OpenApiFactory;
 
 use crate::{
-    accounts, boot::Faces, datasets, demo,
+    accounts,
+    boot::Faces,
+    datasets, demo,
     error::{Error, Result},
     images, jobs, monitoring, overview, registry as models, serving, tracking,
     web::{assets, extract, guard::AllowedHosts, live},
@@ -110,6 +112,7 @@ async fn document_json(document: web::Data<utoipa::openapi::OpenApi>) -> HttpRes
 }
 
 async fn unknown(request: actix_web::HttpRequest) -> Result<HttpResponse> {
-    let text = format!("There is no {} {}; /api/v1/openapi.json lists what there is.", request.method(), request.path());
+    let text =
+        format!("There is no {} {}; /api/v1/openapi.json lists what there is.", request.method(), request.path());
     Err(Error::new(ErrorCode::NotFound, text))
 }

@@ -52,13 +52,13 @@ fn write_archive(data_dir: &Path, snapshot: &Path, to: &Path) -> std::io::Result
     archive.into_inner()?.finish()?.sync_all()
 }
 
-/// Files of a folder; uploads in flight (`tmp`) stay out, and a file that a sweep removes meanwhile is no error.
+/// Files of a folder; uploads in flight (`incoming`) stay out, and a file that a sweep removes meanwhile is no error.
 fn append_folder<W: std::io::Write>(archive: &mut tar::Builder<W>, from: &Path, name: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let (path, name) = (entry.path(), name.join(entry.file_name()));
         if entry.file_type()?.is_dir() {
-            if entry.file_name() != "tmp" {
+            if entry.file_name() != "incoming" {
                 append_folder(archive, &path, &name)?;
             }
             continue;

@@ -3,12 +3,15 @@
 use std::{io::Write, path::Path};
 
 use diesel::{RunQueryDsl, sql_types::Text};
+use drydock_appliance::blobs::DiskBlobs;
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
 use super::look;
 use crate::{
-    accounts, db,
+    accounts,
     error::{Error, Result},
+    objects::store,
 };
 
 #[derive(diesel::QueryableByName)]
@@ -21,12 +24,15 @@ struct Line {
 ///
 /// # Errors
 /// `conflict` when any part is not well.
-pub fn examine(data_dir: &Path, out: &mut dyn Write) -> Result<()> {
+pub async fn examine(data_dir: &Path, out: &mut dyn Write) -> Result<()> {
+    let checks = [
+        ("database", check_database(data_dir)),
+        ("audit trail", check_audit(data_dir)),
+        ("blobs", check_blobs(data_dir).await),
+    ];
     let mut unwell = 0;
-    let checks: [(&str, Check); 3] =
-        [("database", check_database), ("audit trail", check_audit), ("blobs", check_blobs)];
-    for (name, check) in checks {
-        let line = match check(data_dir) {
+    for (name, result) in checks {
+        let line = match result {
             Ok(good) => format!("ok    {name}: {good}"),
             Err(bad) => {
                 unwell += 1;
@@ -40,8 +46,6 @@ pub fn examine(data_dir: &Path, out: &mut dyn Write) -> Result<()> {
     }
     Ok(())
 }
-
-type Check = fn(&Path) -> Result<String>;
 
 /// SQLite's own integrity check and the foreign keys.
 pub fn check_database(data_dir: &Path) -> Result<String> {
@@ -69,20 +73,32 @@ fn check_audit(data_dir: &Path) -> Result<String> {
 }
 
 /// Reads every blob and compares it with its name.
-fn check_blobs(data_dir: &Path) -> Result<String> {
-    let mut conn: db::Conn = look(data_dir)?;
-    let disk = drydock_appliance::blobs::DiskBlobs::open(&data_dir.join("blobs")).map_err(Error::internal)?;
-    let rows = crate::objects::store::all_blobs(&mut conn)?;
+async fn check_blobs(data_dir: &Path) -> Result<String> {
+    let mut conn = look(data_dir)?;
+    let disk = DiskBlobs::open(data_dir.join("blobs")).map_err(Error::internal)?;
+    let rows = store::all_blobs(&mut conn)?;
     let mut bytes = 0u64;
     for (digest, size) in &rows {
         bytes += u64::try_from(*size).unwrap_or(0);
-        let found = match crate::objects::store::blob(&mut conn, digest)? {
+        let found = match store::blob(&mut conn, digest)? {
             Some((_, Some(data))) => hex::encode(Sha256::digest(&data)),
-            _ => disk.hash(digest).map_err(|cause| Error::conflict(format!("{digest} cannot be read: {cause}")))?,
+            _ => hash_file(&disk, digest).await?,
         };
         if found != *digest {
             return Err(Error::conflict(format!("{digest} has other bytes than its name says")));
         }
     }
     Ok(format!("{} blobs, {bytes} bytes, all as their names say", rows.len()))
+}
+
+async fn hash_file(disk: &DiskBlobs, digest: &str) -> Result<String> {
+    let unreadable = |cause: String| Error::conflict(format!("{digest} cannot be read: {cause}"));
+    let mut reader = disk.open_read(digest, None).await.map_err(|cause| unreadable(cause.to_string()))?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0u8; 1 << 20]);
+    loop {
+        match reader.read(&mut buffer).await.map_err(|cause| unreadable(cause.to_string()))? {
+            0 => return Ok(hex::encode(hasher.finalize())),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
 }

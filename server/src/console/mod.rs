@@ -10,10 +10,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use diesel::{
-    Connection,
-    connection::{AnsiTransactionManager, TransactionManager},
-};
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 
 use crate::{
     accounts::{self, secrets::BoxKey},
@@ -148,7 +145,7 @@ pub async fn run(command: Command) -> Result<()> {
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
         Command::Backup(flags) => print(&backup::create(&flags.at.data_dir, &flags.file)?),
         Command::Restore(flags) => print(&backup::restore(&flags.at.data_dir, &flags.file)?),
-        Command::Doctor(at) => doctor::examine(&at.data_dir, &mut std::io::stdout()),
+        Command::Doctor(at) => doctor::examine(&at.data_dir, &mut std::io::stdout()).await,
     }
 }
 

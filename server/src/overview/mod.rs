@@ -17,8 +17,7 @@ use crate::{
 
 /// All of the front page.
 pub async fn overview(app: &App, _auth: &Authorized<action::View>) -> Result<Overview> {
-    let (counts, docker, box_info) =
-        tokio::join!(app.db.read(store::counts), docker_state(&app.engine), box_info(app));
+    let (counts, docker, box_info) = tokio::join!(app.db.read(store::counts), docker_state(&app.engine), box_info(app));
     Ok(Overview {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: app.started_at,
