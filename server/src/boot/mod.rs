@@ -24,7 +24,7 @@ use crate::{
     clock,
     config::Config,
     db::{Db, schema::accounts::settings},
-    demo,
+    datasets, demo,
     error::{Error, Result},
     events::Events,
     jobs, monitoring,
@@ -133,6 +133,7 @@ async fn start_tasks(faces: &Faces) -> Result<()> {
     let app = &faces.app;
     app.background.spawn(ContainerListener::new(faces.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
+    datasets::start(app);
     workloads::start(app).await?;
     jobs::start(app).await?;
     serving::start(app, &faces.gateway).await?;
