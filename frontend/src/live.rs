@@ -130,7 +130,13 @@ impl<T: Clone + Send + Sync + 'static> Remote<T> {
 
     /// Asks again every so often, for values that change without a hint.
     pub fn every(self, period: Duration) -> Self {
-        if let Ok(handle) = set_interval_with_handle(move || self.refetch(), period) {
+        let ask = move || {
+            // nobody looks at a hidden tab
+            if !document().hidden() {
+                self.refetch();
+            }
+        };
+        if let Ok(handle) = set_interval_with_handle(ask, period) {
             on_cleanup(move || handle.clear());
         }
         self
