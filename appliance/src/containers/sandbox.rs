@@ -86,6 +86,8 @@ fn host_config(spec: &ContainerSpec, sources: &[PathBuf], image_volumes: &[Strin
         // Docker before 25 forwards look-ups from internal networks to the box's resolvers, a way out; with a resolver named
         // here they are sent from inside the container, where nothing answers
         dns: Some(vec!["127.0.0.1".to_owned()]),
+        // then a name that is not there is known not to be after one second, not ten
+        dns_options: Some(vec!["timeout:1".to_owned(), "attempts:1".to_owned()]),
         ipc_mode: Some("private".to_owned()),
         ..Default::default()
     }

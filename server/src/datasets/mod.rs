@@ -12,6 +12,8 @@ mod rules;
 mod store;
 mod table;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use bytes::Bytes;

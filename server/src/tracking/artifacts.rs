@@ -103,7 +103,13 @@ pub async fn delete_artifacts(app: &App, auth: &Develop, key: &str) -> Result<()
             if count == 0 {
                 return Ok(());
             }
-            audit(conn, &who, "artifact.delete", &format!("artifact/{path}"), json!({"files": count, "at": clock::now_ms()}))
+            audit(
+                conn,
+                &who,
+                "artifact.delete",
+                &format!("artifact/{path}"),
+                json!({"files": count, "at": clock::now_ms()}),
+            )
         })
         .await?;
     app.events.publish(Topic::Runs, run_of(&key));
@@ -124,7 +130,8 @@ mod tests {
             created_at: 0,
         };
         let objects = [object("1/r/a/x"), object("1/r/a/y/z"), object("1/r/b"), object("1/r/a/y/w")];
-        let names: Vec<(String, bool)> = entries(&objects, "1/r/".len()).into_iter().map(|e| (e.name, e.is_dir)).collect();
+        let names: Vec<(String, bool)> =
+            entries(&objects, "1/r/".len()).into_iter().map(|e| (e.name, e.is_dir)).collect();
         assert_eq!(names, [("a".to_owned(), true), ("b".to_owned(), false)]);
         assert_eq!(run_of("1/r/artifacts/a"), Some("r"));
         assert_eq!(run_of("1/models/m-1/artifacts/a"), None);

@@ -161,7 +161,8 @@ mod tests {
     fn a_param_may_be_repeated_but_never_changed() {
         let mut conn = crate::db::testing::connection();
         let run = testing::run(&mut conn, "r1");
-        let batch = |value: &str, as_list| Batch { params: vec![("p".into(), value.into())], as_list, ..Batch::default() };
+        let batch =
+            |value: &str, as_list| Batch { params: vec![("p".into(), value.into())], as_list, ..Batch::default() };
         log_params(&mut conn, run, "r1", &batch("1", false)).unwrap();
         log_params(&mut conn, run, "r1", &batch("1", false)).unwrap();
         assert_eq!(

@@ -32,8 +32,8 @@ pub use logged_models::{
 pub use logging::{Batch, log_batch, log_inputs, log_model_record, log_outputs};
 pub use routes::{configure, metric_value};
 pub use runs::{
-    NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs, set_tag,
-    update_run,
+    NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs,
+    set_tag, update_run,
 };
 pub use tasks::Sweeper;
 

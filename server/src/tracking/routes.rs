@@ -194,7 +194,10 @@ async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> 
                 summary,
                 tags: key_values(tags),
                 job_id,
-                model_versions: versions.into_iter().map(|(model, version)| RunModelVersion { model, version }).collect(),
+                model_versions: versions
+                    .into_iter()
+                    .map(|(model, version)| RunModelVersion { model, version })
+                    .collect(),
                 datasets: datasets.into_iter().map(run_dataset).collect(),
             })
         })

@@ -126,9 +126,8 @@ pub fn experiment_name(name: &str) -> Result<()> {
 
 /// The number behind an experiment's id.
 pub fn experiment_id(text: &str) -> Result<i64> {
-    text.parse().map_err(|_| {
-        Error::invalid(format!("Invalid experiment ID '{text}'. Experiment ID must be a valid integer."))
-    })
+    text.parse()
+        .map_err(|_| Error::invalid(format!("Invalid experiment ID '{text}'. Experiment ID must be a valid integer.")))
 }
 
 /// A run's id, before it is looked up.
@@ -277,14 +276,14 @@ pub fn random_name() -> String {
 }
 
 const ADJECTIVES: [&str; 32] = [
-    "able", "amber", "bold", "brave", "bright", "brisk", "calm", "clear", "clever", "crisp", "eager", "fair", "fleet", "gentle",
-    "golden", "grand", "keen", "kind", "lively", "lucky", "merry", "mellow", "nimble", "noble", "proud", "quick", "quiet",
-    "rapid", "sleek", "steady", "swift", "wise",
+    "able", "amber", "bold", "brave", "bright", "brisk", "calm", "clear", "clever", "crisp", "eager", "fair", "fleet",
+    "gentle", "golden", "grand", "keen", "kind", "lively", "lucky", "merry", "mellow", "nimble", "noble", "proud",
+    "quick", "quiet", "rapid", "sleek", "steady", "swift", "wise",
 ];
 const NOUNS: [&str; 32] = [
-    "auk", "bass", "bear", "bee", "boar", "carp", "cod", "crane", "crow", "deer", "dove", "eel", "elk", "finch", "fox", "gnu",
-    "goose", "hare", "hawk", "heron", "jay", "kit", "lark", "lynx", "mole", "newt", "otter", "owl", "seal", "stork", "swan",
-    "wren",
+    "auk", "bass", "bear", "bee", "boar", "carp", "cod", "crane", "crow", "deer", "dove", "eel", "elk", "finch", "fox",
+    "gnu", "goose", "hare", "hawk", "heron", "jay", "kit", "lark", "lynx", "mole", "newt", "otter", "owl", "seal",
+    "stork", "swan", "wren",
 ];
 
 #[cfg(test)]
@@ -295,14 +294,36 @@ mod tests {
     #[test]
     fn malicious_artifact_paths_are_refused_however_encoded() {
         let bad = [
-            "../x", "a/../../x", "a/..", "/etc/passwd", "%2e%2e/x", "%2E%2E%2Fx", "%252e%252e%252fx", "a\\..\\x", "a%5c..%5cx",
-            "a\0b", "a%00b", "a%2500b", "file:///etc", "FILE:/etc", "file%3A///etc", "C:/x", "c:\\x", "%2Fetc", "a//b", "./a", "",
-            "..%c0%af", "a/%2e%2e",
+            "../x",
+            "a/../../x",
+            "a/..",
+            "/etc/passwd",
+            "%2e%2e/x",
+            "%2E%2E%2Fx",
+            "%252e%252e%252fx",
+            "a\\..\\x",
+            "a%5c..%5cx",
+            "a\0b",
+            "a%00b",
+            "a%2500b",
+            "file:///etc",
+            "FILE:/etc",
+            "file%3A///etc",
+            "C:/x",
+            "c:\\x",
+            "%2Fetc",
+            "a//b",
+            "./a",
+            "",
+            "..%c0%af",
+            "a/%2e%2e",
         ];
         for path in bad {
             assert_eq!(artifact_path(path).unwrap_err().message, "Invalid path", "{path}");
         }
-        for path in ["1/abc/artifacts/d/x y.txt", "a/100%.txt", "a/b%20c", "im+step+1.png", "a#b", "é/ü", "..a/b..", "a/...b"] {
+        for path in
+            ["1/abc/artifacts/d/x y.txt", "a/100%.txt", "a/b%20c", "im+step+1.png", "a#b", "é/ü", "..a/b..", "a/...b"]
+        {
             assert_eq!(artifact_path(path).unwrap(), path);
         }
     }

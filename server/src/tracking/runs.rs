@@ -86,7 +86,13 @@ pub async fn create_run(app: &App, auth: &Develop, new: NewRun) -> Result<Run> {
             for (key, value) in &tags {
                 store::set_tag(conn, info.row, key, value)?;
             }
-            audit(conn, &who, "run.create", &format!("run/{}", info.run_id), json!({"experiment": info.experiment_id}))?;
+            audit(
+                conn,
+                &who,
+                "run.create",
+                &format!("run/{}", info.run_id),
+                json!({"experiment": info.experiment_id}),
+            )?;
             Ok(empty(info, tags))
         })
         .await?;

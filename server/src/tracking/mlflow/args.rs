@@ -91,7 +91,9 @@ pub fn mistyped(path: &str, value: &Value) -> Error {
         Value::Array(_) => "list",
         Value::Object(_) => "dict",
     };
-    Error::invalid(format!("Invalid value {value} for parameter '{path}' supplied:  Hint: Value was of type '{kind}'.{SEE_DOCS}"))
+    Error::invalid(format!(
+        "Invalid value {value} for parameter '{path}' supplied:  Hint: Value was of type '{kind}'.{SEE_DOCS}"
+    ))
 }
 
 /// A text; absent, null and empty are alike, as in protobuf.
@@ -230,7 +232,8 @@ pub fn pairs_of(items: &[Value], path: &str) -> Result<Vec<Pair>> {
     let mut pairs = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let key_path = format!("{path}[{index}].key");
-        let key = text_of(item.get("key"), &key_path)?.filter(|key| !key.is_empty()).ok_or_else(|| missing(&key_path))?;
+        let key =
+            text_of(item.get("key"), &key_path)?.filter(|key| !key.is_empty()).ok_or_else(|| missing(&key_path))?;
         let value = text_of(item.get("value"), &format!("{path}[{index}].value"))?.unwrap_or_default();
         pairs.push((key, value));
     }

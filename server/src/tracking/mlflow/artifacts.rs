@@ -139,7 +139,8 @@ enum Wanted {
 
 fn byte_range(header: &str, size: u64) -> Wanted {
     // Several ranges, and forms that are not ours, are answered with the whole: RFC 9110 allows it.
-    let Some((from, to)) = header.strip_prefix("bytes=").filter(|ranges| !ranges.contains(',')).and_then(|r| r.split_once('-'))
+    let Some((from, to)) =
+        header.strip_prefix("bytes=").filter(|ranges| !ranges.contains(',')).and_then(|r| r.split_once('-'))
     else {
         return Wanted::All;
     };
@@ -159,8 +160,32 @@ fn byte_range(header: &str, size: u64) -> Wanted {
 }
 
 const TEXT_SUFFIXES: [&str; 26] = [
-    "txt", "log", "err", "cfg", "conf", "cnf", "cf", "ini", "properties", "prop", "hocon", "toml", "yaml", "yml", "xml", "json",
-    "js", "py", "py3", "csv", "tsv", "md", "rst", "sh", "MLmodel", "MLproject",
+    "txt",
+    "log",
+    "err",
+    "cfg",
+    "conf",
+    "cnf",
+    "cf",
+    "ini",
+    "properties",
+    "prop",
+    "hocon",
+    "toml",
+    "yaml",
+    "yml",
+    "xml",
+    "json",
+    "js",
+    "py",
+    "py3",
+    "csv",
+    "tsv",
+    "md",
+    "rst",
+    "sh",
+    "MLmodel",
+    "MLproject",
 ];
 
 /// As MLflow guesses: anything one could read is plain text.
@@ -184,7 +209,8 @@ fn disposition(name: &str) -> HeaderValue {
                 _ => format!("%{byte:02X}"),
             })
             .collect();
-        let ascii: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+        let ascii: String =
+            name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
         let ascii = if ascii.is_empty() { "download" } else { &ascii };
         format!("attachment; filename={ascii}; filename*=UTF-8''{encoded}")
     };

@@ -3,10 +3,7 @@
 use actix_web::web;
 use serde_json::json;
 
-use super::{
-    Answer, Args, Who, ok, view,
-    args::missing,
-};
+use super::{Answer, Args, Who, args::missing, ok, view};
 use crate::{
     app::App,
     error::Error,

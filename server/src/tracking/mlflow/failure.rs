@@ -40,7 +40,9 @@ impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
         let status = match self.0.code {
             // MLflow's clients know 400 for all of these; register_model tolerates an existing model by its code.
-            ErrorCode::AlreadyExists | ErrorCode::Conflict | ErrorCode::Refused | ErrorCode::UnsupportedMediaType => 400,
+            ErrorCode::AlreadyExists | ErrorCode::Conflict | ErrorCode::Refused | ErrorCode::UnsupportedMediaType => {
+                400
+            }
             code => code.http_status(),
         };
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -130,8 +130,7 @@ async fn search_(app: web::Data<App>, who: Who, args: Args) -> Answer {
 
 fn dataset_of(item: &Value) -> Result<(String, Option<String>)> {
     let name = text_of(item.get("dataset_name"), "datasets.dataset_name")?.filter(|name| !name.is_empty());
-    let name =
-        name.ok_or_else(|| Error::invalid("`dataset_name` in the `datasets` clause must be specified."))?;
+    let name = name.ok_or_else(|| Error::invalid("`dataset_name` in the `datasets` clause must be specified."))?;
     Ok((name, text_of(item.get("dataset_digest"), "datasets.dataset_digest")?.filter(|digest| !digest.is_empty())))
 }
 

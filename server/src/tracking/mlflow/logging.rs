@@ -89,11 +89,7 @@ async fn log_batch(app: web::Data<App>, who: Who, args: Args) -> Answer {
     ok(json!({}))
 }
 
-fn checked(
-    pairs: Vec<Pair>,
-    list: &str,
-    rule: impl Fn(String, String, &str) -> Result<Pair>,
-) -> Result<Vec<Pair>> {
+fn checked(pairs: Vec<Pair>, list: &str, rule: impl Fn(String, String, &str) -> Result<Pair>) -> Result<Vec<Pair>> {
     pairs.into_iter().enumerate().map(|(index, (key, value))| rule(key, value, &format!("{list}[{index}]"))).collect()
 }
 

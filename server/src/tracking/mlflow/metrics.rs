@@ -39,7 +39,8 @@ async fn history(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let (auth, key) = (who.view()?, args.required("metric_key")?);
     let limit = args.int("max_results")?;
     if let Some(limit) = limit.filter(|limit| *limit <= 0) {
-        let text = format!("Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer.");
+        let text =
+            format!("Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer.");
         return Err(Error::invalid(text).into());
     }
     let offset = search::page_offset(args.text("page_token")?.as_deref())?;

@@ -3,12 +3,7 @@
 use actix_web::web;
 use serde_json::{Value, json};
 
-use super::{
-    Answer, Args, Who,
-    args::mistyped,
-    ok,
-    view,
-};
+use super::{Answer, Args, Who, args::mistyped, ok, view};
 use crate::{
     app::App,
     error::Result,

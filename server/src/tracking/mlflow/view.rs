@@ -3,7 +3,9 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::tracking::{DatasetInput, Experiment, LoggedModel, Metric, Pair, Point, Run, RunInfo, artifacts::Entry, stage_word};
+use crate::tracking::{
+    DatasetInput, Experiment, LoggedModel, Metric, Pair, Point, Run, RunInfo, artifacts::Entry, stage_word,
+};
 
 /// A double as MLflow's server gives it: "NaN" as text, infinities as the largest doubles.
 #[derive(Debug, Clone, Copy)]

@@ -130,7 +130,17 @@ pub const RUNS: Grammar = Grammar {
     text_attributes: &["run_id", "run_name", "status", "artifact_uri", "user_id", "run name", "Run name", "Run Name"],
     numeric_attributes: &["start_time", "end_time", "created", "Created"],
     list_attributes: &["run_id"],
-    order_attributes: &["run_id", "run_name", "status", "artifact_uri", "user_id", "start_time", "end_time", "created", "Created"],
+    order_attributes: &[
+        "run_id",
+        "run_name",
+        "status",
+        "artifact_uri",
+        "user_id",
+        "start_time",
+        "end_time",
+        "created",
+        "Created",
+    ],
     nullable: &[Entity::Tag, Entity::Param],
 };
 
@@ -148,7 +158,13 @@ pub const EXPERIMENTS: Grammar = Grammar {
 pub const LOGGED_MODELS: Grammar = Grammar {
     entities: &[Entity::Attribute, Entity::Metric, Entity::Param, Entity::Tag],
     text_attributes: &["name", "model_id", "model_type", "status", "source_run_id", "artifact_location"],
-    numeric_attributes: &["creation_time", "creation_timestamp", "creation_timestamp_ms", "last_updated_timestamp", "last_updated_timestamp_ms"],
+    numeric_attributes: &[
+        "creation_time",
+        "creation_timestamp",
+        "creation_timestamp_ms",
+        "last_updated_timestamp",
+        "last_updated_timestamp_ms",
+    ],
     list_attributes: &["name", "model_id", "model_type", "source_run_id"],
     order_attributes: &[],
     nullable: &[],

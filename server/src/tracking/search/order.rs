@@ -80,7 +80,13 @@ mod tests {
 
     #[test]
     fn unknown_and_doubled_keys_are_refused() {
-        for bad in [vec!["nope"], vec!["metrics.a UP"], vec!["metrics.a DESC x"], vec!["start_time", "start_time DESC"], vec![""]] {
+        for bad in [
+            vec!["nope"],
+            vec!["metrics.a UP"],
+            vec!["metrics.a DESC x"],
+            vec!["start_time", "start_time DESC"],
+            vec![""],
+        ] {
             let clauses: Vec<String> = bad.iter().map(|text| (*text).to_owned()).collect();
             assert!(parse_order_by(&clauses, &RUNS).is_err(), "{bad:?}");
         }

@@ -15,11 +15,7 @@ pub fn parse(filter: &str, grammar: &Grammar) -> Result<Vec<Condition>> {
 }
 
 /// As `parse`, but `rename` may give a key its canonical name first.
-pub fn parse_with(
-    filter: &str,
-    grammar: &Grammar,
-    rename: impl Fn(Entity, &str) -> String,
-) -> Result<Vec<Condition>> {
+pub fn parse_with(filter: &str, grammar: &Grammar, rename: impl Fn(Entity, &str) -> String) -> Result<Vec<Condition>> {
     let mut reader = Reader { tokens: tokens(filter)?, next: 0, filter };
     let mut conditions = Vec::new();
     while reader.next < reader.tokens.len() {
@@ -173,7 +169,11 @@ pub(super) fn identify(name: &Name, grammar: &Grammar, attributes: &[&str]) -> R
     }
     let valid: Vec<String> = known.iter().map(|key| format!("'{key}'")).collect();
     let word = entity.word();
-    Err(Error::invalid(format!("Invalid {word} key '{}' specified. Valid keys are '{{{}}}'", name.key, valid.join(", "))))
+    Err(Error::invalid(format!(
+        "Invalid {word} key '{}' specified. Valid keys are '{{{}}}'",
+        name.key,
+        valid.join(", ")
+    )))
 }
 
 fn entity_of(prefix: &str) -> Option<Entity> {
@@ -255,7 +255,9 @@ fn check_text(condition: Condition, grammar: &Grammar) -> Result<Condition> {
             Err(Error::invalid(match condition.entity {
                 Entity::Attribute => format!("Expected a quoted string value for attributes. Got value {found}"),
                 Entity::Dataset => format!("Expected a quoted string value for dataset attributes. Got value {found}"),
-                entity => format!("Expected a quoted string value for {} (e.g. 'my-value'). Got value {found}", entity.word()),
+                entity => {
+                    format!("Expected a quoted string value for {} (e.g. 'my-value'). Got value {found}", entity.word())
+                }
             })
             .with_source(anyhow::anyhow!("key {key}")))
         }
@@ -278,7 +280,9 @@ fn shown(value: &Operand) -> String {
         Operand::Text(text) => format!("'{text}'"),
         Operand::Integer(value) => value.to_string(),
         Operand::Float(value) => value.to_string(),
-        Operand::List(items) => format!("({})", items.iter().map(|item| format!("'{item}'")).collect::<Vec<_>>().join(", ")),
+        Operand::List(items) => {
+            format!("({})", items.iter().map(|item| format!("'{item}'")).collect::<Vec<_>>().join(", "))
+        }
         Operand::Nothing => "NULL".into(),
     }
 }
@@ -299,7 +303,9 @@ mod tests {
 
     #[test]
     fn names_values_and_operators_are_read_in_every_spelling() {
-        let all = run("metrics.acc>0.5 and params.\"lr rate\" = '0.1' AND tags.`mlflow.user` LIKE \"a%\" AND run_id in ('a','b')");
+        let all = run(
+            "metrics.acc>0.5 and params.\"lr rate\" = '0.1' AND tags.`mlflow.user` LIKE \"a%\" AND run_id in ('a','b')",
+        );
         assert_eq!(all.len(), 4);
         assert_eq!((all[0].entity, all[0].op, &all[0].value), (Entity::Metric, Op::Gt, &Operand::Float(0.5)));
         assert_eq!((all[1].key.as_str(), &all[1].value), ("lr rate", &Operand::Text("0.1".into())));
@@ -338,7 +344,10 @@ mod tests {
         assert_eq!(error("foo bar"), "Invalid clause(s) in filter string: 'foo bar' at character 1");
         assert!(error("metrics.a > 1 OR metrics.b > 2").contains("'OR metrics.b > 2' at character 15"));
         assert_eq!(error("metric.m > 'x'"), "Expected numeric value type for metric. Found 'x'");
-        assert_eq!(error("params.p = 1"), "Expected a quoted string value for parameter (e.g. 'my-value'). Got value 1");
+        assert_eq!(
+            error("params.p = 1"),
+            "Expected a quoted string value for parameter (e.g. 'my-value'). Got value 1"
+        );
         assert!(error("params.p = abc").starts_with("Parameter value is either not quoted"));
         assert!(error("nope = 'x'").starts_with("Invalid attribute key 'nope' specified."));
         assert!(error("foo.x = 'x'").starts_with("Invalid entity type 'foo'."));

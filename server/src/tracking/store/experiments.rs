@@ -169,8 +169,11 @@ pub fn delete_tag(conn: &mut Conn, id: i64, key: &str) -> Result<bool> {
 
 /// Numbers of experiments and runs that are not deleted.
 pub fn counts(conn: &mut Conn) -> Result<(i64, i64)> {
-    let experiments =
-        experiments::table.filter(experiments::deleted_at.is_null()).count().get_result(conn).map_err(Error::internal)?;
+    let experiments = experiments::table
+        .filter(experiments::deleted_at.is_null())
+        .count()
+        .get_result(conn)
+        .map_err(Error::internal)?;
     let runs = runs::table.filter(runs::deleted_at.is_null()).count().get_result(conn).map_err(Error::internal)?;
     Ok((experiments, runs))
 }

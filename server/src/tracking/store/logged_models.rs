@@ -87,8 +87,11 @@ fn complete(conn: &mut Conn, row: ModelRow) -> Result<LoggedModel> {
         .select((params::key, params::value))
         .load(conn)
         .map_err(Error::internal)?;
-    let tags: Vec<Pair> =
-        tags::table.filter(tags::model.eq(row.id)).select((tags::key, tags::value)).load(conn).map_err(Error::internal)?;
+    let tags: Vec<Pair> = tags::table
+        .filter(tags::model.eq(row.id))
+        .select((tags::key, tags::value))
+        .load(conn)
+        .map_err(Error::internal)?;
     type Row = (String, i64, i64, String, f64, bool, Option<String>, Option<String>);
     let rows: Vec<Row> = metrics::table
         .filter(metrics::model.eq(row.id))

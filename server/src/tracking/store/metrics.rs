@@ -162,7 +162,13 @@ mod tests {
     fn equal_points_are_kept_once_and_nan_and_infinity_come_back() {
         let mut conn = crate::db::testing::connection();
         let run = testing::run(&mut conn, "r1");
-        let all = [metric(1, 5, 0.5), metric(1, 5, 0.5), metric(2, 6, f64::NAN), metric(2, 6, f64::NAN), metric(3, 7, f64::INFINITY)];
+        let all = [
+            metric(1, 5, 0.5),
+            metric(1, 5, 0.5),
+            metric(2, 6, f64::NAN),
+            metric(2, 6, f64::NAN),
+            metric(3, 7, f64::INFINITY),
+        ];
         append(&mut conn, run, &all).unwrap();
         append(&mut conn, run, &all[..2]).unwrap();
         let series = series_of(&mut conn, run, Some("loss")).unwrap()[0].0;

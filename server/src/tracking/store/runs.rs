@@ -83,8 +83,7 @@ pub fn insert(conn: &mut Conn, info: &RunInfo) -> Result<i64> {
 }
 
 pub fn find(conn: &mut Conn, run_id: &str) -> Result<Option<RunInfo>> {
-    let row: Option<RunRow> =
-        rows().filter(runs::run_id.eq(run_id)).first(conn).optional().map_err(Error::internal)?;
+    let row: Option<RunRow> = rows().filter(runs::run_id.eq(run_id)).first(conn).optional().map_err(Error::internal)?;
     Ok(row.map(RunRow::info))
 }
 
@@ -200,13 +199,25 @@ pub fn load_one(conn: &mut Conn, run_id: &str) -> Result<Option<Run>> {
         .into_iter()
         .map(|(key, step, at, value, is_nan)| Metric { key, step, at, value: if is_nan { f64::NAN } else { value } })
         .collect();
-    let params =
-        params::table.filter(params::run.eq(row)).select((params::key, params::value)).load(conn).map_err(Error::internal)?;
-    let tags = tags::table.filter(tags::run.eq(row)).select((tags::key, tags::value)).load(conn).map_err(Error::internal)?;
+    let params = params::table
+        .filter(params::run.eq(row))
+        .select((params::key, params::value))
+        .load(conn)
+        .map_err(Error::internal)?;
+    let tags =
+        tags::table.filter(tags::run.eq(row)).select((tags::key, tags::value)).load(conn).map_err(Error::internal)?;
     let mut datasets = inputs::datasets_of(conn, &[row])?;
     let mut models = inputs::models_of(conn, &[row])?;
     let (models_in, models_out) = models.remove(&row).unwrap_or_default();
-    Ok(Some(Run { info, metrics, params, tags, datasets: datasets.remove(&row).unwrap_or_default(), models_in, models_out }))
+    Ok(Some(Run {
+        info,
+        metrics,
+        params,
+        tags,
+        datasets: datasets.remove(&row).unwrap_or_default(),
+        models_in,
+        models_out,
+    }))
 }
 
 #[derive(QueryableByName)]
@@ -297,9 +308,21 @@ pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Run>> {
 }
 
 fn info_of(row: InfoRow) -> RunInfo {
-    let InfoRow { id, run_id, experiment_id, name, user_name, status, started_at, ended_at, deleted_at, job_id, location } =
-        row;
-    RunRow { id, run_id, experiment_id, name, user_name, status, started_at, ended_at, deleted_at, job_id, location }.info()
+    let InfoRow {
+        id,
+        run_id,
+        experiment_id,
+        name,
+        user_name,
+        status,
+        started_at,
+        ended_at,
+        deleted_at,
+        job_id,
+        location,
+    } = row;
+    RunRow { id, run_id, experiment_id, name, user_name, status, started_at, ended_at, deleted_at, job_id, location }
+        .info()
 }
 
 fn pairs_of(conn: &mut Conn, select: &str, bound: &str) -> Result<HashMap<i64, Vec<Pair>>> {

@@ -273,7 +273,9 @@ pub fn model_column(key: &str) -> Option<&'static str> {
         "model_type" => "m.model_type",
         "source_run_id" => "m.source_run_id",
         "experiment_id" => "m.experiment_id",
-        "status" => "(CASE m.status WHEN 1 THEN 'PENDING' WHEN 2 THEN 'READY' WHEN 3 THEN 'FAILED' ELSE 'UNSPECIFIED' END)",
+        "status" => {
+            "(CASE m.status WHEN 1 THEN 'PENDING' WHEN 2 THEN 'READY' WHEN 3 THEN 'FAILED' ELSE 'UNSPECIFIED' END)"
+        }
         "creation_time" | "creation_timestamp" | "creation_timestamp_ms" => "m.created_at",
         "last_updated_timestamp" | "last_updated_timestamp_ms" => "m.updated_at",
         "artifact_location" => "('mlflow-artifacts:/' || m.experiment_id || '/models/' || m.model_id || '/artifacts')",
@@ -375,7 +377,9 @@ mod tests {
 
     fn world() -> Conn {
         let mut conn = crate::db::testing::connection();
-        for (name, acc, lr) in [("r1", 0.9, "0.1"), ("r2", 0.5, "0.1"), ("r3", f64::NAN, "0.01"), ("r4", f64::INFINITY, "0.1")] {
+        for (name, acc, lr) in
+            [("r1", 0.9, "0.1"), ("r2", 0.5, "0.1"), ("r3", f64::NAN, "0.01"), ("r4", f64::INFINITY, "0.1")]
+        {
             let run = testing::run(&mut conn, name);
             metrics::append(&mut conn, run, &[Metric { key: "acc".into(), step: 0, at: 1, value: acc }]).unwrap();
             rows::insert_param(&mut conn, run, "lr", lr).unwrap();
