@@ -1,1 +1,39 @@
-//! placeholder
+//! Drydock's control plane: one program that keeps data, runs training, tracks it, registers models and serves them.
+//!
+//! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
+//! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
+//! `tracking registry datasets` · `jobs serving` · `monitoring overview demo` · `web` · `router` · `boot` · `main`.
+
+pub mod error;
+
+pub mod clock;
+pub mod config;
+pub mod events;
+
+pub mod db;
+
+pub mod objects;
+
+pub mod background;
+
+pub mod accounts;
+pub mod app;
+
+pub mod workloads;
+
+pub mod datasets;
+pub mod registry;
+pub mod tracking;
+
+pub mod jobs;
+pub mod serving;
+
+pub mod demo;
+pub mod monitoring;
+pub mod overview;
+
+pub mod web;
+
+pub mod boot;
+pub mod console;
+pub mod router;

@@ -1,1 +1,16 @@
-//! placeholder
+//! What the end-to-end tests share: a real server per test, people who talk to it, a browser, Docker's own view.
+//!
+//! Always holds: nothing here stands in for a part of Drydock. The server is the release binary, Docker is the machine's,
+//! clients come from PyPI. Whatever a test starts ends with the value that started it.
+
+pub mod api;
+pub mod browser;
+pub mod clients;
+pub mod docker;
+pub mod server;
+pub mod wait;
+
+pub use api::Api;
+pub use browser::Browser;
+pub use server::Server;
+pub use wait::until;

@@ -1,1 +1,59 @@
 //! Tables of `accounts`.
+
+diesel::table! { settings (key) { key -> Text, value -> Text, } }
+diesel::table! { projects (id) { id -> Text, name -> Text, created_at -> BigInt, } }
+diesel::table! {
+    people (id) {
+        id -> Text,
+        username -> Text,
+        password_hash -> Text,
+        role -> Text,
+        disabled -> Bool,
+        created_at -> BigInt,
+        last_seen_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        secret_hash -> Text,
+        person_id -> Text,
+        created_at -> BigInt,
+        last_used_at -> BigInt,
+        address -> Text,
+        user_agent -> Text,
+    }
+}
+diesel::table! {
+    tokens (id) {
+        id -> Text,
+        secret_hash -> Text,
+        person_id -> Text,
+        kind -> Text,
+        workload_id -> Nullable<Text>,
+        name -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    s3_keys (access_key) { access_key -> Text, sealed_secret -> Text, person_id -> Text, created_at -> BigInt, }
+}
+diesel::table! {
+    audit (id) {
+        id -> BigInt,
+        at -> BigInt,
+        actor -> Text,
+        address -> Text,
+        action -> Text,
+        subject -> Text,
+        detail -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::joinable!(sessions -> people (person_id));
+diesel::joinable!(tokens -> people (person_id));
+diesel::joinable!(s3_keys -> people (person_id));
+diesel::allow_tables_to_appear_in_same_query!(people, sessions, tokens, s3_keys);

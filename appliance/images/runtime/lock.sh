@@ -1,0 +1,33 @@
+#!/bin/sh
+# Resolves DIR/requirements.in for CPython 3.11 on x86_64 Linux and writes DIR/requirements.txt: every package, transitive
+# ones included, with its version and the hash of the one wheel. Needs a Python 3.11 with pip 23 or later. Review the diff.
+#
+#   lock.sh                  the runtime image, and the pip that installs its wheels
+#   lock.sh tests/clients    another folder with a requirements.in
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+
+lock() { # lock REQUIREMENTS OUTPUT
+    report=$(mktemp)
+    python3.11 -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --report "$report" -r "$1"
+    python3.11 - "$report" >"$2" <<'PY'
+import json, sys
+
+print("# Written by appliance/images/runtime/lock.sh from requirements.in.")
+for item in sorted(json.load(open(sys.argv[1]))["install"], key=lambda item: item["metadata"]["name"].lower()):
+    name, version = item["metadata"]["name"], item["metadata"]["version"]
+    digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
+    print(f"{name}=={version} --hash=sha256:{digest}")
+PY
+    rm -f "$report"
+}
+
+if [ $# -gt 0 ]; then
+    lock "$1/requirements.in" "$1/requirements.txt"
+    exit 0
+fi
+lock "$here/requirements.in" "$here/requirements.txt"
+installer=$(mktemp)
+echo "pip==26.0.1" >"$installer"
+lock "$installer" "$here/installer.txt"
+rm -f "$installer"

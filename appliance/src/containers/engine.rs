@@ -1,0 +1,255 @@
+//! [`Engine`]: the calls to Docker, each with its time-out, each safe to repeat.
+
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+use bollard::{
+    Docker,
+    errors::Error as DockerError,
+    query_parameters::{
+        CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+        StopContainerOptionsBuilder,
+    },
+};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
+
+use super::{
+    ContainerSpec, EngineError, Result, Seen, SeenPhase,
+    connection::Address,
+    error::{classify, timed_out},
+    sandbox::{self, LABEL_INSTANCE, LABEL_SPEC_HASH},
+    seen, spec,
+};
+
+/// A look at one thing.
+pub(super) const QUICK: Duration = Duration::from_secs(10);
+/// A change that a busy disk can slow down.
+pub(super) const USUAL: Duration = Duration::from_secs(60);
+/// The answer to "are you there?".
+const PING: Duration = Duration::from_secs(2);
+/// Looks at containers that run side by side while listing.
+const LOOKS_AT_ONCE: usize = 8;
+
+/// Docker on this box. Cheap to clone; connects when it is used and again whenever that is needed.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    mount_roots: Arc<Vec<PathBuf>>,
+}
+
+struct Shared {
+    address: Address,
+    /// A client that speaks a version of the API that this Docker knows; empty until asked, and again after a failure.
+    agreed: Mutex<Option<Docker>>,
+    network: Mutex<()>,
+}
+
+/// An image that is on the box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageInfo {
+    /// `sha256:…`
+    pub id: String,
+    pub size_bytes: u64,
+}
+
+impl Engine {
+    /// Takes note of where Docker is (`DOCKER_HOST`, else the usual socket). Never fails and never waits.
+    pub fn connect() -> Engine {
+        Engine::at(Address::from_environment())
+    }
+
+    /// As [`Engine::connect`], at an address of the caller's: `unix:///path` or `tcp://host:port`.
+    pub fn connect_to(host: &str) -> Engine {
+        Engine::at(Address::new(Some(host.to_owned())))
+    }
+
+    fn at(address: Address) -> Engine {
+        let shared = Shared { address, agreed: Mutex::new(None), network: Mutex::new(()) };
+        Engine { shared: Arc::new(shared), mount_roots: Arc::new(vec![]) }
+    }
+
+    /// Lets containers see what lies below `root`, read-only. Until this is called, a spec with mounts is refused.
+    pub fn allow_mounts_under(mut self, root: impl Into<PathBuf>) -> Engine {
+        Arc::make_mut(&mut self.mount_roots).push(root.into());
+        self
+    }
+
+    /// Docker's version, such as `20.10.24`. Answers within two seconds, one way or the other.
+    pub async fn version(&self) -> Result<String> {
+        let version = self.call(PING, "Docker", |docker| async move { docker.version().await }).await?;
+        Ok(version.version.unwrap_or_else(|| "unknown".to_owned()))
+    }
+
+    /// All containers of this instance, running or not. One that vanishes while it is looked at is left out.
+    pub async fn list(&self, instance: &str) -> Result<Vec<Seen>> {
+        let filters = [("label".to_owned(), vec![format!("{LABEL_INSTANCE}={instance}")])].into();
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let found = self
+            .call(QUICK, "the containers", |docker| async move { docker.list_containers(Some(options)).await })
+            .await?;
+        let looks = found.into_iter().filter_map(|summary| summary.id).map(|id| self.look(id, instance));
+        let seen: Vec<Option<Seen>> = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await?;
+        Ok(seen.into_iter().flatten().collect())
+    }
+
+    async fn look(&self, id: String, instance: &str) -> Result<Option<Seen>> {
+        match self
+            .call(QUICK, &id, |docker| {
+                let id = id.clone();
+                async move { docker.inspect_container(&id, None).await }
+            })
+            .await
+        {
+            Ok(found) => Ok(seen::from_inspect(found, instance)),
+            Err(EngineError::NotFound(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Creates the container of this spec, sandbox on, and gives its id. If it exists already with the same spec hash, gives that
+    /// one's id. It is not started.
+    ///
+    /// `NoSuchImage` when the image is not on the box; `Refused` when the spec asks for what may not be had.
+    pub async fn create(&self, spec: &ContainerSpec) -> Result<String> {
+        spec.check()?;
+        let sources: Vec<PathBuf> = spec
+            .mounts
+            .iter()
+            .map(|mount| spec::resolve_source(&mount.source, &self.mount_roots))
+            .collect::<Result<_>>()?;
+        let volumes = self.image_volumes(&spec.image).await?;
+        let body = sandbox::body(spec, &sources, &volumes);
+        let options = CreateContainerOptionsBuilder::default().name(&spec.name()).build();
+        let docker = self.docker().await?;
+        match timeout(USUAL, docker.create_container(Some(options), body)).await {
+            Ok(Ok(made)) => Ok(made.id),
+            Ok(Err(DockerError::DockerResponseServerError { status_code: 409, .. })) => self.adopt(spec).await,
+            Ok(Err(error)) => Err(self.failed(&error, &spec.image).await),
+            Err(_) => Err(timed_out(self.address())),
+        }
+    }
+
+    /// The container that has this spec's name, if it is this spec's.
+    async fn adopt(&self, spec: &ContainerSpec) -> Result<String> {
+        let name = spec.name();
+        let found = self
+            .call(QUICK, &name, |docker| async {
+                let docker = docker;
+                docker.inspect_container(&spec.name(), None).await
+            })
+            .await?;
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let same = |label: &str, wanted: &str| labels.get(label).map(String::as_str) == Some(wanted);
+        match found.id {
+            Some(id) if same(LABEL_INSTANCE, &spec.instance) && same(LABEL_SPEC_HASH, &spec.spec_hash) => Ok(id),
+            _ => Err(EngineError::Refused(format!("There is a container {name} already, made from something else."))),
+        }
+    }
+
+    /// Starts a created container. One that runs, or has run, is left as it is: a container runs once.
+    pub async fn start(&self, id: &str) -> Result<()> {
+        let found = self.call(QUICK, id, |docker| async move { docker.inspect_container(id, None).await }).await?;
+        if seen::phase(&found.state.unwrap_or_default()) != SeenPhase::Created {
+            return Ok(());
+        }
+        self.call(USUAL, id, |docker| async move { docker.start_container(id, None).await }).await
+    }
+
+    /// Asks it to end, and ends it after `grace`. A container that does not run, or is gone, is fine.
+    pub async fn stop(&self, id: &str, grace: Duration) -> Result<()> {
+        let seconds = i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+        let options = StopContainerOptionsBuilder::default().t(seconds).build();
+        let limit = USUAL.saturating_add(grace);
+        gone_is_fine(self.call(limit, id, |docker| async move { docker.stop_container(id, Some(options)).await }).await)
+    }
+
+    /// Removes it with whatever anonymous volumes it has, ending it if it runs. Gone, or just going, is fine.
+    pub async fn remove(&self, id: &str) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match self.call(USUAL, id, |docker| async move { docker.remove_container(id, Some(options)).await }).await {
+            Err(EngineError::Refused(text)) if text.contains("already in progress") => Ok(()),
+            other => gone_is_fine(other),
+        }
+    }
+
+    /// The image, if it is on the box.
+    pub async fn image(&self, reference: &str) -> Result<Option<ImageInfo>> {
+        match self.call(QUICK, reference, |docker| async move { docker.inspect_image(reference).await }).await {
+            Ok(found) => Ok(Some(ImageInfo {
+                id: found.id.unwrap_or_default(),
+                size_bytes: found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+            })),
+            Err(EngineError::NoSuchImage(_) | EngineError::NotFound(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Where the image would have anonymous volumes: writable, unbounded, on the box's disk. The sandbox covers them.
+    async fn image_volumes(&self, image: &str) -> Result<Vec<String>> {
+        let found = self.call(QUICK, image, |docker| async move { docker.inspect_image(image).await }).await?;
+        Ok(found.config.and_then(|config| config.volumes).unwrap_or_default())
+    }
+
+    /// For messages.
+    pub(super) fn address(&self) -> &str {
+        self.shared.address.shown()
+    }
+
+    pub(super) async fn network_lock(&self) -> MutexGuard<'_, ()> {
+        self.shared.network.lock().await
+    }
+
+    /// A client that this Docker understands.
+    pub(super) async fn docker(&self) -> Result<Docker> {
+        let mut agreed = self.shared.agreed.lock().await;
+        if let Some(docker) = agreed.as_ref() {
+            return Ok(docker.clone());
+        }
+        let docker = timeout(PING, self.shared.address.negotiate()).await.map_err(|_| timed_out(self.address()))??;
+        *agreed = Some(docker.clone());
+        Ok(docker)
+    }
+
+    /// One request within `limit`; its error sorted.
+    pub(super) async fn call<T, F>(
+        &self,
+        limit: Duration,
+        subject: &str,
+        request: impl FnOnce(Docker) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, DockerError>>,
+    {
+        let answered = timeout(limit, async {
+            let docker = self.docker().await?;
+            Ok(request(docker).await)
+        })
+        .await;
+        match answered {
+            Ok(Ok(Ok(value))) => Ok(value),
+            Ok(Ok(Err(error))) => Err(self.failed(&error, subject).await),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(timed_out(self.address())),
+        }
+    }
+
+    /// Sorts an error; after a broken connection the version is agreed on anew, since another Docker may come back.
+    async fn failed(&self, error: &DockerError, subject: &str) -> EngineError {
+        let sorted = classify(error, subject, self.address());
+        if sorted.retryable() {
+            *self.shared.agreed.lock().await = None;
+        }
+        tracing::debug!(docker.subject = subject, docker.error = %error, "Docker did not do it");
+        sorted
+    }
+}
+
+fn gone_is_fine(result: Result<()>) -> Result<()> {
+    match result {
+        Err(EngineError::NotFound(_)) => Ok(()),
+        other => other,
+    }
+}

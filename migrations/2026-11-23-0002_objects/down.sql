@@ -1,0 +1,2 @@
+DROP TABLE objects;
+DROP TABLE blobs;

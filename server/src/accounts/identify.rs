@@ -1,0 +1,202 @@
+//! From a request's cookie or Authorization header to a `Principal`.
+//!
+//! Every request looks its secret up, so that a revoked token or session ends at once, also when another process
+//! (the command line) revoked it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::LocalBoxFuture;
+
+use super::{Accounts, Principal, Via, address_text, secrets, store, too_many_attempts};
+use crate::{
+    clock,
+    error::{Error, Result},
+};
+
+/// Names of the session cookie, under TLS and on plain loopback HTTP (where `__Host-` needs a Secure that browsers refuse).
+pub const SESSION_COOKIES: [&str; 2] = ["__Host-drydock", "drydock"];
+/// A session ends after this long without use …
+pub const SESSION_IDLE_MS: i64 = 12 * 3_600_000;
+/// … and after this long in any case.
+pub const SESSION_MAX_MS: i64 = 7 * 86_400_000;
+/// "Last used" is written at most this often.
+const TOUCH_EVERY_MS: i64 = 60_000;
+
+impl FromRequest for Principal {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let accounts = request
+                .app_data::<web::Data<Accounts>>()
+                .ok_or_else(|| Error::internal(anyhow::anyhow!("accounts are not mounted")))?;
+            identify(accounts, &request).await
+        })
+    }
+}
+
+/// Who makes this request.
+///
+/// # Errors
+/// `unauthenticated` without a good session, token or password.
+pub async fn identify(accounts: &Accounts, request: &HttpRequest) -> Result<Principal> {
+    let address = address_text(request.peer_addr().map(|peer| peer.ip()));
+    if let Some(header) = request.headers().get("authorization") {
+        let header = header.to_str().map_err(|_| Error::unauthenticated("The Authorization header is not text."))?;
+        return accounts.by_header(header, address).await;
+    }
+    let cookie = SESSION_COOKIES.iter().find_map(|name| request.cookie(name));
+    match cookie {
+        Some(cookie) => accounts.by_session(cookie.value(), address).await,
+        None => Err(Error::unauthenticated("Log in, or send a token.")),
+    }
+}
+
+impl Accounts {
+    /// Who an Authorization header speaks for; the other faces (S3, registry) use it, too.
+    pub async fn by_header(&self, header: &str, address: String) -> Result<Principal> {
+        let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return self.by_token(value.trim(), address).await;
+        }
+        if scheme.eq_ignore_ascii_case("basic") {
+            let text = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let text =
+                text.ok_or_else(|| Error::unauthenticated("The Basic authorization is not base64 of name:password."))?;
+            let (name, password) = text.split_once(':').unwrap_or((&text, ""));
+            return self.by_basic(name, password, address).await;
+        }
+        Err(Error::unauthenticated("Use a Bearer token or Basic authorization."))
+    }
+
+    async fn by_token(&self, secret: &str, address: String) -> Result<Principal> {
+        let (hash, now) = (secrets::hash_secret(secret), clock::now_ms());
+        let found = self.db.read(move |conn| store::token_by_hash(conn, &hash)).await?;
+        let (token, person) = found.ok_or_else(|| Error::unauthenticated("This token is not known or was revoked."))?;
+        if person.disabled || token.expires_at.is_some_and(|end| end <= now) {
+            return Err(Error::unauthenticated("This token has expired or its account is disabled."));
+        }
+        if now - token.last_used_at.unwrap_or(0) > TOUCH_EVERY_MS {
+            let id = token.id.clone();
+            self.in_background(move |conn| store::touch_token(conn, &id, now));
+        }
+        let via = if token.kind == "job" { Via::Job } else { Via::Token };
+        Ok(Principal { job_id: token.workload_id, session_id: None, ..principal(person, via, address) })
+    }
+
+    async fn by_session(&self, secret: &str, address: String) -> Result<Principal> {
+        let (hash, now) = (secrets::hash_secret(secret), clock::now_ms());
+        let found = self.db.read(move |conn| store::session_by_hash(conn, &hash)).await?;
+        let (session, person) = found.ok_or_else(|| Error::unauthenticated("Your session has ended; log in again."))?;
+        let idle = now - session.last_used_at > SESSION_IDLE_MS;
+        if person.disabled || idle || now - session.created_at > SESSION_MAX_MS {
+            return Err(Error::unauthenticated("Your session has ended; log in again."));
+        }
+        if now - session.last_used_at > TOUCH_EVERY_MS {
+            let id = session.id.clone();
+            self.in_background(move |conn| store::touch_session(conn, &id, now));
+        }
+        Ok(Principal { session_id: Some(session.id), ..principal(person, Via::Session, address) })
+    }
+
+    async fn by_basic(&self, name: &str, password: &str, address: String) -> Result<Principal> {
+        // docker and mlflow put a token in the password field
+        if password.starts_with("dd_") {
+            let found = self.by_token(password, address).await?;
+            return Ok(Principal { via: if found.via == Via::Job { Via::Job } else { Via::Basic }, ..found });
+        }
+        let wanted = name.to_owned();
+        let person = self.db.read(move |conn| store::person_by_name(conn, &wanted)).await?;
+        let stored = person.as_ref().map(|person| person.password_hash.clone());
+        if !self.passed_basic.knows(name, password, stored.as_deref()) {
+            self.check_password(name, password, stored.clone(), &address).await?;
+        }
+        let person = person.filter(|person| !person.disabled).ok_or_else(wrong_password)?;
+        self.passed_basic.remember(name, password, person.password_hash.clone());
+        Ok(principal(person, Via::Basic, address))
+    }
+
+    /// Checks a password with its throttle. A wrong password and an unknown name answer alike, after the same work.
+    pub(super) async fn check_password(
+        &self,
+        name: &str,
+        password: &str,
+        stored: Option<String>,
+        address: &str,
+    ) -> Result<()> {
+        let keys = [format!("name:{name}"), format!("address:{address}")];
+        if let Some(wait) = self.throttle.wait(&keys, Instant::now()) {
+            return Err(too_many_attempts(wait.as_secs().max(1)));
+        }
+        if !secrets::verify_password(password.to_owned(), stored).await? {
+            self.throttle.failed(&keys, Instant::now());
+            return Err(wrong_password());
+        }
+        self.throttle.succeeded(&keys);
+        Ok(())
+    }
+
+    fn in_background(&self, change: impl FnOnce(&mut crate::db::Conn) -> Result<()> + Send + 'static) {
+        let db = self.db.clone();
+        tokio::spawn(async move {
+            if let Err(error) = db.write(change).await {
+                tracing::warn!("last use not written: {error}");
+            }
+        });
+    }
+}
+
+pub(super) fn wrong_password() -> Error {
+    Error::unauthenticated("Wrong username or password.")
+}
+
+fn principal(person: store::PersonRow, via: Via, address: String) -> Principal {
+    Principal {
+        role: person.role(),
+        person_id: person.id,
+        username: person.username,
+        via,
+        job_id: None,
+        session_id: None,
+        address,
+    }
+}
+
+/// Basic authorizations that passed lately, since argon2 on each request of a client would be too slow. Keyed by a hash
+/// with a key of this process; good only while the stored password hash is the one it passed against.
+#[derive(Clone)]
+pub struct PassedBasic {
+    key: [u8; 32],
+    passed: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl PassedBasic {
+    pub fn new() -> Result<Self> {
+        Ok(Self { key: secrets::random_bytes::<32>()?, passed: Arc::default() })
+    }
+
+    fn slot(&self, name: &str, password: &str) -> String {
+        secrets::hash_secret(&format!("{}:{}:{name}:{password}", hex::encode(self.key), name.len()))
+    }
+
+    fn knows(&self, name: &str, password: &str, stored: Option<&str>) -> bool {
+        let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.is_some() && passed.get(&self.slot(name, password)).map(String::as_str) == stored
+    }
+
+    fn remember(&self, name: &str, password: &str, stored: String) {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        if passed.len() > 1000 {
+            passed.clear();
+        }
+        passed.insert(self.slot(name, password), stored);
+    }
+}

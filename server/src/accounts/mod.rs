@@ -1,0 +1,357 @@
+//! People, roles, sessions, tokens, S3 keys, and the audit trail of every change.
+//!
+//! Always holds: secrets are stored hashed (S3 secrets sealed with the box key) and shown once; a change and its audit row
+//! commit together; there is always an admin who can log in. Never here: what an action means to a feature.
+
+mod authorize;
+mod identify;
+mod routes;
+pub mod secrets;
+mod sessions;
+mod store;
+mod throttle;
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+};
+
+use drydock_wire::{
+    ErrorCode,
+    accounts::{AuditEntry, CreatePerson, CreateToken, CreatedToken, Person, Role, SetupState, Token, UpdatePerson},
+    validate,
+};
+
+pub use authorize::{Action, Authorized, DEFAULT_PROJECT, action, authorize};
+pub use identify::{SESSION_COOKIES, identify};
+pub use routes::configure;
+pub use sessions::{Entered, change_password, complete_setup, login, logout, sessions, setup_secret};
+
+use crate::{
+    clock,
+    db::{Conn, Db},
+    error::{Error, Result},
+};
+use secrets::BoxKey;
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    pub person_id: String,
+    pub username: String,
+    pub role: Role,
+    pub via: Via,
+    /// The workload (job attempt) whose token this is.
+    pub job_id: Option<String>,
+    pub session_id: Option<String>,
+    /// Where the request came from.
+    pub address: String,
+}
+
+/// How a request proved who makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    Session,
+    Token,
+    Basic,
+    Job,
+    /// A command on the box itself.
+    Console,
+}
+
+impl Via {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Token => "token",
+            Self::Basic => "basic",
+            Self::Job => "job",
+            Self::Console => "console",
+        }
+    }
+}
+
+impl Principal {
+    /// Somebody who works on the data directory from a shell.
+    pub fn console() -> Self {
+        Self {
+            person_id: String::new(),
+            username: "console".into(),
+            role: Role::Admin,
+            via: Via::Console,
+            job_id: None,
+            session_id: None,
+            address: "console".into(),
+        }
+    }
+}
+
+/// The handle of this feature; cheap to clone.
+#[derive(Clone)]
+pub struct Accounts {
+    db: Db,
+    box_key: BoxKey,
+    throttle: Arc<throttle::Throttle>,
+    passed_basic: identify::PassedBasic,
+    /// Present while no admin exists.
+    setup_secret: Arc<Mutex<Option<String>>>,
+}
+
+impl Accounts {
+    /// The handle. While there is no admin it holds a one-time secret that `setup_secret` tells the console.
+    pub async fn start(db: Db, box_key: BoxKey) -> Result<Self> {
+        let needed = !db.read(store::any_admin).await?;
+        let secret = if needed { Some(sessions::new_setup_secret()?) } else { None };
+        Ok(Self {
+            db,
+            box_key,
+            throttle: Arc::default(),
+            passed_basic: identify::PassedBasic::new()?,
+            setup_secret: Arc::new(Mutex::new(secret)),
+        })
+    }
+
+    /// The plain secret of an S3 access key, for checking signatures.
+    pub async fn s3_secret(&self, access_key: &str) -> Result<Option<String>> {
+        let wanted = access_key.to_owned();
+        let sealed = self.db.read(move |conn| store::sealed_s3_secret(conn, &wanted)).await?;
+        sealed.map(|sealed| self.box_key.open(&sealed)).transpose()
+    }
+
+    /// Whether the first admin is still to be made.
+    pub async fn setup_state(&self) -> Result<SetupState> {
+        let needed = !self.db.read(store::any_admin).await?;
+        Ok(SetupState { needed, version: env!("CARGO_PKG_VERSION").to_owned() })
+    }
+}
+
+/// Writes who did what into the audit trail. Call it in the same `write` closure as the change.
+/// `action` reads `dataset.create`, `subject` `dataset/wine`; `detail` never holds a secret.
+pub fn audit(conn: &mut Conn, who: &Principal, action: &str, subject: &str, detail: serde_json::Value) -> Result<()> {
+    let fields = [who.username.as_str(), who.address.as_str(), action, subject, &detail.to_string()];
+    store::append_audit(conn, clock::now_ms(), fields)
+}
+
+/// A token for one attempt of a job, in the name of its owner; it may log, read and register, nothing else.
+/// Returns the secret, which is nowhere stored.
+pub fn issue_job_token(conn: &mut Conn, owner_person_id: &str, workload_id: &str, expires_at: i64) -> Result<String> {
+    let (row, secret) = new_token(owner_person_id, "job", workload_id, Some(expires_at))?;
+    store::insert_token(conn, &store::TokenRow { workload_id: Some(workload_id.to_owned()), ..row })?;
+    Ok(secret)
+}
+
+/// Ends the tokens of a workload. Without one: nothing to do.
+pub fn revoke_job_tokens(conn: &mut Conn, workload_id: &str) -> Result<()> {
+    store::delete_tokens_of_workload(conn, workload_id)
+}
+
+/// A token of that person, made by the server for work it does in the person's name.
+pub fn issue_person_token(conn: &mut Conn, person_id: &str, name: &str, expires_at: i64) -> Result<String> {
+    let (row, secret) = new_token(person_id, "person", name, Some(expires_at))?;
+    store::insert_token(conn, &row)?;
+    Ok(secret)
+}
+
+fn new_token(person_id: &str, kind: &str, name: &str, expires_at: Option<i64>) -> Result<(store::TokenRow, String)> {
+    let secret = secrets::new_secret("dd_")?;
+    let row = store::TokenRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        secret_hash: secrets::hash_secret(&secret),
+        person_id: person_id.to_owned(),
+        kind: kind.to_owned(),
+        workload_id: None,
+        name: name.to_owned(),
+        created_at: clock::now_ms(),
+        expires_at,
+        last_used_at: None,
+    };
+    Ok((row, secret))
+}
+
+/// The asker's own tokens.
+pub async fn tokens(db: &Db, auth: &Authorized<action::View>) -> Result<Vec<Token>> {
+    let person = auth.principal().person_id.clone();
+    let rows = db.read(move |conn| store::tokens_of(conn, &person)).await?;
+    Ok(rows.into_iter().map(store::TokenRow::view).collect())
+}
+
+/// A new token of the asker, with its secret for the only time.
+pub async fn create_token(db: &Db, auth: &Authorized<action::View>, wish: CreateToken) -> Result<CreatedToken> {
+    validate::label(&wish.name).map_err(Error::invalid)?;
+    let who = auth.principal().clone();
+    if matches!(who.via, Via::Job) {
+        return Err(Error::forbidden("The token of a job cannot make tokens."));
+    }
+    if wish.expires_in_days.is_some_and(|days| !(1..=3650).contains(&days)) {
+        return Err(Error::invalid("A token lasts 1 to 3,650 days."));
+    }
+    let expires_at = wish.expires_in_days.map(|days| clock::now_ms() + i64::from(days) * 86_400_000);
+    let (row, secret) = new_token(&who.person_id, "person", &wish.name, expires_at)?;
+    let view = row.clone().view();
+    db.write(move |conn| {
+        store::insert_token(conn, &row)?;
+        audit(conn, &who, "token.create", &format!("token/{}", row.id), serde_json::json!({"name": row.name}))
+    })
+    .await?;
+    Ok(CreatedToken { token: view, secret })
+}
+
+/// Ends one of the asker's tokens.
+pub async fn delete_token(db: &Db, auth: &Authorized<action::View>, id: &str) -> Result<()> {
+    let (who, id) = (auth.principal().clone(), id.to_owned());
+    db.write(move |conn| {
+        if !store::delete_token(conn, &who.person_id, &id)? {
+            return Err(Error::not_found("There is no such token of yours."));
+        }
+        audit(conn, &who, "token.delete", &format!("token/{id}"), serde_json::json!({}))
+    })
+    .await
+}
+
+/// Everybody with an account.
+pub async fn people(db: &Db, _auth: &Authorized<action::Administer>) -> Result<Vec<Person>> {
+    let rows = db.read(store::all_people).await?;
+    Ok(rows.into_iter().map(store::PersonRow::view).collect())
+}
+
+/// A new account.
+pub async fn create_person(db: &Db, auth: &Authorized<action::Administer>, wish: CreatePerson) -> Result<Person> {
+    let row = new_person(&wish.username, wish.password, wish.role).await?;
+    let (who, view) = (auth.principal().clone(), row.clone().view());
+    db.write(move |conn| {
+        store::insert_person(conn, &row)?;
+        let detail = serde_json::json!({"role": row.role});
+        audit(conn, &who, "person.create", &format!("person/{}", row.username), detail)
+    })
+    .await?;
+    Ok(view)
+}
+
+async fn new_person(username: &str, password: String, role: Role) -> Result<store::PersonRow> {
+    validate::username(username).map_err(Error::invalid)?;
+    validate::password(&password).map_err(Error::invalid)?;
+    Ok(person_row(username, secrets::hash_password(password).await?, role))
+}
+
+fn person_row(username: &str, password_hash: String, role: Role) -> store::PersonRow {
+    store::PersonRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        username: username.to_owned(),
+        password_hash,
+        role: role.as_str().to_owned(),
+        disabled: false,
+        created_at: clock::now_ms(),
+        last_seen_at: None,
+    }
+}
+
+/// Changes role, password or access of an account. Its sessions end, so that the change takes hold at once.
+///
+/// # Errors
+/// `conflict` when nobody would be left to administer the box.
+pub async fn update_person(
+    db: &Db,
+    auth: &Authorized<action::Administer>,
+    username: &str,
+    wish: UpdatePerson,
+) -> Result<Person> {
+    let hash = match wish.password {
+        Some(password) => {
+            validate::password(&password).map_err(Error::invalid)?;
+            Some(secrets::hash_password(password).await?)
+        }
+        None => None,
+    };
+    let (who, username) = (auth.principal().clone(), username.to_owned());
+    db.write(move |conn| {
+        let mut row = store::person_by_name(conn, &username)?.ok_or_else(|| nobody(&username))?;
+        let detail = serde_json::json!({
+            "before": {"role": row.role, "disabled": row.disabled},
+            "after": {"role": wish.role, "disabled": wish.disabled, "password": hash.is_some()},
+        });
+        row.role = wish.role.map_or(row.role, |role| role.as_str().to_owned());
+        row.disabled = wish.disabled.unwrap_or(row.disabled);
+        row.password_hash = hash.unwrap_or(row.password_hash);
+        store::update_person(conn, &row)?;
+        if store::active_admins(conn)? == 0 {
+            return Err(Error::conflict("Somebody has to be left as admin; make another admin first."));
+        }
+        store::delete_sessions(conn, &row.id, who.session_id.as_deref())?;
+        audit(conn, &who, "person.update", &format!("person/{username}"), detail)?;
+        Ok(row.view())
+    })
+    .await
+}
+
+fn nobody(username: &str) -> Error {
+    Error::not_found(format!("There is nobody called {username}."))
+}
+
+/// The audit trail, newest first: entries before `before`, and how many there are in all.
+pub async fn audit_trail(
+    db: &Db,
+    _auth: &Authorized<action::Administer>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<(Vec<AuditEntry>, i64)> {
+    db.read(move |conn| store::audit_page(conn, before, limit.clamp(1, 200))).await
+}
+
+/// Checks the chain of the audit trail, for `drydock doctor`: the number of rows, or the first row that is wrong.
+pub fn verify_audit(conn: &mut Conn) -> Result<std::result::Result<u64, i64>> {
+    store::verify_audit(conn)
+}
+
+/// `drydock admin create`: a new admin, made on the box.
+pub fn console_create_admin(conn: &mut Conn, username: &str, password: &str) -> Result<()> {
+    validate::username(username).map_err(Error::invalid)?;
+    validate::password(password).map_err(Error::invalid)?;
+    let row = person_row(username, secrets::hash_password_now(password)?, Role::Admin);
+    store::insert_person(conn, &row)?;
+    let detail = serde_json::json!({"role": "admin"});
+    audit(conn, &Principal::console(), "person.create", &format!("person/{username}"), detail)
+}
+
+/// `drydock admin reset-password`: also re-enables the account and ends its sessions.
+pub fn console_reset_password(conn: &mut Conn, username: &str, password: &str) -> Result<()> {
+    validate::password(password).map_err(Error::invalid)?;
+    let mut row = store::person_by_name(conn, username)?.ok_or_else(|| nobody(username))?;
+    row.password_hash = secrets::hash_password_now(password)?;
+    row.disabled = false;
+    store::update_person(conn, &row)?;
+    store::delete_sessions(conn, &row.id, None)?;
+    let detail = serde_json::json!({"after": {"password": true, "disabled": false}});
+    audit(conn, &Principal::console(), "person.update", &format!("person/{username}"), detail)
+}
+
+/// `drydock token create`: the secret of a new token of that person.
+pub fn console_create_token(conn: &mut Conn, username: &str, name: &str) -> Result<String> {
+    validate::label(name).map_err(Error::invalid)?;
+    let person = store::person_by_name(conn, username)?.ok_or_else(|| nobody(username))?;
+    let (row, secret) = new_token(&person.id, "person", name, None)?;
+    store::insert_token(conn, &row)?;
+    let detail = serde_json::json!({"name": name, "for": username});
+    audit(conn, &Principal::console(), "token.create", &format!("token/{}", row.id), detail)?;
+    Ok(secret)
+}
+
+/// `drydock s3-key create`: access key and secret key of a new pair of that person.
+pub fn console_create_s3_key(conn: &mut Conn, box_key: &BoxKey, username: &str) -> Result<(String, String)> {
+    let person = store::person_by_name(conn, username)?.ok_or_else(|| nobody(username))?;
+    let access = format!("DD{}", hex::encode_upper(secrets::random_bytes::<9>()?));
+    let secret = secrets::new_secret("")?;
+    store::insert_s3_key(conn, &access, &box_key.seal(&secret)?, &person.id, clock::now_ms())?;
+    let detail = serde_json::json!({"for": username});
+    audit(conn, &Principal::console(), "s3_key.create", &format!("s3_key/{access}"), detail)?;
+    Ok((access, secret))
+}
+
+/// An address as the audit trail keeps it.
+pub(crate) fn address_text(peer: Option<IpAddr>) -> String {
+    peer.map_or_else(|| "unknown".to_owned(), |address| address.to_string())
+}
+
+pub(crate) fn too_many_attempts(seconds: u64) -> Error {
+    Error::new(ErrorCode::TooManyRequests, format!("Too many wrong attempts; wait {seconds} s and try again."))
+}

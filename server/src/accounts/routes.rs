@@ -1,0 +1,198 @@
+//! HTTP of accounts: parse, authorize, call, wrap.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    cookie::{Cookie, SameSite},
+    delete, get, patch, post, web,
+};
+use drydock_wire::{
+    Page,
+    accounts::{
+        AuditEntry, ChangePassword, CompleteSetup, CreatePerson, CreateToken, CreatedToken, Login, Me, Person, Session,
+        SetupState, Token, UpdatePerson,
+    },
+};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{Accounts, DEFAULT_PROJECT, Entered, Principal, SESSION_COOKIES, action, address_text, authorize};
+use crate::{db::Db, error::Result};
+
+/// Mounts the routes under `/api/v1`.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(setup_state)
+        .service(complete_setup)
+        .service(login)
+        .service(logout)
+        .service(me)
+        .service(change_password)
+        .service(list_sessions)
+        .service(end_session)
+        .service(list_tokens)
+        .service(create_token)
+        .service(delete_token)
+        .service(list_people)
+        .service(create_person)
+        .service(update_person)
+        .service(audit_trail);
+}
+
+#[utoipa::path(tag = "accounts", security(()), responses((status = 200, body = SetupState)))]
+#[get("/setup")]
+async fn setup_state(accounts: web::Data<Accounts>) -> Result<web::Json<SetupState>> {
+    Ok(web::Json(accounts.setup_state().await?))
+}
+
+#[utoipa::path(tag = "accounts", security(()), responses((status = 200, body = Me), (status = 409)))]
+#[post("/setup")]
+async fn complete_setup(
+    accounts: web::Data<Accounts>,
+    request: HttpRequest,
+    wish: web::Json<CompleteSetup>,
+) -> Result<HttpResponse> {
+    let (from, agent) = caller(&request);
+    let entered = super::complete_setup(&accounts, wish.into_inner(), &from, &agent).await?;
+    Ok(welcome(&request, entered))
+}
+
+#[utoipa::path(tag = "accounts", security(()), responses((status = 200, body = Me), (status = 401), (status = 429)))]
+#[post("/login")]
+async fn login(accounts: web::Data<Accounts>, request: HttpRequest, wish: web::Json<Login>) -> Result<HttpResponse> {
+    let (from, agent) = caller(&request);
+    let entered = super::login(&accounts, wish.into_inner(), &from, &agent).await?;
+    Ok(welcome(&request, entered))
+}
+
+fn caller(request: &HttpRequest) -> (String, String) {
+    let agent = request.headers().get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or("");
+    (address_text(request.peer_addr().map(|peer| peer.ip())), agent.to_owned())
+}
+
+fn is_tls(request: &HttpRequest) -> bool {
+    request.app_config().secure()
+}
+
+fn session_cookie(request: &HttpRequest, value: String) -> Cookie<'static> {
+    let secure = is_tls(request);
+    let name = if secure { SESSION_COOKIES[0] } else { SESSION_COOKIES[1] };
+    Cookie::build(name, value).path("/").http_only(true).secure(secure).same_site(SameSite::Strict).finish()
+}
+
+fn welcome(request: &HttpRequest, entered: Entered) -> HttpResponse {
+    HttpResponse::Ok().cookie(session_cookie(request, entered.secret)).json(view(&entered.who))
+}
+
+fn view(who: &Principal) -> Me {
+    Me { username: who.username.clone(), role: who.role, via: who.via.as_str().to_owned() }
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 204)))]
+#[post("/logout")]
+async fn logout(accounts: web::Data<Accounts>, request: HttpRequest, who: Principal) -> Result<HttpResponse> {
+    if let Some(id) = &who.session_id {
+        super::logout(&accounts, &who, id).await?;
+    }
+    let mut gone = session_cookie(&request, String::new());
+    gone.make_removal();
+    Ok(HttpResponse::NoContent().cookie(gone).finish())
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 200, body = Me)))]
+#[get("/me")]
+async fn me(who: Principal) -> web::Json<Me> {
+    web::Json(view(&who))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 204)))]
+#[post("/me/password")]
+async fn change_password(
+    accounts: web::Data<Accounts>,
+    who: Principal,
+    wish: web::Json<ChangePassword>,
+) -> Result<HttpResponse> {
+    super::change_password(&accounts, &who, wish.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 200, body = [Session])))]
+#[get("/sessions")]
+async fn list_sessions(accounts: web::Data<Accounts>, who: Principal) -> Result<web::Json<Vec<Session>>> {
+    Ok(web::Json(super::sessions(&accounts, &who).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 204)))]
+#[delete("/sessions/{id}")]
+async fn end_session(accounts: web::Data<Accounts>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
+    super::logout(&accounts, &who, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 200, body = [Token])))]
+#[get("/tokens")]
+async fn list_tokens(db: web::Data<Db>, who: Principal) -> Result<web::Json<Vec<Token>>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::tokens(&db, &auth).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 201, body = CreatedToken)))]
+#[post("/tokens")]
+async fn create_token(db: web::Data<Db>, who: Principal, wish: web::Json<CreateToken>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(HttpResponse::Created().json(super::create_token(&db, &auth, wish.into_inner()).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 204)))]
+#[delete("/tokens/{id}")]
+async fn delete_token(db: web::Data<Db>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    super::delete_token(&db, &auth, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 200, body = [Person])))]
+#[get("/people")]
+async fn list_people(db: web::Data<Db>, who: Principal) -> Result<web::Json<Vec<Person>>> {
+    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::people(&db, &auth).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 201, body = Person)))]
+#[post("/people")]
+async fn create_person(db: web::Data<Db>, who: Principal, wish: web::Json<CreatePerson>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    Ok(HttpResponse::Created().json(super::create_person(&db, &auth, wish.into_inner()).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 200, body = Person)))]
+#[patch("/people/{username}")]
+async fn update_person(
+    db: web::Data<Db>,
+    who: Principal,
+    username: web::Path<String>,
+    wish: web::Json<UpdatePerson>,
+) -> Result<web::Json<Person>> {
+    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::update_person(&db, &auth, &username, wish.into_inner()).await?))
+}
+
+/// Which part of the audit trail.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+struct AuditQuery {
+    /// `next` of the page before.
+    page: Option<i64>,
+    /// 1 to 200; 50 when absent.
+    limit: Option<i64>,
+}
+
+#[utoipa::path(tag = "accounts", params(AuditQuery), responses((status = 200, body = Page<AuditEntry>)))]
+#[get("/audit")]
+async fn audit_trail(
+    db: web::Data<Db>,
+    who: Principal,
+    query: web::Query<AuditQuery>,
+) -> Result<web::Json<Page<AuditEntry>>> {
+    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let (items, total) = super::audit_trail(&db, &auth, query.page, query.limit.unwrap_or(50)).await?;
+    let next = items.last().filter(|entry| entry.id > 1).map(|entry| entry.id.to_string());
+    Ok(web::Json(Page { items, total: u64::try_from(total).unwrap_or(0), next }))
+}

@@ -1,0 +1,381 @@
+//! Rows of people, sessions, tokens, keys and the audit trail.
+
+use diesel::prelude::*;
+use drydock_wire::accounts::{AuditEntry, Person, Role, Session, Token};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    db::{
+        Conn,
+        schema::accounts::{audit, people, s3_keys, sessions, tokens},
+    },
+    error::{Error, Result},
+};
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = people)]
+pub struct PersonRow {
+    pub id: String,
+    pub username: String,
+    pub password_hash: String,
+    pub role: String,
+    pub disabled: bool,
+    pub created_at: i64,
+    pub last_seen_at: Option<i64>,
+}
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions)]
+pub struct SessionRow {
+    pub id: String,
+    pub secret_hash: String,
+    pub person_id: String,
+    pub created_at: i64,
+    pub last_used_at: i64,
+    pub address: String,
+    pub user_agent: String,
+}
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = tokens)]
+pub struct TokenRow {
+    pub id: String,
+    pub secret_hash: String,
+    pub person_id: String,
+    pub kind: String,
+    pub workload_id: Option<String>,
+    pub name: String,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    pub last_used_at: Option<i64>,
+}
+
+impl PersonRow {
+    /// The row's role; the table's CHECK admits no other word.
+    pub fn role(&self) -> Role {
+        Role::parse(&self.role).unwrap_or(Role::Viewer)
+    }
+
+    pub fn view(self) -> Person {
+        Person {
+            role: self.role(),
+            username: self.username,
+            disabled: self.disabled,
+            created_at: self.created_at,
+            last_seen_at: self.last_seen_at,
+        }
+    }
+}
+
+impl TokenRow {
+    pub fn view(self) -> Token {
+        Token {
+            id: self.id,
+            name: self.name,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            last_used_at: self.last_used_at,
+        }
+    }
+}
+
+impl SessionRow {
+    pub fn view(self, current: Option<&str>) -> Session {
+        Session {
+            current: current == Some(self.id.as_str()),
+            id: self.id,
+            created_at: self.created_at,
+            last_used_at: self.last_used_at,
+            address: self.address,
+            user_agent: self.user_agent,
+        }
+    }
+}
+
+pub fn insert_person(conn: &mut Conn, row: &PersonRow) -> Result<()> {
+    use diesel::result::{DatabaseErrorKind::UniqueViolation, Error as DieselError};
+    match diesel::insert_into(people::table).values(row).execute(conn) {
+        Ok(_) => Ok(()),
+        Err(DieselError::DatabaseError(UniqueViolation, _)) => {
+            Err(Error::exists(format!("There is already somebody called {}.", row.username)))
+        }
+        Err(source) => Err(Error::internal(source)),
+    }
+}
+
+pub fn person_by_name(conn: &mut Conn, username: &str) -> Result<Option<PersonRow>> {
+    people::table
+        .filter(people::username.eq(username))
+        .select(PersonRow::as_select())
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
+pub fn all_people(conn: &mut Conn) -> Result<Vec<PersonRow>> {
+    people::table.select(PersonRow::as_select()).order(people::username).load(conn).map_err(Error::internal)
+}
+
+/// Admins that can log in.
+pub fn active_admins(conn: &mut Conn) -> Result<i64> {
+    people::table
+        .filter(people::role.eq("admin"))
+        .filter(people::disabled.eq(false))
+        .count()
+        .get_result(conn)
+        .map_err(Error::internal)
+}
+
+pub fn any_admin(conn: &mut Conn) -> Result<bool> {
+    diesel::select(diesel::dsl::exists(people::table.filter(people::role.eq("admin"))))
+        .get_result(conn)
+        .map_err(Error::internal)
+}
+
+pub fn update_person(conn: &mut Conn, row: &PersonRow) -> Result<()> {
+    diesel::update(people::table.find(&row.id))
+        .set((
+            people::role.eq(&row.role),
+            people::disabled.eq(row.disabled),
+            people::password_hash.eq(&row.password_hash),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+pub fn insert_session(conn: &mut Conn, row: &SessionRow) -> Result<()> {
+    diesel::insert_into(sessions::table).values(row).execute(conn).map(drop).map_err(Error::internal)?;
+    diesel::update(people::table.find(&row.person_id))
+        .set(people::last_seen_at.eq(row.created_at))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+pub fn session_by_hash(conn: &mut Conn, hash: &str) -> Result<Option<(SessionRow, PersonRow)>> {
+    sessions::table
+        .inner_join(people::table)
+        .filter(sessions::secret_hash.eq(hash))
+        .select((SessionRow::as_select(), PersonRow::as_select()))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
+pub fn touch_session(conn: &mut Conn, id: &str, at: i64) -> Result<()> {
+    diesel::update(sessions::table.find(id))
+        .set(sessions::last_used_at.eq(at))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+pub fn sessions_of(conn: &mut Conn, person_id: &str) -> Result<Vec<SessionRow>> {
+    sessions::table
+        .filter(sessions::person_id.eq(person_id))
+        .order(sessions::last_used_at.desc())
+        .select(SessionRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+/// Ends one session of that person; whether there was one.
+pub fn delete_session(conn: &mut Conn, person_id: &str, id: &str) -> Result<bool> {
+    diesel::delete(sessions::table.filter(sessions::id.eq(id)).filter(sessions::person_id.eq(person_id)))
+        .execute(conn)
+        .map(|count| count > 0)
+        .map_err(Error::internal)
+}
+
+/// Ends all sessions of that person but `keep`.
+pub fn delete_sessions(conn: &mut Conn, person_id: &str, keep: Option<&str>) -> Result<()> {
+    let of_person = sessions::table.filter(sessions::person_id.eq(person_id));
+    diesel::delete(of_person.filter(sessions::id.ne(keep.unwrap_or(""))))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+pub fn insert_token(conn: &mut Conn, row: &TokenRow) -> Result<()> {
+    diesel::insert_into(tokens::table).values(row).execute(conn).map(drop).map_err(Error::internal)
+}
+
+pub fn token_by_hash(conn: &mut Conn, hash: &str) -> Result<Option<(TokenRow, PersonRow)>> {
+    tokens::table
+        .inner_join(people::table)
+        .filter(tokens::secret_hash.eq(hash))
+        .select((TokenRow::as_select(), PersonRow::as_select()))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
+pub fn touch_token(conn: &mut Conn, id: &str, at: i64) -> Result<()> {
+    diesel::update(tokens::table.find(id))
+        .set(tokens::last_used_at.eq(at))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Tokens that the person made by hand.
+pub fn tokens_of(conn: &mut Conn, person_id: &str) -> Result<Vec<TokenRow>> {
+    tokens::table
+        .filter(tokens::person_id.eq(person_id))
+        .filter(tokens::kind.eq("person"))
+        .order(tokens::created_at.desc())
+        .select(TokenRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+pub fn delete_token(conn: &mut Conn, person_id: &str, id: &str) -> Result<bool> {
+    diesel::delete(tokens::table.filter(tokens::id.eq(id)).filter(tokens::person_id.eq(person_id)))
+        .execute(conn)
+        .map(|count| count > 0)
+        .map_err(Error::internal)
+}
+
+pub fn delete_tokens_of_workload(conn: &mut Conn, workload_id: &str) -> Result<()> {
+    diesel::delete(tokens::table.filter(tokens::workload_id.eq(workload_id)))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+pub fn insert_s3_key(conn: &mut Conn, access_key: &str, sealed: &str, person_id: &str, at: i64) -> Result<()> {
+    diesel::insert_into(s3_keys::table)
+        .values((
+            s3_keys::access_key.eq(access_key),
+            s3_keys::sealed_secret.eq(sealed),
+            s3_keys::person_id.eq(person_id),
+            s3_keys::created_at.eq(at),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// The sealed secret of an access key whose owner may log in.
+pub fn sealed_s3_secret(conn: &mut Conn, access_key: &str) -> Result<Option<String>> {
+    s3_keys::table
+        .inner_join(people::table)
+        .filter(s3_keys::access_key.eq(access_key))
+        .filter(people::disabled.eq(false))
+        .select(s3_keys::sealed_secret)
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = audit)]
+struct AuditRow {
+    id: i64,
+    at: i64,
+    actor: String,
+    address: String,
+    action: String,
+    subject: String,
+    detail: String,
+    hash: String,
+}
+
+impl AuditRow {
+    fn chained(&self, before: &str) -> String {
+        chain_hash(before, self.at, [&self.actor, &self.address, &self.action, &self.subject, &self.detail])
+    }
+}
+
+/// SHA-256 over the hash before and each field with its length, so that no two rows read the same.
+fn chain_hash(before: &str, at: i64, fields: [&str; 5]) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(before.as_bytes());
+    hasher.update(at.to_be_bytes());
+    for field in fields {
+        hasher.update((field.len() as u64).to_be_bytes());
+        hasher.update(field.as_bytes());
+    }
+    hex::encode(hasher.finalize())
+}
+
+/// Appends one row to the chain.
+pub fn append_audit(conn: &mut Conn, at: i64, fields: [&str; 5]) -> Result<()> {
+    let before: Option<String> =
+        audit::table.order(audit::id.desc()).select(audit::hash).first(conn).optional().map_err(Error::internal)?;
+    let hash = chain_hash(before.as_deref().unwrap_or(""), at, fields);
+    let [actor, address, action, subject, detail] = fields;
+    diesel::insert_into(audit::table)
+        .values((
+            audit::at.eq(at),
+            audit::actor.eq(actor),
+            audit::address.eq(address),
+            audit::action.eq(action),
+            audit::subject.eq(subject),
+            audit::detail.eq(detail),
+            audit::hash.eq(hash),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Newest first, before row `before` when given; and how many there are in all.
+pub fn audit_page(conn: &mut Conn, before: Option<i64>, limit: i64) -> Result<(Vec<AuditEntry>, i64)> {
+    let total = audit::table.count().get_result(conn).map_err(Error::internal)?;
+    let rows: Vec<AuditRow> = audit::table
+        .filter(audit::id.lt(before.unwrap_or(i64::MAX)))
+        .order(audit::id.desc())
+        .limit(limit)
+        .select(AuditRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)?;
+    let entries = rows.into_iter().map(|row| AuditEntry {
+        id: row.id,
+        at: row.at,
+        actor: row.actor,
+        address: row.address,
+        action: row.action,
+        subject: row.subject,
+        detail: serde_json::from_str(&row.detail).unwrap_or_default(),
+    });
+    Ok((entries.collect(), total))
+}
+
+/// Walks the whole chain: `Ok(rows)`, or the id of the first row that does not follow from the one before.
+pub fn verify_audit(conn: &mut Conn) -> Result<std::result::Result<u64, i64>> {
+    let rows: Vec<AuditRow> =
+        audit::table.order(audit::id).select(AuditRow::as_select()).load(conn).map_err(Error::internal)?;
+    let mut before = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        // Ids have no gaps: AUTOINCREMENT and nobody deletes.
+        if row.id != index as i64 + 1 || row.hash != row.chained(&before) {
+            return Ok(Err(row.id));
+        }
+        before.clone_from(&row.hash);
+    }
+    Ok(Ok(rows.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use diesel::connection::SimpleConnection;
+
+    use super::*;
+    use crate::db::testing::connection;
+
+    #[test]
+    fn an_edited_or_deleted_audit_row_is_noticed() {
+        let mut conn = connection();
+        for i in 0..5 {
+            append_audit(&mut conn, i, ["ann", "::1", "x.do", "x/1", "{}"]).unwrap();
+        }
+        assert_eq!(verify_audit(&mut conn).unwrap(), Ok(5));
+        conn.batch_execute("SAVEPOINT s; UPDATE audit SET actor = 'bob' WHERE id = 3").unwrap();
+        assert_eq!(verify_audit(&mut conn).unwrap(), Err(3));
+        conn.batch_execute("ROLLBACK TO s; DELETE FROM audit WHERE id = 2").unwrap();
+        assert_eq!(verify_audit(&mut conn).unwrap(), Err(3));
+    }
+}

@@ -1,0 +1,120 @@
+//! Background parts: a `Task` takes no input, is idempotent and runs on a period and on a signal. The period is the
+//! retry, so crash and sunny day share one path. Wakers exist before their tasks, which breaks the start-up circle.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use drydock_wire::overview::TaskState;
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, watch};
+
+use crate::{clock, error::Result};
+
+/// A background part of a feature.
+pub trait Task: Send + Sync + 'static {
+    /// Shown on the status page and in metrics.
+    fn name(&self) -> &'static str;
+    /// How long to wait between passes when nobody wakes it.
+    fn period(&self) -> Duration;
+    /// One pass: looks at everything, does what is due, leaves the rest.
+    fn run(&self) -> BoxFuture<'_, Result<()>>;
+}
+
+/// Makes a task's next pass start now.
+#[derive(Clone, Default)]
+pub struct Waker(Arc<Notify>);
+
+impl Waker {
+    /// A wake during a pass leads to another pass after it.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
+
+    async fn woken(&self) {
+        self.0.notified().await;
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    wakers: Mutex<BTreeMap<&'static str, Waker>>,
+    states: Mutex<BTreeMap<&'static str, TaskState>>,
+}
+
+/// The driver of all tasks. Cheap to clone.
+#[derive(Clone)]
+pub struct Background {
+    shared: Arc<Shared>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        Self { shared: Arc::default(), stop: Arc::new(watch::channel(false).0) }
+    }
+}
+
+impl Background {
+    /// The waker of the task of that name, which may not have been spawned yet.
+    pub fn waker(&self, name: &'static str) -> Waker {
+        let mut wakers = self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.entry(name).or_default().clone()
+    }
+
+    /// Runs the task until `stop`. The first pass starts at once.
+    pub fn spawn(&self, task: impl Task) {
+        let waker = self.waker(task.name());
+        let driver = self.clone();
+        let mut stop = self.stop.subscribe();
+        tokio::spawn(async move {
+            while !*stop.borrow() {
+                driver.pass(&task).await;
+                tokio::select! {
+                    () = waker.woken() => {}
+                    () = tokio::time::sleep(task.period()) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        });
+    }
+
+    /// Ends every task after the pass it is in.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Becomes ready once `stop` was called; for long-running parts that are no tasks.
+    pub async fn stopped(&self) {
+        let mut stop = self.stop.subscribe();
+        while !*stop.borrow_and_update() {
+            if stop.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How each task's last pass went, by name.
+    pub fn states(&self) -> Vec<TaskState> {
+        self.shared.states.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    async fn pass(&self, task: &impl Task) {
+        let began = Instant::now();
+        let result = task.run().await;
+        let last_error = result.err().map(|error| {
+            let chain = error.source.as_ref().map(|source| format!("{source:#}")).unwrap_or_default();
+            tracing::warn!(task.name = task.name(), error.chain = chain, "task {}: {error}", task.name());
+            error.message
+        });
+        let state = TaskState {
+            name: task.name().to_owned(),
+            last_run_at: Some(clock::now_ms()),
+            last_duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            last_error,
+        };
+        self.shared.states.lock().unwrap_or_else(PoisonError::into_inner).insert(task.name(), state);
+    }
+}

@@ -1,0 +1,88 @@
+//! Settings: one file per section; a TOML file, then DRYDOCK_* variables, then flags, each over the one before.
+//!
+//! Always holds: what is here was validated; nothing here is a secret. Never here: what a feature does with it.
+
+mod limits;
+mod listeners;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Deserialize;
+
+pub use limits::Limits;
+pub use listeners::Listeners;
+
+use crate::error::{Error, Result};
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub listeners: Listeners,
+    pub limits: Limits,
+    /// Log lines as JSON rather than for people.
+    pub log_json: bool,
+}
+
+/// Flags of `drydock serve`; each is a DRYDOCK_* variable as well.
+#[derive(Debug, Clone, Args)]
+pub struct ServeFlags {
+    /// Folder of the database, the blobs and the keys.
+    #[arg(long, env = "DRYDOCK_DATA_DIR")]
+    pub data_dir: PathBuf,
+    /// Address of dashboard, API, MLflow and gateway.
+    #[arg(long, env = "DRYDOCK_HTTP")]
+    pub http: Option<String>,
+    /// Address of the S3 face.
+    #[arg(long, env = "DRYDOCK_S3")]
+    pub s3: Option<String>,
+    /// Address of the OCI registry face.
+    #[arg(long, env = "DRYDOCK_REGISTRY")]
+    pub registry: Option<String>,
+    /// Serve plain HTTP on addresses other than loopback, too (behind a proxy that speaks TLS).
+    #[arg(long, env = "DRYDOCK_INSECURE_HTTP")]
+    pub insecure_http: bool,
+    /// Settings file; `drydock.toml` in the data directory when absent.
+    #[arg(long, env = "DRYDOCK_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Log lines as JSON.
+    #[arg(long, env = "DRYDOCK_LOG_JSON")]
+    pub log_json: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    listeners: listeners::Section,
+    limits: Limits,
+    log_json: bool,
+}
+
+impl Config {
+    /// Puts file, variables and flags together.
+    ///
+    /// # Errors
+    /// `invalid`, naming the setting and what it may be.
+    pub fn load(flags: ServeFlags) -> Result<Self> {
+        let file = match &flags.config {
+            Some(path) => read(path, true)?,
+            None => read(&flags.data_dir.join("drydock.toml"), false)?,
+        };
+        file.limits.validate()?;
+        Ok(Self {
+            listeners: Listeners::resolve(file.listeners, &flags)?,
+            limits: file.limits,
+            log_json: flags.log_json || file.log_json,
+            data_dir: flags.data_dir,
+        })
+    }
+}
+
+fn read(path: &Path, must_exist: bool) -> Result<File> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text).map_err(|cause| Error::invalid(format!("{}: {cause}", path.display()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(File::default()),
+        Err(error) => Err(Error::invalid(format!("{}: {error}", path.display()))),
+    }
+}

@@ -1,0 +1,10 @@
+//! Diesel's view of the tables, one file per feature. The SQL in `migrations/` is the truth; each file mirrors its part.
+
+pub mod accounts;
+pub mod datasets;
+pub mod jobs;
+pub mod objects;
+pub mod registry;
+pub mod serving;
+pub mod tracking;
+pub mod workloads;

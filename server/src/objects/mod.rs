@@ -1,0 +1,212 @@
+//! Named objects over content-addressed blobs: the one store every feature keeps its bytes in.
+//!
+//! Always holds: a row of `blobs` has its bytes (small ones in the row, large ones as an fsynced file); an object refers to
+//! such a row, by foreign key; equal bytes are kept once. A blob without an object lives for a grace period after its
+//! last upload. Never here: what a bucket's keys mean.
+
+pub mod store;
+pub mod sweep;
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use diesel::Queryable;
+use drydock_appliance::blobs::DiskBlobs;
+use futures_util::{Stream, StreamExt, stream};
+use sha2::{Digest, Sha256};
+use tokio::{io::AsyncReadExt, sync::RwLock};
+use tokio_util::{either::Either, io::ReaderStream};
+
+use crate::{
+    clock,
+    db::Db,
+    error::{Error, Result},
+};
+
+/// Blobs up to this size live in SQLite and ride its group commit.
+pub const SMALL_BLOB_BYTES: usize = 64 * 1024;
+/// Reads of files come in pieces of this size.
+const READ_CHUNK_BYTES: usize = 256 * 1024;
+
+/// Handle on the store; cheap to clone.
+#[derive(Clone)]
+pub struct Objects {
+    db: Db,
+    disk: Arc<DiskBlobs>,
+    /// Held shared from before a file gets its name until its row is committed, and exclusively while the sweep removes
+    /// files: so a file whose row is about to come is never taken for garbage.
+    publishing: Arc<RwLock<()>>,
+}
+
+/// Bytes that are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// SHA-256, 64 hex digits.
+    pub digest: String,
+    pub size_bytes: u64,
+}
+
+/// A named reference to a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Object {
+    pub bucket: String,
+    pub key: String,
+    pub digest: String,
+    pub size_bytes: i64,
+    pub created_at: i64,
+}
+
+impl Objects {
+    /// Opens the store whose large blobs are files under `dir`.
+    pub fn open(db: Db, dir: &Path) -> Result<Self> {
+        let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
+        Ok(Self { db, disk: Arc::new(disk), publishing: Arc::default() })
+    }
+
+    /// Keeps the bytes of a stream; durable when it returns. Memory stays flat whatever the size.
+    ///
+    /// # Errors
+    /// `too_large` above `limit_bytes`; `invalid` when the sender breaks off. Nothing is kept then.
+    pub async fn put_stream<S, E>(&self, mut body: S, limit_bytes: Option<u64>) -> Result<BlobInfo>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let mut head: Vec<u8> = Vec::new();
+        let mut received = 0u64;
+        let mut file = None;
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|cause| Error::invalid(format!("The upload broke off: {cause}")))?;
+            received += chunk.len() as u64;
+            if limit_bytes.is_some_and(|limit| received > limit) {
+                return Err(Error::too_large(format!("The upload is larger than {} bytes.", limit_bytes.unwrap_or(0))));
+            }
+            if file.is_none() && head.len() + chunk.len() <= SMALL_BLOB_BYTES {
+                head.extend_from_slice(&chunk);
+                continue;
+            }
+            if file.is_none() {
+                let mut started = self.disk.writer().await.map_err(Error::internal)?;
+                started.write(Bytes::from(std::mem::take(&mut head))).await.map_err(Error::internal)?;
+                file = Some(started);
+            }
+            if let Some(writer) = &mut file {
+                writer.write(chunk).await.map_err(Error::internal)?;
+            }
+        }
+        match file {
+            None => self.put_bytes(Bytes::from(head)).await,
+            Some(writer) => {
+                let _publishing = self.publishing.read().await;
+                let (digest, size_bytes) = writer.finish().await.map_err(Error::internal)?;
+                self.record(digest, size_bytes, None).await
+            }
+        }
+    }
+
+    /// Keeps these bytes; durable when it returns.
+    pub async fn put_bytes(&self, bytes: Bytes) -> Result<BlobInfo> {
+        if bytes.len() > SMALL_BLOB_BYTES {
+            let mut writer = self.disk.writer().await.map_err(Error::internal)?;
+            writer.write(bytes).await.map_err(Error::internal)?;
+            let _publishing = self.publishing.read().await;
+            let (digest, size_bytes) = writer.finish().await.map_err(Error::internal)?;
+            return self.record(digest, size_bytes, None).await;
+        }
+        let digest = hex::encode(Sha256::digest(&bytes));
+        let size_bytes = bytes.len() as u64;
+        self.record(digest, size_bytes, Some(bytes)).await
+    }
+
+    async fn record(&self, digest: String, size_bytes: u64, data: Option<Bytes>) -> Result<BlobInfo> {
+        let info = BlobInfo { digest: digest.clone(), size_bytes };
+        let size = i64::try_from(size_bytes).map_err(Error::internal)?;
+        self.db.write(move |conn| store::touch_blob(conn, &digest, size, data.as_deref(), clock::now_ms())).await?;
+        Ok(info)
+    }
+
+    /// All bytes of a blob.
+    ///
+    /// # Errors
+    /// `not_found` when it is not on the box.
+    pub async fn read(&self, digest: &str) -> Result<Bytes> {
+        let (size, body) = self.stream(digest, None).await?;
+        let mut all = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        let mut body = std::pin::pin!(body);
+        while let Some(chunk) = body.next().await {
+            all.extend_from_slice(&chunk.map_err(Error::internal)?);
+        }
+        Ok(Bytes::from(all))
+    }
+
+    /// The blob's size in bytes, and its bytes from `range.0` up to but not including `range.1` (all when absent).
+    pub async fn stream(
+        &self,
+        digest: &str,
+        range: Option<(u64, u64)>,
+    ) -> Result<(u64, impl Stream<Item = std::io::Result<Bytes>> + Send + Unpin + use<>)> {
+        let (size, data) = self.lookup(digest).await?;
+        let (from, to) = range.map_or((0, size), |(from, to)| (from.min(size), to.min(size)));
+        if let Some(data) = data {
+            let slice = Bytes::from(data).slice(from as usize..to.max(from) as usize);
+            return Ok((size, Either::Left(stream::iter([Ok(slice)]))));
+        }
+        let file = self.disk.open_read(digest, from).await.map_err(Error::internal)?;
+        let body = ReaderStream::with_capacity(file.take(to.saturating_sub(from)), READ_CHUNK_BYTES);
+        Ok((size, Either::Right(body)))
+    }
+
+    /// Puts the blob's bytes at `to` for a container to read: a hard link where they are a file, else a copy. Mode 0444.
+    pub async fn materialize(&self, digest: &str, to: &Path) -> Result<()> {
+        let (_, data) = self.lookup(digest).await?;
+        if let Some(parent) = to.parent() {
+            tokio::fs::create_dir_all(parent).await.map_err(Error::internal)?;
+        }
+        let Some(data) = data else {
+            return self.disk.hard_link(digest, to).await.map_err(Error::internal);
+        };
+        let to = to.to_owned();
+        let write = move || -> std::io::Result<()> {
+            use std::os::unix::fs::PermissionsExt;
+            match std::fs::remove_file(&to) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            std::fs::write(&to, data)?;
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o444))
+        };
+        tokio::task::spawn_blocking(write).await.map_err(Error::internal)?.map_err(Error::internal)
+    }
+
+    /// Makes (bucket, key) refer to a kept blob.
+    pub async fn link(&self, bucket: &str, key: &str, digest: &str) -> Result<()> {
+        let (bucket, key, digest) = (bucket.to_owned(), key.to_owned(), digest.to_owned());
+        self.db.write(move |conn| store::link(conn, &bucket, &key, &digest, clock::now_ms())).await
+    }
+
+    /// The object under (bucket, key).
+    pub async fn get(&self, bucket: &str, key: &str) -> Result<Option<Object>> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.db.read(move |conn| store::get(conn, &bucket, &key)).await
+    }
+
+    /// Objects under the prefix, in key order.
+    pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Object>> {
+        let (bucket, prefix) = (bucket.to_owned(), prefix.to_owned());
+        self.db.read(move |conn| store::list_prefix(conn, &bucket, &prefix)).await
+    }
+
+    /// Removes the reference; the bytes go with the next sweep if nothing else refers to them.
+    pub async fn delete(&self, bucket: &str, key: &str) -> Result<bool> {
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.db.write(move |conn| store::delete(conn, &bucket, &key)).await
+    }
+
+    async fn lookup(&self, digest: &str) -> Result<(u64, Option<Vec<u8>>)> {
+        let wanted = digest.to_owned();
+        let found = self.db.read(move |conn| store::blob(conn, &wanted)).await?;
+        let (size, data) =
+            found.ok_or_else(|| Error::not_found(format!("There is no content {digest} on the box.")))?;
+        Ok((u64::try_from(size).unwrap_or(0), data))
+    }
+}

@@ -1,0 +1,155 @@
+//! Rows of blobs and objects. Each function composes in the caller's transaction.
+
+use diesel::prelude::*;
+
+use super::Object;
+use crate::{
+    db::{
+        Conn,
+        schema::objects::{blobs, objects},
+    },
+    error::{Error, Result},
+};
+
+/// Notes that these bytes are kept, and renews their grace. `data` is for small ones; large ones are files.
+pub fn touch_blob(conn: &mut Conn, digest: &str, size_bytes: i64, data: Option<&[u8]>, at: i64) -> Result<()> {
+    diesel::insert_into(blobs::table)
+        .values((
+            blobs::digest.eq(digest),
+            blobs::size_bytes.eq(size_bytes),
+            blobs::data.eq(data),
+            blobs::touched_at.eq(at),
+        ))
+        .on_conflict(blobs::digest)
+        .do_update()
+        .set(blobs::touched_at.eq(at))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// What is known of a blob: its size and, if small, its bytes.
+pub fn blob(conn: &mut Conn, digest: &str) -> Result<Option<(i64, Option<Vec<u8>>)>> {
+    blobs::table.find(digest).select((blobs::size_bytes, blobs::data)).first(conn).optional().map_err(Error::internal)
+}
+
+/// Makes (bucket, key) refer to the blob; an older reference is replaced.
+///
+/// # Errors
+/// `conflict` when the blob is not (or no longer) there: its bytes have to be uploaded again.
+pub fn link(conn: &mut Conn, bucket: &str, key: &str, digest: &str, at: i64) -> Result<()> {
+    let row =
+        (objects::bucket.eq(bucket), objects::key.eq(key), objects::digest.eq(digest), objects::created_at.eq(at));
+    let linked = diesel::insert_into(objects::table)
+        .values(row)
+        .on_conflict((objects::bucket, objects::key))
+        .do_update()
+        .set((objects::digest.eq(digest), objects::created_at.eq(at)))
+        .execute(conn);
+    use diesel::result::{DatabaseErrorKind::ForeignKeyViolation, Error as DieselError};
+    match linked {
+        Ok(_) => Ok(()),
+        Err(DieselError::DatabaseError(ForeignKeyViolation, _)) => {
+            Err(Error::conflict(format!("The content {digest} is not on the box; upload it again.")))
+        }
+        Err(source) => Err(Error::internal(source)),
+    }
+}
+
+/// The object under (bucket, key).
+pub fn get(conn: &mut Conn, bucket: &str, key: &str) -> Result<Option<Object>> {
+    rows()
+        .filter(objects::bucket.eq(bucket))
+        .filter(objects::key.eq(key))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
+/// Objects of the bucket whose key starts with `prefix`, in key order.
+pub fn list_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<Vec<Object>> {
+    let mut query = rows().filter(objects::bucket.eq(bucket)).filter(objects::key.ge(prefix)).into_boxed();
+    if let Some(end) = prefix_end(prefix) {
+        query = query.filter(objects::key.lt(end));
+    }
+    query.order(objects::key).load(conn).map_err(Error::internal)
+}
+
+/// Removes one reference; whether there was one.
+pub fn delete(conn: &mut Conn, bucket: &str, key: &str) -> Result<bool> {
+    diesel::delete(objects::table.filter(objects::bucket.eq(bucket)).filter(objects::key.eq(key)))
+        .execute(conn)
+        .map(|count| count > 0)
+        .map_err(Error::internal)
+}
+
+/// Removes every reference under the prefix; how many there were.
+pub fn delete_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<usize> {
+    let under = objects::table.filter(objects::bucket.eq(bucket)).filter(objects::key.ge(prefix));
+    let deleted = match prefix_end(prefix) {
+        Some(end) => diesel::delete(under.filter(objects::key.lt(end))).execute(conn),
+        None => diesel::delete(under).execute(conn),
+    };
+    deleted.map_err(Error::internal)
+}
+
+/// Distinct blobs and the sum of their sizes in bytes.
+pub fn totals(conn: &mut Conn) -> Result<(u64, u64)> {
+    use diesel::{
+        dsl::{count_star, sql},
+        sql_types::BigInt,
+    };
+    let (count, bytes): (i64, i64) = blobs::table
+        .select((count_star(), sql::<BigInt>("coalesce(sum(size_bytes), 0)")))
+        .first(conn)
+        .map_err(Error::internal)?;
+    Ok((u64::try_from(count).unwrap_or(0), u64::try_from(bytes).unwrap_or(0)))
+}
+
+/// The smallest text greater than every text with this prefix; `None` for the empty prefix.
+fn prefix_end(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        if let Some(next) = (last as u32 + 1..=char::MAX as u32).find_map(char::from_u32) {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
+type ObjectColumns = (objects::bucket, objects::key, objects::digest, blobs::size_bytes, objects::created_at);
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn rows() -> _ {
+    let columns: ObjectColumns =
+        (objects::bucket, objects::key, objects::digest, blobs::size_bytes, objects::created_at);
+    objects::table.inner_join(blobs::table).select(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::db::testing::connection;
+
+    #[test]
+    fn a_prefix_lists_its_own_and_nothing_else() {
+        let mut conn = connection();
+        touch_blob(&mut conn, "d", 1, Some(b"x"), 1).unwrap();
+        for key in ["a", "a/1", "a/2", "a0", "b/1"] {
+            link(&mut conn, "t", key, "d", 1).unwrap();
+        }
+        let keys: Vec<String> = list_prefix(&mut conn, "t", "a/").unwrap().into_iter().map(|o| o.key).collect();
+        assert_eq!(keys, ["a/1", "a/2"]);
+        assert_eq!(delete_prefix(&mut conn, "t", "a/").unwrap(), 2);
+        assert_eq!(list_prefix(&mut conn, "t", "").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_reference_to_absent_bytes_is_refused() {
+        let mut conn = connection();
+        let error = link(&mut conn, "t", "k", "0000", 1).unwrap_err();
+        assert_eq!(error.code, drydock_wire::ErrorCode::Conflict);
+    }
+}

@@ -1,0 +1,69 @@
+//! The dashboard's files, compiled into the program. Files under `assets/` carry a hash of their content in their name and
+//! may be cached for ever; everything else is the page itself, which is asked for each time.
+
+use actix_web::{HttpRequest, HttpResponse, http::header};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+#[derive(RustEmbed)]
+#[folder = "../frontend/dist"]
+#[allow_missing = true]
+struct Dashboard;
+
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// Serves a file of the dashboard; any path that is no file gets the page, whose router knows it.
+pub async fn serve(request: HttpRequest) -> HttpResponse {
+    let path = request.path().trim_start_matches('/');
+    if path.starts_with("assets/") {
+        return file(&request, path, FOR_EVER).unwrap_or_else(|| HttpResponse::NotFound().finish());
+    }
+    let is_page = path.is_empty() || !path.contains('.');
+    let found = if is_page { None } else { file(&request, path, "no-cache") };
+    found.or_else(|| is_page.then(|| file(&request, "index.html", "no-cache")).flatten()).unwrap_or_else(missing)
+}
+
+fn missing() -> HttpResponse {
+    if Dashboard::get("index.html").is_some() {
+        return HttpResponse::NotFound().finish();
+    }
+    HttpResponse::NotFound()
+        .content_type("text/plain; charset=utf-8")
+        .body("This build of Drydock has no dashboard inside; build it with `make build`.\n")
+}
+
+fn file(request: &HttpRequest, path: &str, caching: &'static str) -> Option<HttpResponse> {
+    let plain = Dashboard::get(path)?;
+    let etag = format!("\"{}\"", hex::encode(&plain.metadata.sha256_hash()[..16]));
+    if request.headers().get(header::IF_NONE_MATCH).is_some_and(|sent| sent.as_bytes() == etag.as_bytes()) {
+        return Some(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+    }
+    let kind = mime_guess::from_path(path).first_or_octet_stream();
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type(kind.as_ref())
+        .insert_header((header::CACHE_CONTROL, caching))
+        .insert_header((header::ETAG, etag))
+        .insert_header((header::VARY, "accept-encoding"));
+    match accepts_brotli(request).then(|| Dashboard::get(&format!("{path}.br"))).flatten() {
+        Some(packed) => {
+            response.insert_header((header::CONTENT_ENCODING, "br"));
+            Some(response.body(bytes_of(packed)))
+        }
+        None => Some(response.body(bytes_of(plain))),
+    }
+}
+
+fn bytes_of(file: EmbeddedFile) -> bytes::Bytes {
+    match file.data {
+        std::borrow::Cow::Borrowed(data) => bytes::Bytes::from_static(data),
+        std::borrow::Cow::Owned(data) => bytes::Bytes::from(data),
+    }
+}
+
+fn accepts_brotli(request: &HttpRequest) -> bool {
+    let sent = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("");
+    sent.split(',').any(|one| {
+        let (name, rest) = one.split_once(';').unwrap_or((one, ""));
+        name.trim() == "br" && rest.trim() != "q=0"
+    })
+}

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Sets up what is missing and passes every test: units, integration with the real Docker and the real mlflow client,
+# the browser. With arguments, only the tests that nextest (or cargo test) selects by them.
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/installer/lib.sh"
+prefix="test"
+
+"$ROOT/installer/setup.sh" build run test
+if ! docker version >/dev/null 2>&1 && [ "$(id -u)" != 0 ] && [ -z "${DRYDOCK_IN_GROUP:-}" ]; then
+    DRYDOCK_IN_GROUP=yes exec sg docker -c "$ROOT/tests/run.sh $*"
+fi
+"$ROOT/installer/build.sh" --workspace
+"$ROOT/appliance/images/build.sh"
+
+export DRYDOCK_TEST_BINARY="$TARGET/release/drydock"
+export DRYDOCK_TEST_CLIENTS="$CACHE/clients"
+export DRYDOCK_TEST_SHOTS="${DRYDOCK_TEST_SHOTS:-$TARGET/screenshots}"
+cd "$ROOT"
+say "every test; screenshots go to $DRYDOCK_TEST_SHOTS"
+if cargo nextest --version >/dev/null 2>&1; then
+    exec cargo nextest run --release --workspace --no-fail-fast "$@"
+fi
+# One at a time: the end-to-end tests each start a server and containers of their own.
+exec cargo test --release --workspace --no-fail-fast -- --test-threads=1 "$@"

@@ -1,0 +1,271 @@
+//! A real server on free ports with a data folder of its own.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::Method;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::{Api, docker, until};
+
+/// The password of every account that a test makes.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A `drydock serve` process and what belongs to it. Dropping it kills the process and removes its containers.
+pub struct Server {
+    child: Option<Child>,
+    data: TempDir,
+    http: String,
+    s3: String,
+    registry: String,
+    environment: Vec<(String, String)>,
+    printed: Arc<Mutex<Vec<String>>>,
+    /// From exec to the `ready` line of the last start.
+    pub ready_after: Duration,
+}
+
+impl Server {
+    /// A server that just got ready, without any account.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
+        let [http, s3, registry] = free_addresses()?;
+        let mut server = Self {
+            child: None,
+            data: tempfile::tempdir()?,
+            http,
+            s3,
+            registry,
+            environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            printed: Arc::default(),
+            ready_after: Duration::ZERO,
+        };
+        server.launch().await?;
+        Ok(server)
+    }
+
+    /// Replaces what `start_with` put into the environment; counts from the next launch on.
+    pub fn set_environment(&mut self, environment: &[(&str, &str)]) {
+        self.environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    }
+
+    /// Starts the process on the data folder as it is, and waits for its `ready` line.
+    pub async fn launch(&mut self) -> Result<()> {
+        self.lines().clear();
+        let began = Instant::now();
+        let mut child = self
+            .command(&["serve", "--http", &self.http, "--s3", &self.s3, "--registry", &self.registry])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the server does not start")?;
+        self.collect(child.stdout.take());
+        self.collect(child.stderr.take());
+        self.child = Some(child);
+        while !self.lines().iter().any(|line| line.starts_with("ready ")) {
+            if self.has_ended()? || began.elapsed() > Duration::from_secs(60) {
+                bail!("the server did not get ready; it printed:\n{}", self.printed());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.ready_after = began.elapsed();
+        Ok(())
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(args).env("DRYDOCK_DATA_DIR", self.data.path()).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        command
+    }
+
+    fn collect(&self, stream: Option<impl AsyncRead + Unpin + Send + 'static>) {
+        let Some(stream) = stream else { return };
+        let printed = self.printed.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                printed.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+    }
+
+    fn lines(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the process printed since its last launch.
+    pub fn printed(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    /// Whether the process is gone.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        match &mut self.child {
+            Some(child) => Ok(child.try_wait()?.is_some()),
+            None => Ok(true),
+        }
+    }
+
+    /// SIGKILL, as a power cut has it.
+    pub async fn kill9(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, and the wait for a drained end.
+    ///
+    /// # Errors
+    /// When it does not end within 40 seconds or ends with another code than 0.
+    pub async fn stop(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let pid = child.id().context("the server ended before it was stopped")?;
+        let sent = std::process::Command::new("kill").arg(pid.to_string()).status()?;
+        ensure!(sent.success(), "kill {pid}");
+        let ended = tokio::time::timeout(Duration::from_secs(40), child.wait()).await;
+        let status = ended.context("the server did not end within 40 s of SIGTERM")??;
+        ensure!(status.success(), "the server ended with {status}:\n{}", self.printed());
+        Ok(())
+    }
+
+    /// SIGKILL and a start on the same data and ports.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.kill9().await?;
+        self.launch().await
+    }
+
+    /// Process id, for reading its memory.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    pub fn s3_url(&self) -> String {
+        format!("http://{}", self.s3)
+    }
+
+    pub fn registry_url(&self) -> String {
+        format!("http://{}", self.registry)
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// The id that its containers carry as a label.
+    pub fn instance(&self) -> Result<String> {
+        let path = self.data.path().join("instance");
+        Ok(std::fs::read_to_string(&path).with_context(|| path.display().to_string())?.trim().to_owned())
+    }
+
+    /// A caller without credentials.
+    pub fn anonymous(&self) -> Result<Api> {
+        Api::anonymous(&self.url())
+    }
+
+    /// Runs another command of the program on this data folder, with a line on its standard input.
+    ///
+    /// # Errors
+    /// When it ends with another code than 0: what it printed.
+    pub async fn run(&self, args: &[&str], input: Option<&str>) -> Result<String> {
+        let mut child = self
+            .command(args)
+            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+            stdin.write_all(format!("{input}\n").as_bytes()).await?;
+        }
+        let output = child.wait_with_output().await?;
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "drydock {}: {}\n{out}{error}", args.join(" "), output.status);
+        Ok(out.trim().to_owned())
+    }
+
+    /// The administrator `admin`, made through the command line, with a token.
+    pub async fn admin(&self) -> Result<Api> {
+        self.run(&["admin", "create", "--username", "admin", "--password-stdin"], Some(PASSWORD)).await?;
+        self.token_of("admin").await
+    }
+
+    /// A person made through the API, with a token of their own. Roles: `viewer`, `engineer`, `admin`.
+    pub async fn person(&self, admin: &Api, username: &str, role: &str) -> Result<Api> {
+        let wish = json!({ "username": username, "password": PASSWORD, "role": role });
+        admin.post("/api/v1/people", wish).await?;
+        self.token_of(username).await
+    }
+
+    /// A caller with a new token of this person.
+    pub async fn token_of(&self, username: &str) -> Result<Api> {
+        let token = self.run(&["token", "create", "--user", username, "--name", "test"], None).await?;
+        Ok(self.anonymous()?.with_token(&token))
+    }
+
+    /// Runs the sample lifecycle as its command does, and answers what it printed.
+    pub async fn demo(&self, api: &Api) -> Result<String> {
+        self.run(&["demo", "--url", &self.url(), "--token", api.token()], None).await
+    }
+
+    /// Waits until `/readyz` answers 200.
+    pub async fn ready(&self) -> Result<()> {
+        let api = self.anonymous()?;
+        until("/readyz is not 200", Duration::from_secs(30), || async {
+            Ok((api.status(Method::GET, "/readyz", None).await? == 200).then_some(()))
+        })
+        .await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.start_kill();
+        }
+        if let Ok(instance) = self.instance() {
+            docker::sweep(&instance);
+        }
+    }
+}
+
+/// The program under test: `DRYDOCK_TEST_BINARY`, else the release binary beside this test.
+pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("DRYDOCK_TEST_BINARY") {
+        return path.into();
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
+    target.join("release/drydock")
+}
+
+/// Addresses that were free a moment ago; the three are held together, so they differ.
+fn free_addresses() -> Result<[String; 3]> {
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
+    let mut addresses = held.iter().map(|listener| match listener {
+        Ok(listener) => Ok(listener.local_addr()?.to_string()),
+        Err(error) => bail!("no free port: {error}"),
+    });
+    let mut next = || addresses.next().context("three listeners")?;
+    Ok([next()?, next()?, next()?])
+}
