@@ -2,7 +2,7 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `tracking registry datasets` · `jobs serving` · `monitoring overview demo` · `web` · `router` · `boot` · `main`.
+//! `storage images tracking registry datasets` · `jobs serving` · `monitoring overview demo` · `web` · `router` · `boot` · `main`.
 
 pub mod error;
 
@@ -25,15 +25,21 @@ pub mod datasets;
 pub mod registry;
 pub mod tracking;
 
+pub mod images;
 pub mod jobs;
 pub mod serving;
+pub mod storage;
 
 pub mod demo;
 pub mod monitoring;
+#[cfg(feature = "whole")]
 pub mod overview;
 
 pub mod web;
 
+#[cfg(feature = "whole")]
 pub mod boot;
+#[cfg(feature = "whole")]
 pub mod console;
+#[cfg(feature = "whole")]
 pub mod router;

@@ -1,1 +1,118 @@
-//! To come.
+//! The whole API, readable as an index: which face is mounted where, on which listener.
+
+use actix_web::{HttpResponse, web};
+use drydock_wire::ErrorCode;
+use utoipa::OpenApi;
+use utoipa_actix_web::OpenApiFactory;
+
+use crate::{
+    accounts,
+    boot::Faces,
+    datasets, demo,
+    error::{Error, Result},
+    images, jobs, monitoring, overview, registry as models, serving, tracking,
+    web::{assets, extract, guard::AllowedHosts, live},
+};
+
+/// Head of the OpenAPI document; its paths come from the handlers.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Drydock", description = "The native API. MLflow, S3 and OCI clients have their own faces."),
+    modifiers(&Security),
+    security(("token" = []), ("session" = []))
+)]
+struct Document;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let components = openapi.components.get_or_insert_default();
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("drydock")));
+        components.add_security_scheme("session", cookie);
+    }
+}
+
+/// A listener's set of routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// 8080: dashboard, native API, MLflow, gateway, health and metrics.
+    Web,
+    /// On the instance's network: MLflow, the native API (a job's token may read and log, nothing else), health.
+    Containers,
+    /// 5000: the OCI registry.
+    Registry,
+}
+
+/// Mounts the routes of `face`.
+pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
+    shared(config, faces);
+    match face {
+        Face::Web => {
+            programs(config);
+            serving::gateway::configure(config);
+            config.default_service(web::route().to(assets::serve));
+        }
+        Face::Containers => programs(config),
+        Face::Registry => images::configure(config),
+    }
+}
+
+fn programs(config: &mut web::ServiceConfig) {
+    native(config);
+    tracking::mlflow::configure(config);
+    models::mlflow::configure(config);
+    monitoring::configure(config);
+}
+
+fn shared(config: &mut web::ServiceConfig, faces: &Faces) {
+    let app = &faces.app;
+    let json_bytes = usize::try_from(app.config.limits.json_bytes).unwrap_or(usize::MAX);
+    let hosts = AllowedHosts::new(drydock_appliance::devices::hostname(), &app.config.listeners.hosts);
+    config
+        .app_data(web::Data::new(app.clone()))
+        .app_data(web::Data::new(app.db.clone()))
+        .app_data(web::Data::new(faces.accounts.clone()))
+        .app_data(web::Data::new(faces.gateway.clone()))
+        .app_data(web::Data::new(faces.demo.clone()))
+        .app_data(web::Data::new(hosts))
+        .app_data(extract::json(json_bytes))
+        .app_data(extract::query())
+        .app_data(extract::path());
+}
+
+/// `/api/v1` with its document at `/api/v1/openapi.json`.
+fn native(config: &mut web::ServiceConfig) {
+    let mut document = Document::openapi();
+    let scope = utoipa_actix_web::scope("/api/v1")
+        .configure(accounts::configure)
+        .configure(overview::configure)
+        .configure(datasets::configure)
+        .configure(tracking::configure)
+        .configure(models::configure)
+        .configure(jobs::configure)
+        .configure(serving::configure)
+        .configure(demo::configure)
+        .service(live::events)
+        .default_service(web::route().to(unknown))
+        .map(|scope| scope.route("/openapi.json", web::get().to(document_json)));
+    document.paths.merge(scope.paths());
+    let mut schemas = Vec::new();
+    scope.schemas(&mut schemas);
+    document.components.get_or_insert_default().schemas.extend(schemas);
+    config.service(scope);
+    config.app_data(web::Data::new(document));
+}
+
+async fn document_json(document: web::Data<utoipa::openapi::OpenApi>) -> HttpResponse {
+    HttpResponse::Ok().json(document.get_ref())
+}
+
+async fn unknown(request: actix_web::HttpRequest) -> Result<HttpResponse> {
+    let text =
+        format!("There is no {} {}; /api/v1/openapi.json lists what there is.", request.method(), request.path());
+    Err(Error::new(ErrorCode::NotFound, text))
+}

@@ -1,1 +1,162 @@
-//! To come.
+//! Start order, listeners, shutdown.
+//!
+//! Always holds: one server per data directory (a lock); `ready` is printed when every listener answers; Docker may be
+//! away at any time. On SIGTERM nothing new is accepted, open requests are answered, then the tasks end; containers go on.
+
+mod listeners;
+mod tls;
+
+use std::{
+    fs::File,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+};
+
+use drydock_appliance::containers::Engine;
+use listeners::{ContainerListener, Listening};
+
+use crate::{
+    accounts::{self, Accounts, secrets::BoxKey},
+    app::App,
+    background::Background,
+    clock,
+    config::Config,
+    db::{Db, schema::accounts::settings},
+    demo,
+    error::{Error, Result},
+    events::Events,
+    jobs, monitoring,
+    objects::{self, Objects},
+    router::Face,
+    serving, workloads,
+};
+
+/// Everything the faces are made of.
+#[derive(Clone)]
+pub struct Faces {
+    pub app: App,
+    pub accounts: Accounts,
+    pub gateway: serving::Gateway,
+    pub demo: demo::Demo,
+    listening: Listening,
+}
+
+/// Name of the database in the data directory.
+pub const DATABASE: &str = "drydock.db";
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn serve(config: Config) -> Result<()> {
+    let began = std::time::Instant::now();
+    prepare_data_dir(&config.data_dir)?;
+    let _lock = lock(&config.data_dir)?;
+    // Sockets first: a taken port is said before anything is touched.
+    let at = &config.listeners;
+    let (http, s3, registry) = (at.http, at.s3, at.registry);
+    let sockets = (
+        listeners::bind(http, "The web port")?,
+        listeners::bind(s3, "The S3 port")?,
+        listeners::bind(registry, "The registry port")?,
+    );
+    let bound = [sockets.0.local_addr(), sockets.1.local_addr(), sockets.2.local_addr()];
+    let faces = assemble(config).await?;
+    start_tasks(&faces).await?;
+    listeners::serve(&faces, Face::Web, sockets.0, http)?;
+    listeners::s3(&faces, sockets.1, s3)?;
+    listeners::serve(&faces, Face::Registry, sockets.2, registry)?;
+    announce(&faces, bound.map(|address| address.map_or_else(|_| "?".to_owned(), |a| a.to_string())));
+    tracing::info!(boot.ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "ready");
+    wait_for_signal().await;
+    tracing::info!("stopping: answering open requests");
+    faces.app.background.stop();
+    faces.listening.drain().await;
+    faces.gateway.flush(&faces.app).await
+}
+
+/// Makes the folder if need be, for its owner alone.
+pub fn prepare_data_dir(dir: &Path) -> Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.and_then(|()| std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))).map_err(|cause| {
+        Error::unavailable(format!("The data directory {} cannot be used: {cause}.", dir.display())).with_source(cause)
+    })
+}
+
+fn lock(dir: &Path) -> Result<File> {
+    let file = File::create(dir.join("lock")).map_err(Error::internal)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Error::conflict(format!("Another Drydock server already uses {}.", dir.display())))
+        }
+        Err(std::fs::TryLockError::Error(cause)) => Err(Error::internal(cause)),
+    }
+}
+
+async fn assemble(config: Config) -> Result<Faces> {
+    let data_dir = config.data_dir.canonicalize().map_err(Error::internal)?;
+    let db = Db::open(&data_dir.join(DATABASE))?;
+    let box_key = BoxKey::load_or_create(&data_dir.join("box.key"))?;
+    let accounts = Accounts::start(db.clone(), box_key).await?;
+    let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
+    let app = App {
+        objects: Objects::open(db.clone(), &data_dir.join("blobs"))?,
+        instance: instance_id(&db).await?.into(),
+        config: Arc::new(config),
+        db,
+        events: Events::default(),
+        background: Background::default(),
+        engine,
+        data_dir: Arc::new(data_dir),
+        started_at: clock::now_ms(),
+    };
+    let gateway = serving::Gateway::load(&app).await?;
+    let demo = demo::Demo::new(&app);
+    Ok(Faces { app, accounts, gateway, demo, listening: Listening::default() })
+}
+
+/// This installation's id: made once, on every container's label.
+async fn instance_id(db: &Db) -> Result<String> {
+    use diesel::prelude::*;
+    let fresh = hex::encode(accounts::secrets::random_bytes::<5>()?);
+    db.write(move |conn| {
+        diesel::insert_or_ignore_into(settings::table)
+            .values((settings::key.eq("instance"), settings::value.eq(&fresh)))
+            .execute(conn)
+            .map_err(Error::internal)?;
+        settings::table.find("instance").select(settings::value).first(conn).map_err(Error::internal)
+    })
+    .await
+}
+
+async fn start_tasks(faces: &Faces) -> Result<()> {
+    let app = &faces.app;
+    app.background.spawn(ContainerListener::new(faces.clone()));
+    app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
+    workloads::start(app).await?;
+    jobs::start(app).await?;
+    serving::start(app, &faces.gateway).await?;
+    monitoring::start(app).await
+}
+
+/// The one line that tools wait for, and on the console the secret that makes the first admin.
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "the console is the interface here")]
+fn announce(faces: &Faces, [http, s3, registry]: [String; 3]) {
+    if let Some(secret) = accounts::setup_secret(&faces.accounts) {
+        eprintln!("\n  No admin yet. Open the dashboard and enter this one-time secret: {secret}\n");
+    }
+    println!("ready http={http} s3={s3} registry={registry}");
+    let _ = std::io::stdout().flush();
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -14,7 +14,7 @@ use diesel::Queryable;
 use drydock_appliance::blobs::DiskBlobs;
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
-use tokio::{io::AsyncReadExt, sync::RwLock};
+use tokio::sync::RwLock;
 use tokio_util::{either::Either, io::ReaderStream};
 
 use crate::{
@@ -86,12 +86,12 @@ impl Objects {
                 continue;
             }
             if file.is_none() {
-                let mut started = self.disk.writer().await.map_err(Error::internal)?;
-                started.write(Bytes::from(std::mem::take(&mut head))).await.map_err(Error::internal)?;
+                let mut started = self.disk.writer();
+                started.write(&std::mem::take(&mut head)).await.map_err(Error::internal)?;
                 file = Some(started);
             }
             if let Some(writer) = &mut file {
-                writer.write(chunk).await.map_err(Error::internal)?;
+                writer.write(&chunk).await.map_err(Error::internal)?;
             }
         }
         match file {
@@ -107,8 +107,8 @@ impl Objects {
     /// Keeps these bytes; durable when it returns.
     pub async fn put_bytes(&self, bytes: Bytes) -> Result<BlobInfo> {
         if bytes.len() > SMALL_BLOB_BYTES {
-            let mut writer = self.disk.writer().await.map_err(Error::internal)?;
-            writer.write(bytes).await.map_err(Error::internal)?;
+            let mut writer = self.disk.writer();
+            writer.write(&bytes).await.map_err(Error::internal)?;
             let _publishing = self.publishing.read().await;
             let (digest, size_bytes) = writer.finish().await.map_err(Error::internal)?;
             return self.record(digest, size_bytes, None).await;
@@ -151,8 +151,8 @@ impl Objects {
             let slice = Bytes::from(data).slice(from as usize..to.max(from) as usize);
             return Ok((size, Either::Left(stream::iter([Ok(slice)]))));
         }
-        let file = self.disk.open_read(digest, from).await.map_err(Error::internal)?;
-        let body = ReaderStream::with_capacity(file.take(to.saturating_sub(from)), READ_CHUNK_BYTES);
+        let file = self.disk.open_read(digest, Some(from..to.max(from))).await.map_err(Error::internal)?;
+        let body = ReaderStream::with_capacity(file, READ_CHUNK_BYTES);
         Ok((size, Either::Right(body)))
     }
 

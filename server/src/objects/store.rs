@@ -93,6 +93,11 @@ pub fn delete_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<usiz
     deleted.map_err(Error::internal)
 }
 
+/// Digest and size of every blob, in digest order.
+pub fn all_blobs(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
+    blobs::table.select((blobs::digest, blobs::size_bytes)).order(blobs::digest).load(conn).map_err(Error::internal)
+}
+
 /// Distinct blobs and the sum of their sizes in bytes.
 pub fn totals(conn: &mut Conn) -> Result<(u64, u64)> {
     use diesel::{

@@ -1,0 +1,185 @@
+//! The command line beside `serve`: accounts from a shell, the sample, backup and doctor. Commands on the data directory
+//! work whether or not the server runs: SQLite arbitrates between the two.
+
+mod backup;
+mod doctor;
+
+use std::{
+    io::{BufRead, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Parser, Subcommand};
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
+
+use crate::{
+    accounts::{self, secrets::BoxKey},
+    boot,
+    config::ServeFlags,
+    db::{self, Conn},
+    demo,
+    error::{Error, Result},
+};
+
+/// Drydock: data, training, tracking, registry and serving in one program, without the internet.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Serve(ServeFlags),
+    /// Administrators, from a shell on the box.
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// API tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// S3 access keys.
+    #[command(subcommand, name = "s3-key")]
+    S3Key(S3KeyCommand),
+    /// Run the sample lifecycle against a running server.
+    Demo(DemoFlags),
+    /// Write database, blobs and keys into one file; the server may run meanwhile.
+    Backup(BackupFlags),
+    /// Fill an empty data directory from a backup.
+    Restore(BackupFlags),
+    /// Check the data directory: database, audit chain, blobs.
+    Doctor(DataDir),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DataDir {
+    /// Folder of the database, the blobs and the keys.
+    #[arg(long, env = "DRYDOCK_DATA_DIR")]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PersonFlags {
+    #[command(flatten)]
+    at: DataDir,
+    #[arg(long)]
+    username: String,
+    /// Read the password from standard input, one line. Passwords are never arguments.
+    #[arg(long, required = true)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Make an administrator.
+    Create(PersonFlags),
+    /// Give an account a new password, enable it, end its sessions.
+    ResetPassword(PersonFlags),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Print a new token, alone; good as Bearer and as MLFLOW_TRACKING_TOKEN.
+    Create {
+        #[command(flatten)]
+        at: DataDir,
+        /// Whose token.
+        #[arg(long)]
+        user: String,
+        /// What it is for.
+        #[arg(long)]
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum S3KeyCommand {
+    /// Print a new access key and its secret key as JSON.
+    Create {
+        #[command(flatten)]
+        at: DataDir,
+        /// Whose key.
+        #[arg(long)]
+        user: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoFlags {
+    /// Address of the server, http://127.0.0.1:8080.
+    #[arg(long, env = "DRYDOCK_URL")]
+    url: String,
+    /// A token of an engineer or admin.
+    #[arg(long, env = "DRYDOCK_TOKEN", hide_env_values = true)]
+    token: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct BackupFlags {
+    #[command(flatten)]
+    at: DataDir,
+    /// The backup file.
+    file: PathBuf,
+}
+
+/// Runs a command other than `serve`.
+pub async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Serve(_) => Err(Error::internal(anyhow::anyhow!("serve is not a console command"))),
+        Command::Admin(AdminCommand::Create(flags)) => {
+            with_password(&flags, |conn, password| accounts::console_create_admin(conn, &flags.username, password))
+        }
+        Command::Admin(AdminCommand::ResetPassword(flags)) => {
+            with_password(&flags, |conn, password| accounts::console_reset_password(conn, &flags.username, password))
+        }
+        Command::Token(TokenCommand::Create { at, user, name }) => {
+            let secret = change(&at.data_dir, |conn| accounts::console_create_token(conn, &user, &name))?;
+            print(&secret)
+        }
+        Command::S3Key(S3KeyCommand::Create { at, user }) => {
+            let key = BoxKey::load_or_create(&at.data_dir.join("box.key"))?;
+            let (access, secret) = change(&at.data_dir, |conn| accounts::console_create_s3_key(conn, &key, &user))?;
+            print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
+        }
+        Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
+        Command::Backup(flags) => print(&backup::create(&flags.at.data_dir, &flags.file)?),
+        Command::Restore(flags) => print(&backup::restore(&flags.at.data_dir, &flags.file)?),
+        Command::Doctor(at) => doctor::examine(&at.data_dir, &mut std::io::stdout()).await,
+    }
+}
+
+fn with_password(flags: &PersonFlags, f: impl FnOnce(&mut Conn, &str) -> Result<()>) -> Result<()> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(Error::internal)?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    change(&flags.at.data_dir, |conn| f(conn, &password))
+}
+
+/// One immediate transaction on the data directory's database, which is made when it is not there yet.
+fn change<T>(data_dir: &Path, f: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+    boot::prepare_data_dir(data_dir)?;
+    let mut conn = db::connect(&data_dir.join(boot::DATABASE), false)?;
+    db::migrate(&mut conn)?;
+    AnsiTransactionManager::begin_transaction_sql(&mut conn, "BEGIN IMMEDIATE").map_err(Error::internal)?;
+    let outcome = f(&mut conn);
+    let ended = match &outcome {
+        Ok(_) => AnsiTransactionManager::commit_transaction(&mut conn),
+        Err(_) => AnsiTransactionManager::rollback_transaction(&mut conn),
+    };
+    ended.map_err(Error::internal)?;
+    outcome
+}
+
+/// Opens an existing database for looking only.
+fn look(data_dir: &Path) -> Result<Conn> {
+    let path = data_dir.join(boot::DATABASE);
+    if !path.exists() {
+        return Err(Error::not_found(format!("There is no Drydock data in {}.", data_dir.display())));
+    }
+    db::connect(&path, true)
+}
+
+fn print(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").map_err(Error::internal)
+}
