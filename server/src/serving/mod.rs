@@ -21,7 +21,7 @@ use drydock_wire::events::Topic;
 use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, PutDeployment};
 
 pub use gateway::{Gateway, Limits};
-pub use routes::{configure, configure_gateway};
+pub use routes::configure;
 pub use store::{counts, of_version as deployments_of_version};
 
 use crate::accounts::{Authorized, action, audit};
@@ -41,23 +41,30 @@ pub fn waker(app: &App) -> Waker {
     app.background.waker(DEPLOYER)
 }
 
-/// A gateway that already knows every live revision, and the tasks that keep it right. Call it before the listeners
-/// answer: what still runs is served from the first request on.
-pub async fn start(app: &App) -> Result<Gateway> {
-    let limits = &app.config.limits;
-    let gateway = Gateway::new(Limits {
-        body_bytes: limits.inference_bytes,
-        patience: Duration::from_secs(limits.inference_timeout_s),
-    });
-    show(app, &gateway).await?;
-    app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
-    app.background.spawn(tasks::TrafficRecorder::new(app.clone(), gateway.clone()));
-    Ok(gateway)
+impl Gateway {
+    /// A gateway that already knows every live revision. Load it before the listeners answer: what still runs is served
+    /// from the first request on.
+    pub async fn load(app: &App) -> Result<Self> {
+        let limits = &app.config.limits;
+        let gateway = Self::new(Limits {
+            body_bytes: limits.inference_bytes,
+            patience: Duration::from_secs(limits.inference_timeout_s),
+        });
+        show(app, &gateway).await?;
+        Ok(gateway)
+    }
+
+    /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
+    pub async fn flush(&self, app: &App) -> Result<()> {
+        tasks::record_traffic(app, self).await
+    }
 }
 
-/// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
-pub async fn stop(app: &App, gateway: &Gateway) -> Result<()> {
-    tasks::record_traffic(app, gateway).await
+/// Starts the deployer, and the recorder of the gateway's traffic.
+pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
+    app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
+    app.background.spawn(tasks::TrafficRecorder::new(app.clone(), gateway.clone()));
+    Ok(())
 }
 
 /// All deployments by name; `search` is part of the name or model.

@@ -20,6 +20,8 @@ use std::time::Duration;
 pub use meter::{Kept, Meter};
 pub use proxy::forward;
 
+pub use super::routes::configure_gateway as configure;
+
 /// What the gateway allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
