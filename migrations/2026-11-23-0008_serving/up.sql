@@ -21,9 +21,7 @@ CREATE TABLE revisions (
     number INTEGER NOT NULL,
     model TEXT NOT NULL,
     version INTEGER NOT NULL,
-    cpus REAL NOT NULL,
-    memory_bytes INTEGER NOT NULL,
-    gpus INTEGER NOT NULL,
+    resources TEXT NOT NULL,              -- JSON: cpus, memory_bytes, gpus
     state TEXT NOT NULL,                  -- placing, starting, live, draining, retiring, retired, failing, failed
     reason TEXT,
     address TEXT,                         -- host:port that answered; only then does the gateway send it requests

@@ -75,7 +75,11 @@ pub fn expose(text: &mut Exposition) {
         let labels = [("route", route.as_str()), ("method", *method), ("status", &status.to_string())];
         text.sample("drydock_http_requests_total", &labels, count);
     }
-    text.family("drydock_http_request_duration_seconds", Kind::Histogram, "From a request's head to its answer's head.");
+    text.family(
+        "drydock_http_request_duration_seconds",
+        Kind::Histogram,
+        "From a request's head to its answer's head.",
+    );
     for ((route, method), latency) in &seen.latencies {
         let labels = [("route", route.as_str()), ("method", *method)];
         let mut so_far = 0;
@@ -110,7 +114,10 @@ fn note(route: Option<String>, method: &'static str, status: StatusCode, took: D
 }
 
 /// Puts the id on the answer, also on one that a middleware refused with.
-fn named<B>(answer: Result<ServiceResponse<B>, actix_web::Error>, id: &str) -> Result<ServiceResponse<B>, actix_web::Error> {
+fn named<B>(
+    answer: Result<ServiceResponse<B>, actix_web::Error>,
+    id: &str,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
     let value = HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("invalid"));
     match answer {
         Ok(mut response) => {
@@ -189,7 +196,8 @@ mod tests {
         assert_eq!(read_body_json::<ErrorBody, _>(answer).await.request_id, id);
 
         let app = App::new().wrap(from_fn(refuse)).wrap(from_fn(observe)).route("/m", web::get().to(missing));
-        let error = try_call_service(&init_service(app).await, TestRequest::get().uri("/m").to_request()).await.unwrap_err();
+        let error =
+            try_call_service(&init_service(app).await, TestRequest::get().uri("/m").to_request()).await.map(drop).unwrap_err();
         let answer = error.error_response();
         let id = answer.headers().get("x-request-id").unwrap().to_str().unwrap().to_owned();
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();

@@ -68,10 +68,8 @@ fn database(text: &mut Exposition, app: &App) {
 }
 
 async fn counts(text: &mut Exposition, app: &App) -> Result<()> {
-    let ((blobs, blob_bytes), (deployments, ready)) = app
-        .db
-        .read(|conn| Ok((crate::objects::store::totals(conn)?, crate::serving::counts(conn)?)))
-        .await?;
+    let ((blobs, blob_bytes), (deployments, ready)) =
+        app.db.read(|conn| Ok((crate::objects::store::totals(conn)?, crate::serving::counts(conn)?))).await?;
     text.single("drydock_blobs", Kind::Gauge, "Distinct contents kept.", blobs);
     text.single("drydock_blob_bytes", Kind::Gauge, "Their size.", blob_bytes);
     text.single("drydock_deployments", Kind::Gauge, "Deployments.", deployments);
@@ -90,7 +88,11 @@ fn traffic(text: &mut Exposition, gateway: &Gateway) {
             text.sample("drydock_gateway_requests_total", &[("deployment", name), ("answer", class)], count);
         }
     }
-    text.family("drydock_gateway_duration_seconds", Kind::Histogram, "From a request's arrival to its answer's last byte.");
+    text.family(
+        "drydock_gateway_duration_seconds",
+        Kind::Histogram,
+        "From a request's arrival to its answer's last byte.",
+    );
     for (name, since_start) in &all {
         let latency = &since_start.latency;
         let buckets = GATEWAY_BOUNDS_US.map(|us| (us as f64 / 1e6, latency.count_up_to(us)));
@@ -129,7 +131,8 @@ mod tests {
 
     #[test]
     fn only_a_direct_caller_on_the_box_needs_no_login() {
-        let from = |peer: &str| TestRequest::get().peer_addr(([127, 0, 0, 1], 1).into()).insert_header(("x-test", peer));
+        let from =
+            |peer: &str| TestRequest::get().peer_addr(([127, 0, 0, 1], 1).into()).insert_header(("x-test", peer));
         assert!(is_from_this_box(&from("direct").to_http_request()));
         let relayed = from("relayed").insert_header(("x-forwarded-for", "10.0.0.9")).to_http_request();
         assert!(!is_from_this_box(&relayed));

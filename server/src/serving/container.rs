@@ -24,8 +24,9 @@ const MODEL: &str = "/model";
 const RUN_KIND: &str = "revisions";
 
 /// The desired row of a revision.
-pub fn workload(deployment: &DeploymentRow, revision: &RevisionRow) -> NewWorkload {
-    NewWorkload {
+pub fn workload(deployment: &DeploymentRow, revision: &RevisionRow) -> Result<NewWorkload> {
+    let resources = revision.resources()?;
+    Ok(NewWorkload {
         id: revision.id.clone(),
         kind: Kind::Revision,
         owner: deployment.id.clone(),
@@ -33,16 +34,19 @@ pub fn workload(deployment: &DeploymentRow, revision: &RevisionRow) -> NewWorklo
         spec: WorkloadSpec {
             image: RUNTIME_IMAGE.to_owned(),
             command: command(),
-            env: environment(revision.cpus),
-            mounts: vec![SpecMount { source: format!("run/{RUN_KIND}/{}/model", revision.id), target: MODEL.to_owned() }],
+            env: environment(resources.cpus),
+            mounts: vec![SpecMount {
+                source: format!("run/{RUN_KIND}/{}/model", revision.id),
+                target: MODEL.to_owned(),
+            }],
             working_dir: "/scratch".to_owned(),
-            cpus: revision.cpus,
-            memory_bytes: revision.resources().memory_bytes,
+            cpus: resources.cpus,
+            memory_bytes: resources.memory_bytes,
             gpu_uuids: Vec::new(),
             reach_drydock: false,
         },
         secrets: BTreeMap::new(),
-    }
+    })
 }
 
 fn command() -> Vec<String> {
@@ -106,7 +110,10 @@ pub async fn place(app: &App, revision_id: &str, files: &[(String, String)]) -> 
         app.objects.materialize(digest, &part.join(path)).await?;
     }
     let open = part.clone();
-    tokio::task::spawn_blocking(move || open_folders(&open)).await.map_err(Error::internal)?.map_err(Error::internal)?;
+    tokio::task::spawn_blocking(move || open_folders(&open))
+        .await
+        .map_err(Error::internal)?
+        .map_err(Error::internal)?;
     tokio::fs::rename(&part, &whole).await.map_err(Error::internal)
 }
 

@@ -86,7 +86,8 @@ fn tensor(input: &Value) -> Option<Value> {
     let sizes: Vec<usize> =
         shape.iter().map(|size| size.as_u64().map_or(1, |size| usize::try_from(size).unwrap_or(usize::MAX))).collect();
     let values = sizes.iter().try_fold(1_usize, |all, size| all.checked_mul(*size))?;
-    (values <= MAX_VALUES).then(|| sizes.iter().rev().fold(of_type(kind), |inner, size| Value::from(vec![inner; *size])))
+    (values <= MAX_VALUES)
+        .then(|| sizes.iter().rev().fold(of_type(kind), |inner, size| Value::from(vec![inner; *size])))
 }
 
 fn of_type(kind: &str) -> Value {
@@ -145,7 +146,9 @@ type_hint_from_example: false
 
     #[test]
     fn what_is_not_understood_gives_nothing() {
-        for (name, content) in [("MLmodel", "flavors: {}"), ("MLmodel", "signature:\n  inputs: 'x"), ("input_example.json", "{")] {
+        for (name, content) in
+            [("MLmodel", "flavors: {}"), ("MLmodel", "signature:\n  inputs: 'x"), ("input_example.json", "{")]
+        {
             assert_eq!(from_file(name, content), None, "{name} {content}");
         }
     }

@@ -78,17 +78,26 @@ pub async fn list(
     let rows = app
         .db
         .read(|conn| {
+            let rows = store::all(conn)?;
             let with_revisions = |row: DeploymentRow| Ok((store::revisions_of(conn, &row.id)?, row));
-            store::all(conn)?.into_iter().map(with_revisions).collect::<Result<Vec<_>>>()
+            rows.into_iter().map(with_revisions).collect::<Result<Vec<_>>>()
         })
         .await?;
     let summaries = rows.into_iter().map(|(revisions, row)| views::summary(&row, &revisions, gateway));
     let summaries = summaries.collect::<Result<Vec<_>>>()?;
-    Ok(summaries.into_iter().filter(|it| it.name.contains(&wanted) || it.model.to_lowercase().contains(&wanted)).collect())
+    Ok(summaries
+        .into_iter()
+        .filter(|it| it.name.contains(&wanted) || it.model.to_lowercase().contains(&wanted))
+        .collect())
 }
 
 /// One deployment with its revisions and traffic.
-pub async fn get(app: &App, gateway: &Gateway, _auth: &Authorized<action::View>, name: &str) -> Result<DeploymentDetail> {
+pub async fn get(
+    app: &App,
+    gateway: &Gateway,
+    _auth: &Authorized<action::View>,
+    name: &str,
+) -> Result<DeploymentDetail> {
     let (row, revisions) = rows_of(app, name).await?;
     views::detail(&row, &revisions, gateway)
 }
@@ -153,7 +162,9 @@ pub async fn logged_workload(
     let (row, revisions) = rows_of(app, name).await?;
     let of_number = |wanted: i64| revisions.iter().find(move |revision| revision.number == wanted);
     let revision = match number {
-        Some(number) => of_number(number).ok_or_else(|| Error::not_found(format!("'{name}' has no revision {number}.")))?,
+        Some(number) => {
+            of_number(number).ok_or_else(|| Error::not_found(format!("'{name}' has no revision {number}.")))?
+        }
         None => views::live(&revisions)?.or_else(|| of_number(row.goal)).ok_or_else(|| unknown(name))?,
     };
     Ok((revision.id.clone(), container::GENERATION))
@@ -185,7 +196,7 @@ fn put_rows(conn: &mut crate::db::Conn, name: &str, wish: &Wish, by: &str) -> Re
     for revision in &revisions {
         let serves = revision.state()? == rules::RevisionState::Live;
         let is_coming = revision.number == row.goal && revision.state()?.is_hopeful();
-        if revision.is(wish) && (serves || is_coming) {
+        if revision.is(wish)? && (serves || is_coming) {
             // what is wished serves or comes already; whatever else was on its way is not wanted any more
             if revision.number != row.goal {
                 store::set_goal(conn, &row.id, revision.number, now)?;
@@ -218,7 +229,8 @@ fn unknown(name: &str) -> Error {
 async fn show(app: &App, gateway: &Gateway) -> Result<()> {
     let _drawing = gateway.drawing().await;
     let since = clock::now_ms() - HOUR_MS;
-    let known: Vec<String> = gateway.endpoints().into_iter().map(|(_, endpoint)| endpoint.deployment_id.clone()).collect();
+    let known: Vec<String> =
+        gateway.endpoints().into_iter().map(|(_, endpoint)| endpoint.deployment_id.clone()).collect();
     let (targets, mut kept) = app
         .db
         .read(move |conn| {

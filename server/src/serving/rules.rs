@@ -99,10 +99,16 @@ pub enum Container {
     /// On its way; the text says what it waits for.
     Waiting(Option<String>),
     /// Docker would not make or start it, so often and for this reason; it is tried again after a pause.
-    Refused { times: i64, why: String },
+    Refused {
+        times: i64,
+        why: String,
+    },
     Running(Run),
     /// Ended by itself, so often and for this reason; it is started again after a pause.
-    Ended { times: i64, how: String },
+    Ended {
+        times: i64,
+        how: String,
+    },
 }
 
 /// One run of a container: a restart has the same address perhaps, but not the same start.

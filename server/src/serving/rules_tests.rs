@@ -3,7 +3,8 @@
 
 use super::*;
 
-const RUN: Run = Run { address: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2)), 8080), started_at: 7 };
+const RUN: Run =
+    Run { address: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2)), 8080), started_at: 7 };
 
 fn facts(state: RevisionState) -> Facts {
     Facts {
@@ -43,12 +44,8 @@ fn the_whole_life_of_a_revision() {
 
 #[test]
 fn a_live_revision_keeps_serving_while_the_goal_is_another() {
-    let live = Facts {
-        is_goal: false,
-        container: Container::Running(RUN),
-        routed: Some(RUN),
-        ..facts(RevisionState::Live)
-    };
+    let live =
+        Facts { is_goal: false, container: Container::Running(RUN), routed: Some(RUN), ..facts(RevisionState::Live) };
     assert_eq!(next_step(&live), Step::Nothing);
 }
 

@@ -36,9 +36,7 @@ pub struct RevisionRow {
     pub number: i64,
     pub model: String,
     pub version: i64,
-    pub cpus: f64,
-    pub memory_bytes: i64,
-    pub gpus: i64,
+    resources: String,
     state: String,
     pub reason: Option<String>,
     address: Option<String>,
@@ -67,9 +65,7 @@ impl RevisionRow {
             number,
             model: wish.model.clone(),
             version: wish.version,
-            cpus: wish.resources.cpus,
-            memory_bytes: i64::try_from(wish.resources.memory_bytes).unwrap_or(i64::MAX),
-            gpus: i64::from(wish.resources.gpus),
+            resources: serde_json::json!(wish.resources).to_string(),
             state: RevisionState::Placing.as_str().to_owned(),
             reason: None,
             address: None,
@@ -86,12 +82,8 @@ impl RevisionRow {
         RevisionState::parse(&self.state)
     }
 
-    pub fn resources(&self) -> Resources {
-        Resources {
-            cpus: self.cpus,
-            memory_bytes: u64::try_from(self.memory_bytes).unwrap_or_default(),
-            gpus: u32::try_from(self.gpus).unwrap_or_default(),
-        }
+    pub fn resources(&self) -> Result<Resources> {
+        serde_json::from_str(&self.resources).map_err(Error::internal)
     }
 
     /// The run that the gateway sends requests to.
@@ -101,8 +93,8 @@ impl RevisionRow {
     }
 
     /// Whether it serves just this.
-    pub fn is(&self, wish: &Wish) -> bool {
-        self.model == wish.model && self.version == wish.version && self.resources() == wish.resources
+    pub fn is(&self, wish: &Wish) -> Result<bool> {
+        Ok(self.model == wish.model && self.version == wish.version && self.resources()? == wish.resources)
     }
 }
 
@@ -179,7 +171,13 @@ pub fn unfinished(conn: &mut Conn) -> Result<Vec<(DeploymentRow, RevisionRow)>> 
 }
 
 /// Moves a revision on, if it still is in the state that was decided upon; whether it was.
-pub fn advance(conn: &mut Conn, id: &str, from: RevisionState, to: RevisionState, reason: Option<&str>) -> Result<bool> {
+pub fn advance(
+    conn: &mut Conn,
+    id: &str,
+    from: RevisionState,
+    to: RevisionState,
+    reason: Option<&str>,
+) -> Result<bool> {
     let row = revisions::table.find(id).filter(revisions::state.eq(from.as_str()));
     let routed = to == RevisionState::Live;
     let moved = diesel::update(row).set(revisions::state.eq(to.as_str())).execute(conn).map_err(Error::internal)?;
@@ -196,7 +194,11 @@ pub fn advance(conn: &mut Conn, id: &str, from: RevisionState, to: RevisionState
 
 /// Why it is as it is, for people.
 pub fn set_reason(conn: &mut Conn, id: &str, reason: Option<&str>) -> Result<()> {
-    diesel::update(revisions::table.find(id)).set(revisions::reason.eq(reason)).execute(conn).map(drop).map_err(Error::internal)
+    diesel::update(revisions::table.find(id))
+        .set(revisions::reason.eq(reason))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 /// Where the gateway finds it; nowhere while it is not well.
@@ -213,17 +215,29 @@ pub fn set_routed(conn: &mut Conn, id: &str, run: Option<Run>) -> Result<()> {
 
 /// When it first answered.
 pub fn set_ready(conn: &mut Conn, id: &str, now: i64) -> Result<()> {
-    diesel::update(revisions::table.find(id)).set(revisions::ready_at.eq(now)).execute(conn).map(drop).map_err(Error::internal)
+    diesel::update(revisions::table.find(id))
+        .set(revisions::ready_at.eq(now))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 /// When it was over.
 pub fn set_ended(conn: &mut Conn, id: &str, now: i64) -> Result<()> {
-    diesel::update(revisions::table.find(id)).set(revisions::ended_at.eq(now)).execute(conn).map(drop).map_err(Error::internal)
+    diesel::update(revisions::table.find(id))
+        .set(revisions::ended_at.eq(now))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 /// A body that its model accepts.
 pub fn set_example(conn: &mut Conn, id: &str, example: Option<&str>) -> Result<()> {
-    diesel::update(revisions::table.find(id)).set(revisions::example.eq(example)).execute(conn).map(drop).map_err(Error::internal)
+    diesel::update(revisions::table.find(id))
+        .set(revisions::example.eq(example))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 /// Live revisions of a deployment other than this one.

@@ -76,9 +76,9 @@ impl Deployer {
         show(&self.app, &self.gateway).await?;
         let rows = self.app.db.read(unfinished).await?;
         self.forget_others(&rows);
-        let cases = join_all(rows.into_iter().map(|(deployment, revision, observed)| {
-            self.case(deployment, revision, observed)
-        }));
+        let cases = join_all(
+            rows.into_iter().map(|(deployment, revision, observed)| self.case(deployment, revision, observed)),
+        );
         let mut first_error = Ok(());
         let mut moving = false;
         for case in cases.await.into_iter().collect::<Result<Vec<_>>>()? {
@@ -100,7 +100,7 @@ impl Deployer {
 
     async fn case(&self, deployment: DeploymentRow, revision: RevisionRow, observed: Option<Observed>) -> Result<Case> {
         let state = revision.state()?;
-        let container = container::seen(observed.as_ref(), revision.resources().memory_bytes);
+        let container = container::seen(observed.as_ref(), revision.resources()?.memory_bytes);
         let routed = revision.routed();
         let answers = match container {
             Container::Running(run) if routed != Some(run) && state.is_hopeful() => self.answers(run.address).await,
@@ -133,7 +133,13 @@ impl Deployer {
     async fn take(&self, step: Step, case: Case) -> Result<()> {
         let Case { deployment, revision, facts } = case;
         let from = facts.state;
-        tracing::debug!(revision.id = revision.id, revision.state = from.as_str(), ?step, "step of {}", deployment.name);
+        tracing::debug!(
+            revision.id = revision.id,
+            revision.state = from.as_str(),
+            ?step,
+            "step of {}",
+            deployment.name
+        );
         match step {
             Step::Nothing => return self.tell_waiting(&deployment, &revision, &facts).await,
             Step::Place => self.place(&deployment, &revision).await?,
@@ -187,11 +193,13 @@ impl Deployer {
             // trying again does not bring the files back
             Err(error) if error.code.http_status() < 500 => {
                 let why = format!("The model's files cannot be placed: {error}");
-                return self.end(deployment, revision.clone(), RevisionState::Placing, RevisionState::Failing, Some(why)).await;
+                return self
+                    .end(deployment, revision.clone(), RevisionState::Placing, RevisionState::Failing, Some(why))
+                    .await;
             }
             Err(error) => return Err(error),
         };
-        let workload = container::workload(deployment, revision);
+        let workload = container::workload(deployment, revision)?;
         let id = revision.id.clone();
         self.change(deployment, move |conn| {
             if store::advance(conn, &id, RevisionState::Placing, RevisionState::Starting, None)? {
@@ -225,7 +233,13 @@ impl Deployer {
         Ok(())
     }
 
-    async fn fail(&self, deployment: &DeploymentRow, revision: RevisionRow, from: RevisionState, why: String) -> Result<()> {
+    async fn fail(
+        &self,
+        deployment: &DeploymentRow,
+        revision: RevisionRow,
+        from: RevisionState,
+        why: String,
+    ) -> Result<()> {
         if self.app.engine.version().await.is_err() {
             // Docker is away, so its silence says nothing; the time starts anew
             self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(&(revision.id, from));
@@ -340,7 +354,8 @@ fn unfinished(conn: &mut Conn) -> Result<Vec<(DeploymentRow, RevisionRow, Option
 fn deleted(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
     let mut over = Vec::new();
     for deployment in store::all(conn)?.into_iter().filter(|deployment| deployment.deleting) {
-        let states: Result<Vec<_>> = store::revisions_of(conn, &deployment.id)?.iter().map(RevisionRow::state).collect();
+        let states: Result<Vec<_>> =
+            store::revisions_of(conn, &deployment.id)?.iter().map(RevisionRow::state).collect();
         if states?.into_iter().all(RevisionState::is_final) {
             over.push(deployment);
         }
@@ -349,7 +364,7 @@ fn deleted(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
 }
 
 /// The new revision comes in and the old one goes out, together.
-fn promote(conn: &mut Conn, revision: &RevisionRow, run: super::rules::Run) -> Result<()> {
+pub(super) fn promote(conn: &mut Conn, revision: &RevisionRow, run: super::rules::Run) -> Result<()> {
     if !store::is_goal(conn, revision)? {
         return Ok(());
     }

@@ -72,7 +72,7 @@ fn revision(row: &RevisionRow) -> Result<Revision> {
         created_at: row.created_at,
         created_by: row.created_by.clone(),
         ready_at: row.ready_at,
-        resources: row.resources(),
+        resources: row.resources()?,
     })
 }
 

@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 /// What is gathered before sending at all: enough for most predictions, and few timers are ever waited for.
 const GATHER_BYTES: usize = 1 << 20;
 const GATHER_FOR: Duration = Duration::from_millis(5);
+const DRAIN_BYTES: usize = 64 << 20;
+const DRAIN_FOR: Duration = Duration::from_secs(5);
 /// Parts in flight between the caller and the model; more waits in the caller's socket.
 const PARTS_AHEAD: usize = 8;
 
@@ -95,6 +97,21 @@ impl Upload {
     }
 }
 
+/// Lets the caller finish a body that is refused anyway, within reason: many send all of it before they read the answer,
+/// and would see a broken connection instead.
+pub async fn drain(mut payload: Payload) {
+    let all = async {
+        let mut bytes = 0;
+        while let Some(Ok(part)) = payload.next().await {
+            bytes += part.len();
+            if bytes > DRAIN_BYTES {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_FOR, all).await;
+}
+
 /// The refusal of a body above the limit.
 pub fn too_large(limit_bytes: u64) -> Error {
     Error::too_large(format!("The body is larger than the {limit_bytes} bytes that this deployment takes."))
@@ -146,7 +163,8 @@ impl Stream for Reading {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
         if self.source.is_none() {
-            self.source = lock(&self.rest.source).take();
+            let untouched = lock(&self.rest.source).take();
+            self.source = untouched;
         }
         let Some(source) = &mut self.source else {
             return Poll::Ready(Some(Err(std::io::Error::other("the body was already sent"))));

@@ -50,7 +50,8 @@ const NOT_FROM_MODELS: [&str; 12] = [
 
 /// Headers of the request as the model server gets them.
 pub fn towards_model(from: &ActixHeaders) -> UpstreamHeaders {
-    let named: Vec<String> = connection_options(from.get_all(actix::CONNECTION).filter_map(|value| value.to_str().ok()));
+    let named: Vec<String> =
+        connection_options(from.get_all(actix::CONNECTION).filter_map(|value| value.to_str().ok()));
     let mut to = UpstreamHeaders::with_capacity(from.len());
     for (name, value) in from {
         let text = name.as_str();
@@ -102,7 +103,8 @@ mod tests {
     #[test]
     fn a_model_never_learns_who_asks_with_what() {
         let mut headers = ActixHeaders::new();
-        for name in ["authorization", "cookie", "x-secret-hop", "transfer-encoding", "x-forwarded-for", "content-type"] {
+        for name in ["authorization", "cookie", "x-secret-hop", "transfer-encoding", "x-forwarded-for", "content-type"]
+        {
             headers.insert(name.parse().unwrap(), "v".parse().unwrap());
         }
         headers.insert(actix::CONNECTION, "keep-alive, X-Secret-Hop".parse().unwrap());

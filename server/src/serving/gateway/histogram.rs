@@ -182,7 +182,11 @@ mod tests {
     fn merging_is_counting_together() {
         let (mut left, mut right, mut both) = (Histogram::default(), Histogram::default(), Histogram::default());
         for n in 0..5000_u64 {
-            if n % 3 == 0 { left.record(n * 17) } else { right.record(n * 17) }
+            if n % 3 == 0 {
+                left.record(n * 17)
+            } else {
+                right.record(n * 17)
+            }
             both.record(n * 17);
         }
         left.merge(&right);

@@ -149,8 +149,7 @@ impl Gateway {
     }
 
     fn replica(&self, revision_id: &str, address: SocketAddr) -> Arc<Replica> {
-        let fresh =
-            Arc::new(Replica { revision_id: revision_id.to_owned(), address, in_flight: AtomicU64::default() });
+        let fresh = Arc::new(Replica { revision_id: revision_id.to_owned(), address, in_flight: AtomicU64::default() });
         let mut replicas = self.shared.replicas.write().unwrap_or_else(PoisonError::into_inner);
         replicas.insert(revision_id.to_owned(), fresh.clone());
         fresh
@@ -159,11 +158,7 @@ impl Gateway {
 
 impl Endpoint {
     fn new(deployment_id: &str, kept: Kept) -> Self {
-        Self {
-            deployment_id: deployment_id.to_owned(),
-            meter: Meter::restored(kept),
-            current: RwLock::default(),
-        }
+        Self { deployment_id: deployment_id.to_owned(), meter: Meter::restored(kept), current: RwLock::default() }
     }
 
     /// A hold on the replica that answers now, if there is one.

@@ -12,7 +12,7 @@ use drydock_wire::ErrorCode;
 use reqwest::{Client, header};
 use tokio::time::Instant;
 
-use super::body::{Upload, too_large};
+use super::body::{Upload, drain, too_large};
 use super::relay::{Held, Passage, broke, relay};
 use super::{Gateway, Lease, headers};
 use crate::error::{Error, Result, request_id};
@@ -55,6 +55,7 @@ async fn exchange(
     let deadline = Instant::now() + limits.patience;
     let length = content_length(request);
     if length.is_some_and(|length| length > limits.body_bytes) {
+        drain(payload).await;
         return Err(too_large(limits.body_bytes));
     }
     let mut lease = lease.ok_or_else(|| none_ready(request))?;

@@ -55,6 +55,7 @@ impl Drop for Passage {
 
 /// What must last until the answer's end.
 pub struct Held {
+    #[expect(dead_code, reason = "dropping it is what it is for")]
     pub lease: Lease,
     pub passage: Passage,
     /// The longest pause between two parts.
@@ -65,7 +66,8 @@ pub struct Held {
 pub async fn relay(answer: reqwest::Response, mut held: Held, is_head: bool) -> Result<HttpResponse> {
     let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let passed = headers::towards_caller(answer.headers());
-    let said = answer.headers().get(reqwest::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let said =
+        answer.headers().get(reqwest::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let length = if is_head { said } else { answer.content_length() };
     let mut parts = Box::pin(answer.bytes_stream());
     let gathered = if is_head { Ok((VecDeque::new(), true)) } else { gather(&mut parts).await };
@@ -74,7 +76,13 @@ pub async fn relay(answer: reqwest::Response, mut held: Held, is_head: bool) -> 
     let size = match (ended, length) {
         (true, _) if !is_head => BodySize::Sized(begun.iter().map(|part| part.len() as u64).sum()),
         (_, Some(length)) => BodySize::Sized(length),
-        (_, None) => if is_head { BodySize::None } else { BodySize::Stream },
+        (_, None) => {
+            if is_head {
+                BodySize::None
+            } else {
+                BodySize::Stream
+            }
+        }
     };
     let rest = if ended { Either::Left(futures_util::stream::empty()) } else { Either::Right(parts) };
     let pause = Box::pin(tokio::time::sleep(held.patience));
@@ -122,7 +130,10 @@ struct Answer<S> {
 
 impl<S> Answer<S> {
     /// The caller got a part of the answer and the rest will not come: an error, whatever the status said.
-    fn cut(&mut self, cause: Box<dyn std::error::Error>) -> Poll<Option<std::result::Result<Bytes, Box<dyn std::error::Error>>>> {
+    fn cut(
+        &mut self,
+        cause: Box<dyn std::error::Error>,
+    ) -> Poll<Option<std::result::Result<Bytes, Box<dyn std::error::Error>>>> {
         self.held.passage.status = None;
         Poll::Ready(Some(Err(cause)))
     }
@@ -138,7 +149,10 @@ where
         self.size
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
         if let Some(part) = self.begun.pop_front() {
             return Poll::Ready(Some(Ok(part)));
         }
