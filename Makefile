@@ -1,7 +1,7 @@
 # Each target is one script or a few lines; the scripts say what they do at their top.
 # CARGO_TARGET_DIR and DRYDOCK_DATA_DIR are honoured.
 
-.PHONY: up down build test fmt lint bench
+.PHONY: up down build image test fmt lint bench
 
 up:
 	@installer/setup.sh build run
@@ -15,6 +15,10 @@ down:
 build:
 	@installer/setup.sh build
 	@installer/build.sh
+
+image:
+	@installer/setup.sh run
+	@appliance/images/build.sh
 
 test:
 	@tests/run.sh

@@ -75,7 +75,7 @@ make_admin
 make_token
 
 say "the sample lifecycle"
-"$BINARY" demo --url "$URL" --token "$(cat "$TOKEN_FILE")" ||
+DRYDOCK_URL=$URL DRYDOCK_TOKEN=$(cat "$TOKEN_FILE") "$BINARY" demo ||
     fail "The sample lifecycle failed; the step above says why. The server goes on running at $URL, its log is $LOG_FILE."
 
 cat <<TEXT

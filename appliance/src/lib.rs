@@ -5,6 +5,7 @@
 
 pub mod blobs;
 pub mod containers;
+pub mod devices;
 
 /// The image that jobs and deployments use unless they name another: built by `appliance/images`.
 pub const RUNTIME_IMAGE: &str = "drydock/runtime:1";

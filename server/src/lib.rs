@@ -26,6 +26,7 @@ pub mod registry;
 pub mod tracking;
 
 pub mod images;
+#[cfg(feature = "whole")]
 pub mod jobs;
 pub mod serving;
 pub mod storage;

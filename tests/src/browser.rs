@@ -168,7 +168,7 @@ impl Browser {
     /// Sets the window and the theme, as the dashboard keeps it.
     pub async fn look(&self, width: u32, theme: &str) -> Result<()> {
         self.driver.set_window_rect(0, 0, width, 900).await?;
-        self.driver.execute("localStorage.setItem('theme', arguments[0])", vec![theme.into()]).await?;
+        self.driver.execute("localStorage.setItem('drydock.theme', arguments[0])", vec![theme.into()]).await?;
         self.driver.refresh().await?;
         Ok(())
     }

@@ -174,8 +174,17 @@ impl Server {
 
     /// The id that its containers carry as a label.
     pub fn instance(&self) -> Result<String> {
-        let path = self.data.path().join("instance");
-        Ok(std::fs::read_to_string(&path).with_context(|| path.display().to_string())?.trim().to_owned())
+        let question = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1], timeout=20)\
+            .execute(\"select value from settings where key = 'instance'\").fetchone()[0])";
+        let database = self.data.path().join("drydock.db");
+        let output = std::process::Command::new("python3").args(["-c", question]).arg(&database).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Its containers, as Docker lists them.
+    pub fn containers(&self) -> Result<Vec<docker::Container>> {
+        docker::containers(&self.instance()?)
     }
 
     /// A caller without credentials.
@@ -226,6 +235,16 @@ impl Server {
     /// Runs the sample lifecycle as its command does, and answers what it printed.
     pub async fn demo(&self, api: &Api) -> Result<String> {
         self.run(&["demo", "--url", &self.url(), "--token", api.token()], None).await
+    }
+
+    /// The one-time secret that the console shows while there is no admin.
+    pub async fn setup_secret(&self) -> Result<String> {
+        until("the console shows no one-time secret", Duration::from_secs(5), || async {
+            let printed = self.printed();
+            let found = printed.lines().find_map(|line| line.split_once("one-time secret: "));
+            Ok(found.map(|(_, secret)| secret.trim().to_owned()))
+        })
+        .await
     }
 
     /// Waits until `/readyz` answers 200.

@@ -86,6 +86,8 @@ fn host_config(spec: &ContainerSpec, sources: &[PathBuf], image_volumes: &[Strin
         // Docker before 25 forwards look-ups from internal networks to the box's resolvers, a way out; with a resolver named
         // here they are sent from inside the container, where nothing answers
         dns: Some(vec!["127.0.0.1".to_owned()]),
+        // then a name that is not there is known not to be after one second, not ten
+        dns_options: Some(vec!["timeout:1".to_owned(), "attempts:1".to_owned()]),
         ipc_mode: Some("private".to_owned()),
         ..Default::default()
     }
@@ -157,13 +159,13 @@ mod tests {
     use crate::containers::{Mount, spec::tests::plain};
 
     /// Sorted, so that the snapshot does not depend on hashing.
-    fn assert_shown(body: &ContainerCreateBody) {
-        insta::with_settings!({ sort_maps => true }, { insta::assert_json_snapshot!(body) });
+    fn assert_shown(name: &str, body: &ContainerCreateBody) {
+        insta::with_settings!({ sort_maps => true }, { insta::assert_json_snapshot!(name, body) });
     }
 
     #[test]
     fn a_job_that_asks_for_nothing_gets_the_whole_sandbox() {
-        assert_shown(&body(&plain(), &[], &[]));
+        assert_shown("plain", &body(&plain(), &[], &[]));
     }
 
     #[test]
@@ -175,7 +177,7 @@ mod tests {
         spec.gpu_uuids = vec!["GPU-aaaa-1".into(), "GPU-bbbb-2".into()];
         spec.kind = "revision".into();
         let volumes = ["/data".to_owned(), "/tmp".to_owned(), "/workspace/code".to_owned()];
-        assert_shown(&body(&spec, &["/srv/real/code".into()], &volumes));
+        assert_shown("everything", &body(&spec, &["/srv/real/code".into()], &volumes));
     }
 
     #[test]

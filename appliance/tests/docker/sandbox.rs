@@ -57,11 +57,13 @@ async fn a_mount_is_read_only_and_from_below_the_root_alone() {
     std::fs::create_dir(&code).unwrap();
     open_to_all(&code);
     std::fs::write(code.join("train.sh"), "echo trained").unwrap();
-    let mut spec = world.script("mounted", "sh code/train.sh; touch code/x 2>&1");
-    spec.mounts = vec![Mount { source: code.clone(), target: "/workspace/code".into() }];
+    let mut spec = world.script("mounted", "sh code/train.sh; touch code/x 2>&1; cat /data/iris/train.sh");
+    // below the scratch, and at a place that the image does not have
+    spec.mounts =
+        ["/workspace/code", "/data/iris"].map(|target| Mount { source: code.clone(), target: target.into() }).to_vec();
     let (_, chunks) = world.run(&spec).await;
     let said: Vec<_> = chunks.iter().map(|chunk| chunk.text.as_str()).collect();
-    assert_eq!(said, ["trained", "touch: code/x: Read-only file system"]);
+    assert_eq!(said, ["trained", "touch: code/x: Read-only file system", "echo trained"]);
 
     let mut outside = world.script("outside", "true");
     outside.mounts = vec![Mount { source: "/var/run/docker.sock".into(), target: "/docker.sock".into() }];
@@ -99,18 +101,6 @@ fn until_open(address: std::net::SocketAddr) {
 }
 
 #[tokio::test]
-async fn names_are_not_looked_up_outside() {
-    let world = World::new().await;
-    let said = world
-        .output(
-            "dns",
-            "/bin/busybox timeout 20 /bin/busybox nslookup example.org >/dev/null 2>&1 && echo found || echo nothing",
-        )
-        .await;
-    assert_eq!(said, "nothing\n");
-}
-
-#[tokio::test]
 async fn a_fork_bomb_ends_at_its_limit() {
     let world = World::new().await;
     let mut spec = world.script("bomb", "i=0; while [ $i -lt 40 ]; do sleep 20 & i=$((i+1)); done; echo all");
@@ -135,11 +125,12 @@ async fn docker_holds_what_the_spec_says() {
     let world = World::new().await;
     let id = world.engine.create(&world.script("held", "true")).await.unwrap();
     let format = "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}} \
-                  {{.HostConfig.Privileged}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.LogConfig.Type}} {{json .HostConfig.LogConfig.Config}}";
+                  {{.HostConfig.Privileged}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.LogConfig.Type}} {{json .HostConfig.LogConfig.Config}} \
+                  {{json .HostConfig.Dns}}";
     let shown = docker(&["inspect", "-f", format, &id]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert_eq!(
         shown.trim(),
-        "67108864 67108864 500000000 32 false no json-file {\"max-file\":\"3\",\"max-size\":\"32m\"}"
+        "67108864 67108864 500000000 32 false no json-file {\"max-file\":\"3\",\"max-size\":\"32m\"} [\"127.0.0.1\"]"
     );
 }

@@ -23,6 +23,7 @@ use crate::{
     background::Background,
     clock,
     config::Config,
+    datasets,
     db::{Db, schema::accounts::settings},
     demo,
     error::{Error, Result},
@@ -133,6 +134,7 @@ async fn start_tasks(faces: &Faces) -> Result<()> {
     let app = &faces.app;
     app.background.spawn(ContainerListener::new(faces.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
+    datasets::start(app);
     workloads::start(app).await?;
     jobs::start(app).await?;
     serving::start(app, &faces.gateway).await?;

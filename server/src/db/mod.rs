@@ -47,7 +47,9 @@ impl Db {
             .connection_customizer(Box::new(Reader))
             .build(ConnectionManager::new(path.to_string_lossy()))
             .map_err(Error::internal)?;
-        Ok(Self { readers, writer: Arc::new(writer::Writer::start(conn)?) })
+        drop(conn);
+        let path = path.to_owned();
+        Ok(Self { readers, writer: Arc::new(writer::Writer::start(move || connect(&path, false))?) })
     }
 
     /// Runs `f` on a read-only connection, off the async threads. It sees one snapshot per statement.
@@ -214,6 +216,29 @@ mod tests {
             })
             .await;
         assert_eq!(broken.unwrap_err().code, drydock_wire::ErrorCode::Internal);
+        db.write(|conn| insert(conn, "kept")).await.unwrap();
+        assert_eq!(db.read(|conn| Ok(count(conn))).await.unwrap(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_database_says_so_and_works_again_once_there_is_room() {
+        let (_dir, db) = testing::temporary();
+        let pages =
+            |conn: &mut Conn, count: u32| conn.batch_execute(&format!("PRAGMA max_page_count = {count}")).unwrap();
+        db.write(move |conn| {
+            pages(conn, 1); // SQLite raises this to what the file has now
+            Ok(())
+        })
+        .await
+        .unwrap();
+        let full = db.write(|conn| insert(conn, &"x".repeat(5_000_000))).await.unwrap_err();
+        assert_eq!(full.code, drydock_wire::ErrorCode::InsufficientStorage);
+        let _ = db
+            .write(move |conn| {
+                pages(conn, 1_000_000);
+                Ok(())
+            })
+            .await;
         db.write(|conn| insert(conn, "kept")).await.unwrap();
         assert_eq!(db.read(|conn| Ok(count(conn))).await.unwrap(), 1);
     }

@@ -50,12 +50,14 @@ pub struct Writer {
     counters: Arc<Counters>,
 }
 
-/// Runs in a savepoint; says whether it went well and how to answer once the fate of the whole is known.
-type Request = Box<dyn FnOnce(&mut Conn) -> Answer + Send>;
+/// Runs in a savepoint and says how to answer once the fate of the whole is known; without a transaction it answers at once.
+type Request = Box<dyn FnOnce(std::result::Result<&mut Conn, &DieselError>) -> Option<Answer> + Send>;
 type Answer = Box<dyn FnOnce(Option<&DieselError>) + Send>;
 
 impl Writer {
-    pub fn start(mut conn: Conn) -> Result<Self> {
+    /// `reconnect` gives the writing connection, again whenever an error has made the old one unusable.
+    pub fn start(reconnect: impl Fn() -> Result<Conn> + Send + 'static) -> Result<Self> {
+        let mut conn = reconnect()?;
         let (queue, requests) = mpsc::channel::<Request>();
         let counters = Arc::new(Counters::default());
         let shared = counters.clone();
@@ -64,6 +66,13 @@ impl Writer {
             .spawn(move || {
                 while let Ok(first) = requests.recv() {
                     commit_batch(&mut conn, first, &requests, &shared);
+                    if AnsiTransactionManager::is_broken_transaction_manager(&mut conn) {
+                        tracing::warn!("the writing connection is unusable after an error; opening another");
+                        match reconnect() {
+                            Ok(fresh) => conn = fresh,
+                            Err(error) => tracing::error!("the database cannot be opened again: {error}"),
+                        }
+                    }
                 }
             })
             .map_err(Error::internal)?;
@@ -77,15 +86,21 @@ impl Writer {
     {
         let (sender, receiver) = oneshot::channel();
         let request: Request = Box::new(move |conn| {
-            let outcome = savepoint(conn, f);
-            Box::new(move |failed: Option<&DieselError>| {
+            let outcome = match conn {
+                Ok(conn) => savepoint(conn, f),
+                Err(source) => {
+                    let _ = sender.send(Err(commit_error(source)));
+                    return None;
+                }
+            };
+            Some(Box::new(move |failed: Option<&DieselError>| {
                 let outcome = match failed {
                     None => outcome,
                     Some(source) => outcome.and_then(|_| Err(commit_error(source))),
                 };
                 // The asker may be gone; what it asked for is done all the same.
                 let _ = sender.send(outcome);
-            })
+            }))
         });
         self.counters.queued.fetch_add(1, Ordering::Relaxed);
         self.queue.send(request).map_err(|_| Error::unavailable("The server is shutting down."))?;
@@ -107,17 +122,18 @@ fn commit_batch(conn: &mut Conn, first: Request, waiting: &mpsc::Receiver<Reques
     let mut answers = Vec::new();
     let mut result = AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE");
     if let Err(failed) = &result {
-        // Nothing can run, but the asker gets its answer: run on a connection outside a transaction is out of the question.
-        tracing::error!(error.chain = %failed, "cannot begin a transaction");
         counters.queued.fetch_sub(1, Ordering::Relaxed);
-        drop(first);
+        first(Err(failed));
         return;
     }
     let mut next = Some(first);
     while let Some(request) = next {
-        answers.push(request(conn));
-        let full = answers.len() >= MAX_BATCH || began.elapsed() >= MAX_BATCH_TIME;
-        next = if full { None } else { waiting.try_recv().ok() };
+        answers.extend(request(Ok(conn)));
+        // A full disk may have ended the transaction under us: then nothing more may run as if it were one.
+        let over = AnsiTransactionManager::is_broken_transaction_manager(conn)
+            || answers.len() >= MAX_BATCH
+            || began.elapsed() >= MAX_BATCH_TIME;
+        next = if over { None } else { waiting.try_recv().ok() };
     }
     let committing = Instant::now();
     result = AnsiTransactionManager::commit_transaction(conn);
@@ -137,7 +153,7 @@ fn commit_batch(conn: &mut Conn, first: Request, waiting: &mpsc::Receiver<Reques
 
 /// Diesel's `transaction` wants an error type that diesel's own converts into; ours has no such conversion on purpose.
 enum InSavepoint {
-    Ours(Error),
+    Ours,
     Sqlite(DieselError),
 }
 
@@ -148,11 +164,22 @@ impl From<DieselError> for InSavepoint {
 }
 
 fn savepoint<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
-    let ran = catch_unwind(AssertUnwindSafe(|| conn.transaction(|conn| f(conn).map_err(InSavepoint::Ours))));
+    // Kept aside: when undoing fails as well (a full disk ends the whole transaction), the first error is the one to tell.
+    let mut ours = None;
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        conn.transaction(|conn| {
+            f(conn).map_err(|error| {
+                ours = Some(error);
+                InSavepoint::Ours
+            })
+        })
+    }));
     match ran {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(InSavepoint::Ours(error))) => Err(error),
-        Ok(Err(InSavepoint::Sqlite(error))) => Err(Error::internal(error)),
+        Ok(Err(failed)) => Err(ours.unwrap_or_else(|| match failed {
+            InSavepoint::Sqlite(error) => Error::internal(error),
+            InSavepoint::Ours => Error::internal(anyhow::anyhow!("a database closure failed without saying why")),
+        })),
         Err(_panic) => {
             let _ = AnsiTransactionManager::rollback_transaction(conn);
             Err(Error::internal(anyhow::anyhow!("a database closure panicked")))

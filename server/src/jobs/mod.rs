@@ -1,1 +1,183 @@
-//! To come with this feature's branch.
+//! Training jobs: what people submitted, their attempts, their queue, and how each ended.
+//!
+//! Always holds: a job is a row with numbered attempts, and an attempt is one workload generation that runs at most once.
+//! A job that ended never changes again; its log is kept before it ends, and with its end its token dies, its GPUs are free
+//! and its container goes. Admission is first come, first served, within the box's cores and memory.
+//!
+//! A container sees: its code read-only at `/workspace` (on `PYTHONPATH`), datasets read-only at `/data/{name}`, and as its
+//! working directory and home an empty writable `/scratch` that goes with it. Never here: calls to Docker.
+
+mod container;
+mod files;
+mod routes;
+mod rules;
+mod store;
+mod tasks;
+
+use drydock_wire::{
+    ErrorCode, Page,
+    jobs::{JobDetail, JobState, JobSummary, SubmitJob},
+};
+use serde_json::json;
+
+use crate::{
+    accounts::{self, Authorized, Principal, action},
+    app::App,
+    background::Waker,
+    clock, datasets,
+    db::Conn,
+    error::{Error, Result},
+    objects, tracking, workloads,
+};
+use drydock_wire::events::Topic;
+
+pub use routes::configure;
+pub use store::Filter;
+
+/// Name of the background part, and of its waker; `workloads` wakes it when a container changed.
+pub const KEEPER: &str = "job-keeper";
+
+/// Bucket of code files: `{job}/{path}`.
+pub const CODE_BUCKET: &str = "code";
+
+/// Starts the background part.
+pub async fn start(app: &App) -> Result<()> {
+    app.background.spawn(tasks::JobKeeper::new(app.clone()));
+    Ok(())
+}
+
+fn waker(app: &App) -> Waker {
+    app.background.waker(KEEPER)
+}
+
+/// Queues a job.
+///
+/// # Errors
+/// `invalid` for a malformed wish, `refused` (and audited) for one that this box or the sandbox does not grant,
+/// `not_found` for a dataset that does not exist.
+pub async fn submit(app: &App, auth: &Authorized<action::Launch>, wish: SubmitJob) -> Result<JobDetail> {
+    let capacity = container::capacity(app).await;
+    let checked = rules::check(&wish, &capacity);
+    if let Err(error) = checked {
+        return Err(refuse(app, auth.principal(), error).await);
+    }
+    let who = auth.principal().clone();
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let detail = app.db.write(move |conn| insert(conn, &who, id, wish)).await?;
+    waker(app).wake();
+    app.events.publish(Topic::Jobs, Some(&detail.summary.id));
+    app.events.publish(Topic::Overview, None);
+    Ok(detail)
+}
+
+/// Audits a refusal, so that wishes for privileges leave a trace; gives the error back.
+pub async fn refuse(app: &App, who: &Principal, error: Error) -> Error {
+    if error.code != ErrorCode::Refused {
+        return error;
+    }
+    let (who, why) = (who.clone(), error.message.clone());
+    let audited =
+        app.db.write(move |conn| accounts::audit(conn, &who, "job.refuse", "job", json!({ "why": why }))).await;
+    audited.err().unwrap_or(error)
+}
+
+/// One page of jobs, newest first.
+pub async fn list(app: &App, _auth: &Authorized<action::View>, filter: Filter) -> Result<Page<JobSummary>> {
+    app.db.read(move |conn| store::page(conn, &filter)).await
+}
+
+/// A job with its attempts and runs.
+pub async fn get(app: &App, _auth: &Authorized<action::View>, id: &str) -> Result<JobDetail> {
+    let id = id.to_owned();
+    app.db.read(move |conn| detail(conn, &id)).await
+}
+
+/// Asks a job to end. One that has not started ends at once; cancelling twice is the same as once.
+///
+/// # Errors
+/// `conflict` when it has ended already.
+pub async fn cancel(app: &App, auth: &Authorized<action::Launch>, id: &str) -> Result<JobDetail> {
+    let (who, job) = (auth.principal().clone(), id.to_owned());
+    let detail = app.db.write(move |conn| cancel_on(conn, &who, &job)).await?;
+    workloads::wake(app);
+    waker(app).wake();
+    app.events.publish(Topic::Jobs, Some(id));
+    Ok(detail)
+}
+
+/// How many jobs run and how many wait.
+pub fn count(conn: &mut Conn) -> Result<(u64, u64)> {
+    store::count(conn)
+}
+
+/// Number of the job's latest attempt (1 before the first), for its log.
+pub(crate) async fn attempt_number(app: &App, id: &str) -> Result<i64> {
+    let id = id.to_owned();
+    let find = move |conn: &mut Conn| {
+        store::require(conn, &id)?;
+        Ok(store::attempts(conn, &id)?.last().map_or(1, |attempt| attempt.number))
+    };
+    app.db.read(find).await
+}
+
+/// Whether the job's log is complete. A job that is not there any more writes nothing either.
+fn has_ended(conn: &mut Conn, id: &str) -> Result<bool> {
+    match store::require(conn, id) {
+        Ok(job) => Ok(job.state.is_final()),
+        Err(error) if error.code == ErrorCode::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+fn insert(conn: &mut Conn, who: &Principal, id: String, mut wish: SubmitJob) -> Result<JobDetail> {
+    wish.image.get_or_insert_with(|| drydock_appliance::RUNTIME_IMAGE.to_owned());
+    for dataset in &mut wish.datasets {
+        dataset.version = Some(datasets::resolve_version(conn, &dataset.name, dataset.version)?);
+    }
+    let now = clock::now_ms();
+    for file in &wish.code {
+        if !datasets::owns_upload(conn, &who.person_id, &file.digest)? {
+            return Err(Error::not_found(format!("{}: upload its content first ({}).", file.path, file.digest)));
+        }
+        objects::store::link(conn, CODE_BUCKET, &format!("{id}/{}", file.path), &file.digest, now)?;
+    }
+    store::insert(conn, &id, who, &wish, now)?;
+    let told = json!({ "name": wish.name, "image": wish.image, "command": wish.command, "resources": wish.resources });
+    accounts::audit(conn, who, "job.submit", &format!("job/{id}"), told)?;
+    detail(conn, &id)
+}
+
+fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
+    let mut job = store::require(conn, id)?;
+    if job.state.is_final() {
+        return Err(Error::conflict(format!("The job has already ended: {}.", job.state.as_str())));
+    }
+    if job.state == JobState::Cancelling {
+        return detail(conn, id);
+    }
+    let now = clock::now_ms();
+    let admitted = !store::attempts(conn, id)?.is_empty();
+    job.cancel_requested_at = Some(now);
+    job.reason = Some(format!("cancelled by {}", who.username));
+    job.state = if admitted { JobState::Cancelling } else { JobState::Cancelled };
+    job.ended_at = (!admitted).then_some(now);
+    store::save(conn, &job)?;
+    if admitted {
+        workloads::set_desired(conn, id, workloads::Desired::Stopped)?;
+    }
+    accounts::audit(conn, who, "job.cancel", &format!("job/{id}"), json!({ "name": job.name }))?;
+    detail(conn, id)
+}
+
+fn detail(conn: &mut Conn, id: &str) -> Result<JobDetail> {
+    let job = store::require(conn, id)?;
+    Ok(JobDetail {
+        attempts: store::attempts(conn, id)?.into_iter().map(store::AttemptRecord::into_wire).collect(),
+        run_ids: tracking::runs_of_job(conn, id)?,
+        spec: job.spec.clone(),
+        summary: job.into_summary(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

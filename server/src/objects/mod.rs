@@ -11,7 +11,7 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::DiskBlobs;
+use drydock_appliance::blobs::{BlobError, DiskBlobs};
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
@@ -27,6 +27,15 @@ use crate::{
 pub const SMALL_BLOB_BYTES: usize = 64 * 1024;
 /// Reads of files come in pieces of this size.
 const READ_CHUNK_BYTES: usize = 256 * 1024;
+
+/// A failed fsync stops the process: what is on the disk is not known any more, and nothing may be acknowledged on it.
+fn disk_error(cause: BlobError) -> Error {
+    if cause.is_fatal() {
+        tracing::error!(error.chain = %cause, "the disk failed; stopping so that nothing is falsely acknowledged");
+        std::process::abort();
+    }
+    Error::internal(cause)
+}
 
 /// Handle on the store; cheap to clone.
 #[derive(Clone)]
@@ -87,18 +96,18 @@ impl Objects {
             }
             if file.is_none() {
                 let mut started = self.disk.writer();
-                started.write(&std::mem::take(&mut head)).await.map_err(Error::internal)?;
+                started.write(&std::mem::take(&mut head)).await.map_err(disk_error)?;
                 file = Some(started);
             }
             if let Some(writer) = &mut file {
-                writer.write(&chunk).await.map_err(Error::internal)?;
+                writer.write(&chunk).await.map_err(disk_error)?;
             }
         }
         match file {
             None => self.put_bytes(Bytes::from(head)).await,
             Some(writer) => {
                 let _publishing = self.publishing.read().await;
-                let (digest, size_bytes) = writer.finish().await.map_err(Error::internal)?;
+                let (digest, size_bytes) = writer.finish().await.map_err(disk_error)?;
                 self.record(digest, size_bytes, None).await
             }
         }
@@ -108,9 +117,9 @@ impl Objects {
     pub async fn put_bytes(&self, bytes: Bytes) -> Result<BlobInfo> {
         if bytes.len() > SMALL_BLOB_BYTES {
             let mut writer = self.disk.writer();
-            writer.write(&bytes).await.map_err(Error::internal)?;
+            writer.write(&bytes).await.map_err(disk_error)?;
             let _publishing = self.publishing.read().await;
-            let (digest, size_bytes) = writer.finish().await.map_err(Error::internal)?;
+            let (digest, size_bytes) = writer.finish().await.map_err(disk_error)?;
             return self.record(digest, size_bytes, None).await;
         }
         let digest = hex::encode(Sha256::digest(&bytes));
@@ -151,7 +160,7 @@ impl Objects {
             let slice = Bytes::from(data).slice(from as usize..to.max(from) as usize);
             return Ok((size, Either::Left(stream::iter([Ok(slice)]))));
         }
-        let file = self.disk.open_read(digest, Some(from..to.max(from))).await.map_err(Error::internal)?;
+        let file = self.disk.open_read(digest, Some(from..to.max(from))).await.map_err(disk_error)?;
         let body = ReaderStream::with_capacity(file, READ_CHUNK_BYTES);
         Ok((size, Either::Right(body)))
     }
@@ -163,7 +172,7 @@ impl Objects {
             tokio::fs::create_dir_all(parent).await.map_err(Error::internal)?;
         }
         let Some(data) = data else {
-            return self.disk.hard_link(digest, to).await.map_err(Error::internal);
+            return self.disk.hard_link(digest, to).await.map_err(disk_error);
         };
         let to = to.to_owned();
         let write = move || -> std::io::Result<()> {

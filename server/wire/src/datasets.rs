@@ -1,7 +1,7 @@
 //! Datasets: named lines of immutable versions, their profiles and rules.
 
 wire! {
-    /// `GET /api/v1/datasets`.
+    /// `GET /api/v1/datasets` answers a list of these, by name.
     pub struct DatasetSummary {
         pub name: String,
         pub description: String,
@@ -55,7 +55,7 @@ wire! {
         pub size_bytes: u64,
     }
 
-    /// A file of a version, or of a version to be.
+    /// A file of a version, or of a version to be. Its bytes: `GET …/versions/{version}/file?path=`.
     pub struct DatasetFile {
         /// Relative, `/` between parts, no `..`.
         pub path: String,
@@ -91,6 +91,9 @@ wire! {
         pub path: String,
         pub row_count: u64,
         pub columns: Vec<ColumnProfile>,
+        /// What is wrong, in words, with a file that cannot be read as CSV; it then has no columns.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub problem: Option<String>,
     }
 
     pub struct ColumnProfile {
@@ -103,10 +106,11 @@ wire! {
         pub min: Option<f64>,
         pub max: Option<f64>,
         pub mean: Option<f64>,
+        /// Of a sample (n − 1).
         pub std_dev: Option<f64>,
         /// Equal-width bins between `min` and `max`, for numbers.
         pub histogram: Vec<u64>,
-        /// Most frequent values, for text; most frequent first, at most ten.
+        /// Most frequent values, for text and booleans; most frequent first, at most ten.
         pub top_values: Vec<ValueCount>,
     }
 
@@ -145,11 +149,11 @@ wire! {
         Columns { columns: Vec<String> },
         /// No empty cell in the column.
         NotNull { column: String },
-        /// Each value appears once.
+        /// Each value appears once; empty cells are not looked at.
         Unique { column: String },
-        /// Numbers within `min..=max`; a cell that is no number fails.
+        /// Numbers within `min..=max`; a cell that is no number fails, an empty one does not.
         Range { column: String, #[serde(default)] min: Option<f64>, #[serde(default)] max: Option<f64> },
-        /// Only these values.
+        /// Only these values, or an empty cell.
         OneOf { column: String, values: Vec<String> },
         /// Number of rows within `min..=max`.
         RowCount { #[serde(default)] min: Option<u64>, #[serde(default)] max: Option<u64> },

@@ -1,0 +1,14 @@
+DROP TABLE run_models;
+DROP TABLE logged_model_metrics;
+DROP TABLE logged_model_tags;
+DROP TABLE logged_model_params;
+DROP TABLE logged_models;
+DROP TABLE run_inputs;
+DROP TABLE run_datasets;
+DROP TABLE metric_points;
+DROP TABLE metrics;
+DROP TABLE run_tags;
+DROP TABLE run_params;
+DROP TABLE runs;
+DROP TABLE experiment_tags;
+DROP TABLE experiments;

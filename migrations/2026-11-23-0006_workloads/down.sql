@@ -1,0 +1,2 @@
+DROP TABLE workload_observations;
+DROP TABLE workloads;

@@ -1,0 +1,412 @@
+//! Rows of datasets, versions, files and uploads. Each function composes in the caller's transaction.
+
+use diesel::prelude::*;
+use drydock_wire::datasets::{DatasetFile, FileProfile, Rule, ValidationReport, VersionSummary};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::rules;
+use crate::db::Conn;
+use crate::db::schema::datasets::{dataset_files, dataset_versions, datasets, uploads};
+use crate::error::{Error, Result};
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = datasets)]
+pub struct DatasetRow {
+    pub id: String,
+    pub name: String,
+    pub description: String,
+    pub created_at: i64,
+    pub rules: String,
+    pub rules_revision: i64,
+    pub last_version: i64,
+}
+
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = dataset_versions)]
+pub struct VersionRow {
+    pub dataset_id: String,
+    pub version: i64,
+    pub created_at: i64,
+    pub author: String,
+    pub message: String,
+    pub file_count: i64,
+    pub size_bytes: i64,
+    pub digest: String,
+    pub report_passed: Option<bool>,
+    pub report_revision: Option<i64>,
+}
+
+impl DatasetRow {
+    pub fn rules(&self) -> Result<Vec<Rule>> {
+        from_json(&self.rules)
+    }
+
+    fn has_rules(&self) -> bool {
+        self.rules != "[]"
+    }
+}
+
+impl VersionRow {
+    /// The version as the wire shows it; its validation counts only against the dataset's present rules.
+    pub fn view(self, dataset: &DatasetRow) -> VersionSummary {
+        let report = self.report_passed.zip(self.report_revision);
+        VersionSummary {
+            validation: rules::validation_state(report, dataset.rules_revision, dataset.has_rules()),
+            version: self.version,
+            created_at: self.created_at,
+            author: self.author,
+            message: self.message,
+            file_count: unsigned(self.file_count),
+            size_bytes: unsigned(self.size_bytes),
+            digest: self.digest,
+        }
+    }
+}
+
+/// # Errors
+/// `already_exists` when the name is taken.
+pub fn insert_dataset(conn: &mut Conn, row: &DatasetRow) -> Result<()> {
+    use diesel::result::{DatabaseErrorKind::UniqueViolation, Error as DieselError};
+    match diesel::insert_into(datasets::table).values(row).execute(conn) {
+        Ok(_) => Ok(()),
+        Err(DieselError::DatabaseError(UniqueViolation, _)) => {
+            Err(Error::exists(format!("There is already a dataset called {}.", row.name)))
+        }
+        Err(source) => Err(Error::internal(source)),
+    }
+}
+
+/// # Errors
+/// `not_found` when there is none of that name.
+pub fn dataset(conn: &mut Conn, name: &str) -> Result<DatasetRow> {
+    datasets::table
+        .filter(datasets::name.eq(name))
+        .select(DatasetRow::as_select())
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?
+        .ok_or_else(|| Error::not_found(format!("There is no dataset called {name}.")))
+}
+
+/// Every dataset with its latest version, by name.
+pub fn all_datasets(conn: &mut Conn) -> Result<Vec<(DatasetRow, Option<VersionRow>)>> {
+    let latest =
+        dataset_versions::dataset_id.eq(datasets::id).and(dataset_versions::version.eq(datasets::last_version));
+    datasets::table
+        .left_join(dataset_versions::table.on(latest))
+        .select((DatasetRow::as_select(), Option::<VersionRow>::as_select()))
+        .order(datasets::name)
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+pub fn count(conn: &mut Conn) -> Result<u64> {
+    datasets::table.count().get_result(conn).map(unsigned).map_err(Error::internal)
+}
+
+/// Removes the dataset with its versions and their file lists; references to blobs are the caller's.
+pub fn delete_dataset(conn: &mut Conn, id: &str) -> Result<()> {
+    diesel::delete(datasets::table.find(id)).execute(conn).map(drop).map_err(Error::internal)
+}
+
+/// Replaces the rules and starts a new revision of them.
+pub fn set_rules(conn: &mut Conn, id: &str, list: &[Rule]) -> Result<()> {
+    diesel::update(datasets::table.find(id))
+        .set((datasets::rules.eq(to_json(&list)?), datasets::rules_revision.eq(datasets::rules_revision + 1)))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Versions of a dataset, newest first.
+pub fn versions(conn: &mut Conn, dataset_id: &str) -> Result<Vec<VersionRow>> {
+    dataset_versions::table
+        .filter(dataset_versions::dataset_id.eq(dataset_id))
+        .order(dataset_versions::version.desc())
+        .select(VersionRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+/// # Errors
+/// `not_found` when the dataset has no such version.
+pub fn version(conn: &mut Conn, dataset: &DatasetRow, number: i64) -> Result<VersionRow> {
+    dataset_versions::table
+        .find((&dataset.id, number))
+        .select(VersionRow::as_select())
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?
+        .ok_or_else(|| match dataset.last_version {
+            0 => Error::not_found(format!("The dataset {} has no version yet.", dataset.name)),
+            last => {
+                Error::not_found(format!("The dataset {} has no version {number}; the latest is {last}.", dataset.name))
+            }
+        })
+}
+
+/// Adds a version with its files and makes it the latest.
+pub fn insert_version(conn: &mut Conn, row: &VersionRow, files: &[DatasetFile]) -> Result<()> {
+    diesel::insert_into(dataset_versions::table).values(row).execute(conn).map_err(Error::internal)?;
+    for file in files {
+        diesel::insert_into(dataset_files::table)
+            .values((
+                dataset_files::dataset_id.eq(&row.dataset_id),
+                dataset_files::version.eq(row.version),
+                dataset_files::path.eq(&file.path),
+                dataset_files::digest.eq(&file.digest),
+                dataset_files::size_bytes.eq(signed(file.size_bytes)),
+            ))
+            .execute(conn)
+            .map_err(Error::internal)?;
+    }
+    diesel::update(datasets::table.find(&row.dataset_id))
+        .set(datasets::last_version.eq(row.version))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Files of a version in path order.
+pub fn files(conn: &mut Conn, dataset_id: &str, version: i64) -> Result<Vec<DatasetFile>> {
+    let rows: Vec<(String, String, i64)> = dataset_files::table
+        .filter(dataset_files::dataset_id.eq(dataset_id))
+        .filter(dataset_files::version.eq(version))
+        .order(dataset_files::path)
+        .select((dataset_files::path, dataset_files::digest, dataset_files::size_bytes))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(rows.into_iter().map(|(path, digest, size)| DatasetFile { path, digest, size_bytes: unsigned(size) }).collect())
+}
+
+/// The version's profiles, once computed, and its last report, if that is about the present rules.
+pub fn analysis(
+    conn: &mut Conn,
+    dataset: &DatasetRow,
+    version: i64,
+) -> Result<(Option<Vec<FileProfile>>, Option<ValidationReport>)> {
+    let (profiles, report, revision): (Option<String>, Option<String>, Option<i64>) = dataset_versions::table
+        .find((&dataset.id, version))
+        .select((dataset_versions::profiles, dataset_versions::report, dataset_versions::report_revision))
+        .first(conn)
+        .map_err(Error::internal)?;
+    let current = revision == Some(dataset.rules_revision) && dataset.has_rules();
+    let report = report.filter(|_| current).map(|text| from_json(&text)).transpose()?;
+    Ok((profiles.map(|text| from_json(&text)).transpose()?, report))
+}
+
+/// Keeps a version's profiles. A version that is gone by now is no error.
+pub fn set_profiles(conn: &mut Conn, dataset_id: &str, version: i64, profiles: &[FileProfile]) -> Result<()> {
+    diesel::update(dataset_versions::table.find((dataset_id, version)))
+        .set(dataset_versions::profiles.eq(to_json(&profiles)?))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Keeps a version's report against the rules of that revision. A version that is gone by now is no error.
+pub fn set_report(
+    conn: &mut Conn,
+    dataset_id: &str,
+    version: i64,
+    report: &ValidationReport,
+    revision: i64,
+) -> Result<()> {
+    diesel::update(dataset_versions::table.find((dataset_id, version)))
+        .set((
+            dataset_versions::report.eq(to_json(report)?),
+            dataset_versions::report_passed.eq(report.passed),
+            dataset_versions::report_revision.eq(revision),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Versions whose profile is to be made, oldest first.
+pub fn without_profile(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
+    datasets::table
+        .inner_join(dataset_versions::table)
+        .filter(dataset_versions::profiles.is_null())
+        .order(dataset_versions::created_at)
+        .select((DatasetRow::as_select(), dataset_versions::version))
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+/// Latest versions without a report about the present rules, oldest first.
+pub fn without_report(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
+    let stale = dataset_versions::report_revision
+        .is_null()
+        .or(dataset_versions::report_revision.assume_not_null().ne(datasets::rules_revision));
+    datasets::table
+        .inner_join(dataset_versions::table)
+        .filter(dataset_versions::version.eq(datasets::last_version))
+        .filter(datasets::rules.ne("[]"))
+        .filter(stale)
+        .order(dataset_versions::created_at)
+        .select((DatasetRow::as_select(), dataset_versions::version))
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+/// Notes that the person has uploaded these bytes.
+pub fn insert_upload(conn: &mut Conn, person_id: &str, digest: &str, size_bytes: u64, at: i64) -> Result<()> {
+    diesel::insert_into(uploads::table)
+        .values((
+            uploads::digest.eq(digest),
+            uploads::person_id.eq(person_id),
+            uploads::size_bytes.eq(signed(size_bytes)),
+            uploads::uploaded_at.eq(at),
+        ))
+        .on_conflict((uploads::digest, uploads::person_id))
+        .do_update()
+        .set(uploads::uploaded_at.eq(at))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Size in bytes of the person's upload, if it is one.
+pub fn upload_size(conn: &mut Conn, person_id: &str, digest: &str) -> Result<Option<u64>> {
+    let size: Option<i64> = uploads::table
+        .find((digest, person_id))
+        .select(uploads::size_bytes)
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?;
+    Ok(size.map(unsigned))
+}
+
+/// Forgets uploads from before that instant; how many there were.
+pub fn forget_uploads(conn: &mut Conn, before: i64) -> Result<usize> {
+    diesel::delete(uploads::table.filter(uploads::uploaded_at.lt(before))).execute(conn).map_err(Error::internal)
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(Error::internal)
+}
+
+/// SQLite's integers are signed; counts and sizes in it are never negative.
+pub fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+/// No size on a disk exceeds `i64::MAX`.
+pub fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use drydock_wire::ErrorCode;
+    use drydock_wire::datasets::{Check, ValidationState};
+
+    use super::*;
+    use crate::db::testing::connection;
+
+    fn insert(conn: &mut Conn, name: &str) -> DatasetRow {
+        let row = DatasetRow {
+            id: format!("id-{name}"),
+            name: name.into(),
+            description: String::new(),
+            created_at: 1,
+            rules: "[]".into(),
+            rules_revision: 0,
+            last_version: 0,
+        };
+        insert_dataset(conn, &row).unwrap();
+        row
+    }
+
+    fn add_version(conn: &mut Conn, name: &str, number: i64) {
+        let row = VersionRow {
+            dataset_id: format!("id-{name}"),
+            version: number,
+            created_at: number,
+            author: "ann".into(),
+            message: String::new(),
+            file_count: 1,
+            size_bytes: 7,
+            digest: "d".into(),
+            report_passed: None,
+            report_revision: None,
+        };
+        let file = DatasetFile { path: format!("v{number}.csv"), digest: "x".into(), size_bytes: 7 };
+        insert_version(conn, &row, &[file]).unwrap();
+    }
+
+    #[test]
+    fn a_name_is_taken_once() {
+        let mut conn = connection();
+        let row = insert(&mut conn, "a");
+        assert_eq!(
+            insert_dataset(&mut conn, &DatasetRow { id: "other".into(), ..row }).unwrap_err().code,
+            ErrorCode::AlreadyExists
+        );
+    }
+
+    #[test]
+    fn the_list_shows_each_dataset_with_its_latest_version() {
+        let mut conn = connection();
+        insert(&mut conn, "b");
+        insert(&mut conn, "a");
+        add_version(&mut conn, "b", 1);
+        add_version(&mut conn, "b", 2);
+        let listed: Vec<(String, Option<i64>)> =
+            all_datasets(&mut conn).unwrap().into_iter().map(|(row, v)| (row.name, v.map(|v| v.version))).collect();
+        assert_eq!(listed, [("a".into(), None), ("b".into(), Some(2))]);
+        let missing = dataset(&mut conn, "b").and_then(|row| version(&mut conn, &row, 3)).unwrap_err();
+        assert_eq!(missing.message, "The dataset b has no version 3; the latest is 2.");
+    }
+
+    #[test]
+    fn deleting_a_dataset_takes_versions_and_files_along() {
+        let mut conn = connection();
+        insert(&mut conn, "a");
+        add_version(&mut conn, "a", 1);
+        assert_eq!(files(&mut conn, "id-a", 1).unwrap().len(), 1);
+        delete_dataset(&mut conn, "id-a").unwrap();
+        assert_eq!(files(&mut conn, "id-a", 1).unwrap(), []);
+        assert!(versions(&mut conn, "id-a").unwrap().is_empty());
+    }
+
+    #[test]
+    fn new_rules_make_older_reports_void_and_the_latest_version_due() {
+        let mut conn = connection();
+        insert(&mut conn, "a");
+        add_version(&mut conn, "a", 1);
+        assert!(without_report(&mut conn).unwrap().is_empty());
+        let rule = Rule { file: None, check: Check::NotNull { column: "x".into() } };
+        set_rules(&mut conn, "id-a", std::slice::from_ref(&rule)).unwrap();
+        assert_eq!(without_report(&mut conn).unwrap().len(), 1);
+        let report = ValidationReport { passed: true, checked_at: 5, results: vec![] };
+        set_report(&mut conn, "id-a", 1, &report, 1).unwrap();
+        assert!(without_report(&mut conn).unwrap().is_empty());
+        let row = dataset(&mut conn, "a").unwrap();
+        assert_eq!(version(&mut conn, &row, 1).unwrap().view(&row).validation, ValidationState::Passed);
+        assert_eq!(analysis(&mut conn, &row, 1).unwrap(), (None, Some(report)));
+        set_rules(&mut conn, "id-a", &[]).unwrap();
+        let row = dataset(&mut conn, "a").unwrap();
+        assert_eq!(version(&mut conn, &row, 1).unwrap().view(&row).validation, ValidationState::Unchecked);
+        assert_eq!(analysis(&mut conn, &row, 1).unwrap(), (None, None));
+        assert_eq!(row.rules().unwrap(), []);
+    }
+
+    #[test]
+    fn an_upload_is_its_uploaders_alone_until_it_is_forgotten() {
+        let mut conn = connection();
+        insert_upload(&mut conn, "ann", "d", 7, 10).unwrap();
+        assert_eq!(upload_size(&mut conn, "ann", "d").unwrap(), Some(7));
+        assert_eq!(upload_size(&mut conn, "bob", "d").unwrap(), None);
+        insert_upload(&mut conn, "ann", "d", 7, 30).unwrap();
+        assert_eq!(forget_uploads(&mut conn, 20).unwrap(), 0);
+        assert_eq!(forget_uploads(&mut conn, 31).unwrap(), 1);
+        assert_eq!(upload_size(&mut conn, "ann", "d").unwrap(), None);
+    }
+}

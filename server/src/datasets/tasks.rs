@@ -1,0 +1,185 @@
+//! Profiles and reports: made before the answer where files are small, by the `Profiler` everywhere else.
+//!
+//! Both ways run the same two functions, which are idempotent: they write what follows from a version's bytes and the
+//! rules. The CSV files are laid out under the data directory (hard links), read on a blocking thread, and removed.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use drydock_wire::datasets::{DatasetFile, FileProfile, ValidationReport, VersionSummary};
+use drydock_wire::events::Topic;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+use super::store::{self, DatasetRow};
+use super::{profile, table, validate};
+use crate::app::App;
+use crate::background::Task;
+use crate::clock;
+use crate::error::{Error, Result};
+
+pub const PROFILER: &str = "datasets.profiler";
+
+/// CSV files of a version up to this size together are analysed before the answer.
+const SMALL_BYTES: u64 = 4 << 20;
+/// Files that are read at the same time: each takes a core.
+static READING: Semaphore = Semaphore::const_new(2);
+
+/// Profiles new versions, holds latest ones against new rules, forgets old uploads.
+pub struct Profiler {
+    app: App,
+}
+
+impl Profiler {
+    /// Also clears what an interrupted pass of an earlier process has left.
+    pub fn new(app: App) -> Self {
+        let _ = std::fs::remove_dir_all(scratch(&app));
+        Self { app }
+    }
+
+    async fn pass(&self) -> Result<()> {
+        // after the grace the bytes may be gone, so the upload is no more to be referred to either
+        let grace_ms = i64::try_from(self.app.config.limits.blob_grace_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let before = clock::now_ms().saturating_sub(grace_ms);
+        self.app.db.write(move |conn| store::forget_uploads(conn, before)).await?;
+        let mut outcome = Ok(());
+        // one version that cannot be read must not keep the others waiting
+        for (dataset, version) in self.app.db.read(store::without_profile).await? {
+            outcome = make_profiles(&self.app, &dataset, version).await.and(outcome);
+        }
+        for (dataset, version) in self.app.db.read(store::without_report).await? {
+            outcome = make_report(&self.app, &dataset, version).await.and(outcome);
+        }
+        outcome
+    }
+}
+
+impl Task for Profiler {
+    fn name(&self) -> &'static str {
+        PROFILER
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs(300)
+    }
+
+    fn run(&self) -> BoxFuture<'_, Result<()>> {
+        self.pass().boxed()
+    }
+}
+
+/// Whether a version of these files is analysed before the answer.
+pub fn is_small(files: &[DatasetFile]) -> bool {
+    tabular(files).map(|file| file.size_bytes).sum::<u64>() <= SMALL_BYTES
+}
+
+/// Analyses a version that was just made and says how it now looks. A fault leaves it to the `Profiler`: the version stands.
+pub async fn analyze_now(app: &App, name: &str, dataset_id: &str, made: VersionSummary) -> VersionSummary {
+    let (name, dataset_id, version) = (name.to_owned(), dataset_id.to_owned(), made.version);
+    let analysed = async {
+        let dataset = app.db.read(move |conn| store::dataset(conn, &name)).await?;
+        if dataset.id != dataset_id {
+            return Ok(None);
+        }
+        make_profiles(app, &dataset, version).await?;
+        if !dataset.rules()?.is_empty() {
+            make_report(app, &dataset, version).await?;
+        }
+        let row =
+            app.db.read(move |conn| store::version(conn, &dataset, version).map(|row| row.view(&dataset))).await?;
+        Ok::<_, Error>(Some(row))
+    };
+    match analysed.await {
+        Ok(summary) => summary.unwrap_or(made),
+        Err(error) => {
+            tracing::warn!(dataset.version = version, "version {version} is profiled later: {error}");
+            app.background.waker(PROFILER).wake();
+            made
+        }
+    }
+}
+
+async fn make_profiles(app: &App, dataset: &DatasetRow, version: i64) -> Result<()> {
+    let laid = lay_out(app, dataset, version).await?;
+    let profiles = read(move || {
+        let open = |file: &DatasetFile| laid.open(file);
+        tabular(&laid.files)
+            .map(|file| profile::profile(&file.path, || open(file)))
+            .collect::<std::io::Result<Vec<FileProfile>>>()
+    })
+    .await?;
+    let id = dataset.id.clone();
+    app.db.write(move |conn| store::set_profiles(conn, &id, version, &profiles)).await?;
+    app.events.publish(Topic::Datasets, Some(&dataset.name));
+    Ok(())
+}
+
+async fn make_report(app: &App, dataset: &DatasetRow, version: i64) -> Result<()> {
+    let report = report(app, dataset, version).await?;
+    let (id, revision) = (dataset.id.clone(), dataset.rules_revision);
+    app.db.write(move |conn| store::set_report(conn, &id, version, &report, revision)).await?;
+    app.events.publish(Topic::Datasets, Some(&dataset.name));
+    Ok(())
+}
+
+/// The version against the dataset's rules; not kept anywhere.
+///
+/// # Errors
+/// `conflict` when there are no rules.
+pub async fn report(app: &App, dataset: &DatasetRow, version: i64) -> Result<ValidationReport> {
+    let rules = dataset.rules()?;
+    if rules.is_empty() {
+        return Err(Error::conflict(format!("The dataset {} has no rules yet; declare some first.", dataset.name)));
+    }
+    let laid = lay_out(app, dataset, version).await?;
+    read(move || validate::validate(&rules, &laid.files, clock::now_ms(), |file| laid.open(file))).await
+}
+
+/// A version's CSV files on disk, for as long as the value lives.
+struct LaidOut {
+    dir: TempDir,
+    files: Vec<DatasetFile>,
+}
+
+impl LaidOut {
+    fn open(&self, file: &DatasetFile) -> std::io::Result<File> {
+        File::open(place(self.dir.path(), file))
+    }
+}
+
+fn place(dir: &Path, file: &DatasetFile) -> PathBuf {
+    dir.join(&file.digest)
+}
+
+async fn lay_out(app: &App, dataset: &DatasetRow, version: i64) -> Result<Arc<LaidOut>> {
+    let id = dataset.id.clone();
+    let files = app.db.read(move |conn| store::files(conn, &id, version)).await?;
+    let scratch = scratch(app);
+    tokio::fs::create_dir_all(&scratch).await.map_err(Error::internal)?;
+    let dir = tempfile::tempdir_in(scratch).map_err(Error::internal)?;
+    for file in tabular(&files) {
+        let to = place(dir.path(), file);
+        if !to.exists() {
+            app.objects.materialize(&file.digest, &to).await?;
+        }
+    }
+    Ok(Arc::new(LaidOut { dir, files }))
+}
+
+async fn read<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
+    let _turn = READING.acquire().await.map_err(Error::internal)?;
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map_err(Error::internal)
+}
+
+fn tabular(files: &[DatasetFile]) -> impl Iterator<Item = &DatasetFile> {
+    files.iter().filter(|file| table::is_tabular(&file.path))
+}
+
+/// On the file system of the blobs, so that hard links work.
+fn scratch(app: &App) -> PathBuf {
+    app.data_dir.join("scratch").join("datasets")
+}

@@ -1,0 +1,28 @@
+//! `/api/v1/demo`: the dashboard's button.
+
+use actix_web::{HttpResponse, get, post, web};
+use drydock_wire::demo::DemoState;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::Demo;
+use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
+use crate::error::Result;
+
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(state).service(start);
+}
+
+#[utoipa::path(tag = "demo", responses((status = 200, body = DemoState)))]
+#[get("/demo")]
+async fn state(demo: web::Data<Demo>, who: Principal) -> Result<web::Json<DemoState>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(demo.state(&auth)))
+}
+
+#[utoipa::path(tag = "demo", responses((status = 202, body = DemoState)))]
+#[post("/demo")]
+async fn start(demo: web::Data<Demo>, who: Principal) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let deploy = authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    Ok(HttpResponse::Accepted().json(demo.start(&auth, &deploy).await?))
+}

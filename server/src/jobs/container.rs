@@ -1,0 +1,80 @@
+//! From a job to the container it runs in.
+
+use std::collections::BTreeMap;
+
+use super::{files, rules::Capacity, store::Job};
+use crate::{
+    app::App,
+    workloads::{Kind, NewWorkload, SpecMount, WorkloadSpec},
+};
+
+/// The writable working directory and home.
+pub const SCRATCH: &str = "/scratch";
+/// Where the code is.
+pub const WORKSPACE: &str = "/workspace";
+
+/// The workload of attempt `number`; `token` lets it log as the job's owner.
+pub fn workload(job: &Job, number: i64, gpu_uuids: Vec<String>, token: String) -> NewWorkload {
+    let spec = &job.spec;
+    let folder = files::relative(&job.id, number);
+    let code = SpecMount { source: format!("{folder}/code"), target: WORKSPACE.into() };
+    let data = spec.datasets.iter().map(|dataset| SpecMount {
+        source: format!("{folder}/data/{}", dataset.name),
+        target: format!("/data/{}", dataset.name),
+    });
+    NewWorkload {
+        id: job.id.clone(),
+        kind: Kind::Job,
+        owner: job.id.clone(),
+        generation: number,
+        spec: WorkloadSpec {
+            image: spec.image.clone().unwrap_or_else(|| drydock_appliance::RUNTIME_IMAGE.to_owned()),
+            command: spec.command.clone(),
+            env: environment(job),
+            mounts: std::iter::once(code).chain(data).collect(),
+            working_dir: SCRATCH.into(),
+            cpus: spec.resources.cpus,
+            memory_bytes: spec.resources.memory_bytes,
+            gpu_uuids,
+            reach_drydock: true,
+        },
+        secrets: BTreeMap::from([("MLFLOW_TRACKING_TOKEN".to_owned(), token)]),
+    }
+}
+
+fn environment(job: &Job) -> BTreeMap<String, String> {
+    let mut env = job.spec.env.clone();
+    // Lines show up as they are written.
+    env.entry("PYTHONUNBUFFERED".into()).or_insert_with(|| "1".into());
+    let python_path = env.get("PYTHONPATH").map(|more| format!("{WORKSPACE}:{more}"));
+    let fixed = [
+        ("PYTHONPATH", python_path.unwrap_or_else(|| WORKSPACE.into())),
+        ("HOME", SCRATCH.into()),
+        ("DRYDOCK_JOB_ID", job.id.clone()),
+        ("MLFLOW_DISABLE_TELEMETRY", "true".into()),
+        ("DO_NOT_TRACK", "true".into()),
+    ];
+    env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(experiment) = &job.spec.experiment {
+        env.insert("MLFLOW_EXPERIMENT_NAME".into(), experiment.clone());
+    }
+    env
+}
+
+/// What this machine has for jobs; GPUs as the driver names them.
+pub async fn capacity(app: &App) -> Capacity {
+    let mut reading = drydock_appliance::devices::read(&app.data_dir).await;
+    // Right after the start nothing has been read yet; a box without memory would refuse every job.
+    for _ in 0..20 {
+        if reading.memory_total_bytes > 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        reading = drydock_appliance::devices::read(&app.data_dir).await;
+    }
+    Capacity {
+        cpus: f64::from(reading.cpu_count),
+        memory_bytes: reading.memory_total_bytes,
+        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
+    }
+}

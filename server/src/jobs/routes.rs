@@ -1,0 +1,119 @@
+//! `/api/v1/jobs`: parse, authorize, call, wrap.
+
+use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use drydock_wire::{
+    ErrorBody, Page,
+    jobs::{JobDetail, JobState, JobSummary, SubmitJob},
+};
+use serde::Deserialize;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::Filter;
+use crate::{
+    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    workloads::logs,
+};
+
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(submit).service(list).service(get).service(cancel).service(log).service(log_stream);
+}
+
+/// Queues a training container. A field that is not of the spec, such as a wish for privileges, is refused and audited.
+#[utoipa::path(tag = "jobs", request_body = SubmitJob,
+    responses((status = 201, body = JobDetail), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody)))]
+#[post("/jobs")]
+async fn submit(app: web::Data<App>, who: Principal, body: web::Bytes) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let wish = match serde_json::from_slice::<SubmitJob>(&body) {
+        Ok(wish) => wish,
+        Err(cause) if cause.is_data() => {
+            return Err(super::refuse(&app, &who, Error::refused(format!("The job is refused: {cause}."))).await);
+        }
+        Err(cause) => return Err(Error::invalid(format!("The body is not JSON: {cause}."))),
+    };
+    Ok(HttpResponse::Created().json(super::submit(&app, &auth, wish).await?))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// One state or several, separated by commas.
+    state: Option<String>,
+    /// Part of the name, or an id.
+    search: Option<String>,
+    page: Option<String>,
+    limit: Option<i64>,
+}
+
+/// Jobs, newest first.
+#[utoipa::path(tag = "jobs", params(ListQuery), responses((status = 200, body = Page<JobSummary>)))]
+#[get("/jobs")]
+async fn list(
+    app: web::Data<App>,
+    who: Principal,
+    query: web::Query<ListQuery>,
+) -> Result<web::Json<Page<JobSummary>>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::list(&app, &auth, filter(query.into_inner())?).await?))
+}
+
+/// One job with its attempts and runs.
+#[utoipa::path(tag = "jobs", responses((status = 200, body = JobDetail), (status = 404, body = ErrorBody)))]
+#[get("/jobs/{id}")]
+async fn get(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<JobDetail>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::get(&app, &auth, &id).await?))
+}
+
+/// Asks the job to end: SIGTERM, then SIGKILL after ten seconds.
+#[utoipa::path(tag = "jobs", responses((status = 200, body = JobDetail), (status = 409, body = ErrorBody)))]
+#[post("/jobs/{id}/cancel")]
+async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<JobDetail>> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::cancel(&app, &auth, &id).await?))
+}
+
+/// What the job's container wrote so far, as text.
+#[utoipa::path(tag = "jobs", responses((status = 200, content_type = "text/plain")))]
+#[get("/jobs/{id}/log")]
+async fn log(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
+    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let number = super::attempt_number(&app, &id).await?;
+    Ok(logs::plain_text(logs::text(&app, &id, number).await?))
+}
+
+/// The same as server-sent events, live; ends with the job. `Last-Event-ID` resumes.
+#[utoipa::path(tag = "jobs", responses((status = 200, content_type = "text/event-stream")))]
+#[get("/jobs/{id}/log/stream")]
+async fn log_stream(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let number = super::attempt_number(&app, &id).await?;
+    let job = id.clone();
+    let finished = std::sync::Arc::new(move |conn: &mut Conn| super::has_ended(conn, &job));
+    let after = logs::last_event_id(&request);
+    Ok(logs::event_stream(logs::stream_until(&app, &id, number, after, finished)))
+}
+
+fn filter(query: ListQuery) -> Result<Filter> {
+    let state =
+        |word: &str| JobState::parse(word).ok_or_else(|| Error::invalid(format!("There is no state '{word}'.")));
+    let words = query.state.as_deref().unwrap_or("").split(',').filter(|word| !word.is_empty());
+    let offset = query.page.as_deref().filter(|page| !page.is_empty()).map_or(Ok(0), str::parse::<i64>);
+    Ok(Filter {
+        states: words.map(state).collect::<Result<_>>()?,
+        search: query.search,
+        offset: offset
+            .ok()
+            .filter(|offset| *offset >= 0)
+            .ok_or_else(|| Error::invalid("page: use 'next' of the page before."))?,
+        limit: query.limit.unwrap_or(50),
+    })
+}

@@ -1,0 +1,9 @@
+//! Pure decisions about jobs: what may be asked for, who is next, what a container's state means for its job.
+
+mod admission;
+mod progress;
+mod wishes;
+
+pub use admission::{Capacity, Need, Turn, admit};
+pub use progress::{End, Facts, Step, step};
+pub use wishes::check;

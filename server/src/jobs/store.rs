@@ -1,0 +1,322 @@
+//! Rows of jobs and attempts.
+
+use diesel::prelude::*;
+use drydock_wire::{
+    Page,
+    jobs::{Attempt, JobState, JobSummary, SubmitJob},
+};
+
+use crate::{
+    accounts::Principal,
+    db::{
+        Conn,
+        schema::jobs::{job_attempts as attempts_table, jobs},
+    },
+    error::{Error, Result},
+};
+
+/// What a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Empty: every state.
+    pub states: Vec<JobState>,
+    /// Part of the name or the whole id.
+    pub search: Option<String>,
+    pub offset: i64,
+    /// 1 to 200.
+    pub limit: i64,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = jobs)]
+struct JobRow {
+    id: String,
+    name: String,
+    state: String,
+    reason: Option<String>,
+    spec: String,
+    person_id: String,
+    submitted_by: String,
+    submitted_at: i64,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    exit_code: Option<i64>,
+    cancel_requested_at: Option<i64>,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = attempts_table)]
+struct AttemptRow {
+    job_id: String,
+    number: i64,
+    state: String,
+    admitted_at: i64,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    exit_code: Option<i64>,
+    out_of_memory: bool,
+    timed_out: bool,
+    reason: Option<String>,
+    gpu_uuids: String,
+}
+
+/// A job as the feature works on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    pub id: String,
+    pub name: String,
+    pub state: JobState,
+    pub reason: Option<String>,
+    pub spec: SubmitJob,
+    pub person_id: String,
+    pub submitted_by: String,
+    pub submitted_at: i64,
+    pub started_at: Option<i64>,
+    pub ended_at: Option<i64>,
+    pub exit_code: Option<i64>,
+    pub cancel_requested_at: Option<i64>,
+}
+
+/// One try: admitted, so it has a workload of its generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRecord {
+    pub job_id: String,
+    pub number: i64,
+    pub state: JobState,
+    pub admitted_at: i64,
+    pub started_at: Option<i64>,
+    pub ended_at: Option<i64>,
+    pub exit_code: Option<i64>,
+    pub out_of_memory: bool,
+    /// Its time was up, and it was told to stop.
+    pub timed_out: bool,
+    pub reason: Option<String>,
+    /// The GPUs it holds until it ended.
+    pub gpu_uuids: Vec<String>,
+}
+
+impl JobRow {
+    fn into_job(self) -> Result<Job> {
+        Ok(Job {
+            state: state(&self.state)?,
+            spec: serde_json::from_str(&self.spec).map_err(Error::internal)?,
+            id: self.id,
+            name: self.name,
+            reason: self.reason,
+            person_id: self.person_id,
+            submitted_by: self.submitted_by,
+            submitted_at: self.submitted_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            exit_code: self.exit_code,
+            cancel_requested_at: self.cancel_requested_at,
+        })
+    }
+}
+
+impl Job {
+    pub fn into_summary(self) -> JobSummary {
+        JobSummary {
+            id: self.id,
+            name: self.name,
+            state: self.state,
+            reason: self.reason,
+            submitted_by: self.submitted_by,
+            submitted_at: self.submitted_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            exit_code: self.exit_code,
+            resources: self.spec.resources,
+        }
+    }
+}
+
+impl AttemptRow {
+    fn into_record(self) -> Result<AttemptRecord> {
+        Ok(AttemptRecord {
+            state: state(&self.state)?,
+            gpu_uuids: serde_json::from_str(&self.gpu_uuids).map_err(Error::internal)?,
+            job_id: self.job_id,
+            number: self.number,
+            admitted_at: self.admitted_at,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            exit_code: self.exit_code,
+            out_of_memory: self.out_of_memory,
+            timed_out: self.timed_out,
+            reason: self.reason,
+        })
+    }
+}
+
+impl AttemptRecord {
+    /// A try that was just admitted.
+    pub fn admitted(job_id: &str, number: i64, gpu_uuids: Vec<String>, at: i64) -> Self {
+        Self {
+            job_id: job_id.to_owned(),
+            number,
+            state: JobState::Starting,
+            admitted_at: at,
+            started_at: None,
+            ended_at: None,
+            exit_code: None,
+            out_of_memory: false,
+            timed_out: false,
+            reason: None,
+            gpu_uuids,
+        }
+    }
+
+    pub fn into_wire(self) -> Attempt {
+        Attempt {
+            number: self.number,
+            state: self.state,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            exit_code: self.exit_code,
+            out_of_memory: self.out_of_memory,
+            reason: self.reason,
+        }
+    }
+}
+
+fn state(word: &str) -> Result<JobState> {
+    JobState::parse(word).ok_or_else(|| Error::internal(anyhow::anyhow!("unknown job state '{word}'")))
+}
+
+const UNFINISHED: [&str; 4] = ["queued", "starting", "running", "cancelling"];
+
+/// A new job, queued.
+pub fn insert(conn: &mut Conn, id: &str, who: &Principal, spec: &SubmitJob, at: i64) -> Result<()> {
+    diesel::insert_into(jobs::table)
+        .values((
+            jobs::id.eq(id),
+            jobs::project_id.eq(crate::accounts::DEFAULT_PROJECT),
+            jobs::name.eq(&spec.name),
+            jobs::state.eq(JobState::Queued.as_str()),
+            jobs::spec.eq(serde_json::to_string(spec).map_err(Error::internal)?),
+            jobs::person_id.eq(&who.person_id),
+            jobs::submitted_by.eq(&who.username),
+            jobs::submitted_at.eq(at),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Writes what can change of a job.
+pub fn save(conn: &mut Conn, job: &Job) -> Result<()> {
+    diesel::update(jobs::table.find(&job.id))
+        .set((
+            jobs::state.eq(job.state.as_str()),
+            jobs::reason.eq(&job.reason),
+            jobs::started_at.eq(job.started_at),
+            jobs::ended_at.eq(job.ended_at),
+            jobs::exit_code.eq(job.exit_code),
+            jobs::cancel_requested_at.eq(job.cancel_requested_at),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Writes an attempt, new or known.
+pub fn save_attempt(conn: &mut Conn, attempt: &AttemptRecord) -> Result<()> {
+    let row = AttemptRow {
+        job_id: attempt.job_id.clone(),
+        number: attempt.number,
+        state: attempt.state.as_str().to_owned(),
+        admitted_at: attempt.admitted_at,
+        started_at: attempt.started_at,
+        ended_at: attempt.ended_at,
+        exit_code: attempt.exit_code,
+        out_of_memory: attempt.out_of_memory,
+        timed_out: attempt.timed_out,
+        reason: attempt.reason.clone(),
+        gpu_uuids: serde_json::to_string(&attempt.gpu_uuids).map_err(Error::internal)?,
+    };
+    diesel::replace_into(attempts_table::table).values(row).execute(conn).map(drop).map_err(Error::internal)
+}
+
+/// The job of that id.
+///
+/// # Errors
+/// `not_found`.
+pub fn require(conn: &mut Conn, id: &str) -> Result<Job> {
+    let row: Option<JobRow> =
+        jobs::table.find(id).select(JobRow::as_select()).first(conn).optional().map_err(Error::internal)?;
+    row.ok_or_else(|| Error::not_found(format!("There is no job {id}.")))?.into_job()
+}
+
+/// A job's attempts, first to last.
+pub fn attempts(conn: &mut Conn, id: &str) -> Result<Vec<AttemptRecord>> {
+    let rows: Vec<AttemptRow> = attempts_table::table
+        .filter(attempts_table::job_id.eq(id))
+        .order(attempts_table::number)
+        .select(AttemptRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)?;
+    rows.into_iter().map(AttemptRow::into_record).collect()
+}
+
+/// Jobs that have not ended, first come first, each with its latest attempt.
+pub fn unfinished(conn: &mut Conn) -> Result<Vec<(Job, Option<AttemptRecord>)>> {
+    let rows: Vec<JobRow> = jobs::table
+        .filter(jobs::state.eq_any(UNFINISHED))
+        .order((jobs::submitted_at, jobs::id))
+        .select(JobRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)?;
+    rows.into_iter()
+        .map(|row| {
+            let job = row.into_job()?;
+            let last = attempts(conn, &job.id)?.pop();
+            Ok((job, last))
+        })
+        .collect()
+}
+
+/// One page, newest first.
+pub fn page(conn: &mut Conn, filter: &Filter) -> Result<Page<JobSummary>> {
+    let limit = filter.limit.clamp(1, 200);
+    let total: i64 = filtered(filter).count().get_result(conn).map_err(Error::internal)?;
+    let rows: Vec<JobRow> = filtered(filter)
+        .order((jobs::submitted_at.desc(), jobs::id.desc()))
+        .offset(filter.offset.max(0))
+        .limit(limit)
+        .select(JobRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)?;
+    let items: Vec<JobSummary> =
+        rows.into_iter().map(|row| row.into_job().map(Job::into_summary)).collect::<Result<_>>()?;
+    let end = filter.offset.max(0).saturating_add(i64::try_from(items.len()).unwrap_or(limit));
+    Ok(Page { items, total: u64::try_from(total).unwrap_or(0), next: (end < total).then(|| end.to_string()) })
+}
+
+/// Running and waiting jobs.
+pub fn count(conn: &mut Conn) -> Result<(u64, u64)> {
+    let mut of = |states: &[&str]| -> Result<u64> {
+        let count: i64 =
+            jobs::table.filter(jobs::state.eq_any(states)).count().get_result(conn).map_err(Error::internal)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    };
+    Ok((of(&["starting", "running", "cancelling"])?, of(&["queued"])?))
+}
+
+type Filtered<'a> = jobs::BoxedQuery<'a, diesel::sqlite::Sqlite>;
+
+fn filtered(filter: &Filter) -> Filtered<'_> {
+    let mut query = jobs::table.into_boxed();
+    if !filter.states.is_empty() {
+        query = query.filter(jobs::state.eq_any(filter.states.iter().map(|state| state.as_str())));
+    }
+    if let Some(search) = filter.search.as_deref().filter(|text| !text.is_empty()) {
+        query = query.filter(jobs::name.like(format!("%{}%", escape(search))).escape('\\').or(jobs::id.eq(search)));
+    }
+    query
+}
+
+/// Makes `%`, `_` and the backslash mean themselves in `LIKE`.
+fn escape(text: &str) -> String {
+    text.chars().flat_map(|c| if "%_\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
+}

@@ -1,0 +1,138 @@
+//! Promises of the rows: what submit, cancel, admission and end do in their transactions.
+#![allow(clippy::unwrap_used)]
+
+use diesel::{connection::SimpleConnection, prelude::*};
+
+use super::{
+    store::{AttemptRecord, Job},
+    *,
+};
+use crate::{
+    accounts::Via,
+    db::{schema::accounts::tokens, testing::connection},
+    workloads::{Desired, Phase},
+};
+use drydock_wire::accounts::Role;
+
+fn ann() -> Principal {
+    let (person_id, username) = ("p1".to_owned(), "ann".to_owned());
+    Principal {
+        person_id,
+        username,
+        role: Role::Engineer,
+        via: Via::Token,
+        job_id: None,
+        session_id: None,
+        address: "::1".into(),
+    }
+}
+
+fn world() -> Conn {
+    let mut conn = connection();
+    let person =
+        "INSERT INTO people (id, username, password_hash, role, created_at) VALUES ('p1', 'ann', '', 'engineer', 0)";
+    conn.batch_execute(person).unwrap();
+    conn
+}
+
+fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
+    let wish = serde_json::json!({ "name": name, "command": ["python", "/workspace/a.py"], "experiment": "Wine" });
+    insert(conn, &ann(), id.into(), serde_json::from_value(wish).unwrap()).unwrap()
+}
+
+fn admit(conn: &mut Conn, id: &str) -> Job {
+    let job = store::require(conn, id).unwrap();
+    tasks::start(conn, job, 1, vec!["GPU-1".into()]).unwrap();
+    store::require(conn, id).unwrap()
+}
+
+fn ended(conn: &mut Conn, id: &str) -> (Job, AttemptRecord) {
+    let mut job = store::require(conn, id).unwrap();
+    let mut attempt = store::attempts(conn, id).unwrap().pop().unwrap();
+    (job.state, job.ended_at, attempt.state) = (JobState::Failed, Some(9), JobState::Failed);
+    (job, attempt)
+}
+
+fn token_count(conn: &mut Conn) -> i64 {
+    tokens::table.count().get_result(conn).unwrap()
+}
+
+#[test]
+fn a_submitted_job_waits_with_the_runtime_image() {
+    let mut conn = world();
+    let detail = submit_one(&mut conn, "j1", "train");
+    assert_eq!((detail.summary.state, detail.summary.submitted_by.as_str()), (JobState::Queued, "ann"));
+    assert_eq!(detail.spec.image.as_deref(), Some(drydock_appliance::RUNTIME_IMAGE));
+    assert_eq!(count(&mut conn).unwrap(), (0, 1));
+}
+
+#[test]
+fn admission_makes_attempt_token_and_workload_once() {
+    let mut conn = world();
+    submit_one(&mut conn, "j1", "train");
+    let job = admit(&mut conn, "j1");
+    admit(&mut conn, "j1");
+    assert_eq!((job.state, token_count(&mut conn)), (JobState::Starting, 1));
+    let workload = workloads::find(&mut conn, "j1").unwrap().unwrap();
+    assert!(workload.secrets["MLFLOW_TRACKING_TOKEN"].starts_with("dd_"));
+    assert!(!workload.spec.env.contains_key("MLFLOW_TRACKING_TOKEN"));
+    assert_eq!(workload.spec.env["MLFLOW_EXPERIMENT_NAME"], "Wine");
+    assert_eq!(workload.spec.mounts[0].source, "run/jobs/j1-1/code");
+}
+
+#[test]
+fn the_end_takes_token_secrets_and_container_and_happens_once() {
+    let mut conn = world();
+    submit_one(&mut conn, "j1", "train");
+    admit(&mut conn, "j1");
+    let (job, attempt) = ended(&mut conn, "j1");
+    tasks::finish(&mut conn, &job, &attempt, None).unwrap();
+    let workload = workloads::find(&mut conn, "j1").unwrap().unwrap();
+    assert_eq!((workload.desired, workload.secrets.len(), token_count(&mut conn)), (Desired::Absent, 0, 0));
+    let late = Job { state: JobState::Succeeded, ..job };
+    tasks::finish(&mut conn, &late, &attempt, None).unwrap();
+    assert_eq!(store::require(&mut conn, "j1").unwrap().state, JobState::Failed);
+}
+
+#[test]
+fn a_job_that_waits_is_cancelled_at_once_and_one_that_runs_is_stopped() {
+    let mut conn = world();
+    submit_one(&mut conn, "j1", "waits");
+    assert_eq!(cancel_on(&mut conn, &ann(), "j1").unwrap().summary.state, JobState::Cancelled);
+    assert_eq!(cancel_on(&mut conn, &ann(), "j1").unwrap_err().code, ErrorCode::Conflict);
+    submit_one(&mut conn, "j2", "runs");
+    admit(&mut conn, "j2");
+    let summary = cancel_on(&mut conn, &ann(), "j2").unwrap().summary;
+    assert_eq!((summary.state, summary.reason.as_deref()), (JobState::Cancelling, Some("cancelled by ann")));
+    assert_eq!(workloads::find(&mut conn, "j2").unwrap().unwrap().desired, Desired::Stopped);
+    assert_eq!(workloads::observed(&mut conn, "j2").unwrap().unwrap().phase, Phase::Pending);
+    assert!(cancel_on(&mut conn, &ann(), "j2").is_ok());
+}
+
+#[test]
+fn code_must_be_an_upload_of_the_callers() {
+    let mut conn = world();
+    let wish =
+        serde_json::json!({ "name": "a", "command": ["a"], "code": [{ "path": "a.py", "digest": "a".repeat(64) }] });
+    let refused = insert(&mut conn, &ann(), "j1".into(), serde_json::from_value(wish).unwrap());
+    assert_eq!(refused.unwrap_err().code, ErrorCode::NotFound);
+}
+
+#[test]
+fn pages_are_newest_first_filtered_and_counted() {
+    let mut conn = world();
+    for number in 1..=5 {
+        submit_one(&mut conn, &format!("j{number}"), &format!("train-{number}"));
+    }
+    admit(&mut conn, "j1");
+    let mut page = |filter: Filter| {
+        let page = store::page(&mut conn, &filter).unwrap();
+        (page.items.into_iter().map(|job| job.id).collect::<Vec<_>>().join(" "), page.total, page.next)
+    };
+    let all = Filter { limit: 2, ..Filter::default() };
+    assert_eq!(page(all.clone()), ("j5 j4".into(), 5, Some("2".into())));
+    assert_eq!(page(Filter { offset: 4, ..all.clone() }), ("j1".into(), 5, None));
+    assert_eq!(page(Filter { states: vec![JobState::Starting], ..all.clone() }), ("j1".into(), 1, None));
+    assert_eq!(page(Filter { search: Some("-3".into()), ..all.clone() }), ("j3".into(), 1, None));
+    assert_eq!(page(Filter { search: Some("%".into()), ..all }), (String::new(), 0, None));
+}

@@ -1,0 +1,139 @@
+//! Files of runs and logged models: objects of the bucket "mlflow".
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use drydock_wire::events::Topic;
+use futures_util::Stream;
+use serde_json::json;
+
+use super::{ARTIFACT_BUCKET, rules};
+use crate::{
+    accounts::{Authorized, action, audit},
+    app::App,
+    clock,
+    error::{Error, Result},
+    objects::{self, Object},
+};
+
+type Develop = Authorized<action::Develop>;
+type View = Authorized<action::View>;
+
+/// One entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Name within the folder.
+    pub name: String,
+    pub is_dir: bool,
+    /// Of files.
+    pub size_bytes: Option<i64>,
+}
+
+/// A kept file.
+pub type Artifact = Object;
+
+/// Keeps the stream's bytes as the file at `key`; durable when it returns.
+pub async fn put_artifact<S, E>(app: &App, _auth: &Develop, key: &str, body: S) -> Result<()>
+where
+    S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+    E: std::fmt::Display,
+{
+    rules::artifact_path(key)?;
+    let blob = app.objects.put_stream(body, None).await?;
+    app.objects.link(ARTIFACT_BUCKET, key, &blob.digest).await?;
+    app.events.publish(Topic::Runs, run_of(key));
+    Ok(())
+}
+
+/// The run that a key belongs to: `{experiment}/{run}/artifacts/…`.
+fn run_of(key: &str) -> Option<&str> {
+    let mut parts = key.split('/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(run), Some("artifacts")) => Some(run),
+        _ => None,
+    }
+}
+
+/// The file at `key`.
+///
+/// # Errors
+/// `not_found` when there is none; `invalid` when it is a folder.
+pub async fn find_artifact(app: &App, _auth: &View, key: &str) -> Result<Artifact> {
+    rules::artifact_path(key)?;
+    if let Some(object) = app.objects.get(ARTIFACT_BUCKET, key).await? {
+        return Ok(object);
+    }
+    if app.objects.list(ARTIFACT_BUCKET, &format!("{key}/")).await?.is_empty() {
+        return Err(Error::not_found(format!("No such artifact: '{key}'")));
+    }
+    Err(Error::invalid(format!("Artifact path refers to a directory, not a file: '{key}'")))
+}
+
+/// The entries of the folder at `key` (the root when empty), in name order; none when there is no such folder.
+pub async fn list_artifacts(app: &App, _auth: &View, key: &str) -> Result<Vec<Entry>> {
+    let key = key.trim_end_matches('/');
+    let prefix = if key.is_empty() { String::new() } else { format!("{}/", rules::artifact_path(key)?) };
+    let objects = app.objects.list(ARTIFACT_BUCKET, &prefix).await?;
+    Ok(entries(&objects, prefix.len()))
+}
+
+fn entries(objects: &[Object], prefix_len: usize) -> Vec<Entry> {
+    let mut found: BTreeMap<&str, Option<i64>> = BTreeMap::new();
+    for object in objects {
+        match object.key[prefix_len..].split_once('/') {
+            Some((folder, _)) => found.insert(folder, None),
+            None => found.insert(&object.key[prefix_len..], Some(object.size_bytes)),
+        };
+    }
+    found
+        .into_iter()
+        .map(|(name, size_bytes)| Entry { name: name.to_owned(), is_dir: size_bytes.is_none(), size_bytes })
+        .collect()
+}
+
+/// Forgets the file or folder at `key`; the bytes go with the next collection.
+pub async fn delete_artifacts(app: &App, auth: &Develop, key: &str) -> Result<()> {
+    let key = rules::artifact_path(key.trim_end_matches('/'))?.to_owned();
+    let (who, path) = (auth.principal().clone(), key.clone());
+    app.db
+        .write(move |conn| {
+            let file = objects::store::delete(conn, ARTIFACT_BUCKET, &path)?;
+            let below = objects::store::delete_prefix(conn, ARTIFACT_BUCKET, &format!("{path}/"))?;
+            let count = below + usize::from(file);
+            if count == 0 {
+                return Ok(());
+            }
+            audit(
+                conn,
+                &who,
+                "artifact.delete",
+                &format!("artifact/{path}"),
+                json!({"files": count, "at": clock::now_ms()}),
+            )
+        })
+        .await?;
+    app.events.publish(Topic::Runs, run_of(&key));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_shows_its_own_entries_only() {
+        let object = |key: &str| Object {
+            bucket: "mlflow".into(),
+            key: key.into(),
+            digest: String::new(),
+            size_bytes: 3,
+            created_at: 0,
+        };
+        let objects = [object("1/r/a/x"), object("1/r/a/y/z"), object("1/r/b"), object("1/r/a/y/w")];
+        let names: Vec<(String, bool)> =
+            entries(&objects, "1/r/".len()).into_iter().map(|e| (e.name, e.is_dir)).collect();
+        assert_eq!(names, [("a".to_owned(), true), ("b".to_owned(), false)]);
+        assert_eq!(run_of("1/r/artifacts/a"), Some("r"));
+        assert_eq!(run_of("1/models/m-1/artifacts/a"), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! What can be done with experiments.
+
+use drydock_wire::events::Topic;
+use serde_json::json;
+
+use super::{
+    Experiment, Pair, Stage, rules,
+    search::{self, EXPERIMENTS},
+    store::{
+        experiments as store,
+        search::{self as found, Window},
+    },
+};
+use crate::{
+    accounts::{Authorized, action, audit},
+    app::App,
+    clock,
+    db::Conn,
+    error::{Error, Result},
+};
+
+type Develop = Authorized<action::Develop>;
+type View = Authorized<action::View>;
+
+fn absent(id: i64) -> Error {
+    Error::not_found(format!("No Experiment with id={id} exists"))
+}
+
+/// The experiment, for a change that needs it alive.
+pub(super) fn active(conn: &mut Conn, id: i64) -> Result<Experiment> {
+    let experiment = store::find(conn, id, Stage::All)?.ok_or_else(|| absent(id))?;
+    if experiment.deleted {
+        return Err(Error::invalid(format!(
+            "The experiment {id} must be in the 'active' state. Current state is deleted."
+        )));
+    }
+    Ok(experiment)
+}
+
+/// Makes an experiment; its id.
+pub async fn create_experiment(
+    app: &App,
+    auth: &Develop,
+    name: String,
+    location: Option<String>,
+    tags: Vec<Pair>,
+) -> Result<i64> {
+    rules::experiment_name(&name)?;
+    for (key, value) in &tags {
+        rules::experiment_tag(key, value)?;
+    }
+    let who = auth.principal().clone();
+    let id = app
+        .db
+        .write(move |conn| {
+            let id = store::insert(conn, &name, location.as_deref(), clock::now_ms())?;
+            for (key, value) in &tags {
+                store::set_tag(conn, id, key, value)?;
+            }
+            audit(conn, &who, "experiment.create", &format!("experiment/{id}"), json!({"name": name}))?;
+            Ok(id)
+        })
+        .await?;
+    app.events.publish(Topic::Runs, None);
+    Ok(id)
+}
+
+/// The experiment, deleted or not.
+pub async fn experiment(app: &App, _auth: &View, id: i64) -> Result<Experiment> {
+    app.db.read(move |conn| store::find(conn, id, Stage::All)?.ok_or_else(|| absent(id))).await
+}
+
+/// The experiment of that name, deleted or not.
+pub async fn experiment_by_name(app: &App, _auth: &View, name: String) -> Result<Experiment> {
+    app.db
+        .read(move |conn| {
+            store::find_by_name(conn, &name)?
+                .ok_or_else(|| Error::not_found(format!("Could not find experiment with name '{name}'")))
+        })
+        .await
+}
+
+/// A page of experiments and the offset of the next, if there is one.
+pub async fn search_experiments(
+    app: &App,
+    _auth: &View,
+    stage: Stage,
+    filter: &str,
+    order_by: &[String],
+    window: (i64, i64),
+) -> Result<(Vec<Experiment>, Option<i64>)> {
+    let conditions = search::parse(filter, &EXPERIMENTS)?;
+    let order = search::parse_order_by(order_by, &EXPERIMENTS)?;
+    let (offset, limit) = window;
+    app.db
+        .read(move |conn| {
+            let window = Window { offset, limit: limit + 1 };
+            let mut ids = found::experiments(conn, stage, &conditions, &order, window)?;
+            let next = super::runs::cut(&mut ids, window);
+            Ok((store::load(conn, &ids)?, next))
+        })
+        .await
+}
+
+/// Moves an experiment and its runs to the trash.
+pub async fn delete_experiment(app: &App, auth: &Develop, id: i64) -> Result<()> {
+    let who = auth.principal().clone();
+    app.db
+        .write(move |conn| {
+            let known = store::find(conn, id, Stage::Active)?.ok_or_else(|| absent(id))?;
+            let now = clock::now_ms();
+            store::set_deleted(conn, id, Some(now), now)?;
+            audit(conn, &who, "experiment.delete", &format!("experiment/{id}"), json!({"name": known.name}))
+        })
+        .await?;
+    app.events.publish(Topic::Runs, None);
+    Ok(())
+}
+
+/// Takes an experiment and its runs out of the trash.
+pub async fn restore_experiment(app: &App, auth: &Develop, id: i64) -> Result<()> {
+    let who = auth.principal().clone();
+    app.db
+        .write(move |conn| {
+            let known = store::find(conn, id, Stage::Deleted)?.ok_or_else(|| absent(id))?;
+            store::set_deleted(conn, id, None, clock::now_ms())?;
+            audit(conn, &who, "experiment.restore", &format!("experiment/{id}"), json!({"name": known.name}))
+        })
+        .await?;
+    app.events.publish(Topic::Runs, None);
+    Ok(())
+}
+
+pub async fn rename_experiment(app: &App, auth: &Develop, id: i64, name: String) -> Result<()> {
+    rules::experiment_name(&name)?;
+    let who = auth.principal().clone();
+    app.db
+        .write(move |conn| {
+            let known = store::find(conn, id, Stage::All)?.ok_or_else(|| absent(id))?;
+            if known.deleted {
+                return Err(Error::conflict("Cannot rename a non-active experiment."));
+            }
+            store::rename(conn, id, &name, clock::now_ms())?;
+            let detail = json!({"before": known.name, "after": name});
+            audit(conn, &who, "experiment.rename", &format!("experiment/{id}"), detail)
+        })
+        .await?;
+    app.events.publish(Topic::Runs, None);
+    Ok(())
+}
+
+pub async fn set_experiment_tag(app: &App, auth: &Develop, id: i64, key: String, value: String) -> Result<()> {
+    rules::experiment_tag(&key, &value)?;
+    let who = auth.principal().clone();
+    app.db
+        .write(move |conn| {
+            active(conn, id)?;
+            store::set_tag(conn, id, &key, &value)?;
+            audit(conn, &who, "experiment.tag", &format!("experiment/{id}"), json!({"key": key}))
+        })
+        .await
+}
+
+pub async fn delete_experiment_tag(app: &App, auth: &Develop, id: i64, key: String) -> Result<()> {
+    let who = auth.principal().clone();
+    app.db
+        .write(move |conn| {
+            active(conn, id)?;
+            if !store::delete_tag(conn, id, &key)? {
+                return Err(Error::not_found(format!("No tag with name: {key} in experiment with id {id}")));
+            }
+            audit(conn, &who, "experiment.untag", &format!("experiment/{id}"), json!({"key": key}))
+        })
+        .await
+}
+
+/// For the dashboard: all that are not deleted, newest first, with the number of their runs.
+pub(super) async fn list(app: &App, _auth: &View) -> Result<Vec<(Experiment, i64)>> {
+    app.db.read(store::with_counts).await
+}

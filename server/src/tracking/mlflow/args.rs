@@ -1,0 +1,298 @@
+//! A request's fields, from query or JSON body, read as MLflow's protobuf does: int64 as number or text, NaN as text, an
+//! absent body as empty. Errors have the texts that clients match.
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web};
+use futures_util::future::LocalBoxFuture;
+use serde_json::{Map, Value};
+
+use super::failure::Failure;
+use crate::{
+    error::{Error, Result},
+    tracking::{Pair, Stage},
+};
+
+/// Bodies above this are refused; the largest field, a dataset's profile, is 16 MiB.
+const BODY_LIMIT_BYTES: usize = 32 << 20;
+const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
+
+/// The fields of one request.
+#[derive(Debug, Clone, Default)]
+pub struct Args {
+    fields: Map<String, Value>,
+}
+
+impl FromRequest for Args {
+    type Error = Failure;
+    type Future = LocalBoxFuture<'static, std::result::Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if request.method() == Method::GET {
+            let parsed = from_query(request.query_string());
+            return Box::pin(async move { Ok(parsed?) });
+        }
+        let kind = request.headers().get("content-type").map(|kind| kind.to_str().unwrap_or("?").to_owned());
+        let body = web::Payload(payload.take()).to_bytes_limited(BODY_LIMIT_BYTES);
+        Box::pin(async move {
+            let body = body
+                .await
+                .map_err(|_| Error::too_large(format!("The request is larger than {BODY_LIMIT_BYTES} bytes.")))?
+                .map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?;
+            Ok(from_body(kind.as_deref(), &body)?)
+        })
+    }
+}
+
+fn from_query(query: &str) -> Result<Args> {
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
+        .map_err(|_| Error::invalid("The query string cannot be read."))?;
+    let mut fields = Map::new();
+    for (key, value) in pairs.into_inner() {
+        match fields.get_mut(&key) {
+            None => drop(fields.insert(key, Value::String(value))),
+            Some(Value::Array(items)) => items.push(Value::String(value)),
+            Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
+        }
+    }
+    Ok(Args { fields })
+}
+
+fn from_body(kind: Option<&str>, body: &[u8]) -> Result<Args> {
+    if body.is_empty() {
+        return Ok(Args::default());
+    }
+    let Some(kind) = kind else { return Err(Error::invalid("Bad Request. Content-Type header is missing.")) };
+    if kind.split(';').next().map(str::trim) != Some("application/json") {
+        return Err(Error::invalid("Bad Request. Content-Type must be one of ['application/json']."));
+    }
+    let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
+    // Old clients sent JSON within JSON.
+    if let Value::String(inner) = &value {
+        value = serde_json::from_str(inner).unwrap_or_default();
+    }
+    match value {
+        Value::Object(fields) => Ok(Args { fields }),
+        _ => Ok(Args::default()),
+    }
+}
+
+/// "Missing value for required parameter 'path'. …"
+pub fn missing(path: &str) -> Error {
+    Error::invalid(format!("Missing value for required parameter '{path}'.{SEE_DOCS}"))
+}
+
+/// "Invalid value … for parameter 'path' supplied: …"
+pub fn mistyped(path: &str, value: &Value) -> Error {
+    let kind = match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    };
+    Error::invalid(format!(
+        "Invalid value {value} for parameter '{path}' supplied:  Hint: Value was of type '{kind}'.{SEE_DOCS}"
+    ))
+}
+
+/// A text; absent, null and empty are alike, as in protobuf.
+pub fn text_of(value: Option<&Value>, path: &str) -> Result<Option<String>> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(mistyped(path, other)),
+    }
+}
+
+/// A 64-bit integer, as number or text.
+pub fn int_of(value: Option<&Value>, path: &str) -> Result<Option<i64>> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9.3e18).then_some(number as i64);
+    let read = match value {
+        Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    read.map(Some).ok_or_else(|| mistyped(path, value))
+}
+
+/// A double, as number or text; NaN and infinities come as texts.
+pub fn float_of(value: Option<&Value>, path: &str) -> Result<Option<f64>> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    let read = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    read.map(Some).ok_or_else(|| mistyped(path, value))
+}
+
+impl Args {
+    pub fn text(&self, key: &str) -> Result<Option<String>> {
+        text_of(self.fields.get(key), key)
+    }
+
+    /// The text, which must be there and not empty.
+    pub fn required(&self, key: &str) -> Result<String> {
+        self.text(key)?.filter(|text| !text.is_empty()).ok_or_else(|| missing(key))
+    }
+
+    /// The text if it is there and not empty.
+    pub fn filled(&self, key: &str) -> Result<Option<String>> {
+        Ok(self.text(key)?.filter(|text| !text.is_empty()))
+    }
+
+    /// The run's id under its new or its old name.
+    pub fn run_id(&self) -> Result<String> {
+        match self.filled("run_id")? {
+            Some(id) => Ok(id),
+            None => self.filled("run_uuid")?.ok_or_else(|| missing("run_id")),
+        }
+    }
+
+    pub fn int(&self, key: &str) -> Result<Option<i64>> {
+        int_of(self.fields.get(key), key)
+    }
+
+    pub fn float(&self, key: &str) -> Result<Option<f64>> {
+        float_of(self.fields.get(key), key)
+    }
+
+    pub fn flag(&self, key: &str) -> Result<bool> {
+        match self.fields.get(key) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(false),
+            Some(Value::String(text)) => {
+                Err(Error::invalid(format!("Invalid boolean value: {text}, must be 'true' or 'false'.")))
+            }
+            Some(other) => Err(mistyped(key, other)),
+        }
+    }
+
+    /// The list; empty when absent.
+    pub fn list(&self, key: &str) -> Result<&[Value]> {
+        match self.fields.get(key) {
+            None | Some(Value::Null) => Ok(&[]),
+            Some(Value::Array(items)) => Ok(items),
+            Some(other) => Err(mistyped(key, other)),
+        }
+    }
+
+    /// A list of texts; in a query, one value is a list of one.
+    pub fn texts(&self, key: &str) -> Result<Vec<String>> {
+        match self.fields.get(key) {
+            Some(Value::String(one)) => Ok(vec![one.clone()]),
+            _ => self
+                .list(key)?
+                .iter()
+                .map(|item| text_of(Some(item), key)?.ok_or_else(|| mistyped(key, item)))
+                .collect(),
+        }
+    }
+
+    /// A list of `{"key", "value"}`.
+    pub fn pairs(&self, key: &str) -> Result<Vec<Pair>> {
+        pairs_of(self.list(key)?, key)
+    }
+
+    /// Experiment ids; they are numbers in texts.
+    pub fn experiment_ids(&self, key: &str) -> Result<Vec<i64>> {
+        self.texts(key)?.iter().map(|text| crate::tracking::rules::experiment_id(text)).collect()
+    }
+
+    /// The experiment's id, required.
+    pub fn experiment_id(&self) -> Result<i64> {
+        crate::tracking::rules::experiment_id(&self.required("experiment_id")?)
+    }
+
+    /// A view type, by name or number; active things when absent.
+    pub fn stage(&self, key: &str) -> Result<Stage> {
+        match self.fields.get(key) {
+            None | Some(Value::Null) => Ok(Stage::Active),
+            Some(value) => match value.as_str().map_or_else(|| value.to_string(), str::to_owned).as_str() {
+                "ACTIVE_ONLY" | "1" => Ok(Stage::Active),
+                "DELETED_ONLY" | "2" => Ok(Stage::Deleted),
+                "ALL" | "3" => Ok(Stage::All),
+                _ => Err(mistyped(key, value)),
+            },
+        }
+    }
+
+    /// A field as it came.
+    pub fn raw(&self, key: &str) -> Option<&Value> {
+        self.fields.get(key)
+    }
+}
+
+/// Key-value pairs, each with a key.
+pub fn pairs_of(items: &[Value], path: &str) -> Result<Vec<Pair>> {
+    let mut pairs = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let key_path = format!("{path}[{index}].key");
+        let key =
+            text_of(item.get("key"), &key_path)?.filter(|key| !key.is_empty()).ok_or_else(|| missing(&key_path))?;
+        let value = text_of(item.get("value"), &format!("{path}[{index}].value"))?.unwrap_or_default();
+        pairs.push((key, value));
+    }
+    Ok(pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn args(json: &str) -> Args {
+        from_body(Some("application/json; charset=utf-8"), json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn missing_and_mistyped_fields_have_mlflows_texts() {
+        let error = args(r#"{"name": 123}"#).required("name").unwrap_err().message;
+        assert_eq!(
+            error,
+            "Invalid value 123 for parameter 'name' supplied:  Hint: Value was of type 'int'. See the API docs for more \
+             information about request parameters."
+        );
+        for body in ["{}", r#"{"name": ""}"#, "no json", "[]"] {
+            let error = args(body).required("name").unwrap_err().message;
+            assert!(error.starts_with("Missing value for required parameter 'name'."), "{body}");
+        }
+    }
+
+    #[test]
+    fn numbers_come_as_numbers_or_texts() {
+        let all = args(r#"{"a": "9007199254740993", "b": 5, "c": 5.0, "d": "x", "e": "NaN", "f": "-Infinity"}"#);
+        assert_eq!(all.int("a").unwrap(), Some(9_007_199_254_740_993));
+        assert_eq!((all.int("b").unwrap(), all.int("c").unwrap(), all.int("z").unwrap()), (Some(5), Some(5), None));
+        assert!(all.int("d").is_err() && all.float("d").is_err());
+        assert!(all.float("e").unwrap().unwrap().is_nan());
+        assert_eq!(all.float("f").unwrap(), Some(f64::NEG_INFINITY));
+    }
+
+    #[test]
+    fn queries_repeat_keys_for_lists() {
+        let one = from_query("run_ids=a&metric_key=m").unwrap();
+        assert_eq!(one.texts("run_ids").unwrap(), ["a"]);
+        let many = from_query("run_ids=a&run_ids=b&run_ids=c&filter=name%3D%27x+y%27").unwrap();
+        assert_eq!(many.texts("run_ids").unwrap(), ["a", "b", "c"]);
+        assert_eq!(many.required("filter").unwrap(), "name='x y'");
+    }
+
+    #[test]
+    fn a_body_without_a_content_type_is_refused() {
+        let error = from_body(None, b"{}").unwrap_err().message;
+        assert_eq!(error, "Bad Request. Content-Type header is missing.");
+        assert!(from_body(Some("text/plain"), b"{}").is_err());
+        assert!(from_body(None, b"").is_ok());
+    }
+
+    #[test]
+    fn old_run_ids_and_double_encoded_bodies_are_read() {
+        assert_eq!(args(r#"{"run_uuid": "r"}"#).run_id().unwrap(), "r");
+        assert_eq!(args(r#""{\"run_id\": \"q\"}""#).run_id().unwrap(), "q");
+    }
+}

@@ -1,0 +1,253 @@
+//! `mlflow-artifacts/artifacts/…` (the proxy), `artifacts/list` and `/get-artifact`.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderValue},
+    web,
+};
+use serde_json::json;
+
+use super::{Answer, Args, Failure, Who, ok, view};
+use crate::{
+    app::App,
+    error::{Error, Result},
+    tracking::{self, Artifact, rules},
+};
+
+pub fn configure(cfg: &mut web::ServiceConfig, prefix: &str) {
+    cfg.route(&format!("{prefix}/mlflow/artifacts/list"), web::get().to(list_of_run));
+    cfg.route(&format!("{prefix}/mlflow-artifacts/artifacts"), web::get().to(list));
+    cfg.service(
+        web::resource(format!("{prefix}/mlflow-artifacts/artifacts/{{path:.*}}"))
+            .route(web::get().to(download))
+            .route(web::head().to(download))
+            .route(web::put().to(upload))
+            .route(web::delete().to(delete)),
+    );
+}
+
+async fn upload(app: web::Data<App>, who: Who, path: web::Path<String>, body: web::Payload) -> Answer {
+    tracking::put_artifact(&app, &who.develop()?, &path, body).await?;
+    ok(json!({}))
+}
+
+async fn download(app: web::Data<App>, who: Who, path: web::Path<String>, request: HttpRequest) -> Answer {
+    let file = tracking::find_artifact(&app, &who.view()?, &path).await?;
+    Ok(send_artifact(&app, &request, &file).await?)
+}
+
+async fn delete(app: web::Data<App>, who: Who, path: web::Path<String>) -> Answer {
+    tracking::delete_artifacts(&app, &who.develop()?, &path).await?;
+    ok(json!({}))
+}
+
+async fn list(app: web::Data<App>, who: Who, args: Args) -> Answer {
+    let path = args.text("path")?.unwrap_or_default();
+    let entries = tracking::list_artifacts(&app, &who.view()?, &path).await?;
+    ok(view::page("files", view::entries(&entries, "").into(), None))
+}
+
+async fn list_of_run(app: web::Data<App>, who: Who, args: Args) -> Answer {
+    let auth = who.view()?;
+    let folder = checked_folder(args.text("path")?)?;
+    let run = tracking::run(&app, &auth, args.run_id()?).await?;
+    ok(listing(&app, &auth, &run.info.artifact_uri, &folder).await?)
+}
+
+/// A folder below a root, without a slash at its end; empty for the root itself.
+pub fn checked_folder(path: Option<String>) -> Result<String> {
+    let folder = path.unwrap_or_default().trim_end_matches('/').to_owned();
+    if !folder.is_empty() {
+        rules::artifact_path(&folder)?;
+    }
+    Ok(folder)
+}
+
+/// `{"root_uri", "files"}` of a folder below an artifact URI; places that are not ours look empty.
+pub async fn listing(
+    app: &App,
+    auth: &crate::accounts::Authorized<crate::accounts::action::View>,
+    root_uri: &str,
+    folder: &str,
+) -> std::result::Result<serde_json::Value, Failure> {
+    let entries = match rules::artifact_key(root_uri) {
+        Some(root) if folder.is_empty() => tracking::list_artifacts(app, auth, &root).await?,
+        Some(root) => tracking::list_artifacts(app, auth, &format!("{root}/{folder}")).await?,
+        None => Vec::new(),
+    };
+    let mut found = view::page("files", view::entries(&entries, folder).into(), None);
+    found["root_uri"] = json!(root_uri);
+    Ok(found)
+}
+
+/// `/get-artifact?run_uuid=&path=`, which MLflow's web page downloads with.
+pub async fn of_run(app: web::Data<App>, who: Who, args: Args, request: HttpRequest) -> Answer {
+    let auth = who.view()?;
+    let path = args.required("path")?;
+    rules::artifact_path(&path)?;
+    let run = tracking::run(&app, &auth, args.run_id()?).await?;
+    let root = rules::artifact_key(&run.info.artifact_uri)
+        .ok_or_else(|| Error::not_found("The artifacts of this run are not kept by Drydock."))?;
+    let file = tracking::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;
+    Ok(send_artifact(&app, &request, &file).await?)
+}
+
+/// The file's bytes, or the asked range of them, as an attachment that no browser interprets.
+pub async fn send_artifact(app: &App, request: &HttpRequest, file: &Artifact) -> Result<HttpResponse> {
+    let size = u64::try_from(file.size_bytes).unwrap_or(0);
+    let etag = format!("\"{}\"", file.digest);
+    if request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes()) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
+    }
+    let asked = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
+    let range = match asked.map(|asked| byte_range(asked, size)) {
+        Some(Wanted::Nothing) => {
+            return Ok(HttpResponse::RangeNotSatisfiable()
+                .insert_header((header::CONTENT_RANGE, format!("bytes */{size}")))
+                .finish());
+        }
+        Some(Wanted::Part(from, to)) => Some((from, to)),
+        Some(Wanted::All) | None => None,
+    };
+    let (_, body) = app.objects.stream(&file.digest, range).await?;
+    let mut response = match range {
+        Some(_) => HttpResponse::PartialContent(),
+        None => HttpResponse::Ok(),
+    };
+    let name = file.key.rsplit('/').next().unwrap_or("download");
+    response
+        .insert_header((header::CONTENT_TYPE, mime_of(name)))
+        .insert_header((header::CONTENT_DISPOSITION, disposition(name)))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox"))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
+        .insert_header((header::ETAG, etag));
+    let (from, to) = range.unwrap_or((0, size));
+    if range.is_some() {
+        response.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", to - 1)));
+    }
+    Ok(response.body(actix_web::body::SizedStream::new(to - from, body)))
+}
+
+/// What a Range header asks for, of a body of `size` bytes; ends are exclusive.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Part(u64, u64),
+    Nothing,
+}
+
+fn byte_range(header: &str, size: u64) -> Wanted {
+    // Several ranges, and forms that are not ours, are answered with the whole: RFC 9110 allows it.
+    let Some((from, to)) =
+        header.strip_prefix("bytes=").filter(|ranges| !ranges.contains(',')).and_then(|r| r.split_once('-'))
+    else {
+        return Wanted::All;
+    };
+    let (from, to) = match (from.trim().parse::<u64>(), to.trim()) {
+        (Ok(from), "") => (from, size),
+        (Ok(from), to) => match to.parse::<u64>() {
+            Ok(to) if to >= from => (from, to.saturating_add(1).min(size)),
+            _ => return Wanted::All,
+        },
+        (Err(_), to) if from.trim().is_empty() => match to.parse::<u64>() {
+            Ok(last) => (size.saturating_sub(last), size),
+            Err(_) => return Wanted::All,
+        },
+        _ => return Wanted::All,
+    };
+    if from >= to { Wanted::Nothing } else { Wanted::Part(from, to) }
+}
+
+const TEXT_SUFFIXES: [&str; 26] = [
+    "txt",
+    "log",
+    "err",
+    "cfg",
+    "conf",
+    "cnf",
+    "cf",
+    "ini",
+    "properties",
+    "prop",
+    "hocon",
+    "toml",
+    "yaml",
+    "yml",
+    "xml",
+    "json",
+    "js",
+    "py",
+    "py3",
+    "csv",
+    "tsv",
+    "md",
+    "rst",
+    "sh",
+    "MLmodel",
+    "MLproject",
+];
+
+/// As MLflow guesses: anything one could read is plain text.
+fn mime_of(name: &str) -> String {
+    let suffix = name.rsplit('.').next().unwrap_or(name);
+    if TEXT_SUFFIXES.contains(&suffix) {
+        return "text/plain".into();
+    }
+    mime_guess::from_path(name).first_raw().unwrap_or("application/octet-stream").to_owned()
+}
+
+fn disposition(name: &str) -> HeaderValue {
+    let plain = name.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | ';'));
+    let text = if plain {
+        format!("attachment; filename={name}")
+    } else {
+        let encoded: String = name
+            .bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+                _ => format!("%{byte:02X}"),
+            })
+            .collect();
+        let ascii: String =
+            name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+        let ascii = if ascii.is_empty() { "download" } else { &ascii };
+        format!("attachment; filename={ascii}; filename*=UTF-8''{encoded}")
+    };
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("attachment"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_as_rfc_9110_says() {
+        let cases = [
+            ("bytes=0-0", Wanted::Part(0, 1)),
+            ("bytes=1-", Wanted::Part(1, 10)),
+            ("bytes=5-99", Wanted::Part(5, 10)),
+            ("bytes=-3", Wanted::Part(7, 10)),
+            ("bytes=-30", Wanted::Part(0, 10)),
+            ("bytes=10-", Wanted::Nothing),
+            ("bytes=-0", Wanted::Nothing),
+            ("bytes=3-1", Wanted::All),
+            ("bytes=0-1,3-4", Wanted::All),
+            ("items=0-1", Wanted::All),
+            ("bytes=a-b", Wanted::All),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(byte_range(header, 10), expected, "{header}");
+        }
+        assert_eq!(byte_range("bytes=0-", 0), Wanted::Nothing);
+    }
+
+    #[test]
+    fn names_reach_the_header_safely() {
+        assert_eq!(disposition("x.txt"), "attachment; filename=x.txt");
+        assert_eq!(disposition("é\".txt"), "attachment; filename=.txt; filename*=UTF-8''%C3%A9%22.txt");
+        assert_eq!(mime_of("MLmodel"), "text/plain");
+        assert_eq!(mime_of("a.png"), "image/png");
+        assert_eq!(mime_of("model.skops"), "application/octet-stream");
+    }
+}

@@ -1,0 +1,84 @@
+//! Who asks, and how an error looks to MLflow's clients.
+
+use std::fmt;
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, dev::Payload, http::StatusCode};
+use drydock_wire::ErrorCode;
+use futures_util::future::LocalBoxFuture;
+use serde::Serialize;
+
+use crate::{
+    accounts::{self, Authorized, DEFAULT_PROJECT, Principal, action},
+    error::{Error, request_id},
+};
+
+/// What every handler of this face returns.
+pub type Answer = Result<HttpResponse, Failure>;
+
+/// 200 with the value as JSON.
+pub fn ok(value: impl Serialize) -> Answer {
+    Ok(HttpResponse::Ok().json(value))
+}
+
+/// An error in MLflow's form: `{"error_code": …, "message": …}`.
+#[derive(Debug)]
+pub struct Failure(Error);
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Failure {
+    fn status_code(&self) -> StatusCode {
+        let status = match self.0.code {
+            // MLflow's clients know 400 for all of these; register_model tolerates an existing model by its code.
+            ErrorCode::AlreadyExists | ErrorCode::Conflict | ErrorCode::Refused | ErrorCode::UnsupportedMediaType => {
+                400
+            }
+            code => code.http_status(),
+        };
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.0.log(&request_id::current());
+        let mut response = HttpResponse::build(self.status_code());
+        if self.0.code == ErrorCode::Unauthenticated {
+            response.insert_header(("www-authenticate", "Basic realm=\"mlflow\""));
+        }
+        response.json(serde_json::json!({"error_code": self.0.mlflow_code(), "message": self.0.message}))
+    }
+}
+
+/// The principal, with errors in MLflow's form.
+pub struct Who(pub Principal);
+
+impl Who {
+    /// Permission to read.
+    pub fn view(&self) -> Result<Authorized<action::View>, Failure> {
+        Ok(accounts::authorize(&self.0, action::View, DEFAULT_PROJECT)?)
+    }
+
+    /// Permission to write.
+    pub fn develop(&self) -> Result<Authorized<action::Develop>, Failure> {
+        Ok(accounts::authorize(&self.0, action::Develop, DEFAULT_PROJECT)?)
+    }
+}
+
+impl FromRequest for Who {
+    type Error = Failure;
+    type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let identified = Principal::from_request(request, payload);
+        Box::pin(async move { Ok(Who(identified.await?)) })
+    }
+}

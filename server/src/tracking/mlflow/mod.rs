@@ -1,0 +1,69 @@
+//! The MLflow face of tracking: the REST calls that unmodified clients send, answered as MLflow 3.17.2 answers them.
+//!
+//! Always holds: bodies and errors have MLflow's forms (`Failure`), int64 are JSON numbers, NaN is "NaN", infinities are the
+//! largest doubles. What is not implemented is 404, since clients retry 5xx for minutes. Known differences from MLflow:
+//! a write to something deleted or in a wrong state is 400 where MLflow sometimes says 500; errors in filters name the
+//! character. The registry's half is `registry::mlflow`, mounted after this one.
+
+mod args;
+mod artifacts;
+mod experiments;
+mod failure;
+mod logged_models;
+mod logging;
+mod metrics;
+mod runs;
+mod view;
+
+use actix_web::{HttpResponse, web};
+
+pub use args::Args;
+pub use artifacts::send_artifact;
+pub use failure::{Answer, Failure, Who, ok};
+
+/// The version of MLflow whose behaviour this is.
+pub const MLFLOW_VERSION: &str = "3.17.2";
+
+/// Prefixes that every call of version 2.0 answers under: clients', and that of MLflow's own web page.
+pub const PREFIXES: [&str; 2] = ["/api/2.0", "/ajax-api/2.0"];
+
+/// Mounts tracking's calls.
+pub fn configure(cfg: &mut web::ServiceConfig) {
+    for prefix in PREFIXES {
+        let base = format!("{prefix}/mlflow");
+        runs::configure(cfg, &base);
+        logging::configure(cfg, &base);
+        metrics::configure(cfg, &base);
+        artifacts::configure(cfg, prefix);
+        experiments::configure(cfg, &base);
+        logged_models::configure(cfg, &base);
+    }
+    cfg.route("/get-artifact", web::get().to(artifacts::of_run));
+    cfg.route("/version", web::get().to(|| async { MLFLOW_VERSION }));
+    cfg.route("/health", web::get().to(|| async { "OK" }));
+    for path in ["/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info"] {
+        cfg.route(path, web::get().to(server_info));
+    }
+}
+
+/// Answered without login, as MLflow does: clients ask before they authenticate.
+async fn server_info() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({
+        "store_type": "SqlStore",
+        "workspaces_enabled": false,
+        "trace_archival_enabled": false,
+        "multipart_uploads_enabled": false,
+        "multipart_downloads_enabled": false,
+        "presigned_upload_run_id_supported": false,
+        "presigned_upload_model_id_supported": false,
+        "features_enabled": {"gateway": false},
+    }))
+}
+
+/// What MLflow's server says about a path it does not know.
+pub async fn unknown_route() -> HttpResponse {
+    HttpResponse::NotFound().content_type("text/html; charset=utf-8").body(
+        "<!doctype html><html lang=en><title>404 Not Found</title><h1>Not Found</h1><p>The requested URL was not found on \
+         the server. If you entered the URL manually please check your spelling and try again.</p>",
+    )
+}

@@ -1,0 +1,369 @@
+//! What can be done with runs, and how their metrics are read.
+
+use drydock_wire::events::Topic;
+use serde_json::json;
+
+use super::{
+    JOB_TAG, Metric, Pair, Point, RUN_NAME_TAG, Run, RunInfo, RunStatus, Stage, experiments, rules,
+    search::{self, RUNS},
+    stage_word,
+    store::{
+        metrics, runs as store,
+        search::{self as found, RunSearch, Window},
+    },
+};
+use crate::{
+    accounts::{Authorized, action, audit},
+    app::App,
+    clock,
+    db::Conn,
+    error::{Error, Result},
+};
+
+type Develop = Authorized<action::Develop>;
+type View = Authorized<action::View>;
+
+/// A run to be.
+#[derive(Debug, Clone, Default)]
+pub struct NewRun {
+    pub experiment_id: i64,
+    /// As the client says; the principal when it says nothing.
+    pub user: Option<String>,
+    pub name: Option<String>,
+    pub started_at: Option<i64>,
+    pub tags: Vec<Pair>,
+}
+
+/// Which runs a search wants.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// `None`: all experiments.
+    pub experiments: Option<Vec<i64>>,
+    pub stage: Stage,
+    pub filter: String,
+    pub order_by: Vec<String>,
+    pub offset: i64,
+    pub limit: i64,
+}
+
+pub(super) fn absent(run_id: &str) -> Error {
+    Error::not_found(format!("Run with id={run_id} not found"))
+}
+
+/// Surrogate ids of the run and its experiment, for a change that needs the run alive.
+pub(super) fn active(conn: &mut Conn, run_id: &str) -> Result<(i64, i64)> {
+    let (row, experiment, deleted) = store::key_of(conn, run_id)?.ok_or_else(|| absent(run_id))?;
+    if deleted {
+        let state = stage_word(deleted);
+        return Err(Error::invalid(format!(
+            "The run {run_id} must be in the 'active' state. Current state is {state}."
+        )));
+    }
+    Ok((row, experiment))
+}
+
+/// Drops what is more than a page asked for, and says where the next one starts. The window asked for one too many.
+pub(super) fn cut<T>(all: &mut Vec<T>, window: Window) -> Option<i64> {
+    let limit = usize::try_from(window.limit - 1).unwrap_or(0);
+    if all.len() <= limit {
+        return None;
+    }
+    all.truncate(limit);
+    Some(window.offset + window.limit - 1)
+}
+
+/// Starts a run.
+pub async fn create_run(app: &App, auth: &Develop, new: NewRun) -> Result<Run> {
+    let who = auth.principal().clone();
+    let (info, tags) = planned(new, who.username.clone(), who.job_id.clone())?;
+    let run = app
+        .db
+        .write(move |conn| {
+            let experiment = experiments::active(conn, info.experiment_id)?;
+            let mut info = info;
+            info.artifact_uri = rules::join_uri(&experiment.artifact_location, &[&info.run_id, "artifacts"]);
+            info.row = store::insert(conn, &info)?;
+            for (key, value) in &tags {
+                store::set_tag(conn, info.row, key, value)?;
+            }
+            audit(
+                conn,
+                &who,
+                "run.create",
+                &format!("run/{}", info.run_id),
+                json!({"experiment": info.experiment_id}),
+            )?;
+            Ok(empty(info, tags))
+        })
+        .await?;
+    app.events.publish(Topic::Runs, Some(&run.info.run_id));
+    Ok(run)
+}
+
+fn empty(info: RunInfo, tags: Vec<Pair>) -> Run {
+    let (metrics, params, datasets, models_in, models_out) = Default::default();
+    Run { info, metrics, params, tags, datasets, models_in, models_out }
+}
+
+/// Everything about a new run that needs no database.
+fn planned(new: NewRun, username: String, job_id: Option<String>) -> Result<(RunInfo, Vec<Pair>)> {
+    let mut tags: Vec<Pair> = Vec::with_capacity(new.tags.len() + 2);
+    for (key, value) in new.tags {
+        tags.push(rules::tag(key, value, "")?);
+    }
+    let tagged = tags.iter().find(|(key, _)| key == RUN_NAME_TAG).map(|(_, value)| value.clone());
+    let asked = new.name.filter(|name| !name.is_empty());
+    if let (Some(asked), Some(tagged)) = (&asked, &tagged)
+        && asked != tagged
+    {
+        return Err(Error::invalid(format!(
+            "Both 'run_name' argument and 'mlflow.runName' tag are specified, but with different values \
+             (run_name='{asked}', mlflow.runName='{tagged}')."
+        )));
+    }
+    let name = asked.or_else(|| tagged.clone().filter(|name| !name.is_empty())).unwrap_or_else(rules::random_name);
+    if tagged.is_none() {
+        tags.push((RUN_NAME_TAG.into(), name.clone()));
+    }
+    tags.retain(|(key, _)| key != JOB_TAG);
+    if let Some(job) = &job_id {
+        tags.push((JOB_TAG.into(), job.clone()));
+    }
+    let info = RunInfo {
+        row: 0,
+        run_id: uuid::Uuid::new_v4().simple().to_string(),
+        experiment_id: new.experiment_id,
+        name,
+        user: new.user.filter(|user| !user.is_empty()).unwrap_or(username),
+        status: RunStatus::Running,
+        started_at: new.started_at.unwrap_or_else(clock::now_ms),
+        ended_at: None,
+        deleted: false,
+        job_id,
+        artifact_uri: String::new(),
+    };
+    Ok((info, tags))
+}
+
+/// The run with everything it logged, deleted or not.
+pub async fn run(app: &App, _auth: &View, run_id: String) -> Result<Run> {
+    app.db.read(move |conn| store::load_one(conn, &run_id)?.ok_or_else(|| absent(&run_id))).await
+}
+
+/// Changes what is `Some`.
+pub async fn update_run(
+    app: &App,
+    auth: &Develop,
+    run_id: String,
+    status: Option<RunStatus>,
+    ended_at: Option<i64>,
+    name: Option<String>,
+) -> Result<RunInfo> {
+    let who = auth.principal().clone();
+    let info = app
+        .db
+        .write(move |conn| {
+            let (row, _) = active(conn, &run_id)?;
+            let name = name.filter(|name| !name.is_empty());
+            store::update(conn, row, status, ended_at, name.as_deref())?;
+            let detail = json!({"status": status.map(RunStatus::as_str), "name": name});
+            audit(conn, &who, "run.update", &format!("run/{run_id}"), detail)?;
+            store::find(conn, &run_id)?.ok_or_else(|| absent(&run_id))
+        })
+        .await?;
+    app.events.publish(Topic::Runs, Some(&info.run_id));
+    Ok(info)
+}
+
+/// Moves a run to the trash.
+pub async fn delete_run(app: &App, auth: &Develop, run_id: String) -> Result<()> {
+    set_deleted(app, auth, run_id, true).await
+}
+
+/// Takes a run out of the trash.
+pub async fn restore_run(app: &App, auth: &Develop, run_id: String) -> Result<()> {
+    set_deleted(app, auth, run_id, false).await
+}
+
+async fn set_deleted(app: &App, auth: &Develop, run_id: String, deleted: bool) -> Result<()> {
+    let (who, id) = (auth.principal().clone(), run_id.clone());
+    app.db
+        .write(move |conn| {
+            let (row, _, _) = store::key_of(conn, &id)?.ok_or_else(|| absent(&id))?;
+            store::set_deleted(conn, row, deleted.then(clock::now_ms))?;
+            let verb = if deleted { "run.delete" } else { "run.restore" };
+            audit(conn, &who, verb, &format!("run/{id}"), json!({}))
+        })
+        .await?;
+    app.events.publish(Topic::Runs, Some(&run_id));
+    Ok(())
+}
+
+/// Sets a tag; the name's tag renames the run.
+pub async fn set_tag(app: &App, _auth: &Develop, run_id: String, key: String, value: String) -> Result<()> {
+    let (key, value) = rules::tag(key, value, "")?;
+    let id = run_id.clone();
+    app.db
+        .write(move |conn| {
+            let (row, _) = active(conn, &id)?;
+            apply_tag(conn, row, &key, &value)
+        })
+        .await?;
+    app.events.publish(Topic::Runs, Some(&run_id));
+    Ok(())
+}
+
+/// As `set_tag`, within a transaction. Nobody but the server says which job a run is of.
+pub(super) fn apply_tag(conn: &mut Conn, row: i64, key: &str, value: &str) -> Result<()> {
+    match key {
+        RUN_NAME_TAG => store::update(conn, row, None, None, Some(value)),
+        JOB_TAG => Ok(()),
+        _ => store::set_tag(conn, row, key, value),
+    }
+}
+
+pub async fn delete_tag(app: &App, _auth: &Develop, run_id: String, key: String) -> Result<()> {
+    let id = run_id.clone();
+    app.db
+        .write(move |conn| {
+            let (row, _) = active(conn, &id)?;
+            if !store::delete_tag(conn, row, &key)? {
+                return Err(Error::not_found(format!("No tag with name: {key} in run with id {id}")));
+            }
+            Ok(())
+        })
+        .await?;
+    app.events.publish(Topic::Runs, Some(&run_id));
+    Ok(())
+}
+
+/// A page of runs and the offset of the next, if there is one.
+pub async fn search_runs(app: &App, _auth: &View, wish: RunFilter) -> Result<(Vec<Run>, Option<i64>)> {
+    let search = RunSearch {
+        conditions: search::parse(&wish.filter, &RUNS)?,
+        order: search::parse_order_by(&wish.order_by, &RUNS)?,
+        experiments: wish.experiments,
+        stage: wish.stage,
+        words: None,
+    };
+    let window = Window { offset: wish.offset, limit: wish.limit + 1 };
+    app.db
+        .read(move |conn| {
+            let mut ids = found::runs(conn, &search, window)?;
+            let next = cut(&mut ids, window);
+            Ok((store::load(conn, &ids)?, next))
+        })
+        .await
+}
+
+/// A metric's points by time, a page of them, and the offset of the next page. Empty when the run has no such metric.
+pub async fn history(
+    app: &App,
+    _auth: &View,
+    run_id: String,
+    key: String,
+    offset: i64,
+    limit: Option<i64>,
+) -> Result<(Vec<Point>, Option<i64>)> {
+    app.db
+        .read(move |conn| {
+            let series = metrics::series_by_run_id(conn, &run_id, &key)?.ok_or_else(|| absent(&run_id))?;
+            let Some(series) = series else { return Ok((Vec::new(), None)) };
+            let Some(limit) = limit else {
+                return Ok((metrics::points_by_time(conn, series, offset, -1)?, None));
+            };
+            let window = Window { offset, limit: limit + 1 };
+            let mut points = metrics::points_by_time(conn, series, offset, window.limit)?;
+            let next = cut(&mut points, window);
+            Ok((points, next))
+        })
+        .await
+}
+
+/// Per run, at most `most` points of the metric in step order, evenly picked, first and last always among them.
+pub async fn sampled_history(
+    app: &App,
+    _auth: &View,
+    run_ids: Vec<String>,
+    key: String,
+    steps: Option<(i64, i64)>,
+    most: usize,
+) -> Result<Vec<(String, Vec<Point>)>> {
+    app.db
+        .read(move |conn| {
+            let mut all = Vec::with_capacity(run_ids.len());
+            for run_id in run_ids {
+                let series = metrics::series_by_run_id(conn, &run_id, &key)?.ok_or_else(|| absent(&run_id))?;
+                let points = match series {
+                    Some(series) => metrics::points(conn, series, steps)?,
+                    None => Vec::new(),
+                };
+                all.push((run_id, evenly(&points, most)));
+            }
+            Ok(all)
+        })
+        .await
+}
+
+fn evenly(points: &[Point], most: usize) -> Vec<Point> {
+    if points.len() <= most {
+        return points.to_vec();
+    }
+    if most <= 1 {
+        return points.last().copied().into_iter().collect();
+    }
+    (0..most).map(|index| points[index * (points.len() - 1) / (most - 1)]).collect()
+}
+
+/// For the dashboard: latest points, by key.
+pub(super) fn by_key(mut metrics: Vec<Metric>) -> Vec<Metric> {
+    metrics.sort_by(|a, b| a.key.cmp(&b.key));
+    metrics
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_run_gets_a_name_and_the_tag_that_mirrors_it() {
+        let (info, tags) = planned(NewRun::default(), "ann".into(), None).unwrap();
+        assert!(!info.name.is_empty());
+        assert_eq!(tags, [(RUN_NAME_TAG.to_owned(), info.name.clone())]);
+        assert_eq!((info.user.as_str(), info.run_id.len()), ("ann", 32));
+    }
+
+    #[test]
+    fn two_names_that_differ_are_refused() {
+        let new = NewRun { name: Some("a".into()), tags: vec![(RUN_NAME_TAG.into(), "b".into())], ..NewRun::default() };
+        assert!(planned(new, "ann".into(), None).unwrap_err().message.starts_with("Both 'run_name' argument"));
+    }
+
+    #[test]
+    fn the_job_tag_comes_from_the_token_alone() {
+        let forged = NewRun { tags: vec![(JOB_TAG.into(), "other".into())], ..NewRun::default() };
+        let (_, tags) = planned(forged.clone(), "ann".into(), None).unwrap();
+        assert!(!tags.iter().any(|(key, _)| key == JOB_TAG));
+        let (info, tags) = planned(forged, "ann".into(), Some("w1".into())).unwrap();
+        assert_eq!(info.job_id.as_deref(), Some("w1"));
+        assert!(tags.contains(&(JOB_TAG.to_owned(), "w1".to_owned())));
+    }
+
+    #[test]
+    fn samples_keep_both_ends() {
+        let points: Vec<Point> = (0..1000).map(|i| Point { step: i, at: i, value: 0.0 }).collect();
+        let few = evenly(&points, 7);
+        assert_eq!((few.len(), few[0].step, few[6].step), (7, 0, 999));
+        assert_eq!(evenly(&points, 1)[0].step, 999);
+        assert_eq!(evenly(&points, 5000).len(), 1000);
+    }
+
+    #[test]
+    fn a_page_says_where_the_next_one_starts() {
+        let mut full = vec![1, 2, 3];
+        assert_eq!(cut(&mut full, Window { offset: 4, limit: 3 }), Some(6));
+        assert_eq!(full, [1, 2]);
+        assert_eq!(cut(&mut full, Window { offset: 6, limit: 3 }), None);
+    }
+}

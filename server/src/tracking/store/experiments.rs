@@ -1,0 +1,196 @@
+//! Rows of experiments and their tags.
+
+use diesel::{prelude::*, result::DatabaseErrorKind, sql_types::Text};
+
+use crate::{
+    db::{
+        Conn,
+        schema::tracking::{experiment_tags as tags, experiments, runs},
+    },
+    error::{Error, Result},
+    tracking::{Experiment, Pair, Stage},
+};
+
+#[derive(Queryable)]
+struct ExperimentRow {
+    id: i64,
+    _project_id: String,
+    name: String,
+    artifact_location: String,
+    created_at: i64,
+    updated_at: i64,
+    deleted_at: Option<i64>,
+}
+
+impl ExperimentRow {
+    fn with_tags(self, tags: Vec<Pair>) -> Experiment {
+        Experiment {
+            id: self.id,
+            name: self.name,
+            artifact_location: self.artifact_location,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            deleted: self.deleted_at.is_some(),
+            tags,
+        }
+    }
+}
+
+/// Makes an experiment; an absent location is derived from the id.
+///
+/// # Errors
+/// `exists` when the name is taken, by a deleted experiment too.
+pub fn insert(conn: &mut Conn, name: &str, location: Option<&str>, at: i64) -> Result<i64> {
+    let row = (
+        experiments::name.eq(name),
+        experiments::artifact_location.eq(location.unwrap_or("")),
+        experiments::created_at.eq(at),
+        experiments::updated_at.eq(at),
+    );
+    let id = diesel::insert_into(experiments::table)
+        .values(row)
+        .returning(experiments::id)
+        .get_result::<i64>(conn)
+        .map_err(|source| taken(source, name))?;
+    if location.is_none() {
+        diesel::update(experiments::table.find(id))
+            .set(experiments::artifact_location.eq(format!("mlflow-artifacts:/{id}")))
+            .execute(conn)
+            .map_err(Error::internal)?;
+    }
+    Ok(id)
+}
+
+fn taken(source: diesel::result::Error, name: &str) -> Error {
+    match source {
+        diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
+            Error::exists(format!("Experiment(name={name}) already exists."))
+        }
+        source => Error::internal(source),
+    }
+}
+
+/// The experiment, if it is in one of the stages.
+pub fn find(conn: &mut Conn, id: i64, stage: Stage) -> Result<Option<Experiment>> {
+    let row = experiments::table.find(id).first::<ExperimentRow>(conn).optional().map_err(Error::internal)?;
+    complete(conn, row.filter(|row| stage.admits(row.deleted_at.is_some())))
+}
+
+pub fn find_by_name(conn: &mut Conn, name: &str) -> Result<Option<Experiment>> {
+    let row = experiments::table
+        .filter(experiments::project_id.eq(crate::accounts::DEFAULT_PROJECT))
+        .filter(experiments::name.eq(name))
+        .first::<ExperimentRow>(conn)
+        .optional()
+        .map_err(Error::internal)?;
+    complete(conn, row)
+}
+
+fn complete(conn: &mut Conn, row: Option<ExperimentRow>) -> Result<Option<Experiment>> {
+    let Some(row) = row else { return Ok(None) };
+    let tags = tags::table
+        .filter(tags::experiment_id.eq(row.id))
+        .select((tags::key, tags::value))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(Some(row.with_tags(tags)))
+}
+
+/// The experiments of these ids, in this order.
+pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Experiment>> {
+    let mut all = Vec::with_capacity(ids.len());
+    for id in ids {
+        all.extend(find(conn, *id, Stage::All)?);
+    }
+    Ok(all)
+}
+
+/// All that are not deleted, newest first, with the number of their runs.
+pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
+    use diesel::dsl::count;
+    let counts: std::collections::HashMap<i64, i64> = runs::table
+        .filter(runs::deleted_at.is_null())
+        .group_by(runs::experiment_id)
+        .select((runs::experiment_id, count(runs::id)))
+        .load::<(i64, i64)>(conn)
+        .map_err(Error::internal)?
+        .into_iter()
+        .collect();
+    let rows: Vec<ExperimentRow> = experiments::table
+        .filter(experiments::deleted_at.is_null())
+        .order((experiments::created_at.desc(), experiments::id.desc()))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let count = counts.get(&row.id).copied().unwrap_or(0);
+            (row.with_tags(Vec::new()), count)
+        })
+        .collect())
+}
+
+pub fn rename(conn: &mut Conn, id: i64, name: &str, at: i64) -> Result<()> {
+    diesel::update(experiments::table.find(id))
+        .set((experiments::name.eq(name), experiments::updated_at.eq(at)))
+        .execute(conn)
+        .map(drop)
+        .map_err(|source| taken(source, name))
+}
+
+/// Moves the experiment and its runs into the trash (`Some`) or out of it.
+pub fn set_deleted(conn: &mut Conn, id: i64, deleted_at: Option<i64>, at: i64) -> Result<()> {
+    diesel::update(experiments::table.find(id))
+        .set((experiments::deleted_at.eq(deleted_at), experiments::updated_at.eq(at)))
+        .execute(conn)
+        .map_err(Error::internal)?;
+    diesel::update(runs::table.filter(runs::experiment_id.eq(id)))
+        .set(runs::deleted_at.eq(deleted_at))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+pub fn set_tag(conn: &mut Conn, id: i64, key: &str, value: &str) -> Result<()> {
+    diesel::insert_into(tags::table)
+        .values((tags::experiment_id.eq(id), tags::key.eq(key), tags::value.eq(value)))
+        .on_conflict((tags::experiment_id, tags::key))
+        .do_update()
+        .set(tags::value.eq(value))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Whether there was such a tag.
+pub fn delete_tag(conn: &mut Conn, id: i64, key: &str) -> Result<bool> {
+    diesel::delete(tags::table.find((id, key))).execute(conn).map(|count| count > 0).map_err(Error::internal)
+}
+
+/// Numbers of experiments and runs that are not deleted.
+pub fn counts(conn: &mut Conn) -> Result<(i64, i64)> {
+    let experiments = experiments::table
+        .filter(experiments::deleted_at.is_null())
+        .count()
+        .get_result(conn)
+        .map_err(Error::internal)?;
+    let runs = runs::table.filter(runs::deleted_at.is_null()).count().get_result(conn).map_err(Error::internal)?;
+    Ok((experiments, runs))
+}
+
+/// Names of experiments by id.
+pub fn names(conn: &mut Conn, ids: &[i64]) -> Result<std::collections::HashMap<i64, String>> {
+    #[derive(QueryableByName)]
+    struct Named {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        id: i64,
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let rows: Vec<Named> =
+        diesel::sql_query("SELECT id, name FROM experiments WHERE id IN (SELECT value FROM json_each(?))")
+            .bind::<Text, _>(super::json_ids(ids))
+            .load(conn)
+            .map_err(Error::internal)?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}

@@ -1,0 +1,23 @@
+//! Rows of tracking. Each function composes in the caller's transaction; none decides anything.
+
+pub mod experiments;
+pub mod inputs;
+pub mod logged_models;
+pub mod metrics;
+pub mod purge;
+pub mod runs;
+pub mod search;
+
+use diesel::{QueryableByName, sql_types::BigInt};
+
+/// One integer of a hand-written query.
+#[derive(QueryableByName)]
+pub struct Id {
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+}
+
+/// A set of surrogate ids as one bound value for `json_each(?)`.
+pub fn json_ids(ids: &[i64]) -> String {
+    serde_json::Value::from(ids.to_vec()).to_string()
+}

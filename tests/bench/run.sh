@@ -1,0 +1,12 @@
+#!/bin/sh
+# Measures the release binary that is built already; see main.rs for what and how. Other load on the machine shows in the
+# figures: run it alone. DRYDOCK_BENCH_DIR chooses the disk (default: a temporary folder).
+set -eu
+ROOT=$(cd "$(dirname "$0")/../.." && pwd)
+. "$ROOT/installer/lib.sh"
+prefix=bench
+cd "$ROOT"
+export DRYDOCK_TEST_BINARY="$TARGET/release/drydock"
+[ -x "$DRYDOCK_TEST_BINARY" ] || fail "$DRYDOCK_TEST_BINARY is missing: run 'make build' first."
+export DRYDOCK_BENCH_DASHBOARD="$ROOT/frontend/dist"
+exec cargo run --release --quiet -p drydock-tests --bin drydock-bench

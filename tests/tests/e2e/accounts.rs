@@ -1,0 +1,92 @@
+//! The first admin, logging in, and what protects both.
+
+use anyhow::Result;
+use drydock_tests::{Server, server::PASSWORD};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn the_first_admin_needs_the_secret_of_the_console_and_there_is_one_first() -> Result<()> {
+    let server = Server::start().await?;
+    let anyone = server.anonymous()?;
+    assert_eq!(anyone.get("/api/v1/setup").await?["needed"], true);
+
+    let wish = |secret: &str| json!({ "secret": secret, "username": "ann", "password": PASSWORD });
+    let wrong = anyone.status(Method::POST, "/api/v1/setup", Some(wish("wrong"))).await?;
+    assert!([401, 403].contains(&wrong), "a wrong secret was answered {wrong}");
+
+    let secret = server.setup_secret().await?;
+    let me = anyone.post("/api/v1/setup", wish(&secret)).await?;
+    assert_eq!((me["username"].as_str(), me["role"].as_str()), (Some("ann"), Some("admin")));
+    assert_eq!(anyone.get("/api/v1/setup").await?["needed"], false);
+    assert_eq!(anyone.status(Method::POST, "/api/v1/setup", Some(wish(&secret))).await?, 409);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_lives_from_login_to_logout() -> Result<()> {
+    let server = Server::start().await?;
+    server.admin().await?;
+    let http = Client::new();
+    let url = |path: &str| format!("{}/api/v1{path}", server.url());
+    let login = http.post(url("/login")).json(&json!({ "username": "admin", "password": PASSWORD })).send().await?;
+    assert_eq!(login.status(), 200);
+    let cookie = login.headers()["set-cookie"].to_str()?.to_owned();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+
+    let me = http.get(url("/me")).header("cookie", &cookie).send().await?;
+    assert_eq!(me.json::<Value>().await?["via"], "session");
+    assert_eq!(http.post(url("/logout")).header("cookie", &cookie).send().await?.status(), 204);
+    assert_eq!(http.get(url("/me")).header("cookie", &cookie).send().await?.status(), 401);
+    Ok(())
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_and_both_mistakes_look_alike() -> Result<()> {
+    let server = Server::start().await?;
+    server.admin().await?;
+    let anyone = server.anonymous()?;
+    let guess = |name: &str| Some(json!({ "username": name, "password": "a wrong password" }));
+    let (known, text) = anyone.send(Method::POST, "/api/v1/login", guess("admin")).await?;
+    let (unknown, other) = anyone.send(Method::POST, "/api/v1/login", guess("nobody")).await?;
+    assert_eq!((known, unknown), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED));
+    assert_eq!(text["message"], other["message"]);
+    let mut answers = vec![];
+    for _ in 0..8 {
+        answers.push(anyone.status(Method::POST, "/api/v1/login", guess("admin")).await?);
+    }
+    assert_eq!(answers.last(), Some(&429), "{answers:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn foreign_hosts_and_origins_are_refused() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let me = |name: &'static str, value: &'static str, method: Method| {
+        admin.request(method, "/api/v1/me").header(name, value).send()
+    };
+    assert_eq!(me("host", "evil.example", Method::GET).await?.status(), 421);
+    let login = admin.request(Method::POST, "/api/v1/tokens").json(&json!({ "name": "x" }));
+    assert_eq!(login.header("origin", "http://evil.example").send().await?.status(), 403);
+    let login = admin.request(Method::POST, "/api/v1/tokens").json(&json!({ "name": "x" }));
+    assert_eq!(login.header("sec-fetch-site", "cross-site").send().await?.status(), 403);
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_audit_trail() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    server.person(&admin, "erin", "engineer").await?;
+    admin.patch("/api/v1/people/erin", json!({ "role": "viewer" })).await?;
+    admin.post("/api/v1/datasets", json!({ "name": "wine" })).await?;
+    let trail = admin.list("/api/v1/audit?limit=50").await?;
+    let subjects: Vec<String> = trail.iter().map(|entry| entry.to_string()).collect();
+    for wanted in ["erin", "wine"] {
+        assert!(subjects.iter().any(|text| text.contains(wanted)), "nothing about {wanted}: {subjects:?}");
+    }
+    assert!(!subjects.iter().any(|text| text.contains(PASSWORD)), "a password is in the audit trail");
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! The real program, end to end: real Docker, real clients, a real browser.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod accounts;
+mod away;
+mod browser;
+mod jobs;
+mod kill;
+mod lifecycle;
+mod mlflow;
+mod roles;
+mod start;

@@ -1,0 +1,33 @@
+//! The unmodified mlflow client from PyPI against the MLflow face.
+
+use anyhow::Result;
+use drydock_tests::{Server, clients};
+
+#[tokio::test]
+async fn what_the_client_logs_is_what_it_reads() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let engineer = server.person(&admin, "erin", "engineer").await?;
+    clients::mlflow(&engineer, "tracking.py", &[]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn models_are_logged_registered_and_loaded() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    clients::mlflow(&admin, "models.py", &[]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn runs_and_models_survive_a_killed_server() -> Result<()> {
+    let mut server = Server::start().await?;
+    let admin = server.admin().await?;
+    clients::mlflow(&admin, "tracking.py", &[]).await?;
+    let before = admin.get("/api/v1/runs?limit=100").await?;
+    assert_eq!(before["items"].as_array().unwrap().len(), 3);
+    server.restart().await?;
+    assert_eq!(admin.get("/api/v1/runs?limit=100").await?, before);
+    Ok(())
+}
