@@ -1,1 +1,32 @@
+//! The dashboard: one page in the browser that shows what the server knows and asks it to act.
+//!
+//! It sees `drydock-wire` and the native API, nothing else of the house. All of it compiles for wasm32 only; on the host this
+//! program is empty, so that checking the workspace does not compile a browser framework.
+
+#[cfg(target_arch = "wasm32")]
+mod api;
+#[cfg(target_arch = "wasm32")]
+mod app;
+#[cfg(target_arch = "wasm32")]
+mod chart;
+#[cfg(any(target_arch = "wasm32", test))]
+mod format;
+#[cfg(target_arch = "wasm32")]
+mod live;
+#[cfg(target_arch = "wasm32")]
+mod pages;
+#[cfg(target_arch = "wasm32")]
+mod session;
+#[cfg(target_arch = "wasm32")]
+mod shell;
+#[cfg(target_arch = "wasm32")]
+mod ui;
+
+#[cfg(target_arch = "wasm32")]
+fn main() {
+    console_error_panic_hook::set_once();
+    app::mount();
+}
+
+#[cfg(not(target_arch = "wasm32"))]
 fn main() {}

@@ -1,0 +1,165 @@
+//! Calls to the native API. Every answer is a wire type or an `ApiError` that can be shown to a person as it is.
+//!
+//! Paths are relative to `/api/v1`. An answer 401 means that the session is over: the shell then shows the login page.
+
+use drydock_wire::{ErrorBody, ErrorCode};
+use js_sys::Promise;
+use leptos::prelude::window;
+use serde::{Serialize, de::DeserializeOwned};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, Headers, ProgressEvent, RequestCache, RequestInit, Response, XmlHttpRequest};
+
+const BASE: &str = "/api/v1";
+
+/// Why a call failed, in words for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiError {
+    pub code: ErrorCode,
+    pub message: String,
+    /// Empty where no server answered.
+    pub request_id: String,
+}
+
+impl ApiError {
+    fn offline() -> Self {
+        let message = "Drydock does not answer. Check that the server runs and that this computer reaches it.";
+        Self { code: ErrorCode::Unavailable, message: message.to_owned(), request_id: String::new() }
+    }
+
+    fn unreadable(detail: &str) -> Self {
+        let message =
+            format!("The server's answer could not be read ({detail}). Reload the page if Drydock was just upgraded.");
+        Self { code: ErrorCode::Internal, message, request_id: String::new() }
+    }
+}
+
+/// The status and body of an answer, whatever it is.
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+    pub request_id: String,
+}
+
+pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
+    call("GET", path, None).await
+}
+
+pub async fn post<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Result<T, ApiError> {
+    call("POST", path, Some(json(body)?)).await
+}
+
+/// A `POST` without a body.
+pub async fn post_empty<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
+    call("POST", path, None).await
+}
+
+pub async fn put<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Result<T, ApiError> {
+    call("PUT", path, Some(json(body)?)).await
+}
+
+pub async fn patch<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Result<T, ApiError> {
+    call("PATCH", path, Some(json(body)?)).await
+}
+
+pub async fn delete(path: &str) -> Result<(), ApiError> {
+    fetch("DELETE", &format!("{BASE}{path}"), None).await.and_then(good).map(drop)
+}
+
+/// The answer as text: logs, artifacts.
+pub async fn text(path: &str) -> Result<String, ApiError> {
+    Ok(good(fetch("GET", &format!("{BASE}{path}"), None).await?)?.body)
+}
+
+/// Any request to an absolute path, whatever its status: the prediction box.
+pub async fn raw(method: &str, path: &str, json_body: Option<String>) -> Result<Answer, ApiError> {
+    fetch(method, path, json_body).await
+}
+
+/// `PUT` of a file's bytes. `progress` gets the bytes sent so far and all of them.
+pub async fn upload<T: DeserializeOwned>(
+    path: &str,
+    blob: &Blob,
+    progress: impl Fn(f64, f64) + 'static,
+) -> Result<T, ApiError> {
+    let request = XmlHttpRequest::new().map_err(|_| ApiError::offline())?;
+    request.open("PUT", &format!("{BASE}{path}")).map_err(|_| ApiError::offline())?;
+    let _ = request.set_request_header("content-type", "application/octet-stream");
+    let on_progress = Closure::<dyn Fn(ProgressEvent)>::new(move |e: ProgressEvent| progress(e.loaded(), e.total()));
+    if let Ok(upload) = request.upload() {
+        upload.set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
+    }
+    let sent = request.clone();
+    let done = Promise::new(&mut |resolve, _| {
+        sent.set_onloadend(Some(&resolve));
+        if sent.send_with_opt_blob(Some(blob)).is_err() {
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    });
+    let _ = JsFuture::from(done).await;
+    drop(on_progress);
+    let status = request.status().unwrap_or(0);
+    if status == 0 {
+        return Err(ApiError::offline());
+    }
+    let body = request.response_text().ok().flatten().unwrap_or_default();
+    let request_id = request.get_response_header("x-request-id").ok().flatten().unwrap_or_default();
+    read(&good(Answer { status, body, request_id })?.body)
+}
+
+/// A part of a path or of a query, percent-encoded.
+pub fn seg(part: &str) -> String {
+    js_sys::encode_uri_component(part).into()
+}
+
+fn json<B: Serialize>(body: &B) -> Result<String, ApiError> {
+    serde_json::to_string(body).map_err(|e| ApiError::unreadable(&e.to_string()))
+}
+
+async fn call<T: DeserializeOwned>(method: &str, path: &str, body: Option<String>) -> Result<T, ApiError> {
+    read(&good(fetch(method, &format!("{BASE}{path}"), body).await?)?.body)
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, ApiError> {
+    let body = if body.is_empty() { "null" } else { body };
+    serde_json::from_str(body).map_err(|e| ApiError::unreadable(&e.to_string()))
+}
+
+fn good(answer: Answer) -> Result<Answer, ApiError> {
+    if (200..300).contains(&answer.status) {
+        return Ok(answer);
+    }
+    let error = match serde_json::from_str::<ErrorBody>(&answer.body) {
+        Ok(body) => ApiError { code: body.code, message: body.message, request_id: body.request_id },
+        Err(_) => ApiError {
+            code: if answer.status == 401 { ErrorCode::Unauthenticated } else { ErrorCode::Internal },
+            message: format!("The server answered with status {}.", answer.status),
+            request_id: answer.request_id,
+        },
+    };
+    if answer.status == 401 {
+        crate::session::ended();
+    }
+    Err(error)
+}
+
+async fn fetch(method: &str, url: &str, body: Option<String>) -> Result<Answer, ApiError> {
+    let init = RequestInit::new();
+    init.set_method(method);
+    init.set_cache(RequestCache::NoStore);
+    let headers = Headers::new().map_err(|_| ApiError::offline())?;
+    let _ = headers.set("accept", "application/json");
+    if let Some(body) = body {
+        let _ = headers.set("content-type", "application/json");
+        init.set_body(&JsValue::from_str(&body));
+    }
+    init.set_headers(&headers);
+    let answer = JsFuture::from(window().fetch_with_str_and_init(url, &init)).await.map_err(|_| ApiError::offline())?;
+    let answer: Response = answer.dyn_into().map_err(|_| ApiError::offline())?;
+    let body = match answer.text() {
+        Ok(text) => JsFuture::from(text).await.ok().and_then(|t| t.as_string()).unwrap_or_default(),
+        Err(_) => String::new(),
+    };
+    let request_id = answer.headers().get("x-request-id").ok().flatten().unwrap_or_default();
+    Ok(Answer { status: answer.status(), body, request_id })
+}

@@ -1,0 +1,156 @@
+//! The root of the page: what every part can reach, and every address there is.
+
+use crate::{
+    format, live,
+    pages::{self, login, overview, settings, setup},
+    shell,
+    ui::{
+        EmptyState, LinkButton, PageHead,
+        theme::{self, Theme},
+        toast::Toast,
+    },
+};
+use drydock_wire::accounts::Me;
+use leptos::prelude::*;
+use leptos_router::{
+    NavigateOptions,
+    components::{ParentRoute, Route, Router, Routes},
+    hooks::use_navigate,
+    path,
+};
+use std::{cell::Cell, cell::RefCell, time::Duration};
+
+/// Signals that live as long as the page. Reached with `app()` from anywhere, futures included.
+#[derive(Clone, Copy)]
+pub struct App {
+    pub me: RwSignal<Option<Me>>,
+    pub toasts: RwSignal<Vec<Toast>>,
+    pub theme: RwSignal<Theme>,
+    /// Now, in milliseconds; moves every ten seconds, for relative times.
+    pub now: RwSignal<i64>,
+    pub hints: [RwSignal<u64>; live::TOPICS.len()],
+    /// Whether the event stream is up.
+    pub connected: RwSignal<bool>,
+    pub palette_open: RwSignal<bool>,
+    pub drawer_open: RwSignal<bool>,
+}
+
+type Go = Box<dyn Fn(&str, NavigateOptions)>;
+
+thread_local! {
+    static APP: Cell<Option<App>> = const { Cell::new(None) };
+    static GO: RefCell<Option<Go>> = const { RefCell::new(None) };
+}
+
+/// The page's signals.
+pub fn app() -> App {
+    match APP.get() {
+        Some(app) => app,
+        // only reached by a part used before `mount`, which is a mistake in this crate
+        None => unreachable!("the app is not mounted"),
+    }
+}
+
+/// Goes to an address of the dashboard, as a click on a link would. Works from futures and callbacks.
+pub fn go(to: &str) {
+    navigate(to, NavigateOptions::default());
+}
+
+/// Goes there without leaving the present address in the history.
+pub fn go_instead(to: &str) {
+    navigate(to, NavigateOptions { replace: true, ..Default::default() });
+}
+
+fn navigate(to: &str, options: NavigateOptions) {
+    GO.with_borrow(|go| {
+        if let Some(go) = go {
+            go(to, options);
+        }
+    });
+}
+
+/// Draws the page.
+pub fn mount() {
+    leptos::mount::mount_to_body(Root);
+}
+
+fn now_ms() -> i64 {
+    js_sys::Date::now() as i64
+}
+
+#[component]
+fn Root() -> impl IntoView {
+    let state = App {
+        me: RwSignal::new(None),
+        toasts: RwSignal::new(vec![]),
+        theme: RwSignal::new(Theme::load()),
+        now: RwSignal::new(now_ms()),
+        hints: live::TOPICS.map(|_| RwSignal::new(0)),
+        connected: RwSignal::new(true),
+        palette_open: RwSignal::new(false),
+        drawer_open: RwSignal::new(false),
+    };
+    APP.set(Some(state));
+    set_interval(move || state.now.set(now_ms()), Duration::from_secs(10));
+    Effect::new(move |_| state.theme.get().apply());
+    theme::follow_system(state.theme);
+    if let Some(boot) = document().get_element_by_id("boot") {
+        boot.remove();
+    }
+    view! {
+        <Router>
+            <KeepNavigate/>
+            <Routes fallback=|| view! { <main id="main"><NotFound/></main> }>
+                <Route path=path!("/setup") view=setup::SetupPage/>
+                <Route path=path!("/login") view=login::LoginPage/>
+                <ParentRoute path=path!("") view=shell::Shell>
+                    <Route path=path!("") view=overview::OverviewPage/>
+                    <Route path=path!("runs") view=pages::runs::RunsPage/>
+                    <Route path=path!("runs/:id") view=pages::runs::RunPage/>
+                    <Route path=path!("compare") view=pages::runs::ComparePage/>
+                    <Route path=path!("models") view=pages::models::ModelsPage/>
+                    <Route path=path!("models/:name") view=pages::models::ModelPage/>
+                    <Route path=path!("datasets") view=pages::datasets::DatasetsPage/>
+                    <Route path=path!("datasets/:name") view=pages::datasets::DatasetPage/>
+                    <Route path=path!("jobs") view=pages::jobs::JobsPage/>
+                    <Route path=path!("jobs/new") view=pages::jobs::NewJobPage/>
+                    <Route path=path!("jobs/:id") view=pages::jobs::JobPage/>
+                    <Route path=path!("deployments") view=pages::deployments::DeploymentsPage/>
+                    <Route path=path!("deployments/:name") view=pages::deployments::DeploymentPage/>
+                    <Route path=path!("settings") view=settings::SettingsPage/>
+                    <Route path=path!("*any") view=NotFound/>
+                </ParentRoute>
+            </Routes>
+            <crate::ui::toast::Toasts/>
+        </Router>
+    }
+}
+
+/// Keeps the router's navigate function where futures can reach it.
+#[component]
+fn KeepNavigate() -> impl IntoView {
+    let navigate = use_navigate();
+    GO.set(Some(Box::new(move |to, options| navigate(to, options))));
+}
+
+#[component]
+fn NotFound() -> impl IntoView {
+    view! {
+        <section class="page">
+            <PageHead title="Page not found"/>
+            <EmptyState icon="circle-alert" title="There is nothing at this address" text="It may be old or mistyped.">
+                <LinkButton href="/">"Go to the overview"</LinkButton>
+            </EmptyState>
+        </section>
+    }
+}
+
+/// The title of the window: `text · Drydock`.
+pub fn set_title(text: &str) {
+    document().set_title(&format!("{text} · Drydock"));
+}
+
+/// How long ago `at` was; reactive, moves by itself.
+pub fn ago(at: i64) -> String {
+    format::ago(at, app().now.get())
+}

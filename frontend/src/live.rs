@@ -1,0 +1,241 @@
+//! What the page shows stays true: one event stream with hints, and remote values that are asked again on a hint.
+//!
+//! A hint never carries data. Old data stays in sight while new data is on its way, so nothing jumps.
+
+use crate::{
+    api::{self, ApiError},
+    app::app,
+};
+use drydock_wire::{
+    ErrorCode,
+    events::{Event, Topic},
+};
+use leptos::{prelude::*, task::spawn_local};
+use serde::de::DeserializeOwned;
+use std::{cell::RefCell, time::Duration};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{EventSource, MessageEvent};
+
+/// At most one request for the same thing in this time, however many hints come.
+const QUIET_MS: f64 = 250.0;
+const RECONNECT: Duration = Duration::from_secs(3);
+const RETRY: Duration = Duration::from_secs(5);
+
+pub const TOPICS: [Topic; 7] =
+    [Topic::Runs, Topic::Models, Topic::Datasets, Topic::Jobs, Topic::Deployments, Topic::Overview, Topic::Demo];
+
+struct Connection {
+    source: EventSource,
+    _message: Closure<dyn Fn(MessageEvent)>,
+    _open: Closure<dyn Fn()>,
+    _error: Closure<dyn Fn()>,
+}
+
+thread_local! {
+    static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
+}
+
+/// A number that grows whenever something of that topic changed.
+pub fn use_live(topic: Topic) -> Signal<u64> {
+    app().hints[place(topic)].into()
+}
+
+fn place(topic: Topic) -> usize {
+    match topic {
+        Topic::Runs => 0,
+        Topic::Models => 1,
+        Topic::Datasets => 2,
+        Topic::Jobs => 3,
+        Topic::Deployments => 4,
+        Topic::Overview => 5,
+        Topic::Demo => 6,
+    }
+}
+
+/// Opens the event stream, unless it is open.
+pub fn start() {
+    if CONNECTION.with_borrow(Option::is_some) {
+        return;
+    }
+    let Ok(source) = EventSource::new("/api/v1/events") else { return };
+    let message = Closure::<dyn Fn(MessageEvent)>::new(|e: MessageEvent| {
+        let event = e.data().as_string().and_then(|text| serde_json::from_str::<Event>(&text).ok());
+        if let Some(event) = event {
+            app().hints[place(event.topic)].update(|n| *n += 1);
+        }
+    });
+    let open = Closure::<dyn Fn()>::new(|| {
+        // what changed while the stream was away is unknown: ask for everything in sight again
+        if !app().connected.get_untracked() {
+            app().connected.set(true);
+            app().hints.iter().for_each(|hint| hint.update(|n| *n += 1));
+        }
+    });
+    let error = Closure::<dyn Fn()>::new(|| {
+        app().connected.set(false);
+        let closed =
+            CONNECTION.with_borrow(|c| c.as_ref().is_some_and(|c| c.source.ready_state() == EventSource::CLOSED));
+        if closed {
+            set_timeout(reconnect, RECONNECT);
+        }
+    });
+    for name in ["message", "change", "hint"] {
+        let _ = source.add_event_listener_with_callback(name, message.as_ref().unchecked_ref());
+    }
+    source.set_onopen(Some(open.as_ref().unchecked_ref()));
+    source.set_onerror(Some(error.as_ref().unchecked_ref()));
+    CONNECTION.set(Some(Connection { source, _message: message, _open: open, _error: error }));
+}
+
+/// Closes the event stream.
+pub fn stop() {
+    if let Some(connection) = CONNECTION.take() {
+        connection.source.close();
+    }
+}
+
+/// The browser gave up on the stream: find out whether the session still stands, then open it again.
+fn reconnect() {
+    stop();
+    spawn_local(async {
+        match api::get::<drydock_wire::accounts::Me>("/me").await {
+            Ok(_) => start(),
+            Err(e) if e.code == ErrorCode::Unauthenticated => {}
+            Err(_) => set_timeout(reconnect, RECONNECT),
+        }
+    });
+}
+
+/// Something the server has: absent until it first came, then kept until something newer comes.
+pub struct Remote<T: Send + Sync + 'static> {
+    pub data: RwSignal<Option<T>>,
+    /// The last request failed so; older data may still be there.
+    pub error: RwSignal<Option<ApiError>>,
+    pub loading: RwSignal<bool>,
+    nudge: RwSignal<u64>,
+}
+
+impl<T: Send + Sync + 'static> Clone for Remote<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T: Send + Sync + 'static> Copy for Remote<T> {}
+
+impl<T: Clone + Send + Sync + 'static> Remote<T> {
+    /// Asks again; what is shown stays until the answer comes.
+    pub fn refetch(&self) {
+        let _ = self.nudge.try_update(|n| *n += 1);
+    }
+
+    /// Asks again every so often, for values that change without a hint.
+    pub fn every(self, period: Duration) -> Self {
+        if let Ok(handle) = set_interval_with_handle(move || self.refetch(), period) {
+            on_cleanup(move || handle.clear());
+        }
+        self
+    }
+}
+
+#[derive(Default)]
+struct Flight {
+    generation: u64,
+    path: String,
+    started_at: f64,
+    flying: bool,
+    again: bool,
+}
+
+/// `GET`s `path()` now, whenever it changes, and on each hint of `topics`. `None`: nothing to ask for yet.
+/// Another query keeps the old data in sight; another thing (the part before `?`) does not.
+pub fn remote<T>(path: impl Fn() -> Option<String> + Send + Sync + 'static, topics: &[Topic]) -> Remote<T>
+where
+    T: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static,
+{
+    let it = Remote {
+        data: RwSignal::new(None),
+        error: RwSignal::new(None),
+        loading: RwSignal::new(true),
+        nudge: RwSignal::new(0),
+    };
+    let live: Vec<_> = topics.iter().map(|topic| use_live(*topic)).collect();
+    let flight = StoredValue::new(Flight::default());
+    Effect::new(move |_| {
+        it.nudge.track();
+        live.iter().for_each(Track::track);
+        if let Some(path) = path() {
+            ask(it, flight, path);
+        }
+    });
+    it
+}
+
+fn ask<T>(it: Remote<T>, flight: StoredValue<Flight>, path: String)
+where
+    T: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static,
+{
+    let now = js_sys::Date::now();
+    let generation = flight.try_update_value(|f| {
+        if f.path == path && f.flying {
+            f.again = true;
+            return None;
+        }
+        if f.path == path && now - f.started_at < QUIET_MS {
+            f.flying = true;
+            f.again = true;
+            return Some((f.generation, true));
+        }
+        if f.path.split('?').next() != path.split('?').next() && !f.path.is_empty() {
+            it.data.set(None);
+            it.error.set(None);
+        }
+        f.generation += 1;
+        f.path.clone_from(&path);
+        f.started_at = now;
+        f.flying = true;
+        f.again = false;
+        Some((f.generation, false))
+    });
+    let Some(Some((generation, wait))) = generation else { return };
+    if wait {
+        set_timeout(move || landed(it, flight, generation), Duration::from_millis(QUIET_MS as u64));
+        return;
+    }
+    it.loading.set(true);
+    spawn_local(async move {
+        let answer = api::get::<T>(&path).await;
+        if flight.try_with_value(|f| f.generation) != Some(generation) {
+            return;
+        }
+        match answer {
+            Ok(value) => {
+                if it.data.try_with_untracked(|old| old.as_ref() != Some(&value)) == Some(true) {
+                    let _ = it.data.try_set(Some(value));
+                }
+                let _ = it.error.try_set(None);
+            }
+            Err(error) => {
+                if error.code.retryable() {
+                    set_timeout(move || it.refetch(), RETRY);
+                }
+                let _ = it.error.try_set(Some(error));
+            }
+        }
+        let _ = it.loading.try_set(false);
+        landed(it, flight, generation);
+    });
+}
+
+/// The request is over, or the quiet time is: ask again if a hint came meanwhile.
+fn landed<T: Clone + Send + Sync + 'static>(it: Remote<T>, flight: StoredValue<Flight>, generation: u64) {
+    let again = flight.try_update_value(|f| {
+        if f.generation != generation {
+            return false;
+        }
+        f.flying = false;
+        std::mem::take(&mut f.again)
+    });
+    if again == Some(true) {
+        it.refetch();
+    }
+}

@@ -1,0 +1,102 @@
+//! How much a deployment is asked, how fast it answers, how often it fails.
+
+use crate::{
+    chart::{Axis, LineChart, Series, Settings},
+    format,
+    ui::{Card, EmptyState},
+};
+use drydock_wire::serving::{DeploymentDetail, TrafficMinute};
+use leptos::prelude::*;
+use std::sync::Arc;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// `0.84 ms`, `12 ms`, `1.4 s`.
+pub fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.2} ms"),
+        ms if ms < 1000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.2} s", ms / 1000.0),
+    }
+}
+
+/// The last hour in six figures.
+#[component]
+pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
+    let figure = |label: &'static str, value: Signal<String>, note: Signal<String>| {
+        view! { <div class="card stat"><span>{label}</span><b>{move || value.get()}</b><small class="dim">{move || note.get()}</small></div> }
+    };
+    let traffic = move || deployment.with(|d| d.summary.traffic.clone());
+    let ms = |v: Option<f64>| v.map_or("–".to_owned(), milliseconds);
+    let empty = Signal::stored(String::new());
+    let all = Signal::derive(move || deployment.with(|d| format!("{} in all", format::number(d.total_requests))));
+    let all_errors = Signal::derive(move || deployment.with(|d| format!("{} in all", format::number(d.total_errors))));
+    view! {
+        <div class="stats">
+            {figure("Requests, last hour", Signal::derive(move || format::number(traffic().requests)), all)}
+            {figure("Errors, last hour", Signal::derive(move || format::number(traffic().errors)), all_errors)}
+            {figure("Median (p50)", Signal::derive(move || ms(traffic().p50_ms)), empty)}
+            {figure("95 % within (p95)", Signal::derive(move || ms(traffic().p95_ms)), empty)}
+            {figure("99 % within (p99)", Signal::derive(move || ms(traffic().p99_ms)), empty)}
+        </div>
+    }
+}
+
+/// The minutes with requests, and zeros between them: a silent minute is a fact, not a gap.
+fn filled(minutes: &[TrafficMinute]) -> Vec<(i64, Option<TrafficMinute>)> {
+    let (Some(first), Some(last)) = (minutes.first(), minutes.last()) else { return vec![] };
+    let count = ((last.at - first.at) / MINUTE_MS).clamp(0, 120);
+    let find = |at: i64| minutes.iter().find(|m| m.at == at).cloned();
+    (0..=count).map(|i| first.at + i * MINUTE_MS).map(|at| (at, find(at))).collect()
+}
+
+fn series(minutes: &[TrafficMinute], lines: &[(&str, usize, fn(Option<&TrafficMinute>) -> f64)]) -> Arc<Vec<Series>> {
+    let points = filled(minutes);
+    let at: Vec<f64> = points.iter().map(|p| p.0 as f64).collect();
+    let line = |(label, colour, value): &(&str, usize, fn(Option<&TrafficMinute>) -> f64)| Series {
+        label: (*label).to_owned(),
+        steps: (0..points.len()).map(|i| i as f64).collect(),
+        at: at.clone(),
+        values: points.iter().map(|(_, m)| value(m.as_ref())).collect(),
+        colour: *colour,
+    };
+    Arc::new(lines.iter().map(line).collect())
+}
+
+#[component]
+pub fn Charts(deployment: Signal<DeploymentDetail>) -> impl IntoView {
+    let settings = Settings::new("clock");
+    let minutes = Memo::new(move |_| deployment.with(|d| d.minutes.clone()));
+    let counts = Signal::derive(move || {
+        minutes.with(|m| {
+            series(
+                m,
+                &[
+                    ("requests", 0, |m| m.map_or(0.0, |m| m.requests as f64)),
+                    ("errors", 2, |m| m.map_or(0.0, |m| m.errors as f64)),
+                ],
+            )
+        })
+    });
+    let times = Signal::derive(move || {
+        minutes.with(|m| {
+            series(
+                m,
+                &[
+                    ("p50 (ms)", 1, |m| m.map_or(f64::NAN, |m| m.p50_ms)),
+                    ("p95 (ms)", 4, |m| m.map_or(f64::NAN, |m| m.p95_ms)),
+                ],
+            )
+        })
+    });
+    view! {
+        <Show when=move || minutes.with(|m| !m.is_empty()) fallback=|| view! {
+            <Card title="Traffic"><EmptyState icon="activity" title="No requests in the last hour" text="Try a prediction; each minute with requests becomes a point here."/></Card>
+        }>
+            <div class="charts">
+                <Card title="Requests per minute"><LineChart title="Requests per minute" series=counts settings axis=Axis::Clock/></Card>
+                <Card title="Time to answer"><LineChart title="Time to answer, in milliseconds" series=times settings axis=Axis::Clock/></Card>
+            </div>
+        </Show>
+    }
+}

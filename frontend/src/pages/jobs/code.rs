@@ -1,0 +1,138 @@
+//! Parts of the job form: the command's words, environment rows, the choice of datasets.
+
+use crate::{live::remote, pages::parts::Listing, ui::Icon};
+use drydock_wire::{datasets::DatasetSummary, events::Topic, jobs::DatasetRef};
+use leptos::prelude::*;
+use std::collections::BTreeMap;
+
+type Pair = (RwSignal<String>, RwSignal<String>);
+
+/// Splits as a shell would: spaces part words; quotes and backslashes keep them together. Nothing is expanded.
+pub fn split_words(text: &str) -> Result<Vec<String>, &'static str> {
+    let (mut words, mut word, mut quote) = (vec![], None::<String>, None::<char>);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some('\''), c) => word.get_or_insert_default().push(c),
+            (_, '\\') => {
+                word.get_or_insert_default().push(chars.next().ok_or("A backslash at the end stands for nothing.")?)
+            }
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err("A quote is opened and not closed.");
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// The other way: quotes where they are needed.
+pub fn join_words(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    let one = |w: &String| {
+        if !w.is_empty() && w.chars().all(plain) { w.clone() } else { format!("'{}'", w.replace('\'', r"'\''")) }
+    };
+    words.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn check_key(key: &str) -> Result<(), &'static str> {
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let good = key.starts_with(letter) && key.chars().all(|c| letter(c) || c.is_ascii_digit());
+    good.then_some(()).ok_or("Letters, digits and underscores; no digit at the start.")
+}
+
+/// The rows as a map; rows without a name are left out.
+pub fn read_pairs(pairs: &[Pair]) -> Result<BTreeMap<String, String>, &'static str> {
+    let filled = pairs
+        .iter()
+        .map(|(k, v)| (k.get().trim().to_owned(), v.get()))
+        .filter(|(k, v)| !(k.is_empty() && v.is_empty()));
+    filled.map(|(k, v)| check_key(&k).map(|()| (k, v))).collect()
+}
+
+/// Rows of names and values for the environment.
+#[component]
+pub fn Pairs(pairs: RwSignal<Vec<Pair>>, tried: RwSignal<bool>) -> impl IntoView {
+    let owner = StoredValue::new(Owner::current().unwrap_or_default());
+    let add = move |_| {
+        owner.with_value(|o| {
+            o.with(|| pairs.update(|p| p.push((RwSignal::new(String::new()), RwSignal::new(String::new())))))
+        });
+    };
+    let error = move || if tried.get() { read_pairs(&pairs.get()).err() } else { None };
+    view! {
+        <div class="field" class:invalid=move || error().is_some()>
+            <span class="label">"Environment"</span>
+            <ul class="env">
+                {move || pairs.get().into_iter().enumerate().map(|(i, (key, value))| view! {
+                    <li>
+                        <input class="mono" aria-label="Name of the variable" placeholder="NAME" bind:value=key spellcheck="false" autocapitalize="off"/>
+                        <span class="dim">"="</span>
+                        <input class="mono" aria-label="Value of the variable" placeholder="value" bind:value=value spellcheck="false" autocapitalize="off"/>
+                        <button type="button" class="icon-btn" aria-label="Remove this variable" on:click=move |_| pairs.update(|p| { p.remove(i); })><Icon name="x"/></button>
+                    </li>
+                }).collect_view()}
+            </ul>
+            <button type="button" class="btn small" on:click=add><Icon name="plus"/>"Add a variable"</button>
+            <p class="note">{move || error().unwrap_or("Not for secrets: anyone who may see jobs sees these.")}</p>
+        </div>
+    }
+}
+
+/// Datasets that the job reads, each at a version.
+#[component]
+pub fn DataPicker(chosen: RwSignal<Vec<DatasetRef>>) -> impl IntoView {
+    let all = remote::<Listing<DatasetSummary>>(|| Some("/datasets".to_owned()), &[Topic::Datasets]);
+    let known = move || all.data.with(|l| l.as_ref().map(|l| l.items().to_vec()).unwrap_or_default());
+    let left = move || {
+        let taken = chosen.get();
+        known()
+            .into_iter()
+            .filter(|d| d.latest.is_some() && !taken.iter().any(|t| t.name == d.name))
+            .collect::<Vec<_>>()
+    };
+    let versions =
+        move |name: &str| known().into_iter().find(|d| d.name == name).and_then(|d| d.latest).map_or(0, |v| v.version);
+    let set_version = move |name: &str, text: &str| {
+        chosen.update(|c| c.iter_mut().filter(|d| d.name == name).for_each(|d| d.version = text.parse().ok()));
+    };
+    let row = move |d: DatasetRef| {
+        let (name, other, gone) = (d.name.clone(), d.name.clone(), d.name.clone());
+        let latest = move || versions(&other);
+        view! {
+            <li>
+                <Icon name="database"/><span class="mono">{d.name.clone()}</span>
+                <select aria-label=format!("Version of {}", d.name) on:change:target=move |e| set_version(&name, &e.target().value())>
+                    <option value="" selected=d.version.is_none()>"latest"</option>
+                    {move || (1..=latest()).rev().map(|v| view! { <option value=v.to_string() selected=d.version == Some(v)>"version "{v}</option> }).collect_view()}
+                </select>
+                <code class="dim">"/data/"{d.name.clone()}</code>
+                <button type="button" class="icon-btn" aria-label=format!("Take out {}", d.name)
+                    on:click=move |_| chosen.update(|c| c.retain(|d| d.name != gone))><Icon name="x"/></button>
+            </li>
+        }
+    };
+    view! {
+        <div class="field">
+            <label for="data">"Datasets"</label>
+            <ul class="uploads">{move || chosen.get().into_iter().map(row).collect_view()}</ul>
+            <select id="data" disabled=move || left().is_empty() prop:value=""
+                on:change:target=move |e| {
+                    let name = e.target().value();
+                    if !name.is_empty() { chosen.update(|c| c.push(DatasetRef { name, version: None })) }
+                }>
+                <option value="">{move || if left().is_empty() { "No other dataset has a version" } else { "Add a dataset…" }}</option>
+                {move || left().into_iter().map(|d| view! { <option value=d.name.clone()>{d.name.clone()}</option> }).collect_view()}
+            </select>
+            <p class="note">"Mounted read-only at /data/NAME; the job keeps the version it starts with."</p>
+        </div>
+    }
+}

@@ -1,0 +1,12 @@
+//! One module per area of the dashboard. A page asks the API for what it shows and shows it with parts of `ui`.
+
+pub mod datasets;
+pub mod deployments;
+pub mod jobs;
+pub mod login;
+pub mod models;
+pub mod overview;
+pub mod parts;
+pub mod runs;
+pub mod settings;
+pub mod setup;

@@ -1,0 +1,40 @@
+//! Settings: one's own account, tokens and sessions; for admins also people and the audit trail.
+
+mod account;
+mod audit;
+mod people;
+mod tokens;
+
+use crate::{
+    session::{may, use_me},
+    ui::{PageHead, Tabs, url::param},
+};
+use drydock_wire::accounts::Role;
+use leptos::prelude::*;
+
+#[component]
+pub fn SettingsPage() -> impl IntoView {
+    let tab = param("tab", "account");
+    let admin = untrack(|| may(Role::Admin));
+    let mut tabs =
+        vec![("account", "Account".to_owned()), ("tokens", "API tokens".into()), ("sessions", "Sessions".into())];
+    if admin {
+        tabs.extend([("people", "People".into()), ("audit", "Audit trail".into())]);
+    }
+    let sub = || use_me().map(|me| format!("Signed in as {}, {}", me.username, me.role.as_str()));
+    view! {
+        <section class="page">
+            <PageHead title="Settings" sub=sub/>
+            <Tabs param=tab label="Settings" tabs/>
+            <div role="tabpanel" class="stack" aria-label="Settings">
+                {move || match tab.get().as_str() {
+                    "tokens" => view! { <tokens::Tokens/> }.into_any(),
+                    "sessions" => view! { <account::Sessions/> }.into_any(),
+                    "people" if admin => view! { <people::People/> }.into_any(),
+                    "audit" if admin => view! { <audit::Audit/> }.into_any(),
+                    _ => view! { <account::Account/> }.into_any(),
+                }}
+            </div>
+        </section>
+    }
+}

@@ -1,0 +1,130 @@
+//! The way around: sidebar, on narrow screens a bottom bar and a drawer with the same links.
+
+use super::use_overview;
+use crate::{app::app, format, ui::Icon};
+use drydock_wire::overview::{Counts, Overview};
+use leptos::{html, prelude::*};
+use leptos_router::components::A;
+
+type Count = fn(&Counts) -> u64;
+
+/// Address, icon, words, and the count beside them.
+pub const AREAS: [(&str, &str, &str, Option<Count>); 6] = [
+    ("/", "layout-dashboard", "Overview", None),
+    ("/datasets", "database", "Datasets", Some(|c| c.datasets)),
+    ("/jobs", "container", "Jobs", Some(|c| c.jobs_running + c.jobs_queued)),
+    ("/runs", "activity", "Runs", Some(|c| c.runs)),
+    ("/models", "box", "Models", Some(|c| c.models)),
+    ("/deployments", "rocket", "Deployments", Some(|c| c.deployments)),
+];
+
+#[component]
+pub fn Sidebar() -> impl IntoView {
+    view! { <aside class="sidebar"><Brand/><Links label="Main"/><BoxState/></aside> }
+}
+
+#[component]
+fn Brand() -> impl IntoView {
+    let host = move || use_overview().data.with(|o| o.as_ref().map(|o| o.box_info.hostname.clone()));
+    view! {
+        <div class="brand"><a href="/" aria-label="Drydock, overview"><span class="mark" aria-hidden="true"></span>"Drydock"</a>
+            <span class="host mono" title="This box">{host}</span></div>
+    }
+}
+
+#[component]
+fn Links(label: &'static str) -> impl IntoView {
+    let counts = Memo::new(move |_| use_overview().data.with(|o| o.as_ref().map(|o| o.counts.clone())));
+    let link = move |(href, icon, text, count): (&'static str, &'static str, &'static str, Option<Count>)| {
+        let number = move || {
+            let count = count?;
+            counts.with(|c| c.as_ref().map(count)).filter(|n| *n > 0).map(format::number)
+        };
+        view! { <li><A href=href exact=href == "/"><Icon name=icon/><span>{text}</span><span class="count num">{number}</span></A></li> }
+    };
+    view! {
+        <nav aria-label=label>
+            <ul>{AREAS[..1].iter().copied().map(link).collect_view()}</ul>
+            <h2>"Build"</h2>
+            <ul>{AREAS[1..5].iter().copied().map(link).collect_view()}</ul>
+            <h2>"Serve"</h2>
+            <ul>{AREAS[5..].iter().copied().map(link).collect_view()}</ul>
+            <h2>"Manage"</h2>
+            <ul>{link(("/settings", "settings", "Settings", None))}</ul>
+        </nav>
+    }
+}
+
+/// The fullest resource of the box, small, always in sight.
+#[component]
+fn BoxState() -> impl IntoView {
+    let overview = use_overview();
+    let line = move |label: &'static str, share: fn(&Overview) -> f64| {
+        let value = move || overview.data.with(|o| o.as_ref().map(share).unwrap_or_default());
+        let level = move || match value() {
+            s if s >= 0.95 => "bar bad",
+            s if s >= 0.85 => "bar warn",
+            _ => "bar",
+        };
+        view! {
+            <div><span>{label}</span>
+                <div class=level aria-hidden="true"><i style:width=move || format!("{:.1}%", value().clamp(0.0, 1.0) * 100.0)></i></div>
+                <b>{move || format!("{:.0} %", value() * 100.0)}</b></div>
+        }
+    };
+    let version = move || overview.data.with(|o| o.as_ref().map(|o| format!("Drydock {}", o.version)));
+    view! {
+        <div class="box-state">
+            {line("CPU", |o| f64::from(o.box_info.cpu_percent) / 100.0)}
+            {line("Memory", memory_share)}
+            {line("Disk", disk_share)}
+            <p class="dim">{version}</p>
+        </div>
+    }
+}
+
+/// Part of the memory in use, 0 to 1.
+pub fn memory_share(o: &Overview) -> f64 {
+    o.box_info.memory_used_bytes as f64 / (o.box_info.memory_total_bytes as f64).max(1.0)
+}
+
+/// Part of the data directory's disk in use, 0 to 1.
+pub fn disk_share(o: &Overview) -> f64 {
+    1.0 - o.box_info.disk_free_bytes as f64 / (o.box_info.disk_total_bytes as f64).max(1.0)
+}
+
+/// For thumbs: the four areas of daily use, and the rest behind "Menu".
+#[component]
+pub fn BottomBar() -> impl IntoView {
+    let areas = [AREAS[0], AREAS[2], AREAS[3], AREAS[5]];
+    view! {
+        <nav class="bottom" aria-label="Quick">
+            {areas.map(|(href, icon, text, _)| view! {
+                <A href=href exact=href == "/"><Icon name=icon/><span>{if text == "Deployments" { "Serving" } else { text }}</span></A>
+            }).collect_view()}
+            <button type="button" aria-haspopup="dialog" on:click=move |_| app().drawer_open.set(true)><Icon name="menu"/><span>"Menu"</span></button>
+        </nav>
+    }
+}
+
+#[component]
+pub fn Drawer() -> impl IntoView {
+    let open = app().drawer_open;
+    let node = NodeRef::<html::Dialog>::new();
+    Effect::new(move |_| {
+        let Some(dialog) = node.get() else { return };
+        match (open.get(), dialog.open()) {
+            (true, false) => drop(dialog.show_modal()),
+            (false, true) => dialog.close(),
+            _ => {}
+        }
+    });
+    view! {
+        <dialog class="drawer" aria-label="Menu" node_ref=node on:close=move |_| open.set(false)
+            on:mousedown=move |e| if e.target() == e.current_target() { open.set(false) }>
+            <Show when=move || open.get()>
+                <div class="sidebar in-drawer" on:click=move |_| open.set(false)><Brand/><Links label="All areas"/><BoxState/></div>
+            </Show>
+        </dialog>
+    }
+}

@@ -1,0 +1,206 @@
+//! Ctrl-K: every page, everything the role may do, and everything that has a name.
+
+use super::{nav::AREAS, topbar};
+use crate::{
+    api,
+    app::{app, go},
+    pages::overview::run_sample,
+    session::may,
+    ui::{Icon, theme::Theme},
+};
+use drydock_wire::{
+    accounts::Role, datasets::DatasetSummary, jobs::JobSummary, registry::ModelSummary, serving::DeploymentSummary,
+    tracking::RunSummary,
+};
+use leptos::{ev, html, prelude::*, task::spawn_local};
+use serde::de::DeserializeOwned;
+
+const SHOWN: usize = 60;
+
+#[derive(Clone, PartialEq)]
+enum Deed {
+    Go(String),
+    Theme(Theme),
+    Sample,
+    Shortcuts,
+    LogOut,
+}
+
+#[derive(Clone, PartialEq)]
+struct Entry {
+    icon: &'static str,
+    label: String,
+    /// What kind of thing it is, at the right.
+    kind: &'static str,
+    deed: Deed,
+}
+
+impl Entry {
+    fn go(icon: &'static str, label: impl Into<String>, kind: &'static str, to: String) -> Self {
+        Self { icon, label: label.into(), kind, deed: Deed::Go(to) }
+    }
+
+    fn act(icon: &'static str, label: &str, deed: Deed) -> Self {
+        Self { icon, label: label.into(), kind: "Action", deed }
+    }
+
+    /// All words of the search, in any order.
+    fn matches(&self, words: &[String]) -> bool {
+        let text = format!("{} {}", self.label, self.kind).to_lowercase();
+        words.iter().all(|word| text.contains(word.as_str()))
+    }
+
+    fn run(self) {
+        app().palette_open.set(false);
+        match self.deed {
+            Deed::Go(to) => go(&to),
+            Deed::Theme(theme) => app().theme.set(theme),
+            Deed::Sample => {
+                go("/");
+                run_sample();
+            }
+            Deed::Shortcuts => super::keys::show_shortcuts(),
+            Deed::LogOut => topbar::log_out(),
+        }
+    }
+}
+
+/// Pages and actions for the present role.
+fn fixed() -> Vec<Entry> {
+    let mut list: Vec<Entry> =
+        AREAS.iter().map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
+    list.push(Entry::go("settings", "Settings", "Page", "/settings".into()));
+    list.push(Entry::go("key-round", "API tokens", "Page", "/settings?tab=tokens".into()));
+    if may(Role::Admin) {
+        list.push(Entry::go("users", "People", "Page", "/settings?tab=people".into()));
+        list.push(Entry::go("scroll-text", "Audit trail", "Page", "/settings?tab=audit".into()));
+    }
+    if may(Role::Engineer) {
+        list.push(Entry::go("plus", "New job", "Action", "/jobs/new".into()));
+        list.push(Entry::act("play", "Run the sample", Deed::Sample));
+    }
+    for theme in [Theme::Light, Theme::Dark, Theme::System] {
+        let label = format!("Use the {}", theme.label().to_lowercase());
+        list.push(Entry::act(theme.icon(), &label, Deed::Theme(theme)));
+    }
+    list.push(Entry::act("command", "Keyboard shortcuts", Deed::Shortcuts));
+    list.push(Entry::act("log-out", "Log out", Deed::LogOut));
+    list
+}
+
+/// Adds the things of one kind, as soon as the server names them.
+fn add<T: DeserializeOwned + 'static>(named: RwSignal<Vec<Entry>>, path: &'static str, entry: fn(T) -> Entry) {
+    spawn_local(async move {
+        // some lists come as a page, some whole
+        let items = match api::get::<serde_json::Value>(path).await {
+            Ok(serde_json::Value::Object(mut page)) => page.remove("items").unwrap_or_default(),
+            Ok(list) => list,
+            Err(_) => return,
+        };
+        if let Ok(items) = serde_json::from_value::<Vec<T>>(items) {
+            let _ = named.try_update(|n| n.extend(items.into_iter().map(entry)));
+        }
+    });
+}
+
+fn fetch_named(named: RwSignal<Vec<Entry>>) {
+    named.set(vec![]);
+    add::<ModelSummary>(named, "/models?limit=200", |m| {
+        Entry::go("box", m.name.as_str(), "Model", format!("/models/{}", api::seg(&m.name)))
+    });
+    add::<DatasetSummary>(named, "/datasets?limit=200", |d| {
+        Entry::go("database", d.name.as_str(), "Dataset", format!("/datasets/{}", api::seg(&d.name)))
+    });
+    add::<DeploymentSummary>(named, "/deployments?limit=200", |d| {
+        Entry::go("rocket", d.name.as_str(), "Deployment", format!("/deployments/{}", api::seg(&d.name)))
+    });
+    add::<JobSummary>(named, "/jobs?limit=100", |j| Entry::go("container", j.name, "Job", format!("/jobs/{}", j.id)));
+    add::<RunSummary>(named, "/runs?limit=100", |r| Entry::go("activity", r.name, "Run", format!("/runs/{}", r.id)));
+}
+
+#[component]
+pub fn Palette() -> impl IntoView {
+    let open = app().palette_open;
+    let node = NodeRef::<html::Dialog>::new();
+    let named = RwSignal::new(Vec::<Entry>::new());
+    Effect::new(move |_| {
+        let Some(dialog) = node.get() else { return };
+        match (open.get(), dialog.open()) {
+            (true, false) => {
+                let _ = dialog.show_modal();
+                fetch_named(named);
+            }
+            (false, true) => dialog.close(),
+            _ => {}
+        }
+    });
+    view! {
+        <dialog class="palette" aria-label="Search or jump to" node_ref=node on:close=move |_| open.set(false)
+            on:mousedown=move |e| if e.target() == e.current_target() { open.set(false) }>
+            <Show when=move || open.get()><Search named/></Show>
+        </dialog>
+    }
+}
+
+#[component]
+fn Search(named: RwSignal<Vec<Entry>>) -> impl IntoView {
+    let query = RwSignal::new(String::new());
+    let chosen = RwSignal::new(0usize);
+    let input = NodeRef::<html::Input>::new();
+    input.on_load(|input| drop(input.focus()));
+    let found = Memo::new(move |_| {
+        let words: Vec<String> = query.get().to_lowercase().split_whitespace().map(str::to_owned).collect();
+        let mut list = fixed();
+        // without a search the named things would only be noise below the pages
+        if !words.is_empty() {
+            list.extend(named.get());
+        }
+        list.retain(|entry| entry.matches(&words));
+        if let Some(first) = words.first() {
+            list.sort_by_key(|entry| !entry.label.to_lowercase().starts_with(first.as_str()));
+        }
+        list.truncate(SHOWN);
+        list
+    });
+    let on_key = move |e: ev::KeyboardEvent| {
+        let count = found.with_untracked(Vec::len).max(1);
+        match e.key().as_str() {
+            "ArrowDown" => chosen.update(|c| *c = (*c + 1) % count),
+            "ArrowUp" => chosen.update(|c| *c = (*c + count - 1) % count),
+            "Enter" => {
+                if let Some(entry) = found.with_untracked(|f| f.get(chosen.get_untracked()).cloned()) {
+                    entry.run();
+                }
+            }
+            _ => return,
+        }
+        e.prevent_default();
+        let at = format!("palette-{}", chosen.get_untracked());
+        request_animation_frame(move || {
+            if let Some(option) = document().get_element_by_id(&at) {
+                option.scroll_into_view_with_bool(false);
+            }
+        });
+    };
+    let option = move |(i, entry): (usize, Entry)| {
+        let run = entry.clone();
+        view! {
+            <li id=format!("palette-{i}") role="option" aria-selected=move || (chosen.get() == i).to_string()
+                on:mousemove=move |_| if chosen.get_untracked() != i { chosen.set(i) }
+                on:click=move |_| run.clone().run()>
+                <Icon name=entry.icon/><span>{entry.label}</span><span class="dim">{entry.kind}</span>
+            </li>
+        }
+    };
+    view! {
+        <div class="palette-search"><Icon name="search"/>
+            <input node_ref=input type="text" role="combobox" aria-label="Search or jump to" aria-expanded="true" aria-controls="palette-list"
+                aria-activedescendant=move || format!("palette-{}", chosen.get()) aria-autocomplete="list" autocomplete="off" spellcheck="false"
+                placeholder="Pages, actions, runs, models, datasets, deployments…"
+                on:input:target=move |e| { query.set(e.target().value()); chosen.set(0) } on:keydown=on_key/>
+            <kbd>"Esc"</kbd>
+        </div>
+        <ul id="palette-list" role="listbox" aria-label="Results">{move || found.get().into_iter().enumerate().map(option).collect_view()}</ul>
+        <Show when=move || found.with(Vec::is_empty)><p class="palette-none dim" role="status">"Nothing has that name."</p></Show>
+    }
+}

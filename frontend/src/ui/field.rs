@@ -1,0 +1,91 @@
+//! Fields of forms: a label, the control, and a note that turns into what is wrong.
+
+use leptos::prelude::*;
+
+/// A rule about a value, as `drydock_wire::validate` has them.
+pub type Check = fn(&str) -> Result<(), &'static str>;
+
+/// A line of text. What is wrong shows once the field was left or `tried` (a submit) is set.
+#[component]
+pub fn Field(
+    id: &'static str,
+    #[prop(into)] label: String,
+    value: RwSignal<String>,
+    #[prop(optional, into)] hint: String,
+    #[prop(optional)] check: Option<Check>,
+    #[prop(optional, into)] tried: Option<Signal<bool>>,
+    /// What the server said about this field.
+    #[prop(optional, into)]
+    refused: Option<Signal<Option<String>>>,
+    #[prop(default = "text")] kind: &'static str,
+    #[prop(default = "off")] autocomplete: &'static str,
+    #[prop(optional, into)] placeholder: String,
+    #[prop(optional)] mono: bool,
+    #[prop(optional)] autofocus: bool,
+    #[prop(optional)] disabled: bool,
+) -> impl IntoView {
+    let left = RwSignal::new(false);
+    let error = Memo::new(move |_| {
+        let shown = left.get() || tried.is_some_and(|t| t.get());
+        let own = check.filter(|_| shown).and_then(|check| value.with(|v| check(v).err()));
+        own.map(str::to_owned).or_else(|| refused.and_then(|r| r.get()))
+    });
+    view! {
+        <div class="field" class:invalid=move || error.with(Option::is_some)>
+            <label for=id>{label}</label>
+            <input id=id name=id type=kind class:mono=mono bind:value=value autocomplete=autocomplete placeholder=placeholder
+                autofocus=autofocus disabled=disabled spellcheck="false" autocapitalize="off"
+                on:blur=move |_| if !value.with_untracked(String::is_empty) { left.set(true) }
+                aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=format!("{id}-note")/>
+            <p id=format!("{id}-note") class="note" aria-live="polite">{move || error.get().unwrap_or_else(|| hint.clone())}</p>
+        </div>
+    }
+}
+
+/// Several lines.
+#[component]
+pub fn TextArea(
+    id: &'static str,
+    #[prop(into)] label: String,
+    value: RwSignal<String>,
+    #[prop(optional, into)] hint: String,
+    #[prop(optional, into)] refused: Option<Signal<Option<String>>>,
+    #[prop(default = 6)] rows: u32,
+    #[prop(optional)] mono: bool,
+) -> impl IntoView {
+    let error = move || refused.and_then(|r| r.get());
+    view! {
+        <div class="field" class:invalid=move || error().is_some()>
+            <label for=id>{label}</label>
+            <textarea id=id name=id rows=rows class:mono=mono bind:value=value spellcheck="false" autocapitalize="off"
+                aria-invalid=move || error().is_some().then_some("true") aria-describedby=format!("{id}-note")></textarea>
+            <p id=format!("{id}-note") class="note" aria-live="polite">{move || error().unwrap_or_else(|| hint.clone())}</p>
+        </div>
+    }
+}
+
+/// One of several: pairs of value and text; reactive, since they usually come from the server.
+#[component]
+pub fn SelectField(
+    id: &'static str,
+    #[prop(into)] label: String,
+    value: RwSignal<String>,
+    #[prop(into)] options: Signal<Vec<(String, String)>>,
+    #[prop(optional, into)] hint: String,
+    #[prop(optional)] disabled: bool,
+) -> impl IntoView {
+    view! {
+        <div class="field">
+            <label for=id>{label}</label>
+            <select id=id name=id disabled=disabled aria-describedby=format!("{id}-note")
+                prop:value=move || { options.track(); value.get() }
+                on:change:target=move |e| value.set(e.target().value())>
+                {move || options.get().into_iter().map(|(v, text)| {
+                    let chosen = v == value.get_untracked();
+                    view! { <option value=v selected=chosen>{text}</option> }
+                }).collect_view()}
+            </select>
+            <p id=format!("{id}-note") class="note">{hint}</p>
+        </div>
+    }
+}

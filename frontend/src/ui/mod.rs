@@ -1,0 +1,23 @@
+//! The parts that pages are made of. Each is accessible by itself: a role, a name, a place in the tab order.
+//!
+//! Pages put them together and give them data; no part here asks the server for anything.
+
+pub mod button;
+pub mod data;
+pub mod dialog;
+pub mod field;
+pub mod list;
+pub mod status;
+pub mod table;
+pub mod theme;
+pub mod toast;
+pub mod url;
+
+pub use button::{Button, CopyButton, LinkButton, Look};
+pub use data::{Card, EmptyState, ErrorState, Facts, Icon, Loaded, Meter, PageHead, Skeleton, Tabs, TimeAgo};
+pub use dialog::{ConfirmDialog, Dialog};
+pub use field::{Field, SelectField, TextArea};
+pub use list::{Chips, Pager, SearchBox};
+pub use status::{Pill, Status, Tone};
+pub use table::{Column, Sort, Table};
+pub use toast::{act, toast};
