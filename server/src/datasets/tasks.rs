@@ -24,8 +24,9 @@ use crate::error::{Error, Result};
 
 pub const PROFILER: &str = "datasets.profiler";
 
-/// CSV files of a version up to this size together are analysed before the answer.
+/// CSV files of a version up to this size together, and so many, are analysed before the answer.
 const SMALL_BYTES: u64 = 4 << 20;
+const SMALL_COUNT: usize = 50;
 /// Files that are read at the same time: each takes a core.
 static READING: Semaphore = Semaphore::const_new(2);
 
@@ -74,7 +75,7 @@ impl Task for Profiler {
 
 /// Whether a version of these files is analysed before the answer.
 pub fn is_small(files: &[DatasetFile]) -> bool {
-    tabular(files).map(|file| file.size_bytes).sum::<u64>() <= SMALL_BYTES
+    tabular(files).count() <= SMALL_COUNT && tabular(files).map(|file| file.size_bytes).sum::<u64>() <= SMALL_BYTES
 }
 
 /// Analyses a version that was just made and says how it now looks. A fault leaves it to the `Profiler`: the version stands.
