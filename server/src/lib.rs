@@ -26,7 +26,6 @@ pub mod registry;
 pub mod tracking;
 
 pub mod images;
-#[cfg(feature = "whole")]
 pub mod jobs;
 pub mod serving;
 pub mod storage;

@@ -30,7 +30,7 @@ pub use logged_models::{
     search_logged_models, set_logged_model_params, set_logged_model_tags,
 };
 pub use logging::{Batch, log_batch, log_inputs, log_model_record, log_outputs};
-pub use routes::configure;
+pub use routes::{configure, metric_value};
 pub use runs::{
     NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs,
     set_tag, update_run,
