@@ -26,21 +26,16 @@ pub mod registry;
 pub mod tracking;
 
 pub mod images;
-#[cfg(feature = "whole")]
 pub mod jobs;
 pub mod serving;
 pub mod storage;
 
 pub mod demo;
 pub mod monitoring;
-#[cfg(feature = "whole")]
 pub mod overview;
 
 pub mod web;
 
-#[cfg(feature = "whole")]
 pub mod boot;
-#[cfg(feature = "whole")]
 pub mod console;
-#[cfg(feature = "whole")]
 pub mod router;

@@ -31,7 +31,7 @@ use crate::{
     jobs, monitoring,
     objects::{self, Objects},
     router::Face,
-    serving, workloads,
+    serving, tracking, workloads,
 };
 
 /// Everything the faces are made of.
@@ -135,6 +135,7 @@ async fn start_tasks(faces: &Faces) -> Result<()> {
     app.background.spawn(ContainerListener::new(faces.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     datasets::start(app);
+    tracking::start(app);
     workloads::start(app).await?;
     jobs::start(app).await?;
     serving::start(app, &faces.gateway).await?;

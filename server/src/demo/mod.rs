@@ -24,14 +24,15 @@ pub use client::DemoClient;
 pub use play::{Reporter, run};
 pub use routes::configure;
 
-use crate::accounts::{self, Authorized, action};
+use crate::accounts::{self, Authorized, DEFAULT_PROJECT, Principal, action};
 use crate::app::App;
 use crate::clock;
 use crate::config::Listeners;
 use crate::error::{Error, Result};
 
-/// The button's token is good for this long; a run takes a minute or two.
+/// The button's token ends with the run, and after this long if the server does not live to see that.
 const TOKEN_LIFE_MS: i64 = 60 * 60 * 1000;
+const TOKEN_NAME: &str = "Drydock's own, for the sample lifecycle";
 
 /// `drydock demo`: the run told on standard output. For a server with TLS, DRYDOCK_CA names a copy of its `tls/ca.pem`.
 ///
@@ -80,7 +81,7 @@ impl Demo {
         let started = self.claim()?;
         match self.client(auth).await {
             Ok(client) => {
-                self.spawn(client);
+                self.spawn(client, auth.principal().clone());
                 Ok(started)
             }
             Err(error) => {
@@ -106,7 +107,7 @@ impl Demo {
             .db
             .write(move |conn| {
                 let expires_at = clock::now_ms() + TOKEN_LIFE_MS;
-                let token = accounts::issue_person_token(conn, &who.person_id, "sample lifecycle", expires_at)?;
+                let token = accounts::issue_person_token(conn, &who.person_id, TOKEN_NAME, expires_at)?;
                 accounts::audit(conn, &who, "demo.start", "demo", json!({}))?;
                 Ok(token)
             })
@@ -115,7 +116,7 @@ impl Demo {
         DemoClient::new(&self.base, &token, ca.as_deref())
     }
 
-    fn spawn(&self, client: DemoClient) {
+    fn spawn(&self, client: DemoClient, who: Principal) {
         let (demo, reporter) = (self.clone(), self.clone());
         let work = tokio::spawn(async move {
             if let Err(error) = run(client, &reporter).await {
@@ -125,9 +126,22 @@ impl Demo {
         tokio::spawn(async move {
             // an error says that the run panicked; it is over in any case
             let _ = work.await;
+            if let Err(error) = demo.end_token(&who).await {
+                tracing::warn!("the sample lifecycle's token stays until it expires: {error}");
+            }
             demo.lock().running = false;
             demo.app.events.publish(Topic::Demo, None);
         });
+    }
+
+    async fn end_token(&self, who: &Principal) -> Result<()> {
+        let auth = accounts::authorize(who, action::View, DEFAULT_PROJECT)?;
+        for token in accounts::tokens(&self.app.db, &auth).await? {
+            if token.name == TOKEN_NAME {
+                accounts::delete_token(&self.app.db, &auth, &token.id).await?;
+            }
+        }
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, DemoState> {

@@ -1,1 +1,111 @@
-//! To come with this feature's branch.
+//! Registered models: names with numbered versions, aliases that move between them, tags, stages.
+//!
+//! Always holds: a version's number is never given twice; an alias points at a version that exists; a version says where its
+//! files are (`storage_location`) from the moment it is made; each change has its audit row. Prompts of MLflow ride here as
+//! models with the tag `mlflow.prompt.is_prompt`. Never here: the files themselves (`tracking` keeps them), serving.
+
+pub mod mlflow;
+mod models;
+mod routes;
+mod rules;
+mod source;
+mod store;
+mod versions;
+
+pub use models::{
+    create_model, delete_model, delete_model_tag, latest_versions, model, rename_model, search_models, set_model_tag,
+    update_model,
+};
+pub use routes::configure;
+pub use versions::{
+    NewVersion, create_version, delete_alias, delete_version, delete_version_tag, download_uri, search_versions,
+    set_alias, set_version_tag, transition, update_version, version, version_by_alias,
+};
+
+use crate::{
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    tracking::Pair,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// Surrogate key.
+    pub row: i64,
+    pub name: String,
+    pub description: String,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub tags: Vec<Pair>,
+    /// Alias and the version it points at, in alias order.
+    pub aliases: Vec<(String, i64)>,
+    /// The newest of each stage.
+    pub latest: Vec<Version>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// Surrogate key.
+    pub row: i64,
+    pub model: String,
+    pub version: i64,
+    pub created_at: i64,
+    pub updated_at: i64,
+    pub user: String,
+    pub description: String,
+    pub source: String,
+    pub storage_location: String,
+    pub run_id: Option<String>,
+    pub run_link: String,
+    pub model_id: Option<String>,
+    pub stage: String,
+    pub status: String,
+    pub tags: Vec<Pair>,
+    pub aliases: Vec<String>,
+}
+
+/// Number of registered models, prompts not counted.
+pub fn counts(conn: &mut Conn) -> Result<u64> {
+    Ok(u64::try_from(store::models::count(conn)?).unwrap_or(0))
+}
+
+/// The number that `version` means now: a number, or `@alias`.
+///
+/// # Errors
+/// `not_found` when there is no such model, version or alias; `invalid` when it is neither number nor alias.
+pub fn resolve(conn: &mut Conn, model: &str, version: &str) -> Result<i64> {
+    let found = match version.strip_prefix('@') {
+        Some(alias) => {
+            let row = versions::model_row(conn, model)?;
+            store::versions::alias_target(conn, row, alias)?
+                .ok_or_else(|| Error::not_found(format!("The model {model} has no alias {alias}.")))?
+        }
+        None => rules::version(version)?,
+    };
+    versions::known(conn, model, found).map(|version| version.version)
+}
+
+/// The files of a version: path below the model's folder, and digest; in path order.
+///
+/// # Errors
+/// `not_found` when there is no such version; `refused` when its files are not kept by Drydock, or there are none.
+pub async fn artifacts_of(app: &App, model: &str, version: i64) -> Result<Vec<(String, String)>> {
+    let name = model.to_owned();
+    let root = app
+        .db
+        .read(move |conn| {
+            let version = versions::known(conn, &name, version)?;
+            source::folder_of(conn, &version.storage_location)
+        })
+        .await?;
+    let Some(root) = root else {
+        return Err(Error::refused(format!("The files of {model} version {version} are not kept by Drydock.")));
+    };
+    let prefix = format!("{root}/");
+    let objects = app.objects.list(crate::tracking::ARTIFACT_BUCKET, &prefix).await?;
+    if objects.is_empty() {
+        return Err(Error::refused(format!("{model} version {version} has no files.")));
+    }
+    Ok(objects.into_iter().map(|object| (object.key[prefix.len()..].to_owned(), object.digest)).collect())
+}

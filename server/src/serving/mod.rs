@@ -1,1 +1,256 @@
-//! To come with this feature's branch.
+//! Deployments: a registered model version behind the gateway, rolled to another without a failed request.
+//!
+//! Owns deployments, their revisions and the gateway's table and traffic. Always holds: at most one revision of a
+//! deployment gets requests; it does so only after its model server answered; the one before it serves until then, and
+//! ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
+//! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
+
+mod container;
+mod example;
+pub mod gateway;
+mod routes;
+mod rules;
+mod store;
+mod tasks;
+mod views;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use drydock_wire::events::Topic;
+use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, PutDeployment};
+
+pub use gateway::{Gateway, Limits};
+pub use routes::configure;
+pub use store::{counts, of_version as deployments_of_version};
+
+use crate::accounts::{Authorized, action, audit};
+use crate::app::App;
+use crate::background::Waker;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::registry;
+use store::{DeploymentRow, RevisionRow, Wish};
+
+/// Name of the deployer on the status page, and of its waker, which changes of observed workloads are to wake.
+pub const DEPLOYER: &str = "deployer";
+const HOUR_MS: i64 = 3_600_000;
+
+/// The waker to give to `workloads::start`.
+pub fn waker(app: &App) -> Waker {
+    app.background.waker(DEPLOYER)
+}
+
+impl Gateway {
+    /// A gateway that already knows every live revision. Load it before the listeners answer: what still runs is served
+    /// from the first request on.
+    pub async fn load(app: &App) -> Result<Self> {
+        let limits = &app.config.limits;
+        let gateway = Self::new(Limits {
+            body_bytes: limits.inference_bytes,
+            patience: Duration::from_secs(limits.inference_timeout_s),
+        });
+        show(app, &gateway).await?;
+        Ok(gateway)
+    }
+
+    /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
+    pub async fn flush(&self, app: &App) -> Result<()> {
+        tasks::record_traffic(app, self).await
+    }
+}
+
+/// Starts the deployer, and the recorder of the gateway's traffic.
+pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
+    app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
+    app.background.spawn(tasks::TrafficRecorder::new(app.clone(), gateway.clone()));
+    Ok(())
+}
+
+/// All deployments by name; `search` is part of the name or model.
+pub async fn list(
+    app: &App,
+    gateway: &Gateway,
+    _auth: &Authorized<action::View>,
+    search: Option<String>,
+) -> Result<Vec<DeploymentSummary>> {
+    let wanted = search.unwrap_or_default().to_lowercase();
+    let rows = app
+        .db
+        .read(|conn| {
+            let rows = store::all(conn)?;
+            let with_revisions = |row: DeploymentRow| Ok((store::revisions_of(conn, &row.id)?, row));
+            rows.into_iter().map(with_revisions).collect::<Result<Vec<_>>>()
+        })
+        .await?;
+    let summaries = rows.into_iter().map(|(revisions, row)| views::summary(&row, &revisions, gateway));
+    let summaries = summaries.collect::<Result<Vec<_>>>()?;
+    Ok(summaries
+        .into_iter()
+        .filter(|it| it.name.contains(&wanted) || it.model.to_lowercase().contains(&wanted))
+        .collect())
+}
+
+/// One deployment with its revisions and traffic.
+pub async fn get(
+    app: &App,
+    gateway: &Gateway,
+    _auth: &Authorized<action::View>,
+    name: &str,
+) -> Result<DeploymentDetail> {
+    let (row, revisions) = rows_of(app, name).await?;
+    views::detail(&row, &revisions, gateway)
+}
+
+/// Makes the deployment serve this, by a new revision if it does not yet; whether there is a new one.
+///
+/// # Errors
+/// `not_found` for an unknown model or version, `conflict` while the deployment is being deleted.
+pub async fn put(
+    app: &App,
+    gateway: &Gateway,
+    auth: &Authorized<action::Deploy>,
+    name: &str,
+    wish: PutDeployment,
+) -> Result<(bool, DeploymentDetail)> {
+    let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
+    rules::check(name, &wish.resources, cpus)?;
+    let (who, wanted_name) = (auth.principal().clone(), name.to_owned());
+    let is_new = app
+        .db
+        .write(move |conn| {
+            let version = registry::resolve(conn, &wish.model, &wish.version)?;
+            let wish = Wish { model: wish.model, version, resources: wish.resources };
+            let Some(number) = put_rows(conn, &wanted_name, &wish, &who.username)? else { return Ok(false) };
+            let detail = serde_json::json!({"model": wish.model, "version": version, "revision": number, "resources": wish.resources});
+            audit(conn, &who, "deployment.put", &format!("deployment/{wanted_name}"), detail)?;
+            Ok(true)
+        })
+        .await?;
+    if is_new {
+        waker(app).wake();
+        show(app, gateway).await?;
+        app.events.publish(Topic::Deployments, Some(name));
+    }
+    let (row, revisions) = rows_of(app, name).await?;
+    Ok((is_new, views::detail(&row, &revisions, gateway)?))
+}
+
+/// Takes the deployment out of the gateway; it is gone once its containers are.
+pub async fn delete(app: &App, gateway: &Gateway, auth: &Authorized<action::Deploy>, name: &str) -> Result<()> {
+    let (who, wanted) = (auth.principal().clone(), name.to_owned());
+    app.db
+        .write(move |conn| {
+            let row = store::find(conn, &wanted)?.ok_or_else(|| unknown(&wanted))?;
+            store::set_deleting(conn, &row.id, clock::now_ms())?;
+            audit(conn, &who, "deployment.delete", &format!("deployment/{wanted}"), serde_json::json!({}))
+        })
+        .await?;
+    waker(app).wake();
+    show(app, gateway).await?;
+    app.events.publish(Topic::Deployments, Some(name));
+    Ok(())
+}
+
+/// The workload whose log is the deployment's: of that revision, else of the one that serves, else of the newest.
+pub async fn logged_workload(
+    app: &App,
+    _auth: &Authorized<action::View>,
+    name: &str,
+    number: Option<i64>,
+) -> Result<(String, i64)> {
+    let (row, revisions) = rows_of(app, name).await?;
+    let of_number = |wanted: i64| revisions.iter().find(move |revision| revision.number == wanted);
+    let revision = match number {
+        Some(number) => {
+            of_number(number).ok_or_else(|| Error::not_found(format!("'{name}' has no revision {number}.")))?
+        }
+        None => views::live(&revisions)?.or_else(|| of_number(row.goal)).ok_or_else(|| unknown(name))?,
+    };
+    Ok((revision.id.clone(), container::GENERATION))
+}
+
+/// The number of the new revision, if one was needed.
+fn put_rows(conn: &mut crate::db::Conn, name: &str, wish: &Wish, by: &str) -> Result<Option<i64>> {
+    let now = clock::now_ms();
+    let Some(row) = store::find(conn, name)? else {
+        let row = DeploymentRow {
+            id: uuid::Uuid::now_v7().to_string(),
+            name: name.to_owned(),
+            goal: 1,
+            deleting: false,
+            created_at: now,
+            created_by: by.to_owned(),
+            updated_at: now,
+            total_requests: 0,
+            total_errors: 0,
+        };
+        store::insert(conn, &row)?;
+        store::insert_revision(conn, &RevisionRow::new(&row.id, 1, wish, by, now))?;
+        return Ok(Some(1));
+    };
+    if row.deleting {
+        return Err(Error::conflict(format!("'{name}' is being deleted; try again in a moment.")));
+    }
+    let revisions = store::revisions_of(conn, &row.id)?;
+    for revision in &revisions {
+        let serves = revision.state()? == rules::RevisionState::Live;
+        let is_coming = revision.number == row.goal && revision.state()?.is_hopeful();
+        if revision.is(wish)? && (serves || is_coming) {
+            // what is wished serves or comes already; whatever else was on its way is not wanted any more
+            if revision.number != row.goal {
+                store::set_goal(conn, &row.id, revision.number, now)?;
+            }
+            return Ok(None);
+        }
+    }
+    let number = revisions.first().map_or(0, |newest| newest.number) + 1;
+    store::insert_revision(conn, &RevisionRow::new(&row.id, number, wish, by, now))?;
+    store::set_goal(conn, &row.id, number, now)?;
+    Ok(Some(number))
+}
+
+async fn rows_of(app: &App, name: &str) -> Result<(DeploymentRow, Vec<RevisionRow>)> {
+    let wanted = name.to_owned();
+    app.db
+        .read(move |conn| {
+            let row = store::find(conn, &wanted)?.ok_or_else(|| unknown(&wanted))?;
+            let revisions = store::revisions_of(conn, &row.id)?;
+            Ok((row, revisions))
+        })
+        .await
+}
+
+fn unknown(name: &str) -> Error {
+    Error::not_found(format!("There is no deployment '{name}'."))
+}
+
+/// Makes the gateway's table a picture of the rows.
+async fn show(app: &App, gateway: &Gateway) -> Result<()> {
+    let _drawing = gateway.drawing().await;
+    let since = clock::now_ms() - HOUR_MS;
+    let known: Vec<String> =
+        gateway.endpoints().into_iter().map(|(_, endpoint)| endpoint.deployment_id.clone()).collect();
+    let (targets, mut kept) = app
+        .db
+        .read(move |conn| {
+            let live: HashMap<String, RevisionRow> =
+                store::live(conn)?.into_iter().map(|revision| (revision.deployment_id.clone(), revision)).collect();
+            let (mut targets, mut kept) = (Vec::new(), HashMap::new());
+            for row in store::all(conn)? {
+                if !known.contains(&row.id) {
+                    kept.insert(row.id.clone(), store::kept_traffic(conn, &row, since)?);
+                }
+                let serving = live.get(&row.id).filter(|_| !row.deleting);
+                let replica = serving.and_then(|revision| Some((revision.id.clone(), revision.routed()?.address)));
+                targets.push(gateway::Target { deployment_id: row.id, deployment: row.name, replica });
+            }
+            Ok((targets, kept))
+        })
+        .await?;
+    gateway.show(&targets, |id| kept.remove(id).unwrap_or_default());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -145,7 +145,7 @@ fn key_values(pairs: Vec<Pair>) -> Vec<KeyValue> {
 }
 
 /// A metric as the wire has it.
-pub(crate) fn metric_value(metric: Metric) -> MetricValue {
+pub fn metric_value(metric: Metric) -> MetricValue {
     let Metric { key, step, at, value } = metric;
     let text = (!value.is_finite()).then(|| {
         if value.is_nan() {

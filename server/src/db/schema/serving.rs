@@ -1,1 +1,50 @@
 //! Tables of `serving`.
+
+diesel::table! {
+    deployments (id) {
+        id -> Text,
+        project_id -> Text,
+        name -> Text,
+        goal -> BigInt,
+        deleting -> Bool,
+        created_at -> BigInt,
+        created_by -> Text,
+        updated_at -> BigInt,
+        total_requests -> BigInt,
+        total_errors -> BigInt,
+    }
+}
+
+diesel::table! {
+    revisions (id) {
+        id -> Text,
+        deployment_id -> Text,
+        number -> BigInt,
+        model -> Text,
+        version -> BigInt,
+        resources -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        address -> Nullable<Text>,
+        address_since -> Nullable<BigInt>,
+        example -> Nullable<Text>,
+        created_at -> BigInt,
+        created_by -> Text,
+        ready_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    gateway_minutes (deployment_id, at) {
+        deployment_id -> Text,
+        at -> BigInt,
+        requests -> BigInt,
+        errors -> BigInt,
+        histogram -> Binary,
+    }
+}
+
+diesel::joinable!(revisions -> deployments (deployment_id));
+diesel::joinable!(gateway_minutes -> deployments (deployment_id));
+diesel::allow_tables_to_appear_in_same_query!(deployments, revisions, gateway_minutes);

@@ -50,7 +50,7 @@ pub fn check(wish: &SubmitJob, capacity: &Capacity) -> Result<()> {
 fn check_command(wish: &SubmitJob) -> Result<()> {
     if wish.command.first().is_none_or(|program| program.is_empty()) {
         return Err(Error::invalid(
-            "command: name the program to run, for example [\"python\", \"/workspace/train.py\"].",
+            "command: name the program to run, for example [\"python3\", \"/workspace/train.py\"].",
         ));
     }
     let bytes: usize = wish.command.iter().map(String::len).sum();

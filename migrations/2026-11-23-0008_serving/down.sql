@@ -1,0 +1,3 @@
+DROP TABLE gateway_minutes;
+DROP TABLE revisions;
+DROP TABLE deployments;

@@ -1,0 +1,186 @@
+//! `/metrics`, for Prometheus and whoever reads its text.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use drydock_appliance::devices::GpuReading;
+
+use super::exposition::{Cumulative, Exposition, Kind};
+use super::http;
+use crate::accounts::{self, Accounts, DEFAULT_PROJECT, action};
+use crate::app::App;
+use crate::db::Conn;
+use crate::error::Result;
+use crate::serving::{self, Gateway};
+use crate::{clock, jobs, objects};
+
+/// Upper bounds of the gateway's latency histogram, in microseconds.
+const GATEWAY_BOUNDS_US: [u64; 12] =
+    [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
+
+/// Everything that is measured. A program on the box itself may read it as it is, others sign in.
+pub async fn scrape(
+    app: web::Data<App>,
+    accounts: web::Data<Accounts>,
+    gateway: web::Data<Gateway>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    if !is_from_this_box(&request) {
+        let who = accounts::identify(&accounts, &request).await?;
+        accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    }
+    let mut text = Exposition::default();
+    process(&mut text, &app).await;
+    database(&mut text, &app);
+    counts(&mut text, &app).await?;
+    machine(&mut text, &app).await;
+    http::expose(&mut text);
+    traffic(&mut text, &gateway);
+    tasks(&mut text, &app);
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text.finish()))
+}
+
+/// A proxy on the box passes on requests of others, and says so.
+fn is_from_this_box(request: &HttpRequest) -> bool {
+    let relayed = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
+        && !relayed.iter().any(|name| request.headers().contains_key(*name))
+}
+
+async fn process(text: &mut Exposition, app: &App) {
+    text.family("drydock_build_info", Kind::Gauge, "The version that runs.");
+    text.sample("drydock_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let started_s = app.started_at as f64 / 1000.0;
+    text.single("process_start_time_seconds", Kind::Gauge, "When the server started.", started_s);
+    let resident = tokio::fs::read_to_string("/proc/self/statm").await.ok().and_then(|statm| resident_bytes(&statm));
+    if let Some(resident) = resident {
+        text.single("process_resident_memory_bytes", Kind::Gauge, "Memory of the server itself.", resident);
+    }
+}
+
+fn resident_bytes(statm: &str) -> Option<u64> {
+    const PAGE_BYTES: u64 = 4096;
+    statm.split(' ').nth(1)?.parse::<u64>().ok().map(|pages| pages * PAGE_BYTES)
+}
+
+fn database(text: &mut Exposition, app: &App) {
+    let stats = app.db.stats();
+    text.single("drydock_db_writes_total", Kind::Counter, "Writes acknowledged.", stats.writes);
+    text.single("drydock_db_commits_total", Kind::Counter, "Commits that carried them.", stats.commits);
+    text.single("drydock_db_queued_writes", Kind::Gauge, "Writes that wait now.", stats.queued);
+    let seconds = stats.commit_us as f64 / 1e6;
+    text.single("drydock_db_commit_seconds_total", Kind::Counter, "Time spent in commits.", seconds);
+}
+
+async fn counts(text: &mut Exposition, app: &App) -> Result<()> {
+    let read = |conn: &mut Conn| Ok((objects::store::totals(conn)?, serving::counts(conn)?, jobs::count(conn)?));
+    let ((blobs, blob_bytes), (deployments, ready), (running, queued)) = app.db.read(read).await?;
+    text.single("drydock_blobs", Kind::Gauge, "Distinct contents kept.", blobs);
+    text.single("drydock_blob_bytes", Kind::Gauge, "Their size.", blob_bytes);
+    text.single("drydock_deployments", Kind::Gauge, "Deployments.", deployments);
+    text.single("drydock_deployments_ready", Kind::Gauge, "Deployments that answer.", ready);
+    text.family("drydock_jobs", Kind::Gauge, "Jobs that are not over, by state.");
+    text.sample("drydock_jobs", &[("state", "running")], running);
+    text.sample("drydock_jobs", &[("state", "queued")], queued);
+    Ok(())
+}
+
+async fn machine(text: &mut Exposition, app: &App) {
+    let of = drydock_appliance::devices::read(&app.data_dir).await;
+    text.single("drydock_box_cpu_ratio", Kind::Gauge, "Processor use over all cores, 0 to 1.", of.cpu_percent / 100.0);
+    text.single("drydock_box_cpus", Kind::Gauge, "Cores.", of.cpu_count);
+    text.single("drydock_box_memory_bytes", Kind::Gauge, "Memory of the box.", of.memory_total_bytes);
+    text.single("drydock_box_memory_used_bytes", Kind::Gauge, "Memory in use.", of.memory_used_bytes);
+    text.single(
+        "drydock_box_disk_bytes",
+        Kind::Gauge,
+        "Size of the data directory's file system.",
+        of.disk_total_bytes,
+    );
+    text.single("drydock_box_disk_free_bytes", Kind::Gauge, "What is free of it.", of.disk_free_bytes);
+    text.single("drydock_gpus", Kind::Gauge, "GPUs of the box.", of.gpus.len());
+    if of.gpus.is_empty() {
+        return;
+    }
+    let each: [(&str, &str, fn(&GpuReading) -> f64); 4] = [
+        ("drydock_gpu_memory_bytes", "Memory of the GPU.", |gpu| gpu.memory_total_bytes as f64),
+        ("drydock_gpu_memory_used_bytes", "Memory in use.", |gpu| gpu.memory_used_bytes as f64),
+        ("drydock_gpu_utilization_ratio", "Use, 0 to 1.", |gpu| f64::from(gpu.utilization_percent) / 100.0),
+        ("drydock_gpu_temperature_celsius", "Temperature.", |gpu| f64::from(gpu.temperature_celsius)),
+    ];
+    for (name, help, value) in each {
+        text.family(name, Kind::Gauge, help);
+        for gpu in &of.gpus {
+            text.sample(name, &[("uuid", &gpu.uuid), ("name", &gpu.name)], value(gpu));
+        }
+    }
+}
+
+fn traffic(text: &mut Exposition, gateway: &Gateway) {
+    let now = clock::now_ms();
+    let all: Vec<_> =
+        gateway.endpoints().into_iter().map(|(name, endpoint)| (name, endpoint.meter.since_start(now))).collect();
+    text.family("drydock_gateway_requests_total", Kind::Counter, "Predictions asked for, by how they were answered.");
+    for (name, since_start) in &all {
+        let classes = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+        for (class, count) in classes.iter().zip(since_start.by_class).filter(|(_, count)| *count > 0) {
+            text.sample("drydock_gateway_requests_total", &[("deployment", name), ("answer", class)], count);
+        }
+    }
+    text.family(
+        "drydock_gateway_duration_seconds",
+        Kind::Histogram,
+        "From a request's arrival to its answer's last byte.",
+    );
+    for (name, since_start) in &all {
+        let latency = &since_start.latency;
+        let buckets = GATEWAY_BOUNDS_US.map(|us| (us as f64 / 1e6, latency.count_up_to(us)));
+        let of = Cumulative { buckets: &buckets, count: latency.total(), sum: latency.sum_us() as f64 / 1e6 };
+        text.histogram("drydock_gateway_duration_seconds", &[("deployment", name)], &of);
+    }
+    text.family("drydock_gateway_ready", Kind::Gauge, "Whether a replica answers.");
+    for (name, endpoint) in gateway.endpoints() {
+        text.sample("drydock_gateway_ready", &[("deployment", &name)], u8::from(endpoint.is_ready()));
+    }
+}
+
+fn tasks(text: &mut Exposition, app: &App) {
+    let states = app.background.states();
+    text.family("drydock_task_last_run_timestamp_seconds", Kind::Gauge, "When the background part last ended a pass.");
+    for state in &states {
+        let at = state.last_run_at.unwrap_or_default() as f64 / 1000.0;
+        text.sample("drydock_task_last_run_timestamp_seconds", &[("task", &state.name)], at);
+    }
+    text.family("drydock_task_ok", Kind::Gauge, "Whether that pass went well.");
+    for state in &states {
+        text.sample("drydock_task_ok", &[("task", &state.name)], u8::from(state.last_error.is_none()));
+    }
+    text.family("drydock_task_last_duration_seconds", Kind::Gauge, "How long that pass took.");
+    for state in &states {
+        let seconds = state.last_duration_ms as f64 / 1000.0;
+        text.sample("drydock_task_last_duration_seconds", &[("task", &state.name)], seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn only_a_direct_caller_on_the_box_needs_no_login() {
+        let from =
+            |peer: &str| TestRequest::get().peer_addr(([127, 0, 0, 1], 1).into()).insert_header(("x-test", peer));
+        assert!(is_from_this_box(&from("direct").to_http_request()));
+        let relayed = from("relayed").insert_header(("x-forwarded-for", "10.0.0.9")).to_http_request();
+        assert!(!is_from_this_box(&relayed));
+        let remote = TestRequest::get().peer_addr(([10, 0, 0, 9], 1).into()).to_http_request();
+        assert!(!is_from_this_box(&remote));
+        assert!(!is_from_this_box(&TestRequest::get().to_http_request()));
+    }
+
+    #[test]
+    fn resident_memory_is_the_second_number_in_pages() {
+        assert_eq!(resident_bytes("5000 123 45 1 0 99 0\n"), Some(123 * 4096));
+        assert_eq!(resident_bytes(""), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! Registered models for the dashboard.
+
+use actix_web::{HttpResponse, delete, get, post, put, web};
+use drydock_wire::{
+    KeyValue, Page,
+    registry::{Alias, ModelDetail, ModelSummary, ModelVersion, RegisterVersion, SetAlias},
+};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    Model, NewVersion, Version, models, rules,
+    store::{models as model_store, search, versions as store},
+    versions,
+};
+use crate::{
+    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    tracking::{self, Pair},
+};
+
+/// Mounts the native routes.
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(list).service(get_model).service(register).service(set_alias).service(delete_alias);
+}
+
+const MOST_MODELS: i64 = 10_000;
+
+#[utoipa::path(tag = "models", responses((status = 200, body = Page<ModelSummary>)))]
+#[get("/models")]
+async fn list(app: web::Data<App>, who: Principal) -> Result<web::Json<Page<ModelSummary>>> {
+    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let items = app
+        .db
+        .read(|conn| {
+            let ids = search::models(conn, &[], &[], (0, MOST_MODELS))?;
+            ids.into_iter()
+                .map(|id| {
+                    let model = model_store::load(conn, id)?;
+                    summary(conn, &model)
+                })
+                .collect::<Result<Vec<_>>>()
+        })
+        .await?;
+    Ok(web::Json(Page { total: items.len() as u64, items, next: None }))
+}
+
+fn summary(conn: &mut Conn, model: &Model) -> Result<ModelSummary> {
+    let (count, newest) = store::extent(conn, model.row)?;
+    let alias = |(alias, version): &(String, i64)| Alias { alias: alias.clone(), version: *version };
+    Ok(ModelSummary {
+        name: model.name.clone(),
+        description: model.description.clone(),
+        created_at: model.created_at,
+        updated_at: model.updated_at,
+        latest_version: newest,
+        version_count: u64::try_from(count).unwrap_or(0),
+        aliases: model.aliases.iter().map(alias).collect(),
+    })
+}
+
+#[utoipa::path(tag = "models", responses((status = 200, body = ModelDetail)))]
+#[get("/models/{name}")]
+async fn get_model(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<ModelDetail>> {
+    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let name = name.into_inner();
+    let detail = app
+        .db
+        .read(move |conn| {
+            let row = models::row_of(conn, &name)?;
+            let model = model_store::load(conn, row)?;
+            let all = store::of_model(conn, row)?;
+            let versions = all.into_iter().map(|version| version_view(conn, version)).collect::<Result<_>>()?;
+            Ok(ModelDetail { summary: summary(conn, &model)?, tags: key_values(model.tags), versions })
+        })
+        .await?;
+    Ok(web::Json(detail))
+}
+
+fn key_values(pairs: Vec<Pair>) -> Vec<KeyValue> {
+    pairs.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
+}
+
+fn version_view(conn: &mut Conn, version: Version) -> Result<ModelVersion> {
+    let run = match &version.run_id {
+        Some(run_id) => tracking::run_on_conn(conn, run_id)?,
+        None => None,
+    };
+    let (run_name, metrics) = run.map(|run| (Some(run.info.name), run.metrics)).unwrap_or_default();
+    Ok(ModelVersion {
+        deployments: crate::serving::deployments_of_version(conn, &version.model, version.version)?,
+        version: version.version,
+        created_at: version.created_at,
+        user: version.user,
+        description: version.description,
+        status: version.status.to_lowercase(),
+        source: version.source,
+        run_id: version.run_id,
+        run_name,
+        aliases: version.aliases,
+        metrics: metrics.into_iter().map(tracking::metric_value).collect(),
+        tags: key_values(version.tags),
+    })
+}
+
+#[utoipa::path(tag = "models", responses((status = 201, body = ModelVersion), (status = 404)))]
+#[post("/models/{name}/versions")]
+async fn register(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    wish: web::Json<RegisterVersion>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, wish) = (name.into_inner(), wish.into_inner());
+    let path = tracking::rules::artifact_path(wish.path.trim_end_matches('/'))?.to_owned();
+    rules::model_name(&name)?;
+    match models::create_model(&app, &auth, name.clone(), String::new(), Vec::new()).await {
+        Ok(_) => {}
+        Err(error) if error.code == drydock_wire::ErrorCode::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let new = NewVersion { model: name, description: wish.description, ..origin(&app, wish.run_id, path).await? };
+    let made = versions::create_version(&app, &auth, new).await?;
+    let view = app.db.read(move |conn| version_view(conn, made)).await?;
+    Ok(HttpResponse::Created().json(view))
+}
+
+/// A model that a run logged: a logged model of that name where the run made one, else the run's folder.
+async fn origin(app: &App, run_id: String, path: String) -> Result<NewVersion> {
+    app.db
+        .read(move |conn| {
+            if tracking::run_on_conn(conn, &run_id)?.is_none() {
+                return Err(Error::not_found(format!("There is no run {run_id}.")));
+            }
+            let model = tracking::logged_model_of_run(conn, &run_id, &path)?;
+            let source = match &model {
+                Some(model) => format!("models:/{}", model.model_id),
+                None => format!("runs:/{run_id}/{path}"),
+            };
+            let storage = model.as_ref().map_or(source.clone(), |model| model.artifact_uri.clone());
+            let folder = super::source::folder_of(conn, &storage)?;
+            let files = match folder {
+                Some(folder) => {
+                    let prefix = format!("{folder}/");
+                    crate::objects::store::list_prefix(conn, tracking::ARTIFACT_BUCKET, &prefix)?.len()
+                }
+                None => 0,
+            };
+            if files == 0 {
+                return Err(Error::not_found(format!("The run {run_id} has no model at '{path}'.")));
+            }
+            let model_id = model.map(|model| model.model_id);
+            Ok(NewVersion { source, run_id: Some(run_id), model_id, ..NewVersion::default() })
+        })
+        .await
+}
+
+#[utoipa::path(tag = "models", responses((status = 204)))]
+#[put("/models/{name}/aliases/{alias}")]
+async fn set_alias(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, String)>,
+    wish: web::Json<SetAlias>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, alias) = path.into_inner();
+    versions::set_alias(&app, &auth, name, alias, wish.version).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "models", responses((status = 204)))]
+#[delete("/models/{name}/aliases/{alias}")]
+async fn delete_alias(app: web::Data<App>, who: Principal, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, alias) = path.into_inner();
+    versions::delete_alias(&app, &auth, name, alias).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,5 @@
+//! Rows of the registry. Each function composes in the caller's transaction; none decides anything.
+
+pub mod models;
+pub mod search;
+pub mod versions;

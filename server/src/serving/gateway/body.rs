@@ -1,0 +1,181 @@
+//! A request's body on its way to the model.
+//!
+//! What arrives at once is sent in one piece and can be sent again; the rest streams through with the sender's own
+//! pace. A streaming body can be sent again as long as nobody has begun to read it. Never more than the limit passes.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use crate::error::{Error, Result};
+
+/// What is gathered before sending at all: enough for most predictions, and few timers are ever waited for.
+const GATHER_BYTES: usize = 1 << 20;
+const GATHER_FOR: Duration = Duration::from_millis(5);
+const DRAIN_BYTES: usize = 64 << 20;
+const DRAIN_FOR: Duration = Duration::from_secs(5);
+/// Parts in flight between the caller and the model; more waits in the caller's socket.
+const PARTS_AHEAD: usize = 8;
+
+type Part = std::result::Result<Bytes, std::io::Error>;
+
+/// The body, ready to be sent, perhaps more than once.
+pub enum Upload {
+    Whole(Bytes),
+    Streaming(Arc<Rest>),
+}
+
+/// A body that is still arriving.
+pub struct Rest {
+    source: Mutex<Option<Source>>,
+    too_large: AtomicBool,
+}
+
+struct Source {
+    begun: VecDeque<Bytes>,
+    parts: mpsc::Receiver<Part>,
+}
+
+impl Upload {
+    /// Takes what arrives at once.
+    ///
+    /// # Errors
+    /// `too_large` above `limit_bytes`; `invalid` when the caller breaks off.
+    pub async fn receive(mut payload: Payload, limit_bytes: u64) -> Result<Self> {
+        let mut begun = VecDeque::new();
+        let mut bytes = 0;
+        let pause = tokio::time::sleep(GATHER_FOR);
+        tokio::pin!(pause);
+        while bytes < GATHER_BYTES {
+            let part = tokio::select! {
+                biased;
+                part = payload.next() => part,
+                () = &mut pause => break,
+            };
+            let Some(part) = part else { return Ok(Self::Whole(join(begun, bytes))) };
+            let part = part.map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?;
+            bytes += part.len();
+            if bytes as u64 > limit_bytes {
+                return Err(too_large(limit_bytes));
+            }
+            begun.push_back(part);
+        }
+        Ok(Self::Streaming(stream(payload, begun, bytes as u64, limit_bytes)))
+    }
+
+    /// The body for one try.
+    pub fn send(&self) -> reqwest::Body {
+        match self {
+            Self::Whole(bytes) => reqwest::Body::from(bytes.clone()),
+            Self::Streaming(rest) => reqwest::Body::wrap_stream(Reading { rest: rest.clone(), source: None }),
+        }
+    }
+
+    /// Whether nothing of it is lost yet, so that it can be sent to another replica.
+    pub fn can_be_sent_again(&self) -> bool {
+        match self {
+            Self::Whole(_) => true,
+            Self::Streaming(rest) => lock(&rest.source).is_some(),
+        }
+    }
+
+    /// Whether the body turned out to be larger than allowed while it was sent.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::Streaming(rest) if rest.too_large.load(Ordering::Relaxed))
+    }
+
+    /// Bytes, where they are known: an empty body is sent as none.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty())
+    }
+}
+
+/// Lets the caller finish a body that is refused anyway, within reason: many send all of it before they read the answer,
+/// and would see a broken connection instead.
+pub async fn drain(mut payload: Payload) {
+    let all = async {
+        let mut bytes = 0;
+        while let Some(Ok(part)) = payload.next().await {
+            bytes += part.len();
+            if bytes > DRAIN_BYTES {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_FOR, all).await;
+}
+
+/// The refusal of a body above the limit.
+pub fn too_large(limit_bytes: u64) -> Error {
+    Error::too_large(format!("The body is larger than the {limit_bytes} bytes that this deployment takes."))
+}
+
+fn join(mut parts: VecDeque<Bytes>, bytes: usize) -> Bytes {
+    if parts.len() == 1 {
+        return parts.pop_front().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(bytes);
+    parts.iter().for_each(|part| whole.extend_from_slice(part));
+    whole.freeze()
+}
+
+/// Carries the parts from the worker's own payload, which cannot leave its thread, to whoever sends them.
+fn stream(mut payload: Payload, begun: VecDeque<Bytes>, mut bytes: u64, limit_bytes: u64) -> Arc<Rest> {
+    let (sender, parts) = mpsc::channel(PARTS_AHEAD);
+    let source = Mutex::new(Some(Source { begun, parts }));
+    let rest = Arc::new(Rest { source, too_large: AtomicBool::default() });
+    let watched = Arc::downgrade(&rest);
+    actix_web::rt::spawn(async move {
+        while let Some(part) = payload.next().await {
+            let part = part.map_err(std::io::Error::other);
+            bytes += part.as_ref().map_or(0, |part| part.len() as u64);
+            if bytes > limit_bytes {
+                if let Some(rest) = watched.upgrade() {
+                    rest.too_large.store(true, Ordering::Relaxed);
+                }
+                let _ = sender.send(Err(std::io::Error::other("body above the limit"))).await;
+                return;
+            }
+            let broken = part.is_err();
+            if sender.send(part).await.is_err() || broken {
+                return;
+            }
+        }
+    });
+    rest
+}
+
+/// The stream of one try. It takes the source at the first read, so a try that never connected leaves it for the next.
+struct Reading {
+    rest: Arc<Rest>,
+    source: Option<Source>,
+}
+
+impl Stream for Reading {
+    type Item = Part;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part>> {
+        if self.source.is_none() {
+            let untouched = lock(&self.rest.source).take();
+            self.source = untouched;
+        }
+        let Some(source) = &mut self.source else {
+            return Poll::Ready(Some(Err(std::io::Error::other("the body was already sent"))));
+        };
+        match source.begun.pop_front() {
+            Some(part) => Poll::Ready(Some(Ok(part))),
+            None => source.parts.poll_recv(context),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

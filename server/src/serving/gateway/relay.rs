@@ -1,0 +1,173 @@
+//! A model's answer on its way to the caller.
+//!
+//! What comes at once goes out in one write, with its length; a longer answer streams. The replica's lease and the
+//! request's entry in the meter live as long as the body does, so a caller that leaves ends both. A break before the
+//! first byte went out is a 502; after that the connection is cut, since the caller must not take a part for the whole.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, http::StatusCode};
+use drydock_wire::ErrorCode;
+use futures_util::{Stream, StreamExt, future::Either};
+use tokio::time::Sleep;
+
+use super::meter::Outcome;
+use super::{Endpoint, Lease, headers};
+use crate::clock;
+use crate::error::{Error, Result};
+
+const GATHER_BYTES: usize = 64 << 10;
+const GATHER_FOR: Duration = Duration::from_millis(5);
+
+/// Counts one request when it is dropped, however it ended.
+pub struct Passage {
+    endpoint: Arc<Endpoint>,
+    began: Instant,
+    pub status: Option<u16>,
+    pub reached_replica: bool,
+}
+
+impl Passage {
+    /// The deployment that is asked.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// A request of this deployment begins.
+    pub fn begin(endpoint: Arc<Endpoint>) -> Self {
+        Self { endpoint, began: Instant::now(), status: None, reached_replica: false }
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let took = self.reached_replica.then(|| self.began.elapsed());
+        self.endpoint.meter.record(clock::now_ms(), Outcome { status: self.status, took });
+    }
+}
+
+/// What must last until the answer's end.
+pub struct Held {
+    #[expect(dead_code, reason = "dropping it is what it is for")]
+    pub lease: Lease,
+    pub passage: Passage,
+    /// The longest pause between two parts.
+    pub patience: Duration,
+}
+
+/// Passes the answer on; `is_head` where it has no body by nature.
+pub async fn relay(answer: reqwest::Response, mut held: Held, is_head: bool) -> Result<HttpResponse> {
+    let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let passed = headers::towards_caller(answer.headers());
+    let said =
+        answer.headers().get(reqwest::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = if is_head { said } else { answer.content_length() };
+    let mut parts = Box::pin(answer.bytes_stream());
+    let gathered = if is_head { Ok((VecDeque::new(), true)) } else { gather(&mut parts).await };
+    let (begun, ended) = gathered.inspect_err(|error| held.passage.status = Some(error.code.http_status()))?;
+    held.passage.status = Some(status.as_u16());
+    let size = match (ended, length) {
+        (true, _) if !is_head => BodySize::Sized(begun.iter().map(|part| part.len() as u64).sum()),
+        (_, Some(length)) => BodySize::Sized(length),
+        (_, None) => {
+            if is_head {
+                BodySize::None
+            } else {
+                BodySize::Stream
+            }
+        }
+    };
+    let rest = if ended { Either::Left(futures_util::stream::empty()) } else { Either::Right(parts) };
+    let pause = Box::pin(tokio::time::sleep(held.patience));
+    let mut response = HttpResponse::with_body(status, Answer { size, begun, rest, pause, held });
+    *response.headers_mut() = passed;
+    Ok(response.map_into_boxed_body())
+}
+
+/// What is there within a moment, and whether it is all.
+async fn gather<S>(parts: &mut S) -> Result<(VecDeque<Bytes>, bool)>
+where
+    S: Stream<Item = reqwest::Result<Bytes>> + Unpin,
+{
+    let mut begun = VecDeque::new();
+    let mut bytes = 0;
+    let pause = tokio::time::sleep(GATHER_FOR);
+    tokio::pin!(pause);
+    while bytes < GATHER_BYTES {
+        let part = tokio::select! {
+            biased;
+            part = parts.next() => part,
+            () = &mut pause => return Ok((begun, false)),
+        };
+        let Some(part) = part else { return Ok((begun, true)) };
+        let part = part.map_err(broke)?;
+        bytes += part.len();
+        begun.push_back(part);
+    }
+    Ok((begun, false))
+}
+
+/// The model server broke the exchange.
+pub fn broke(cause: reqwest::Error) -> Error {
+    Error::new(ErrorCode::BadGateway, "The model server broke off; its log may say why.").with_source(cause)
+}
+
+/// The body that the caller reads.
+struct Answer<S> {
+    size: BodySize,
+    begun: VecDeque<Bytes>,
+    rest: S,
+    pause: Pin<Box<Sleep>>,
+    held: Held,
+}
+
+impl<S> Answer<S> {
+    /// The caller got a part of the answer and the rest will not come: an error, whatever the status said.
+    fn cut(
+        &mut self,
+        cause: Box<dyn std::error::Error>,
+    ) -> Poll<Option<std::result::Result<Bytes, Box<dyn std::error::Error>>>> {
+        self.held.passage.status = None;
+        Poll::Ready(Some(Err(cause)))
+    }
+}
+
+impl<S> MessageBody for Answer<S>
+where
+    S: Stream<Item = reqwest::Result<Bytes>> + Unpin,
+{
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
+        if let Some(part) = self.begun.pop_front() {
+            return Poll::Ready(Some(Ok(part)));
+        }
+        match self.rest.poll_next_unpin(context) {
+            Poll::Ready(Some(Ok(part))) => {
+                let next = tokio::time::Instant::now() + self.held.patience;
+                self.pause.as_mut().reset(next);
+                Poll::Ready(Some(Ok(part)))
+            }
+            Poll::Ready(Some(Err(cause))) => self.cut(cause.into()),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match self.pause.as_mut().poll(context) {
+                Poll::Ready(()) => self.cut("the model server paused for too long".into()),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Pure decisions: what a revision's next step is, given what is known of it, and what people are told.
+//!
+//! Half-done states have names (`placing`, `draining`, `retiring`, `failing`), so a crash in the middle of a step is just a
+//! state that the next pass finds. An old revision leaves the gateway only in the transaction that brings in the new one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use drydock_wire::{jobs::Resources, serving::DeploymentState, validate};
+
+use crate::error::{Error, Result};
+
+/// How long a replaced revision may still work on the requests it has.
+pub const DRAIN_AT_MOST: Duration = Duration::from_secs(30);
+/// A revision that ended this often before it ever answered has failed.
+pub const CRASHES_AT_MOST: i64 = 3;
+const LEAST_MEMORY_BYTES: u64 = 256 << 20;
+
+/// How far a revision is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RevisionState {
+    /// Its model's files are being put where the container will see them.
+    Placing,
+    /// Its container is wished running; it has not answered yet.
+    Starting,
+    /// The gateway sends it requests while it is well.
+    Live,
+    /// Replaced; finishes the requests it has.
+    Draining,
+    /// Its container is wished absent and its files are to be removed.
+    Retiring,
+    Retired,
+    /// As `Retiring`, after it failed.
+    Failing,
+    Failed,
+}
+
+impl RevisionState {
+    const ALL: [Self; 8] = [
+        Self::Placing,
+        Self::Starting,
+        Self::Live,
+        Self::Draining,
+        Self::Retiring,
+        Self::Retired,
+        Self::Failing,
+        Self::Failed,
+    ];
+
+    /// The word kept in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Placing => "placing",
+            Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Draining => "draining",
+            Self::Retiring => "retiring",
+            Self::Retired => "retired",
+            Self::Failing => "failing",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The word people see.
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Placing | Self::Starting => "starting",
+            Self::Live => "live",
+            Self::Draining => "draining",
+            Self::Retiring | Self::Retired => "retired",
+            Self::Failing | Self::Failed => "failed",
+        }
+    }
+
+    /// The value of that word; anything else means that the database is not ours.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| Error::internal(anyhow::anyhow!("unknown revision state '{text}'")))
+    }
+
+    /// Whether it will never change again.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Retired | Self::Failed)
+    }
+
+    /// Whether it serves or may come to.
+    pub fn is_hopeful(self) -> bool {
+        matches!(self, Self::Placing | Self::Starting | Self::Live)
+    }
+}
+
+/// What was last seen of a revision's container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Container {
+    /// None, and none is wished.
+    Gone,
+    /// On its way; the text says what it waits for.
+    Waiting(Option<String>),
+    /// Docker would not make or start it, so often and for this reason; it is tried again after a pause.
+    Refused {
+        times: i64,
+        why: String,
+    },
+    Running(Run),
+    /// Ended by itself, so often and for this reason; it is started again after a pause.
+    Ended {
+        times: i64,
+        how: String,
+    },
+}
+
+/// One run of a container: a restart has the same address perhaps, but not the same start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    pub address: SocketAddr,
+    pub started_at: i64,
+}
+
+/// Everything a step depends on.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub state: RevisionState,
+    /// It is the revision that was asked for last.
+    pub is_goal: bool,
+    /// The deployment is to go away.
+    pub deleting: bool,
+    pub container: Container,
+    /// The run that the gateway sends requests to.
+    pub routed: Option<Run>,
+    /// The running container answered its probe just now.
+    pub answers: bool,
+    /// Since this server first saw the container on its way.
+    pub waited: Duration,
+    pub ready_within: Duration,
+    pub in_flight: u64,
+    /// Since this server first saw it draining.
+    pub drained_for: Duration,
+}
+
+/// What to do about a revision now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Nothing,
+    /// Put the model's files down, then wish the container running.
+    Place,
+    /// It answers: make it live here and the one before it draining, in one transaction.
+    Promote(Run),
+    /// It is live and well again at this run.
+    Route(Run),
+    /// It is live, but its container ended or was replaced: no requests until it answers.
+    Unroute(Option<String>),
+    /// It is no longer wanted but still has requests.
+    Drain,
+    /// Wish its container absent.
+    Retire,
+    /// As `Retire`, and say why.
+    Fail(String),
+    /// Its container is gone: remove its files.
+    Finish,
+}
+
+/// The one decision about a revision.
+pub fn next_step(facts: &Facts) -> Step {
+    let unwanted = facts.deleting || !facts.is_goal;
+    match facts.state {
+        RevisionState::Placing | RevisionState::Starting if unwanted => Step::Retire,
+        RevisionState::Placing => Step::Place,
+        RevisionState::Starting => start(facts),
+        RevisionState::Live if facts.deleting => Step::Drain,
+        RevisionState::Live => keep(facts),
+        RevisionState::Draining if facts.in_flight == 0 || facts.drained_for >= DRAIN_AT_MOST => Step::Retire,
+        RevisionState::Retiring | RevisionState::Failing if facts.container == Container::Gone => Step::Finish,
+        RevisionState::Draining | RevisionState::Retiring | RevisionState::Failing => Step::Nothing,
+        RevisionState::Retired | RevisionState::Failed => Step::Nothing,
+    }
+}
+
+fn start(facts: &Facts) -> Step {
+    match &facts.container {
+        Container::Running(run) if facts.answers => Step::Promote(*run),
+        Container::Ended { times, how } if *times >= CRASHES_AT_MOST => {
+            Step::Fail(format!("It ended {times} times before it answered, the last time with {how}."))
+        }
+        Container::Refused { times, why } if *times >= CRASHES_AT_MOST => Step::Fail(why.clone()),
+        _ if facts.waited < facts.ready_within => Step::Nothing,
+        _ => Step::Fail(format!("It did not answer within {} seconds.", facts.ready_within.as_secs())),
+    }
+}
+
+fn keep(facts: &Facts) -> Step {
+    match (&facts.container, facts.routed) {
+        (Container::Running(run), Some(routed)) if *run == routed => Step::Nothing,
+        (Container::Ended { how, .. }, Some(_)) => Step::Unroute(Some(format!("Starting again after {how}."))),
+        (Container::Refused { why, .. }, Some(_)) => Step::Unroute(Some(why.clone())),
+        (Container::Waiting(why), Some(_)) => Step::Unroute(why.clone()),
+        (_, Some(_)) => Step::Unroute(None),
+        (Container::Running(run), None) if facts.answers => Step::Route(*run),
+        (_, None) => Step::Nothing,
+    }
+}
+
+/// What a deployment's state is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    pub deleting: bool,
+    /// The revision that was asked for last, with its reason.
+    pub goal: RevisionState,
+    pub goal_reason: Option<&'a str>,
+    /// Whether the goal gets requests.
+    pub goal_is_routed: bool,
+    /// Whether another revision is live.
+    pub other_is_live: bool,
+}
+
+/// The deployment's state and its reason, as people read them.
+pub fn deployment_state(standing: Standing<'_>) -> (DeploymentState, Option<String>) {
+    let reason = standing.goal_reason.map(str::to_owned);
+    let state = match standing.goal {
+        _ if standing.deleting => return (DeploymentState::Deleting, None),
+        RevisionState::Live if standing.goal_is_routed => return (DeploymentState::Ready, None),
+        RevisionState::Failing | RevisionState::Failed => DeploymentState::Failed,
+        _ if standing.other_is_live => DeploymentState::Updating,
+        _ => DeploymentState::Starting,
+    };
+    (state, reason)
+}
+
+/// Whether these can be served on this box.
+///
+/// # Errors
+/// `invalid` or `refused`, saying what to change.
+pub fn check(name: &str, resources: &Resources, box_cpus: u32) -> Result<()> {
+    validate::slug(name).map_err(Error::invalid)?;
+    let most = f64::from(box_cpus.max(1));
+    if !resources.cpus.is_finite() || resources.cpus < 0.1 || resources.cpus > most {
+        return Err(Error::invalid(format!("Ask for 0.1 to {most} cores; this box has no more.")));
+    }
+    if resources.memory_bytes < LEAST_MEMORY_BYTES {
+        return Err(Error::invalid("A model server needs at least 256 MiB of memory."));
+    }
+    if resources.gpus > 0 {
+        return Err(Error::refused("Deployments run on the CPU for now; ask for 0 GPUs."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

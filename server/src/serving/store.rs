@@ -1,0 +1,332 @@
+//! Rows of deployments, revisions and minutes of traffic. A state changes only from the state that the decision saw:
+//! `advance` says whether it did.
+
+use std::net::SocketAddr;
+
+use diesel::prelude::*;
+use drydock_wire::jobs::Resources;
+
+use super::gateway::{Kept, histogram::Histogram, meter::Minute};
+use super::rules::{RevisionState, Run};
+use crate::db::Conn;
+use crate::db::schema::serving::{deployments, gateway_minutes, revisions};
+use crate::error::{Error, Result};
+
+/// A deployment.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = deployments)]
+pub struct DeploymentRow {
+    pub id: String,
+    pub name: String,
+    pub goal: i64,
+    pub deleting: bool,
+    pub created_at: i64,
+    pub created_by: String,
+    pub updated_at: i64,
+    pub total_requests: i64,
+    pub total_errors: i64,
+}
+
+/// A revision.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = revisions)]
+pub struct RevisionRow {
+    pub id: String,
+    pub deployment_id: String,
+    pub number: i64,
+    pub model: String,
+    pub version: i64,
+    resources: String,
+    state: String,
+    pub reason: Option<String>,
+    address: Option<String>,
+    address_since: Option<i64>,
+    pub example: Option<String>,
+    pub created_at: i64,
+    pub created_by: String,
+    pub ready_at: Option<i64>,
+    pub ended_at: Option<i64>,
+}
+
+/// What a new revision is to serve.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wish {
+    pub model: String,
+    pub version: i64,
+    pub resources: Resources,
+}
+
+impl RevisionRow {
+    /// A revision of which nothing has happened yet.
+    pub fn new(deployment_id: &str, number: i64, wish: &Wish, by: &str, now: i64) -> Self {
+        Self {
+            id: uuid::Uuid::now_v7().to_string(),
+            deployment_id: deployment_id.to_owned(),
+            number,
+            model: wish.model.clone(),
+            version: wish.version,
+            resources: serde_json::json!(wish.resources).to_string(),
+            state: RevisionState::Placing.as_str().to_owned(),
+            reason: None,
+            address: None,
+            address_since: None,
+            example: None,
+            created_at: now,
+            created_by: by.to_owned(),
+            ready_at: None,
+            ended_at: None,
+        }
+    }
+
+    pub fn state(&self) -> Result<RevisionState> {
+        RevisionState::parse(&self.state)
+    }
+
+    pub fn resources(&self) -> Result<Resources> {
+        serde_json::from_str(&self.resources).map_err(Error::internal)
+    }
+
+    /// The run that the gateway sends requests to.
+    pub fn routed(&self) -> Option<Run> {
+        let address: SocketAddr = self.address.as_ref()?.parse().ok()?;
+        Some(Run { address, started_at: self.address_since.unwrap_or_default() })
+    }
+
+    /// Whether it serves just this.
+    pub fn is(&self, wish: &Wish) -> Result<bool> {
+        Ok(self.model == wish.model && self.version == wish.version && self.resources()? == wish.resources)
+    }
+}
+
+/// The deployment of that name.
+pub fn find(conn: &mut Conn, name: &str) -> Result<Option<DeploymentRow>> {
+    let query = deployments::table.filter(deployments::name.eq(name)).select(DeploymentRow::as_select());
+    query.first(conn).optional().map_err(Error::internal)
+}
+
+/// All deployments by name.
+pub fn all(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
+    deployments::table.order(deployments::name).select(DeploymentRow::as_select()).load(conn).map_err(Error::internal)
+}
+
+/// Adds a deployment.
+pub fn insert(conn: &mut Conn, row: &DeploymentRow) -> Result<()> {
+    diesel::insert_into(deployments::table).values(row).execute(conn).map(drop).map_err(Error::internal)
+}
+
+/// Adds a revision.
+pub fn insert_revision(conn: &mut Conn, row: &RevisionRow) -> Result<()> {
+    diesel::insert_into(revisions::table).values(row).execute(conn).map(drop).map_err(Error::internal)
+}
+
+/// Which revision is meant from now on.
+pub fn set_goal(conn: &mut Conn, id: &str, goal: i64, now: i64) -> Result<()> {
+    diesel::update(deployments::table.find(id))
+        .set((deployments::goal.eq(goal), deployments::updated_at.eq(now)))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Whether the revision still is the one that was asked for last.
+pub fn is_goal(conn: &mut Conn, revision: &RevisionRow) -> Result<bool> {
+    let wanted = deployments::table
+        .find(&revision.deployment_id)
+        .filter(deployments::goal.eq(revision.number))
+        .filter(deployments::deleting.eq(false));
+    diesel::select(diesel::dsl::exists(wanted)).get_result(conn).map_err(Error::internal)
+}
+
+/// The deployment is to go away.
+pub fn set_deleting(conn: &mut Conn, id: &str, now: i64) -> Result<()> {
+    diesel::update(deployments::table.find(id))
+        .set((deployments::deleting.eq(true), deployments::updated_at.eq(now)))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Removes a deployment with its revisions and traffic.
+pub fn delete(conn: &mut Conn, id: &str) -> Result<()> {
+    diesel::delete(deployments::table.find(id)).execute(conn).map(drop).map_err(Error::internal)
+}
+
+/// A deployment's revisions, newest first.
+pub fn revisions_of(conn: &mut Conn, deployment_id: &str) -> Result<Vec<RevisionRow>> {
+    let query = revisions::table.filter(revisions::deployment_id.eq(deployment_id)).order(revisions::number.desc());
+    query.select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
+}
+
+/// Revisions that can still change, with the deployment of each; oldest first.
+pub fn unfinished(conn: &mut Conn) -> Result<Vec<(DeploymentRow, RevisionRow)>> {
+    let finished = [RevisionState::Retired.as_str(), RevisionState::Failed.as_str()];
+    let rows: Vec<(RevisionRow, DeploymentRow)> = revisions::table
+        .inner_join(deployments::table)
+        .filter(revisions::state.ne_all(finished))
+        .order((deployments::name, revisions::number))
+        .select((RevisionRow::as_select(), DeploymentRow::as_select()))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(rows.into_iter().map(|(revision, deployment)| (deployment, revision)).collect())
+}
+
+/// Moves a revision on, if it still is in the state that was decided upon; whether it was.
+pub fn advance(
+    conn: &mut Conn,
+    id: &str,
+    from: RevisionState,
+    to: RevisionState,
+    reason: Option<&str>,
+) -> Result<bool> {
+    let row = revisions::table.find(id).filter(revisions::state.eq(from.as_str()));
+    let routed = to == RevisionState::Live;
+    let moved = diesel::update(row).set(revisions::state.eq(to.as_str())).execute(conn).map_err(Error::internal)?;
+    if moved == 0 {
+        return Ok(false);
+    }
+    if !routed {
+        let nowhere = (revisions::address.eq(None::<String>), revisions::address_since.eq(None::<i64>));
+        diesel::update(revisions::table.find(id)).set(nowhere).execute(conn).map_err(Error::internal)?;
+    }
+    set_reason(conn, id, reason)?;
+    Ok(true)
+}
+
+/// Why it is as it is, for people.
+pub fn set_reason(conn: &mut Conn, id: &str, reason: Option<&str>) -> Result<()> {
+    diesel::update(revisions::table.find(id))
+        .set(revisions::reason.eq(reason))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Where the gateway finds it; nowhere while it is not well.
+pub fn set_routed(conn: &mut Conn, id: &str, run: Option<Run>) -> Result<()> {
+    diesel::update(revisions::table.find(id))
+        .set((
+            revisions::address.eq(run.map(|run| run.address.to_string())),
+            revisions::address_since.eq(run.map(|run| run.started_at)),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// When it first answered.
+pub fn set_ready(conn: &mut Conn, id: &str, now: i64) -> Result<()> {
+    diesel::update(revisions::table.find(id))
+        .set(revisions::ready_at.eq(now))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// When it was over.
+pub fn set_ended(conn: &mut Conn, id: &str, now: i64) -> Result<()> {
+    diesel::update(revisions::table.find(id))
+        .set(revisions::ended_at.eq(now))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// A body that its model accepts.
+pub fn set_example(conn: &mut Conn, id: &str, example: Option<&str>) -> Result<()> {
+    diesel::update(revisions::table.find(id))
+        .set(revisions::example.eq(example))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Live revisions of a deployment other than this one.
+pub fn other_live(conn: &mut Conn, deployment_id: &str, but: &str) -> Result<Vec<String>> {
+    revisions::table
+        .filter(revisions::deployment_id.eq(deployment_id))
+        .filter(revisions::state.eq(RevisionState::Live.as_str()))
+        .filter(revisions::id.ne(but))
+        .select(revisions::id)
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+/// Live revisions of all deployments.
+pub fn live(conn: &mut Conn) -> Result<Vec<RevisionRow>> {
+    let query = revisions::table.filter(revisions::state.eq(RevisionState::Live.as_str()));
+    query.select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
+}
+
+/// Names of deployments whose live revision serves that version.
+pub fn of_version(conn: &mut Conn, model: &str, version: i64) -> Result<Vec<String>> {
+    revisions::table
+        .inner_join(deployments::table)
+        .filter(revisions::model.eq(model))
+        .filter(revisions::version.eq(version))
+        .filter(revisions::state.eq(RevisionState::Live.as_str()))
+        .order(deployments::name)
+        .select(deployments::name)
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+/// Deployments in all, and those that answer.
+pub fn counts(conn: &mut Conn) -> Result<(u64, u64)> {
+    let all: i64 = deployments::table.count().get_result(conn).map_err(Error::internal)?;
+    let answering = revisions::table
+        .filter(revisions::state.eq(RevisionState::Live.as_str()))
+        .filter(revisions::address.is_not_null())
+        .count();
+    let ready: i64 = answering.get_result(conn).map_err(Error::internal)?;
+    Ok((u64::try_from(all).unwrap_or_default(), u64::try_from(ready).unwrap_or_default()))
+}
+
+/// Traffic of a deployment since that instant.
+pub fn kept_traffic(conn: &mut Conn, deployment: &DeploymentRow, since: i64) -> Result<Kept> {
+    let rows: Vec<(i64, i64, i64, Vec<u8>)> = gateway_minutes::table
+        .filter(gateway_minutes::deployment_id.eq(&deployment.id))
+        .filter(gateway_minutes::at.ge(since))
+        .select((gateway_minutes::at, gateway_minutes::requests, gateway_minutes::errors, gateway_minutes::histogram))
+        .load(conn)
+        .map_err(Error::internal)?;
+    let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
+    let minute = |(at, requests, errors, histogram): (i64, i64, i64, Vec<u8>)| {
+        let latency = Histogram::decode(&histogram).unwrap_or_default();
+        (at, Minute { requests: unsigned(requests), errors: unsigned(errors), latency })
+    };
+    Ok(Kept {
+        minutes: rows.into_iter().map(minute).collect(),
+        total_requests: unsigned(deployment.total_requests),
+        total_errors: unsigned(deployment.total_errors),
+    })
+}
+
+/// Writes whole minutes and totals; writing the same again changes nothing. A deployment that is gone is left alone.
+pub fn keep_traffic(conn: &mut Conn, deployment_id: &str, kept: &Kept) -> Result<()> {
+    let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let totals = (
+        deployments::total_requests.eq(signed(kept.total_requests)),
+        deployments::total_errors.eq(signed(kept.total_errors)),
+    );
+    let row = deployments::table.find(deployment_id);
+    if diesel::update(row).set(totals).execute(conn).map_err(Error::internal)? == 0 {
+        return Ok(());
+    }
+    for (at, minute) in &kept.minutes {
+        let values = (
+            gateway_minutes::deployment_id.eq(deployment_id),
+            gateway_minutes::at.eq(at),
+            gateway_minutes::requests.eq(signed(minute.requests)),
+            gateway_minutes::errors.eq(signed(minute.errors)),
+            gateway_minutes::histogram.eq(minute.latency.encode()),
+        );
+        diesel::replace_into(gateway_minutes::table).values(values).execute(conn).map_err(Error::internal)?;
+    }
+    Ok(())
+}
+
+/// Forgets minutes before that instant.
+pub fn prune_traffic(conn: &mut Conn, before: i64) -> Result<()> {
+    let old = gateway_minutes::table.filter(gateway_minutes::at.lt(before));
+    diesel::delete(old).execute(conn).map(drop).map_err(Error::internal)
+}
