@@ -32,14 +32,10 @@ pub mod storage;
 
 pub mod demo;
 pub mod monitoring;
-#[cfg(feature = "whole")]
 pub mod overview;
 
 pub mod web;
 
-#[cfg(feature = "whole")]
 pub mod boot;
-#[cfg(feature = "whole")]
 pub mod console;
-#[cfg(feature = "whole")]
 pub mod router;

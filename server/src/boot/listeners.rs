@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App as ActixApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use actix_web::{App as ActixApp, HttpServer, dev::ServerHandle, middleware::from_fn};
 use futures_util::{FutureExt, future::BoxFuture};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},

@@ -24,7 +24,7 @@ pub fn server_config(dir: &Path, names: &BTreeSet<String>) -> Result<ServerConfi
 
 fn load(dir: &Path) -> anyhow::Result<ServerConfig> {
     let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_file_iter(dir.join("leaf.pem"))?.collect::<Result<_, _>>()?;
+        CertificateDer::pem_file_iter(dir.join("leaf.pem"))?.collect::<std::result::Result<_, _>>()?;
     let key = PrivateKeyDer::from_pem_file(dir.join("leaf.key"))?;
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -37,7 +37,7 @@ fn load(dir: &Path) -> anyhow::Result<ServerConfig> {
 
 fn issue(dir: &Path, names: &[String]) -> anyhow::Result<()> {
     let (ca_pem, ca_key) = authority(dir)?;
-    let issuer = Issuer::from_params(&ca_params(), ca_key);
+    let issuer = Issuer::new(ca_params(), ca_key);
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names.to_vec())?;
     params.distinguished_name = named("Drydock");

@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use drydock_wire::datasets::{DatasetFile, FileProfile, ValidationReport, VersionSummary};
@@ -27,8 +26,9 @@ pub const PROFILER: &str = "datasets.profiler";
 /// CSV files of a version up to this size together, and so many, are analysed before the answer.
 const SMALL_BYTES: u64 = 4 << 20;
 const SMALL_COUNT: usize = 50;
-/// Files that are read at the same time: each takes a core.
-static READING: Semaphore = Semaphore::const_new(2);
+/// Versions that are read at the same time: each takes a core. Small ones never wait behind large ones.
+static READING_SMALL: Semaphore = Semaphore::const_new(2);
+static READING_LARGE: Semaphore = Semaphore::const_new(1);
 
 /// Profiles new versions, holds latest ones against new rules, forgets old uploads.
 pub struct Profiler {
@@ -105,8 +105,7 @@ pub async fn analyze_now(app: &App, name: &str, dataset_id: &str, made: VersionS
 }
 
 async fn make_profiles(app: &App, dataset: &DatasetRow, version: i64) -> Result<()> {
-    let laid = lay_out(app, dataset, version).await?;
-    let profiles = read(move || {
+    let profiles = read(lay_out(app, dataset, version).await?, |laid| {
         let open = |file: &DatasetFile| laid.open(file);
         tabular(&laid.files)
             .map(|file| profile::profile(&file.path, || open(file)))
@@ -137,7 +136,7 @@ pub async fn report(app: &App, dataset: &DatasetRow, version: i64) -> Result<Val
         return Err(Error::conflict(format!("The dataset {} has no rules yet; declare some first.", dataset.name)));
     }
     let laid = lay_out(app, dataset, version).await?;
-    read(move || validate::validate(&rules, &laid.files, clock::now_ms(), |file| laid.open(file))).await
+    read(laid, move |laid| validate::validate(&rules, &laid.files, clock::now_ms(), |file| laid.open(file))).await
 }
 
 /// A version's CSV files on disk, for as long as the value lives.
@@ -156,7 +155,7 @@ fn place(dir: &Path, file: &DatasetFile) -> PathBuf {
     dir.join(&file.digest)
 }
 
-async fn lay_out(app: &App, dataset: &DatasetRow, version: i64) -> Result<Arc<LaidOut>> {
+async fn lay_out(app: &App, dataset: &DatasetRow, version: i64) -> Result<LaidOut> {
     let id = dataset.id.clone();
     let files = app.db.read(move |conn| store::files(conn, &id, version)).await?;
     let scratch = scratch(app);
@@ -168,12 +167,18 @@ async fn lay_out(app: &App, dataset: &DatasetRow, version: i64) -> Result<Arc<La
             app.objects.materialize(&file.digest, &to).await?;
         }
     }
-    Ok(Arc::new(LaidOut { dir, files }))
+    Ok(LaidOut { dir, files })
 }
 
-async fn read<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
-    let _turn = READING.acquire().await.map_err(Error::internal)?;
-    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map_err(Error::internal)
+/// Runs the work on a blocking thread; the files are gone when it is done.
+async fn read<T, F>(laid: LaidOut, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&LaidOut) -> std::io::Result<T> + Send + 'static,
+{
+    let turns = if is_small(&laid.files) { &READING_SMALL } else { &READING_LARGE };
+    let _turn = turns.acquire().await.map_err(Error::internal)?;
+    tokio::task::spawn_blocking(move || work(&laid)).await.map_err(Error::internal)?.map_err(Error::internal)
 }
 
 fn tabular(files: &[DatasetFile]) -> impl Iterator<Item = &DatasetFile> {

@@ -196,8 +196,10 @@ mod tests {
         assert_eq!(read_body_json::<ErrorBody, _>(answer).await.request_id, id);
 
         let app = App::new().wrap(from_fn(refuse)).wrap(from_fn(observe)).route("/m", web::get().to(missing));
-        let error =
-            try_call_service(&init_service(app).await, TestRequest::get().uri("/m").to_request()).await.map(drop).unwrap_err();
+        let error = try_call_service(&init_service(app).await, TestRequest::get().uri("/m").to_request())
+            .await
+            .map(drop)
+            .unwrap_err();
         let answer = error.error_response();
         let id = answer.headers().get("x-request-id").unwrap().to_str().unwrap().to_owned();
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();

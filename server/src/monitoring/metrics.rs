@@ -1,14 +1,16 @@
 //! `/metrics`, for Prometheus and whoever reads its text.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use drydock_appliance::devices::GpuReading;
 
 use super::exposition::{Cumulative, Exposition, Kind};
 use super::http;
 use crate::accounts::{self, Accounts, DEFAULT_PROJECT, action};
 use crate::app::App;
-use crate::clock;
+use crate::db::Conn;
 use crate::error::Result;
-use crate::serving::Gateway;
+use crate::serving::{self, Gateway};
+use crate::{clock, jobs, objects};
 
 /// Upper bounds of the gateway's latency histogram, in microseconds.
 const GATEWAY_BOUNDS_US: [u64; 12] =
@@ -29,6 +31,7 @@ pub async fn scrape(
     process(&mut text, &app).await;
     database(&mut text, &app);
     counts(&mut text, &app).await?;
+    machine(&mut text, &app).await;
     http::expose(&mut text);
     traffic(&mut text, &gateway);
     tasks(&mut text, &app);
@@ -68,13 +71,47 @@ fn database(text: &mut Exposition, app: &App) {
 }
 
 async fn counts(text: &mut Exposition, app: &App) -> Result<()> {
-    let ((blobs, blob_bytes), (deployments, ready)) =
-        app.db.read(|conn| Ok((crate::objects::store::totals(conn)?, crate::serving::counts(conn)?))).await?;
+    let read = |conn: &mut Conn| Ok((objects::store::totals(conn)?, serving::counts(conn)?, jobs::count(conn)?));
+    let ((blobs, blob_bytes), (deployments, ready), (running, queued)) = app.db.read(read).await?;
     text.single("drydock_blobs", Kind::Gauge, "Distinct contents kept.", blobs);
     text.single("drydock_blob_bytes", Kind::Gauge, "Their size.", blob_bytes);
     text.single("drydock_deployments", Kind::Gauge, "Deployments.", deployments);
     text.single("drydock_deployments_ready", Kind::Gauge, "Deployments that answer.", ready);
+    text.family("drydock_jobs", Kind::Gauge, "Jobs that are not over, by state.");
+    text.sample("drydock_jobs", &[("state", "running")], running);
+    text.sample("drydock_jobs", &[("state", "queued")], queued);
     Ok(())
+}
+
+async fn machine(text: &mut Exposition, app: &App) {
+    let of = drydock_appliance::devices::read(&app.data_dir).await;
+    text.single("drydock_box_cpu_ratio", Kind::Gauge, "Processor use over all cores, 0 to 1.", of.cpu_percent / 100.0);
+    text.single("drydock_box_cpus", Kind::Gauge, "Cores.", of.cpu_count);
+    text.single("drydock_box_memory_bytes", Kind::Gauge, "Memory of the box.", of.memory_total_bytes);
+    text.single("drydock_box_memory_used_bytes", Kind::Gauge, "Memory in use.", of.memory_used_bytes);
+    text.single(
+        "drydock_box_disk_bytes",
+        Kind::Gauge,
+        "Size of the data directory's file system.",
+        of.disk_total_bytes,
+    );
+    text.single("drydock_box_disk_free_bytes", Kind::Gauge, "What is free of it.", of.disk_free_bytes);
+    text.single("drydock_gpus", Kind::Gauge, "GPUs of the box.", of.gpus.len());
+    if of.gpus.is_empty() {
+        return;
+    }
+    let each: [(&str, &str, fn(&GpuReading) -> f64); 4] = [
+        ("drydock_gpu_memory_bytes", "Memory of the GPU.", |gpu| gpu.memory_total_bytes as f64),
+        ("drydock_gpu_memory_used_bytes", "Memory in use.", |gpu| gpu.memory_used_bytes as f64),
+        ("drydock_gpu_utilization_ratio", "Use, 0 to 1.", |gpu| f64::from(gpu.utilization_percent) / 100.0),
+        ("drydock_gpu_temperature_celsius", "Temperature.", |gpu| f64::from(gpu.temperature_celsius)),
+    ];
+    for (name, help, value) in each {
+        text.family(name, Kind::Gauge, help);
+        for gpu in &of.gpus {
+            text.sample(name, &[("uuid", &gpu.uuid), ("name", &gpu.name)], value(gpu));
+        }
+    }
 }
 
 fn traffic(text: &mut Exposition, gateway: &Gateway) {

@@ -18,8 +18,8 @@ pub use models::{
 };
 pub use routes::configure;
 pub use versions::{
-    NewVersion, create_version, delete_alias, delete_version, delete_version_tag, download_uri, search_versions, set_alias,
-    set_version_tag, transition, update_version, version, version_by_alias,
+    NewVersion, create_version, delete_alias, delete_version, delete_version_tag, download_uri, search_versions,
+    set_alias, set_version_tag, transition, update_version, version, version_by_alias,
 };
 
 use crate::{

@@ -108,11 +108,19 @@ pub async fn rename_model(app: &App, auth: &Develop, name: String, new_name: Str
         .write(move |conn| {
             let (row, now) = (row_of(conn, &name)?, clock::now_ms());
             if let Some(first) = deployments_of(conn, &name)?.first() {
-                return Err(Error::conflict(format!("The deployment {first} serves {name}; delete it before renaming.")));
+                return Err(Error::conflict(format!(
+                    "The deployment {first} serves {name}; delete it before renaming."
+                )));
             }
             store::rename(conn, row, &new_name, now)?;
             version_store::touch_all(conn, row, now)?;
-            audit(conn, &who, "model.rename", &format!("model/{new_name}"), json!({"before": name, "after": new_name}))?;
+            audit(
+                conn,
+                &who,
+                "model.rename",
+                &format!("model/{new_name}"),
+                json!({"before": name, "after": new_name}),
+            )?;
             store::load(conn, row)
         })
         .await?;

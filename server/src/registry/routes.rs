@@ -173,11 +173,7 @@ async fn set_alias(
 
 #[utoipa::path(tag = "models", responses((status = 204)))]
 #[delete("/models/{name}/aliases/{alias}")]
-async fn delete_alias(
-    app: web::Data<App>,
-    who: Principal,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse> {
+async fn delete_alias(app: web::Data<App>, who: Principal, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
     let (name, alias) = path.into_inner();
     versions::delete_alias(&app, &auth, name, alias).await?;

@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn names_that_are_paths_are_refused() {
-        assert_eq!(model_name("a/b").unwrap_err().message, "Invalid model name 'a/b'. Names cannot contain '/' or ':'.");
+        assert_eq!(
+            model_name("a/b").unwrap_err().message,
+            "Invalid model name 'a/b'. Names cannot contain '/' or ':'."
+        );
         for bad in ["", "  ", "a:b", "..", ".", "../x"] {
             assert!(model_name(bad).is_err(), "{bad:?}");
         }

@@ -34,8 +34,7 @@ pub fn resolve(conn: &mut Conn, source: &str, run_id: Option<String>, model_id: 
     if let Some(rest) = source.strip_prefix("models:") {
         return from_models(conn, source, rest.trim_start_matches('/'), run_id, model_id);
     }
-    let mut origin =
-        Origin { source: source.to_owned(), storage_location: source.to_owned(), run_id, model_id };
+    let mut origin = Origin { source: source.to_owned(), storage_location: source.to_owned(), run_id, model_id };
     if let Some(rest) = source.strip_prefix("runs:") {
         let owner = rest.trim_start_matches('/').split('/').next().unwrap_or("");
         if origin.model_id.is_some() || origin.run_id.as_deref() != Some(owner) {
@@ -99,7 +98,10 @@ fn from_models(
     let from = named_version(conn, source, rest)?;
     let clashes = |asked: &Option<String>, real: &Option<String>| asked.is_some() && asked != real;
     if clashes(&run_id, &from.run_id) || clashes(&model_id, &from.model_id) {
-        return Err(refused(source, "The run_id and model_id request parameters must match the referenced model version."));
+        return Err(refused(
+            source,
+            "The run_id and model_id request parameters must match the referenced model version.",
+        ));
     }
     Ok(Origin {
         source: format!("models:/{}/{}", from.model, from.version),
@@ -124,9 +126,8 @@ fn named_version(conn: &mut Conn, source: &str, rest: &str) -> Result<Version> {
 }
 
 fn from_artifacts(conn: &mut Conn, source: &str, key: &str, origin: &mut Origin) -> Result<()> {
-    let within = |root: &str| {
-        paths::artifact_key(root).is_some_and(|root| key == root || key.starts_with(&format!("{root}/")))
-    };
+    let within =
+        |root: &str| paths::artifact_key(root).is_some_and(|root| key == root || key.starts_with(&format!("{root}/")));
     if let Some(model_id) = &origin.model_id {
         let model = tracking::logged_model_on_conn(conn, model_id)?.filter(|model| within(&model.artifact_uri));
         let model = model.ok_or_else(|| not_containing(source, "model_id"))?;
@@ -169,8 +170,16 @@ mod tests {
     #[test]
     fn sources_on_disk_and_sources_that_climb_are_refused() {
         for bad in [
-            "/etc", "etc/passwd", "file:///etc", "FILE:/etc", "C:\\x", "mlflow-artifacts:/../../x", "mlflow-artifacts:/%2e%2e/x",
-            "http://h/%252e%252e/x", "s3://b/a\0b", "runs:/r/../x",
+            "/etc",
+            "etc/passwd",
+            "file:///etc",
+            "FILE:/etc",
+            "C:\\x",
+            "mlflow-artifacts:/../../x",
+            "mlflow-artifacts:/%2e%2e/x",
+            "http://h/%252e%252e/x",
+            "s3://b/a\0b",
+            "runs:/r/../x",
         ] {
             assert!(check_plain(bad).unwrap_err().message.starts_with("Invalid model version source:"), "{bad}");
         }

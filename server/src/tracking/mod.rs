@@ -35,9 +35,8 @@ pub use runs::{
     NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs,
     set_tag, update_run,
 };
-pub use tasks::Sweeper;
 
-use crate::{db::Conn, error::Result};
+use crate::{app::App, db::Conn, error::Result};
 
 /// Bucket of all artifacts.
 pub const ARTIFACT_BUCKET: &str = "mlflow";
@@ -206,6 +205,11 @@ pub struct LoggedModel {
     pub params: Vec<Pair>,
     pub tags: Vec<Pair>,
     pub metrics: Vec<ModelMetric>,
+}
+
+/// Starts the background part: what lies in the trash for 30 days goes.
+pub fn start(app: &App) {
+    app.background.spawn(tasks::Sweeper::new(app.clone()));
 }
 
 /// Ids of the runs that a workload's container created, oldest first.

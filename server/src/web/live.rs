@@ -22,7 +22,7 @@ const ALL: [Topic; 7] =
 
 #[utoipa::path(tag = "events", responses((status = 200, description = "text/event-stream of Event", body = Event)))]
 #[get("/events")]
-async fn events(app: web::Data<App>, who: Principal) -> Result<HttpResponse> {
+pub async fn events(app: web::Data<App>, who: Principal) -> Result<HttpResponse> {
     authorize(&who, action::View, DEFAULT_PROJECT)?;
     let receiver = app.events.subscribe();
     let background = app.background.clone();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use drydock_appliance::containers::EngineError;
-use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
+use futures_util::{StreamExt, stream, stream::BoxStream};
 
 use super::{Desired, Kind, Phase, store};
 use crate::{
@@ -38,11 +38,20 @@ const LINES_AT_ONCE: usize = 256;
 pub async fn text(app: &App, workload_id: &str, generation: i64) -> Result<Body> {
     let now = Situation::read(app, workload_id, generation, None).await?;
     let lines = match (now.container, now.kept) {
-        (Some(container), kept) if kept.is_none() || !now.over => lines::live(app, &container, false),
+        (Some(container), kept) if kept.is_none() || !now.over => written_so_far(app, &container).await?,
         (_, Some(digest)) => lines::kept(app, &digest).await?,
         _ => stream::empty().boxed(),
     };
     Ok(chunked(lines, |line| format!("{}\n", line.text)))
+}
+
+/// Docker's absence is found by the first line, before an answer has begun.
+async fn written_so_far(app: &App, container: &str) -> Result<lines::Lines> {
+    let mut lines = lines::live(app, container, false);
+    match lines.next().await {
+        Some(Err(cause)) => Err(Error::unavailable("The log cannot be read from Docker now.").with_source(cause)),
+        first => Ok(stream::iter(first).chain(lines).boxed()),
+    }
 }
 
 /// Server-sent events: lines from the first (or the one after `after`) on, as they are written; `end` when the workload is
@@ -118,7 +127,7 @@ fn chunked(lines: lines::Lines, write: impl Fn(&Line) -> String + Send + 'static
         let text: std::io::Result<String> = lines.into_iter().map(|line| line.map(|line| write(&line))).collect();
         text.map(Bytes::from)
     });
-    (Box::pin(joined) as std::pin::Pin<Box<dyn Stream<Item = _> + Send>>).boxed()
+    joined.boxed()
 }
 
 /// Where the lines of a generation are now.

@@ -75,9 +75,9 @@ async fn find(app: web::Data<App>, who: Who, args: Args) -> Answer {
 pub fn page_size(asked: Option<i64>, usual: i64, most: i64) -> Result<i64, Error> {
     match asked {
         None => Ok(usual),
-        Some(asked) if asked < 1 => {
-            Err(Error::invalid(format!("Invalid value for max_results. It must be a positive integer, but got {asked}")))
-        }
+        Some(asked) if asked < 1 => Err(Error::invalid(format!(
+            "Invalid value for max_results. It must be a positive integer, but got {asked}"
+        ))),
         Some(asked) if asked > most => Err(Error::invalid(format!(
             "Invalid value for request parameter max_results. It must be at most {most}, but got value {asked}"
         ))),

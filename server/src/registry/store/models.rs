@@ -55,11 +55,8 @@ pub fn load(conn: &mut Conn, row: i64) -> Result<Model> {
         .select((models::name, models::description, models::created_at, models::updated_at))
         .first(conn)
         .map_err(Error::internal)?;
-    let tags = tags::table
-        .filter(tags::model.eq(row))
-        .select((tags::key, tags::value))
-        .load(conn)
-        .map_err(Error::internal)?;
+    let tags =
+        tags::table.filter(tags::model.eq(row)).select((tags::key, tags::value)).load(conn).map_err(Error::internal)?;
     let aliases = aliases::table
         .filter(aliases::model.eq(row))
         .order(aliases::alias)
@@ -72,12 +69,17 @@ pub fn load(conn: &mut Conn, row: i64) -> Result<Model> {
 
 /// Number of models that are no prompts.
 pub fn count(conn: &mut Conn) -> Result<i64> {
-    let prompts = tags::table.filter(tags::key.eq(rules::PROMPT_TAG)).filter(tags::value.eq("true")).select(tags::model);
+    let prompts =
+        tags::table.filter(tags::key.eq(rules::PROMPT_TAG)).filter(tags::value.eq("true")).select(tags::model);
     models::table.filter(models::id.ne_all(prompts)).count().get_result(conn).map_err(Error::internal)
 }
 
 pub fn touch(conn: &mut Conn, row: i64, at: i64) -> Result<()> {
-    diesel::update(models::table.find(row)).set(models::updated_at.eq(at)).execute(conn).map(drop).map_err(Error::internal)
+    diesel::update(models::table.find(row))
+        .set(models::updated_at.eq(at))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 pub fn describe(conn: &mut Conn, row: i64, description: &str, at: i64) -> Result<()> {

@@ -78,7 +78,8 @@ fn exclude_prompts(query: &mut Fragment, wanted: bool) {
 
 /// `offset` and how many; surrogate keys of versions.
 pub fn versions(conn: &mut Conn, conditions: &[Condition], order: &[OrderBy], window: (i64, i64)) -> Result<Vec<i64>> {
-    let mut query = Fragment::new("SELECT v.id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE 1");
+    let mut query =
+        Fragment::new("SELECT v.id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE 1");
     let prompts = wants_prompts(conditions);
     exclude_prompts(&mut query, prompts);
     for condition in conditions.iter().filter(|condition| prompts || !is_prompt_test(condition)) {

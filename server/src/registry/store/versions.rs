@@ -6,7 +6,8 @@ use crate::{
     db::{
         Conn,
         schema::registry::{
-            model_aliases as aliases, model_version_tags as tags, model_versions as versions, registered_models as models,
+            model_aliases as aliases, model_version_tags as tags, model_versions as versions,
+            registered_models as models,
         },
     },
     error::{Error, Result},
@@ -87,14 +88,7 @@ fn complete(conn: &mut Conn, row: VersionRow) -> Result<Version> {
 }
 
 /// Inserts the next version of the model; its surrogate key.
-pub fn insert(
-    conn: &mut Conn,
-    model: i64,
-    origin: &Origin,
-    texts: (&str, &str),
-    user: &str,
-    at: i64,
-) -> Result<i64> {
+pub fn insert(conn: &mut Conn, model: i64, origin: &Origin, texts: (&str, &str), user: &str, at: i64) -> Result<i64> {
     let (description, run_link) = texts;
     let version: i64 = diesel::update(models::table.find(model))
         .set((models::last_version.eq(models::last_version + 1), models::updated_at.eq(at)))
@@ -142,11 +136,8 @@ pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Version>> {
 
 /// All versions of the model, newest first.
 pub fn of_model(conn: &mut Conn, model: i64) -> Result<Vec<Version>> {
-    let found: Vec<VersionRow> = rows()
-        .filter(versions::model.eq(model))
-        .order(versions::version.desc())
-        .load(conn)
-        .map_err(Error::internal)?;
+    let found: Vec<VersionRow> =
+        rows().filter(versions::model.eq(model)).order(versions::version.desc()).load(conn).map_err(Error::internal)?;
     found.into_iter().map(|row| complete(conn, row)).collect()
 }
 
@@ -203,7 +194,10 @@ pub fn set_stage(conn: &mut Conn, row: i64, stage: &str, at: i64) -> Result<()> 
 /// Archives the model's other versions of that stage.
 pub fn archive_others(conn: &mut Conn, model: i64, row: i64, stage: &str, at: i64) -> Result<usize> {
     diesel::update(
-        versions::table.filter(versions::model.eq(model)).filter(versions::stage.eq(stage)).filter(versions::id.ne(row)),
+        versions::table
+            .filter(versions::model.eq(model))
+            .filter(versions::stage.eq(stage))
+            .filter(versions::id.ne(row)),
     )
     .set((versions::stage.eq("Archived"), versions::updated_at.eq(at)))
     .execute(conn)

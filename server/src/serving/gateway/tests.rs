@@ -27,7 +27,8 @@ fn front(limits: Limits) -> (Gateway, String) {
     let gateway = Gateway::new(limits);
     let data = web::Data::new(gateway.clone());
     let app = move || App::new().app_data(data.clone()).route("/serve/{deployment}/{tail:.*}", web::route().to(serve));
-    let server = HttpServer::new(app).workers(2).h1_allow_half_closed(false).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+    let server =
+        HttpServer::new(app).workers(2).h1_allow_half_closed(false).disable_signals().bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", server.addrs()[0]);
     actix_web::rt::spawn(server.run());
     (gateway, url)

@@ -31,9 +31,12 @@ impl FromRequest for Args {
             return Box::pin(async move { Ok(parsed?) });
         }
         let kind = request.headers().get("content-type").map(|kind| kind.to_str().unwrap_or("?").to_owned());
-        let body = web::Payload(payload.take()).to_bytes_limited(BODY_LIMIT_BYTES);
+        let body = web::Payload::from_request(request, payload);
         Box::pin(async move {
             let body = body
+                .await
+                .map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?
+                .to_bytes_limited(BODY_LIMIT_BYTES)
                 .await
                 .map_err(|_| Error::too_large(format!("The request is larger than {BODY_LIMIT_BYTES} bytes.")))?
                 .map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?;
