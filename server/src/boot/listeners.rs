@@ -68,7 +68,13 @@ fn tls_for(faces: &Faces, address: SocketAddr) -> Result<Option<rustls::ServerCo
 }
 
 /// Serves `face` on `listener`, with TLS where the address asks for it.
-pub fn serve(faces: &Faces, listening: &Listening, face: Face, listener: TcpListener, address: SocketAddr) -> Result<()> {
+pub fn serve(
+    faces: &Faces,
+    listening: &Listening,
+    face: Face,
+    listener: TcpListener,
+    address: SocketAddr,
+) -> Result<()> {
     let tls = if face == Face::Containers { None } else { tls_for(faces, address)? };
     let served = faces.clone();
     let server = HttpServer::new(move || {
