@@ -6,8 +6,8 @@ use utoipa::OpenApi;
 use utoipa_actix_web::OpenApiFactory;
 
 use crate::{
-    accounts,
-    boot::Faces,
+    accounts::{self, Accounts},
+    app::App,
     datasets, demo,
     error::{Error, Result},
     images, jobs, monitoring, overview, registry as models, serving, tracking,
@@ -34,6 +34,15 @@ impl utoipa::Modify for Security {
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("drydock")));
         components.add_security_scheme("session", cookie);
     }
+}
+
+/// Everything the faces are made of.
+#[derive(Clone)]
+pub struct Faces {
+    pub app: App,
+    pub accounts: Accounts,
+    pub gateway: serving::Gateway,
+    pub demo: demo::Demo,
 }
 
 /// A listener's set of routes.

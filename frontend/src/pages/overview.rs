@@ -2,9 +2,9 @@
 
 use crate::{
     api,
-    app::{ago, app},
+    app::ago,
     format::{bytes, duration, number, plural},
-    live::remote,
+    live::{hint, remote},
     session::may,
     shell::use_overview,
     ui::{
@@ -196,7 +196,7 @@ fn Docker(data: Signal<Overview>) -> impl IntoView {
 pub fn run_sample() {
     spawn_local(async {
         match api::post_empty::<serde_json::Value>("/demo").await {
-            Ok(_) => app().hints[6].update(|n| *n += 1),
+            Ok(_) => hint(Topic::Demo),
             Err(error) => toast_error("The sample was not started", &error),
         }
     });

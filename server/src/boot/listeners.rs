@@ -14,11 +14,11 @@ use hyper_util::{
     server::conn::auto,
 };
 
-use super::{Faces, tls};
+use super::tls;
 use crate::{
     background::Task,
     error::{Error, Result},
-    router::{self, Face},
+    router::{self, Face, Faces},
     web::guard,
 };
 
@@ -68,7 +68,13 @@ fn tls_for(faces: &Faces, address: SocketAddr) -> Result<Option<rustls::ServerCo
 }
 
 /// Serves `face` on `listener`, with TLS where the address asks for it.
-pub fn serve(faces: &Faces, face: Face, listener: TcpListener, address: SocketAddr) -> Result<()> {
+pub fn serve(
+    faces: &Faces,
+    listening: &Listening,
+    face: Face,
+    listener: TcpListener,
+    address: SocketAddr,
+) -> Result<()> {
     let tls = if face == Face::Containers { None } else { tls_for(faces, address)? };
     let served = faces.clone();
     let server = HttpServer::new(move || {
@@ -87,7 +93,7 @@ pub fn serve(faces: &Faces, face: Face, listener: TcpListener, address: SocketAd
         None => server.listen(listener),
     };
     let running = bound.map_err(Error::internal)?.run();
-    faces.listening.add(running.handle());
+    listening.add(running.handle());
     tokio::spawn(running);
     Ok(())
 }
@@ -155,12 +161,13 @@ where
 /// get another address when the network is made anew.
 pub struct ContainerListener {
     faces: Faces,
+    listening: Listening,
     bound: Mutex<Option<IpAddr>>,
 }
 
 impl ContainerListener {
-    pub fn new(faces: Faces) -> Self {
-        Self { faces, bound: Mutex::new(None) }
+    pub fn new(faces: Faces, listening: Listening) -> Self {
+        Self { faces, listening, bound: Mutex::new(None) }
     }
 
     async fn pass(&self) -> Result<()> {
@@ -174,7 +181,7 @@ impl ContainerListener {
         }
         let address = SocketAddr::new(network.gateway, app.config.listeners.container_port);
         let listener = bind(address, "The container-facing listener")?;
-        serve(&self.faces, Face::Containers, listener, address)?;
+        serve(&self.faces, &self.listening, Face::Containers, listener, address)?;
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(network.gateway);
         tracing::info!(listener.address = %address, "containers reach Drydock on {address}");
         Ok(())

@@ -30,19 +30,9 @@ use crate::{
     events::Events,
     jobs, monitoring,
     objects::{self, Objects},
-    router::Face,
+    router::{Face, Faces},
     serving, tracking, workloads,
 };
-
-/// Everything the faces are made of.
-#[derive(Clone)]
-pub struct Faces {
-    pub app: App,
-    pub accounts: Accounts,
-    pub gateway: serving::Gateway,
-    pub demo: demo::Demo,
-    listening: Listening,
-}
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "drydock.db";
@@ -61,17 +51,17 @@ pub async fn serve(config: Config) -> Result<()> {
         listeners::bind(registry, "The registry port")?,
     );
     let bound = [sockets.0.local_addr(), sockets.1.local_addr(), sockets.2.local_addr()];
-    let faces = assemble(config).await?;
-    start_tasks(&faces).await?;
-    listeners::serve(&faces, Face::Web, sockets.0, http)?;
+    let (faces, listening) = (assemble(config).await?, Listening::default());
+    start_tasks(&faces, &listening).await?;
+    listeners::serve(&faces, &listening, Face::Web, sockets.0, http)?;
     listeners::s3(&faces, sockets.1, s3)?;
-    listeners::serve(&faces, Face::Registry, sockets.2, registry)?;
+    listeners::serve(&faces, &listening, Face::Registry, sockets.2, registry)?;
     announce(&faces, bound.map(|address| address.map_or_else(|_| "?".to_owned(), |a| a.to_string())));
     tracing::info!(boot.ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "ready");
     wait_for_signal().await;
     tracing::info!("stopping: answering open requests");
     faces.app.background.stop();
-    faces.listening.drain().await;
+    listening.drain().await;
     faces.gateway.flush(&faces.app).await
 }
 
@@ -113,7 +103,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     };
     let gateway = serving::Gateway::load(&app).await?;
     let demo = demo::Demo::new(&app);
-    Ok(Faces { app, accounts, gateway, demo, listening: Listening::default() })
+    Ok(Faces { app, accounts, gateway, demo })
 }
 
 /// This installation's id: made once, on every container's label.
@@ -130,9 +120,9 @@ async fn instance_id(db: &Db) -> Result<String> {
     .await
 }
 
-async fn start_tasks(faces: &Faces) -> Result<()> {
+async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     let app = &faces.app;
-    app.background.spawn(ContainerListener::new(faces.clone()));
+    app.background.spawn(ContainerListener::new(faces.clone(), listening.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     datasets::start(app);
     tracking::start(app);

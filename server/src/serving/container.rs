@@ -91,7 +91,7 @@ pub fn seen(observed: Option<&Observed>, memory_bytes: u64) -> Container {
         Phase::Refused => Container::Refused { times: observed.restarts, why: unnamed() },
         Phase::Exited | Phase::Vanished => Container::Ended {
             times: observed.restarts,
-            how: workloads::rules::ending(observed, memory_bytes).unwrap_or_else(unnamed),
+            how: workloads::ending(observed, memory_bytes).unwrap_or_else(unnamed),
         },
     }
 }

@@ -8,13 +8,14 @@
 
 pub mod failpoint;
 pub mod logs;
-pub mod rules;
+mod rules;
 mod spec;
 mod store;
 mod tasks;
 
 use crate::{app::App, error::Result};
 
+pub use rules::ending;
 pub use spec::{Desired, DesiredWorkload, Kind, NewWorkload, Observed, Phase, SpecMount, Workload, WorkloadSpec};
 pub use store::{demand, find, forget, list, observed, put_desired, set_desired};
 

@@ -8,8 +8,8 @@ use crate::source::{code_only, crate_paths, root, rust_files};
 const FLOORS: &[&[&str]] = &[
     &["error", "clock", "config", "events"],
     &["db"],
-    &["objects"],
     &["background"],
+    &["objects"],
     &["accounts"],
     &["app"],
     &["workloads"],

@@ -2,7 +2,7 @@
 
 use drydock_wire::jobs::JobState;
 
-use crate::workloads::{Observed, Phase, rules::ending};
+use crate::workloads::{Observed, Phase, ending};
 
 /// All that a step depends on.
 #[derive(Debug, Clone)]
