@@ -108,10 +108,10 @@ fn columns() -> Vec<Column<DeploymentSummary>> {
             view! { <a href=href>{format!("{} version {}", d.model, d.version)}</a> }.into_any()
         }),
         Column::<DeploymentSummary>::new("reason", "Why", |d| {
-            view! { <span class="dim">{d.reason.clone()}</span> }.into_any()
+            view! { <div class="dim clip" title=d.reason.clone()>{d.reason.clone()}</div> }.into_any()
         })
         .wide_only(),
-        Column::<DeploymentSummary>::new("requests", "Requests, last hour", |d| {
+        Column::<DeploymentSummary>::new("requests", "Requests (1 h)", |d| {
             format::number(d.traffic.requests).into_any()
         })
         .right()
@@ -121,7 +121,6 @@ fn columns() -> Vec<Column<DeploymentSummary>> {
             n => view! { <span class="missing">{format::number(n)}</span> }.into_any(),
         })
         .right(),
-        Column::<DeploymentSummary>::new("p50", "Median", move |d| ms(d.traffic.p50_ms).into_any()).right().wide_only(),
         Column::<DeploymentSummary>::new("p95", "95 %", move |d| ms(d.traffic.p95_ms).into_any()).right(),
         Column::<DeploymentSummary>::new("updated", "Updated", |d| {
             view! { <span class="dim"><TimeAgo at=d.updated_at/></span> }.into_any()

@@ -22,7 +22,9 @@ use leptos_router::hooks::use_params_map;
 use std::collections::BTreeMap;
 
 /// Metric columns of the version table; the run has all.
-const METRICS: usize = 3;
+const METRICS: usize = 4;
+/// Of these, the ones that narrower screens have room for.
+const ALWAYS: usize = 2;
 
 /// What the page's dialogs are opened with.
 #[derive(Clone, Copy)]
@@ -140,13 +142,17 @@ fn Versions(model: Signal<ModelDetail>, actions: Actions, deploy: Callback<Strin
         let chosen = move || wanted.get() == number.to_string();
         let metric =
             |key: &String| v.metrics.iter().find(|m: &&MetricValue| m.key == *key).map_or("–".to_owned(), metric_text);
-        let cells =
-            metrics.get_untracked().iter().map(|k| view! { <td class="num mono">{metric(k)}</td> }).collect_view();
+        let cells = metrics
+            .get_untracked()
+            .iter()
+            .enumerate()
+            .map(|(i, k)| view! { <td class="num mono" class:roomy={i >= ALWAYS}>{metric(k)}</td> })
+            .collect_view();
         let can_deploy = v.status == "ready";
         view! {
             <tr class:chosen=chosen id=format!("version-{number}")>
                 <td><b>"Version "{number}</b>
-                    {(!can_deploy).then(|| view! { " " <Pill status=Status::model_version(&v.status)/> })}
+                    {(!can_deploy).then(|| view! { <div><Pill status=Status::model_version(&v.status)/></div> })}
                     {(!v.description.is_empty()).then(|| view! { <div class="dim clip" title=v.description.clone()>{v.description.clone()}</div> })}</td>
                 <td>{v.aliases.into_iter().map(|a| view! { <span class="tag"><Icon name="tag"/>{a}</span>" " }).collect_view()}</td>
                 {cells}
@@ -177,7 +183,7 @@ fn Versions(model: Signal<ModelDetail>, actions: Actions, deploy: Callback<Strin
             <div class="pane" role="region" aria-label="Versions" tabindex="0">
                 <table class="grid" aria-label="Versions">
                     <thead><tr>
-                        <th scope="col">"Version"</th><th scope="col">"Aliases"</th>                        {move || metrics.get().into_iter().map(|m| view! { <th scope="col" class="num">{m}</th> }).collect_view()}
+                        <th scope="col">"Version"</th><th scope="col">"Aliases"</th>                        {move || metrics.get().into_iter().enumerate().map(|(i, m)| view! { <th scope="col" class="num" class:roomy={i >= ALWAYS}>{m}</th> }).collect_view()}
                         <th scope="col">"Run"</th><th scope="col">"Serves"</th><th scope="col" class="num">"Registered"</th>
                         <th scope="col"><span class="sr">"Actions"</span></th>
                     </tr></thead>
