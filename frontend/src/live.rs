@@ -40,6 +40,11 @@ pub fn use_live(topic: Topic) -> Signal<u64> {
     app().hints[place(topic)].into()
 }
 
+/// Asks again for what shows that topic, without waiting for the server's hint.
+pub fn hint(topic: Topic) {
+    app().hints[place(topic)].update(|n| *n += 1);
+}
+
 fn place(topic: Topic) -> usize {
     match topic {
         Topic::Runs => 0,
@@ -61,7 +66,7 @@ pub fn start() {
     let message = Closure::<dyn Fn(MessageEvent)>::new(|e: MessageEvent| {
         let event = e.data().as_string().and_then(|text| serde_json::from_str::<Event>(&text).ok());
         if let Some(event) = event {
-            app().hints[place(event.topic)].update(|n| *n += 1);
+            hint(event.topic);
         }
     });
     let open = Closure::<dyn Fn()>::new(|| {
@@ -130,7 +135,13 @@ impl<T: Clone + Send + Sync + 'static> Remote<T> {
 
     /// Asks again every so often, for values that change without a hint.
     pub fn every(self, period: Duration) -> Self {
-        if let Ok(handle) = set_interval_with_handle(move || self.refetch(), period) {
+        let ask = move || {
+            // nobody looks at a hidden tab
+            if !document().hidden() {
+                self.refetch();
+            }
+        };
+        if let Ok(handle) = set_interval_with_handle(ask, period) {
             on_cleanup(move || handle.clear());
         }
         self

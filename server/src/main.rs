@@ -32,7 +32,7 @@ fn run(cli: console::Cli) -> Result<()> {
 /// `DRYDOCK_LOG` filters as `RUST_LOG` does elsewhere.
 fn log_to_stderr(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off,actix_server=warn"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json { builder.json().flatten_event(true).init() } else { builder.init() }
 }

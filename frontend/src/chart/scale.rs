@@ -141,14 +141,14 @@ pub fn reach<'a>(curves: impl Iterator<Item = &'a Curve>, x: (f64, f64), log: bo
     Some((lo - air, hi + air))
 }
 
-/// Round steps (1, 2, 5 × 10ⁿ) that give about `count` ticks in `lo..=hi`.
+/// Round steps (1, 2, 2.5, 5 × 10ⁿ) that give about `count` ticks in `lo..=hi`.
 pub fn ticks(lo: f64, hi: f64, count: f64) -> Vec<f64> {
     let raw = (hi - lo) / count;
     if !(raw > 0.0 && raw.is_finite()) {
         return vec![];
     }
     let magnitude = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0].map(|m| m * magnitude).into_iter().find(|s| *s >= raw).unwrap_or(10.0 * magnitude);
+    let step = [1.0, 2.0, 2.5, 5.0].map(|m| m * magnitude).into_iter().find(|s| *s >= raw).unwrap_or(10.0 * magnitude);
     let first = (lo / step).ceil();
     (0..64).map(|i| (first + f64::from(i)) * step).take_while(|v| *v <= hi + step * 1e-9).collect()
 }

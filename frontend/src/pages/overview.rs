@@ -2,14 +2,14 @@
 
 use crate::{
     api,
-    app::{ago, app},
+    app::ago,
     format::{bytes, duration, number, plural},
-    live::remote,
+    live::{hint, remote},
     session::may,
     shell::use_overview,
     ui::{
-        Button, Card, EmptyState, Icon, LinkButton, Loaded, Look, Meter, PageHead, Pill, Status, TimeAgo, Tone,
-        toast::toast_error,
+        Button, Card, EmptyState, Icon, LinkButton, Loaded, Look, Meter, PageHead, Pill, Skeleton, Status, TimeAgo,
+        Tone, toast::toast_error,
     },
 };
 use drydock_wire::{
@@ -41,15 +41,27 @@ pub fn OverviewPage() -> impl IntoView {
     view! {
         <section class="page">
             <PageHead title="Overview" sub=sub/>
-            <Loaded remote=overview let:data>
-                <Tiles data/>
-                <div class="overview">
-                    <div class="stack"><Sample/><Recent/></div>
-                    <div class="stack"><Machine data/><Docker data/></div>
-                </div>
-            </Loaded>
+            <Loaded remote=overview lines=3 let:data><Tiles data/></Loaded>
+            <div class="overview">
+                <div class="stack"><Sample/><Recent/></div>
+                <div class="stack"><Sides/></div>
+            </div>
         </section>
     }
+}
+
+/// The box and Docker, once they are known; the tiles above say what went wrong, if something did.
+#[component]
+fn Sides() -> impl IntoView {
+    let overview = use_overview();
+    let known = Memo::new(move |_| overview.data.with(Option::is_some));
+    let content = move || {
+        if known.get() {
+            return view! { <Loaded remote=overview let:data><Machine data/><Docker data/></Loaded> }.into_any();
+        }
+        view! { <Card title="This box"><Skeleton/></Card> }.into_any()
+    };
+    view! { {content} }
 }
 
 #[component]
@@ -196,7 +208,7 @@ fn Docker(data: Signal<Overview>) -> impl IntoView {
 pub fn run_sample() {
     spawn_local(async {
         match api::post_empty::<serde_json::Value>("/demo").await {
-            Ok(_) => app().hints[6].update(|n| *n += 1),
+            Ok(_) => hint(Topic::Demo),
             Err(error) => toast_error("The sample was not started", &error),
         }
     });

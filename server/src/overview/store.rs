@@ -30,8 +30,8 @@ struct Row {
 }
 
 const COUNTS: &str = "SELECT
-    (SELECT count(*) FROM experiments WHERE lifecycle_stage = 'active') AS experiments,
-    (SELECT count(*) FROM runs WHERE lifecycle_stage = 'active') AS runs,
+    (SELECT count(*) FROM experiments WHERE deleted_at IS NULL) AS experiments,
+    (SELECT count(*) FROM runs WHERE deleted_at IS NULL) AS runs,
     (SELECT count(*) FROM registered_models) AS models,
     (SELECT count(*) FROM datasets) AS datasets,
     (SELECT count(*) FROM jobs WHERE state IN ('starting', 'running', 'cancelling')) AS jobs_running,

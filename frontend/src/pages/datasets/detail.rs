@@ -6,16 +6,15 @@ use crate::{
     app::{ago, go},
     format,
     live::{Remote, remote},
-    session::may,
+    pages::parts::is_engineer,
     ui::{
         Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Icon, LinkButton, Loaded, Look, PageHead, Pill,
-        Tabs, TimeAgo, Tone, act, toast,
+        Status, Tabs, TimeAgo, Tone, act, toast,
         url::{Param, param},
     },
 };
 use drydock_wire::{
-    accounts::Role,
-    datasets::{DatasetDetail, VersionDetail, VersionSummary},
+    datasets::{DatasetDetail, ValidationState, VersionDetail, VersionSummary},
     events::Topic,
 };
 use leptos::prelude::*;
@@ -26,7 +25,7 @@ pub fn DatasetPage() -> impl IntoView {
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|p| p.get("name")).unwrap_or_default());
     let dataset = remote::<DatasetDetail>(move || Some(format!("/datasets/{}", seg(&name.get()))), &[Topic::Datasets]);
-    view! { <Loaded remote=dataset lines=10 let:dataset><Detail dataset/></Loaded> }
+    view! { <section class="page"><Loaded remote=dataset lines=10 let:dataset><Detail dataset/></Loaded></section> }
 }
 
 /// The version that is looked at: the address's, else the newest.
@@ -51,13 +50,13 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
         ("files", "Files".to_owned()),
         ("versions", "Versions".to_owned()),
     ];
-    if may(Role::Engineer) {
+    if is_engineer() {
         tabs.push(("upload", "New version".to_owned()));
     }
     let panel = move || match tab.get().as_str() {
         "rules" => view! { <RulesEditor dataset detail/> }.into_any(),
-        "versions" => view! { <Versions dataset version/> }.into_any(),
-        "upload" if may(Role::Engineer) => view! { <NewVersion dataset detail tab version/> }.into_any(),
+        "versions" => view! { <Versions dataset/> }.into_any(),
+        "upload" if is_engineer() => view! { <NewVersion dataset detail tab version/> }.into_any(),
         other => match (number.get(), other) {
             (None, _) => view! { <NoVersion tab/> }.into_any(),
             (_, "checks") => {
@@ -74,10 +73,10 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
             aside=move || view! { <VersionPill detail/> }
             sub=move || dataset.with(|d| sub_line(d))>
             <VersionPicker dataset version number/>
-            {move || (may(Role::Engineer) && number.get().is_some()).then(|| view! {
+            {move || (is_engineer() && number.get().is_some()).then(|| view! {
                 <LinkButton icon="play" href=format!("/jobs/new?dataset={}", seg(&name.get()))>"Use in a job"</LinkButton>
             })}
-            {move || may(Role::Engineer).then(|| view! {
+            {move || is_engineer().then(|| view! {
                 <Button look=Look::Danger icon="trash-2" on_press=move |_| deleting.set(true)>"Delete"</Button>
             })}
         </PageHead>
@@ -97,7 +96,16 @@ fn sub_line(d: &DatasetDetail) -> String {
 
 #[component]
 fn VersionPill(detail: Remote<VersionDetail>) -> impl IntoView {
-    move || detail.data.with(|d| d.as_ref().map(|d| view! { <Pill status=d.summary.validation/> }))
+    move || detail.data.with(|d| d.as_ref().map(|d| view! { <Pill status=checks(d.summary.validation)/> }))
+}
+
+/// The state of the checks beside a title, where "Failed" alone would say too little.
+fn checks(state: ValidationState) -> Status {
+    match state {
+        ValidationState::Passed => Status::new(Tone::Good, "Checks passed"),
+        ValidationState::Failed => Status::new(Tone::Bad, "Checks failed"),
+        ValidationState::Unchecked => Status::from(state),
+    }
 }
 
 #[component]
@@ -122,7 +130,7 @@ fn VersionPicker(dataset: Signal<DatasetDetail>, version: Param, number: Memo<Op
 fn NoVersion(tab: Param) -> impl IntoView {
     view! {
         <EmptyState icon="upload" title="No version yet" text="Upload files to make the first version. CSV files get a profile of each column.">
-            {may(Role::Engineer).then(|| view! {
+            {is_engineer().then(|| view! {
                 <Button look=Look::Primary icon="upload" on_press=move |_| tab.set("upload")>"Upload files"</Button>
             })}
         </EmptyState>
@@ -165,11 +173,10 @@ fn Files(dataset: Memo<String>, detail: Signal<VersionDetail>) -> impl IntoView 
 }
 
 #[component]
-fn Versions(dataset: Signal<DatasetDetail>, version: Param) -> impl IntoView {
-    let row = move |v: VersionSummary| {
+fn Versions(dataset: Signal<DatasetDetail>) -> impl IntoView {
+    let row = |v: VersionSummary| {
         let number = v.version.to_string();
         let href = format!("?version={number}");
-        let _ = version;
         view! {
             <tr>
                 <td><a class="row-link name" href=href>"Version "{number}</a></td>

@@ -31,35 +31,37 @@ pub fn DatasetsPage() -> impl IntoView {
         })
     };
     view! {
-        <PageHead title="Datasets" sub=|| "Versions of data that never change, with their figures and rules.">{make}</PageHead>
-        <Loaded remote=list lines=8 let:all>
-            {
-                let rows = Signal::derive(move || {
-                    let wanted = search.get().to_lowercase();
-                    let hit = |d: &&DatasetSummary| d.name.contains(&wanted) || d.description.to_lowercase().contains(&wanted);
-                    all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
-                });
-                view! {
-                    <Show when=move || all.with(|l| l.total() > 0) fallback=move || view! {
-                        <EmptyState icon="database" title="No datasets yet"
-                            text="A dataset is a line of versions of files, usually CSV. Drydock profiles each column and checks your rules.">
-                            {make}
-                        </EmptyState>
-                    }>
-                        <div class="toolbar"><SearchBox param=search label="Search datasets"/></div>
-                        <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! {
-                            <EmptyState icon="filter" title="No dataset matches" text="Search for something else.">
-                                <Button on_press=move |_| search.clear()>"Clear the search"</Button>
+        <section class="page">
+            <PageHead title="Datasets" sub=|| "Versions of data that never change, with their figures and rules.">{make}</PageHead>
+            <Loaded remote=list lines=8 let:all>
+                {
+                    let rows = Signal::derive(move || {
+                        let wanted = search.get().to_lowercase();
+                        let hit = |d: &&DatasetSummary| d.name.contains(&wanted) || d.description.to_lowercase().contains(&wanted);
+                        all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
+                    });
+                    view! {
+                        <Show when=move || all.with(|l| l.total() > 0) fallback=move || view! {
+                            <EmptyState icon="database" title="No datasets yet"
+                                text="A dataset is a line of versions of files, usually CSV. Drydock profiles each column and checks your rules.">
+                                {make}
                             </EmptyState>
                         }>
-                            <Table id="datasets" label="Datasets" rows columns=Signal::derive(columns) key=|d| d.name.clone()
-                                href=|d| format!("/datasets/{}", seg(&d.name)) sort/>
+                            <div class="toolbar"><SearchBox param=search label="Search datasets"/></div>
+                            <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! {
+                                <EmptyState icon="filter" title="No dataset matches" text="Search for something else.">
+                                    <Button on_press=move |_| search.clear()>"Clear the search"</Button>
+                                </EmptyState>
+                            }>
+                                <Table id="datasets" label="Datasets" rows columns=Signal::derive(columns) key=|d| d.name.clone()
+                                    href=|d| format!("/datasets/{}", seg(&d.name)) sort/>
+                            </Show>
                         </Show>
-                    </Show>
+                    }
                 }
-            }
-        </Loaded>
-        <Dialog open=creating title="New dataset"><CreateForm open=creating/></Dialog>
+            </Loaded>
+            <Dialog open=creating title="New dataset"><CreateForm open=creating/></Dialog>
+        </section>
     }
 }
 

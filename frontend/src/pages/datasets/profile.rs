@@ -3,7 +3,7 @@
 use crate::{
     format,
     pages::parts::Bars,
-    ui::{Card, EmptyState},
+    ui::{Card, EmptyState, Icon},
 };
 use drydock_wire::datasets::{ColumnKind, ColumnProfile, FileProfile, VersionDetail};
 use leptos::prelude::*;
@@ -25,6 +25,14 @@ pub fn Profiles(detail: Signal<VersionDetail>) -> impl IntoView {
 #[component]
 fn File(profile: FileProfile) -> impl IntoView {
     let rows = profile.row_count;
+    if let Some(problem) = profile.problem {
+        return view! {
+            <Card title=profile.path>
+                <p class="callout warn"><Icon name="triangle-alert"/><span>"This file cannot be read as CSV: "{problem}</span></p>
+            </Card>
+        }
+        .into_any();
+    }
     let facts = format!("{} · {}", format::plural(rows, "row"), format::plural(profile.columns.len() as u64, "column"));
     view! {
         <Card title=profile.path.clone() class="flush" aside=move || view! { <span class="dim tabular">{facts.clone()}</span> }>
@@ -41,6 +49,7 @@ fn File(profile: FileProfile) -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 fn column(c: ColumnProfile, rows: u64) -> impl IntoView {
@@ -48,7 +57,7 @@ fn column(c: ColumnProfile, rows: u64) -> impl IntoView {
     let missing = match c.null_count {
         0 => view! { <span class="dim">"0"</span> }.into_any(),
         n => view! { <span class="missing" title=format!("{} of {} cells are empty", format::number(n), format::number(rows))>
-            {format::number(n)}" ("{format::percent(n as f64 / rows.max(1) as f64)}")"</span> }
+            {format::number(n)}" ("{share(n, rows)}")"</span> }
         .into_any(),
     };
     let distinct = format!("{}{}", if c.distinct_is_lower_bound { "≥ " } else { "" }, format::number(c.distinct_count));
@@ -63,6 +72,12 @@ fn column(c: ColumnProfile, rows: u64) -> impl IntoView {
             <td class="num mono">{number(c.max)}</td><td class="num mono">{number(c.std_dev)}</td>
         </tr>
     }
+}
+
+/// A share of the rows; what is there is never told as 0.0 %.
+fn share(n: u64, rows: u64) -> String {
+    let share = n as f64 / rows.max(1) as f64;
+    if share < 0.001 { "< 0.1 %".to_owned() } else { format::percent(share) }
 }
 
 fn kind(kind: ColumnKind) -> &'static str {

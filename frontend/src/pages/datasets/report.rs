@@ -4,19 +4,16 @@ use super::rules::in_words;
 use crate::{
     api::{self, seg},
     format,
-    session::may,
+    pages::parts::is_engineer,
     ui::{Button, Card, EmptyState, Icon, LinkButton, Look, Pill, Status, TimeAgo, Tone, act, toast},
 };
-use drydock_wire::{
-    accounts::Role,
-    datasets::{RuleResult, ValidationReport, VersionDetail},
-};
+use drydock_wire::datasets::{RuleResult, ValidationReport, VersionDetail};
 use leptos::prelude::*;
 
 #[component]
 pub fn Report(dataset: Memo<String>, detail: Signal<VersionDetail>) -> impl IntoView {
     let report = Memo::new(move |_| detail.with(|d| d.report.clone()));
-    let check = move || may(Role::Engineer).then(|| view! { <CheckButton dataset detail/> });
+    let check = move || is_engineer().then(|| view! { <CheckButton dataset detail/> });
     move || {
         match report.get() {
         None => view! {

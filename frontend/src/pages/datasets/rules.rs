@@ -4,13 +4,10 @@ use crate::{
     api::{self, seg},
     format,
     live::Remote,
-    session::may,
+    pages::parts::is_engineer,
     ui::{Button, Card, EmptyState, Icon, Look, Tone, act, dialog::fresh_id, toast},
 };
-use drydock_wire::{
-    accounts::Role,
-    datasets::{Check, DatasetDetail, Rule, SetRules, VersionDetail},
-};
+use drydock_wire::datasets::{Check, DatasetDetail, Rule, SetRules, VersionDetail};
 use leptos::prelude::*;
 
 /// A rule as a sentence.
@@ -137,7 +134,7 @@ fn list(text: &str, none: &str) -> Result<Vec<String>, String> {
 
 #[component]
 pub fn RulesEditor(dataset: Signal<DatasetDetail>, detail: Remote<VersionDetail>) -> impl IntoView {
-    if !may(Role::Engineer) {
+    if !is_engineer() {
         return view! { <ReadOnly dataset/> }.into_any();
     }
     let start = dataset.with_untracked(|d| d.rules.clone());

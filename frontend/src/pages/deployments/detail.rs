@@ -34,7 +34,7 @@ pub fn DeploymentPage() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|p| p.get("name")).unwrap_or_default());
     let path = move || Some(format!("/deployments/{}", seg(&name.get())));
     let deployment = remote::<DeploymentDetail>(path, &[Topic::Deployments]).every(TRAFFIC_PERIOD);
-    view! { <Loaded remote=deployment lines=10 let:deployment><Detail deployment/></Loaded> }
+    view! { <section class="page"><Loaded remote=deployment lines=10 let:deployment><Detail deployment/></Loaded></section> }
 }
 
 #[component]

@@ -32,42 +32,44 @@ pub fn DeploymentsPage() -> impl IntoView {
         })
     };
     view! {
-        <PageHead title="Deployments" sub=|| "Models that answer requests behind the gateway.">{deploy}</PageHead>
-        <Loaded remote=list lines=8 let:all>
-            {
-                let rows = Signal::derive(move || {
-                    let wanted = search.get().to_lowercase();
-                    let state = state.get();
-                    let hit = |d: &&DeploymentSummary| {
-                        (d.name.contains(&wanted) || d.model.to_lowercase().contains(&wanted)) && (state.is_empty() || group(d.state) == state)
-                    };
-                    all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
-                });
-                let chips = Memo::new(move |_| all.with(|l| chips(l.items())));
-                view! {
-                    <Show when=move || all.with(|l| l.total() > 0) fallback=move || view! {
-                        <EmptyState icon="rocket" title="Nothing is deployed" text="Deploy a registered model to give it an address that answers predictions. A newer version later replaces it without a failed request.">
-                            {deploy}
-                            <LinkButton href="/models" icon="box">"Go to the models"</LinkButton>
-                        </EmptyState>
-                    }>
-                        <div class="toolbar">
-                            <SearchBox param=search label="Search deployments"/>
-                            <Chips param=state label="State" chips/>
-                        </div>
-                        <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! {
-                            <EmptyState icon="filter" title="No deployment matches" text="Clear the filters, or search for something else.">
-                                <Button on_press=move |_| { search.clear(); state.clear() }>"Clear filters"</Button>
+        <section class="page">
+            <PageHead title="Deployments" sub=|| "Models that answer requests behind the gateway.">{deploy}</PageHead>
+            <Loaded remote=list lines=8 let:all>
+                {
+                    let rows = Signal::derive(move || {
+                        let wanted = search.get().to_lowercase();
+                        let state = state.get();
+                        let hit = |d: &&DeploymentSummary| {
+                            (d.name.contains(&wanted) || d.model.to_lowercase().contains(&wanted)) && (state.is_empty() || group(d.state) == state)
+                        };
+                        all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
+                    });
+                    let chips = Memo::new(move |_| all.with(|l| chips(l.items())));
+                    view! {
+                        <Show when=move || all.with(|l| l.total() > 0) fallback=move || view! {
+                            <EmptyState icon="rocket" title="Nothing is deployed" text="Deploy a registered model to give it an address that answers predictions. A newer version later replaces it without a failed request.">
+                                {deploy}
+                                <LinkButton href="/models" icon="box">"Go to the models"</LinkButton>
                             </EmptyState>
                         }>
-                            <Table id="deployments" label="Deployments" rows columns=Signal::derive(columns) key=|d| d.name.clone()
-                                href=|d| format!("/deployments/{}", seg(&d.name)) sort/>
+                            <div class="toolbar">
+                                <SearchBox param=search label="Search deployments"/>
+                                <Chips param=state label="State" chips/>
+                            </div>
+                            <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! {
+                                <EmptyState icon="filter" title="No deployment matches" text="Clear the filters, or search for something else.">
+                                    <Button on_press=move |_| { search.clear(); state.clear() }>"Clear filters"</Button>
+                                </EmptyState>
+                            }>
+                                <Table id="deployments" label="Deployments" rows columns=Signal::derive(columns) key=|d| d.name.clone()
+                                    href=|d| format!("/deployments/{}", seg(&d.name)) sort/>
+                            </Show>
                         </Show>
-                    </Show>
+                    }
                 }
-            }
-        </Loaded>
-        <DeployDialog open wish/>
+            </Loaded>
+            <DeployDialog open wish/>
+        </section>
     }
 }
 
@@ -106,10 +108,10 @@ fn columns() -> Vec<Column<DeploymentSummary>> {
             view! { <a href=href>{format!("{} version {}", d.model, d.version)}</a> }.into_any()
         }),
         Column::<DeploymentSummary>::new("reason", "Why", |d| {
-            view! { <span class="dim">{d.reason.clone()}</span> }.into_any()
+            view! { <div class="dim clip" title=d.reason.clone()>{d.reason.clone()}</div> }.into_any()
         })
         .wide_only(),
-        Column::<DeploymentSummary>::new("requests", "Requests, last hour", |d| {
+        Column::<DeploymentSummary>::new("requests", "Requests (1 h)", |d| {
             format::number(d.traffic.requests).into_any()
         })
         .right()
@@ -119,7 +121,6 @@ fn columns() -> Vec<Column<DeploymentSummary>> {
             n => view! { <span class="missing">{format::number(n)}</span> }.into_any(),
         })
         .right(),
-        Column::<DeploymentSummary>::new("p50", "Median", move |d| ms(d.traffic.p50_ms).into_any()).right().wide_only(),
         Column::<DeploymentSummary>::new("p95", "95 %", move |d| ms(d.traffic.p95_ms).into_any()).right(),
         Column::<DeploymentSummary>::new("updated", "Updated", |d| {
             view! { <span class="dim"><TimeAgo at=d.updated_at/></span> }.into_any()

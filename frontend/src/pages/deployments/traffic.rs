@@ -3,7 +3,7 @@
 use crate::{
     chart::{Axis, LineChart, Series, Settings},
     format,
-    ui::{Card, EmptyState},
+    ui::{Button, Card, EmptyState},
 };
 use drydock_wire::serving::{DeploymentDetail, TrafficMinute};
 use leptos::prelude::*;
@@ -93,6 +93,9 @@ pub fn Charts(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         <Show when=move || minutes.with(|m| !m.is_empty()) fallback=|| view! {
             <Card title="Traffic"><EmptyState icon="activity" title="No requests in the last hour" text="Try a prediction; each minute with requests becomes a point here."/></Card>
         }>
+            <Show when=move || settings.zoom.with(Option::is_some)>
+                <div><Button small=true icon="rotate-ccw" on_press=move |_| settings.zoom.set(None)>"Reset zoom"</Button></div>
+            </Show>
             <div class="charts">
                 <Card title="Requests per minute"><LineChart title="Requests per minute" series=counts settings axis=Axis::Clock/></Card>
                 <Card title="Time to answer"><LineChart title="Time to answer, in milliseconds" series=times settings axis=Axis::Clock/></Card>

@@ -26,7 +26,7 @@ pub fn JobPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|p| p.get("id")).unwrap_or_default());
     let job = remote::<JobDetail>(move || Some(format!("/jobs/{}", seg(&id.get()))), &[Topic::Jobs]);
-    view! { <Loaded remote=job lines=10 let:job><Detail job/></Loaded> }
+    view! { <section class="page"><Loaded remote=job lines=10 let:job><Detail job/></Loaded></section> }
 }
 
 #[component]

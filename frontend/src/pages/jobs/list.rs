@@ -52,24 +52,26 @@ pub fn JobsPage() -> impl IntoView {
         .into_any()
     };
     view! {
-        <PageHead title="Jobs" sub=|| "Training containers: what waits, what runs, how it ended.">{submit}</PageHead>
-        <div class="toolbar">
-            <SearchBox param=search label="Search jobs" resets=page/>
-            <Chips param=state label="State" chips resets=page/>
-        </div>
-        <Loaded remote=jobs lines=12 let:list>
-            {
-                let rows = Signal::derive(move || list.with(|l| l.items().to_vec()));
-                view! {
-                    <Show when=move || rows.with(|r| !r.is_empty()) fallback=nothing>
-                        <Table id="jobs" label="Jobs" rows columns=Signal::derive(columns) key=|j| j.id.clone()
-                            href=|j| format!("/jobs/{}", seg(&j.id))/>
-                        <Pager param=page total=Signal::derive(move || list.with(Listing::total)) noun="job"
-                            shown=Signal::derive(move || rows.with(Vec::len)) next=Signal::derive(move || list.with(Listing::next))/>
-                    </Show>
+        <section class="page">
+            <PageHead title="Jobs" sub=|| "Training containers: what waits, what runs, how it ended.">{submit}</PageHead>
+            <div class="toolbar">
+                <SearchBox param=search label="Search jobs" resets=page/>
+                <Chips param=state label="State" chips resets=page/>
+            </div>
+            <Loaded remote=jobs lines=12 let:list>
+                {
+                    let rows = Signal::derive(move || list.with(|l| l.items().to_vec()));
+                    view! {
+                        <Show when=move || rows.with(|r| !r.is_empty()) fallback=nothing>
+                            <Table id="jobs" label="Jobs" rows columns=Signal::derive(columns) key=|j| j.id.clone()
+                                href=|j| format!("/jobs/{}", seg(&j.id))/>
+                            <Pager param=page total=Signal::derive(move || list.with(Listing::total)) noun="job"
+                                shown=Signal::derive(move || rows.with(Vec::len)) next=Signal::derive(move || list.with(Listing::next))/>
+                        </Show>
+                    }
                 }
-            }
-        </Loaded>
+            </Loaded>
+        </section>
     }
 }
 

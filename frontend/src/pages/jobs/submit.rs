@@ -37,7 +37,7 @@ pub fn NewJobPage() -> impl IntoView {
     let from = param("from", "");
     let dataset = param("dataset", "");
     let before = RwSignal::new(None::<SubmitJob>);
-    let ready = RwSignal::new(from.is(""));
+    let ready = RwSignal::new(from.get_untracked().is_empty());
     if !from.get_untracked().is_empty() {
         let path = format!("/jobs/{}", seg(&from.get_untracked()));
         spawn_local(async move {
@@ -58,10 +58,10 @@ pub fn NewJobPage() -> impl IntoView {
         view! { <JobForm start=before.get_untracked() dataset=dataset.get_untracked()/> }.into_any()
     };
     view! {
-        <div class="narrow-form">
+        <section class="page narrow">
             <PageHead title="Submit a job" sub=|| "Your code in a container of its own, cut off from the network except for Drydock."/>
             {body}
-        </div>
+        </section>
     }
 }
 

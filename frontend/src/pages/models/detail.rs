@@ -8,13 +8,11 @@ use crate::{
     live::remote,
     pages::{
         deployments::{DeployDialog, Wish},
-        parts::{PairTable, metric_text},
+        parts::{PairTable, is_engineer, metric_text},
     },
-    session::may,
     ui::{Button, Card, EmptyState, Icon, Loaded, Look, PageHead, Pill, Status, TimeAgo, url::param},
 };
 use drydock_wire::{
-    accounts::Role,
     events::Topic,
     registry::{Alias, ModelDetail, ModelVersion},
     tracking::MetricValue,
@@ -25,6 +23,8 @@ use std::collections::BTreeMap;
 
 /// Metric columns of the version table; the run has all.
 const METRICS: usize = 4;
+/// Of these, the ones that narrower screens have room for.
+const ALWAYS: usize = 2;
 
 /// What the page's dialogs are opened with.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ pub fn ModelPage() -> impl IntoView {
         move || Some(format!("/models/{}", seg(&name.get()))),
         &[Topic::Models, Topic::Deployments],
     );
-    view! { <Loaded remote=model lines=10 let:model><Detail model/></Loaded> }
+    view! { <section class="page"><Loaded remote=model lines=10 let:model><Detail model/></Loaded></section> }
 }
 
 #[component]
@@ -77,7 +77,7 @@ fn Detail(model: Signal<ModelDetail>) -> impl IntoView {
     };
     view! {
         <PageHead title=Signal::derive(move || name.get()) sub>
-            {move || (may(Role::Engineer) && best().is_some()).then(|| view! {
+            {move || (is_engineer() && best().is_some()).then(|| view! {
                 <Button look=Look::Primary icon="rocket" on_press=move |_| if let Some(v) = untrack(best) { deploy(v) }>"Deploy"</Button>
             })}
         </PageHead>
@@ -100,7 +100,7 @@ fn Aliases(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
         view! {
             <li>
                 {text}
-                {may(Role::Engineer).then(|| view! {
+                {is_engineer().then(|| view! {
                     <button type="button" class="icon-btn" title="Move to another version" aria-label=format!("Move {} to another version", a.alias)
                         on:click=move |_| actions.alias.set(Some(AliasAction::Set { alias: move_it.alias.clone(), version: Some(move_it.version) }))><Icon name="pencil"/></button>
                     <button type="button" class="icon-btn" title="Remove" aria-label=format!("Remove {}", a.alias)
@@ -116,7 +116,7 @@ fn Aliases(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
                 {move || list.get().into_iter().map(one).collect_view()}
                 {move || list.with(Vec::is_empty).then(|| view! { <li class="dim">"No alias points at a version."</li> })}
             </ul>
-            {move || (may(Role::Engineer) && model.with(|m| !m.versions.is_empty())).then(|| view! {
+            {move || (is_engineer() && model.with(|m| !m.versions.is_empty())).then(|| view! {
                 <Button small=true icon="plus" on_press=move |_| actions.alias.set(Some(AliasAction::Set { alias: String::new(), version: None }))>"Set an alias"</Button>
             })}
         </section>
@@ -142,27 +142,35 @@ fn Versions(model: Signal<ModelDetail>, actions: Actions, deploy: Callback<Strin
         let chosen = move || wanted.get() == number.to_string();
         let metric =
             |key: &String| v.metrics.iter().find(|m: &&MetricValue| m.key == *key).map_or("–".to_owned(), metric_text);
-        let cells =
-            metrics.get_untracked().iter().map(|k| view! { <td class="num mono">{metric(k)}</td> }).collect_view();
+        let cells = metrics
+            .get_untracked()
+            .iter()
+            .enumerate()
+            .map(|(i, k)| view! { <td class="num mono" class:roomy={i >= ALWAYS}>{metric(k)}</td> })
+            .collect_view();
         let can_deploy = v.status == "ready";
         view! {
             <tr class:chosen=chosen id=format!("version-{number}")>
                 <td><b>"Version "{number}</b>
-                    {(!v.description.is_empty()).then(|| view! { <div class="dim">{v.description.clone()}</div> })}</td>
+                    {(!can_deploy).then(|| view! { <div><Pill status=Status::model_version(&v.status)/></div> })}
+                    {(!v.description.is_empty()).then(|| view! { <div class="dim clip" title=v.description.clone()>{v.description.clone()}</div> })}</td>
                 <td>{v.aliases.into_iter().map(|a| view! { <span class="tag"><Icon name="tag"/>{a}</span>" " }).collect_view()}</td>
-                <td><Pill status=Status::model_version(&v.status)/></td>
                 {cells}
                 <td>{match v.run_id {
                     Some(id) => view! { <a href=format!("/runs/{id}")>{v.run_name.unwrap_or_else(|| id.chars().take(8).collect())}</a> }.into_any(),
                     None => view! { <span class="dim">"–"</span> }.into_any(),
                 }}</td>
                 <td>{v.deployments.into_iter().map(|d| view! { <a href=format!("/deployments/{}", seg(&d))>{d.clone()}</a>" " }).collect_view()}</td>
-                <td class="num dim"><TimeAgo at=v.created_at/>" · "{v.user}</td>
-                <td class="row-actions">{may(Role::Engineer).then(|| {
-                    let why_not = (!can_deploy).then(|| "This version is not ready.".to_owned());
+                <td class="num dim" title=format!("by {}", v.user)><TimeAgo at=v.created_at/></td>
+                <td class="row-actions">{is_engineer().then(|| {
+                    let set = move |_| actions.alias.set(Some(AliasAction::Set { alias: String::new(), version: Some(number) }));
                     view! {
-                        <Button small=true icon="rocket" why_not=Signal::stored(why_not) on_press=move |_| deploy.run(number.to_string())>"Deploy"</Button>
-                        <Button small=true icon="tag" on_press=move |_| actions.alias.set(Some(AliasAction::Set { alias: String::new(), version: Some(number) }))>"Alias"</Button>
+                        {can_deploy.then(|| view! {
+                            <button type="button" class="icon-btn" title="Deploy this version" aria-label=format!("Deploy version {number}")
+                                on:click=move |_| deploy.run(number.to_string())><Icon name="rocket"/></button>
+                        })}
+                        <button type="button" class="icon-btn" title="Set an alias" aria-label=format!("Set an alias to version {number}")
+                            on:click=set><Icon name="tag"/></button>
                     }
                 })}</td>
             </tr>
@@ -175,8 +183,7 @@ fn Versions(model: Signal<ModelDetail>, actions: Actions, deploy: Callback<Strin
             <div class="pane" role="region" aria-label="Versions" tabindex="0">
                 <table class="grid" aria-label="Versions">
                     <thead><tr>
-                        <th scope="col">"Version"</th><th scope="col">"Aliases"</th><th scope="col">"State"</th>
-                        {move || metrics.get().into_iter().map(|m| view! { <th scope="col" class="num">{m}</th> }).collect_view()}
+                        <th scope="col">"Version"</th><th scope="col">"Aliases"</th>                        {move || metrics.get().into_iter().enumerate().map(|(i, m)| view! { <th scope="col" class="num" class:roomy={i >= ALWAYS}>{m}</th> }).collect_view()}
                         <th scope="col">"Run"</th><th scope="col">"Serves"</th><th scope="col" class="num">"Registered"</th>
                         <th scope="col"><span class="sr">"Actions"</span></th>
                     </tr></thead>

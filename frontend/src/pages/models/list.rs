@@ -15,35 +15,37 @@ pub fn ModelsPage() -> impl IntoView {
     let list = remote::<Listing<ModelSummary>>(|| Some("/models".to_owned()), &[Topic::Models]);
     let (search, sort) = (param("search", ""), param("sort", "-updated"));
     view! {
-        <PageHead title="Models" sub=|| "Versions that runs made, and the names that point at them."/>
-        <Loaded remote=list lines=8 let:all>
-            {
-                let rows = Signal::derive(move || {
-                    let wanted = search.get().to_lowercase();
-                    let alias = |m: &ModelSummary| m.aliases.iter().any(|a| a.alias.to_lowercase().contains(&wanted));
-                    let hit = |m: &&ModelSummary| m.name.to_lowercase().contains(&wanted) || m.description.to_lowercase().contains(&wanted) || alias(m);
-                    all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
-                });
-                view! {
-                    <Show when=move || all.with(|l| l.total() > 0) fallback=|| view! {
-                        <EmptyState icon="box" title="No models yet"
-                            text="Register one from a run: mlflow.register_model(\"runs:/RUN/model\", \"NAME\"), or registered_model_name= when logging it.">
-                            <LinkButton href="/runs" icon="activity">"Go to the runs"</LinkButton>
-                        </EmptyState>
-                    }>
-                        <div class="toolbar"><SearchBox param=search label="Search models"/></div>
-                        <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! {
-                            <EmptyState icon="filter" title="No model matches" text="Search for something else.">
-                                <Button on_press=move |_| search.clear()>"Clear the search"</Button>
+        <section class="page">
+            <PageHead title="Models" sub=|| "Versions that runs made, and the names that point at them."/>
+            <Loaded remote=list lines=8 let:all>
+                {
+                    let rows = Signal::derive(move || {
+                        let wanted = search.get().to_lowercase();
+                        let alias = |m: &ModelSummary| m.aliases.iter().any(|a| a.alias.to_lowercase().contains(&wanted));
+                        let hit = |m: &&ModelSummary| m.name.to_lowercase().contains(&wanted) || m.description.to_lowercase().contains(&wanted) || alias(m);
+                        all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
+                    });
+                    view! {
+                        <Show when=move || all.with(|l| l.total() > 0) fallback=|| view! {
+                            <EmptyState icon="box" title="No models yet"
+                                text="Register one from a run: mlflow.register_model(\"runs:/RUN/model\", \"NAME\"), or registered_model_name= when logging it.">
+                                <LinkButton href="/runs" icon="activity">"Go to the runs"</LinkButton>
                             </EmptyState>
                         }>
-                            <Table id="models" label="Models" rows columns=Signal::derive(columns) key=|m| m.name.clone()
-                                href=|m| format!("/models/{}", seg(&m.name)) sort/>
+                            <div class="toolbar"><SearchBox param=search label="Search models"/></div>
+                            <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! {
+                                <EmptyState icon="filter" title="No model matches" text="Search for something else.">
+                                    <Button on_press=move |_| search.clear()>"Clear the search"</Button>
+                                </EmptyState>
+                            }>
+                                <Table id="models" label="Models" rows columns=Signal::derive(columns) key=|m| m.name.clone()
+                                    href=|m| format!("/models/{}", seg(&m.name)) sort/>
+                            </Show>
                         </Show>
-                    </Show>
+                    }
                 }
-            }
-        </Loaded>
+            </Loaded>
+        </section>
     }
 }
 

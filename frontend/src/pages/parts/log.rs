@@ -8,8 +8,9 @@ use crate::{
 use drydock_wire::jobs::LogLine;
 use js_sys::Date;
 use leptos::{ev, html, prelude::*, task::spawn_local};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::ResizeObserver;
 
 const ROW_PX: f64 = 20.0;
 /// Rows drawn above and below what is in sight.
@@ -77,13 +78,18 @@ fn keep_at_end(viewer: Viewer) {
             request_animation_frame(move || pane.set_scroll_top((count as f64 * ROW_PX) as i32 + 64));
         }
     });
-    viewer.pane.on_load(move |pane| viewer.height.set(f64::from(pane.client_height())));
-    let resized = window_event_listener(ev::resize, move |_| {
-        if let Some(pane) = viewer.pane.get_untracked() {
-            viewer.height.set(f64::from(pane.client_height()));
-        }
+    viewer.pane.on_load(move |pane| {
+        let element = pane.clone();
+        let measure = Closure::<dyn FnMut()>::new(move || {
+            let _ = viewer.height.try_set(f64::from(element.client_height()));
+        });
+        let Ok(observer) = ResizeObserver::new(measure.as_ref().unchecked_ref()) else { return };
+        observer.observe(&pane);
+        let keep = StoredValue::new_local((observer, measure));
+        on_cleanup(move || {
+            let _ = keep.try_with_value(|k| k.0.disconnect());
+        });
     });
-    on_cleanup(move || resized.remove());
 }
 
 /// Search, follow, copy, download.

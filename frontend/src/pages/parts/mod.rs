@@ -16,11 +16,17 @@ pub use values::{PairTable, When, metric_text, short_id};
 use crate::{
     api::seg,
     live::{Remote, remote},
+    session::may,
     ui::list::Chip,
 };
-use drydock_wire::{Page, events::Topic};
+use drydock_wire::{Page, accounts::Role, events::Topic};
 use leptos::prelude::*;
 use serde::Deserialize;
+
+/// Whether the person may change things. A role does not change while a page stands.
+pub fn is_engineer() -> bool {
+    untrack(|| may(Role::Engineer))
+}
 
 /// How many rows a page of a list has.
 pub const PAGE_SIZE: u64 = 50;

@@ -30,15 +30,17 @@ pub fn ComparePage() -> impl IntoView {
     };
     let title = Signal::derive(move || format!("Compare {}", format::plural(list.with(Vec::len) as u64, "run")));
     view! {
-        <PageHead title><LinkButton href="/runs" icon="list">"Choose others"</LinkButton></PageHead>
-        {move || match list.get() {
-            ids if ids.is_empty() => view! {
-                <EmptyState icon="git-compare" title="Nothing to compare" text="Choose two or more runs in the list, then press Compare.">
-                    <LinkButton href="/runs" icon="list">"Go to the runs"</LinkButton>
-                </EmptyState>
-            }.into_any(),
-            ids => view! { <Compared ids without=Callback::new(move |id: String| without(&id))/> }.into_any(),
-        }}
+        <section class="page">
+            <PageHead title><LinkButton href="/runs" icon="list">"Choose others"</LinkButton></PageHead>
+            {move || match list.get() {
+                ids if ids.is_empty() => view! {
+                    <EmptyState icon="git-compare" title="Nothing to compare" text="Choose two or more runs in the list, then press Compare.">
+                        <LinkButton href="/runs" icon="list">"Go to the runs"</LinkButton>
+                    </EmptyState>
+                }.into_any(),
+                ids => view! { <Compared ids without=Callback::new(move |id: String| without(&id))/> }.into_any(),
+            }}
+        </section>
     }
 }
 

@@ -42,7 +42,7 @@ pub fn RunPage() -> impl IntoView {
     ) {
         on_cleanup(move || timer.clear());
     }
-    view! { <Loaded remote=run lines=10 let:run><Detail run series/></Loaded> }
+    view! { <section class="page"><Loaded remote=run lines=10 let:run><Detail run series/></Loaded></section> }
 }
 
 #[component]
@@ -60,7 +60,7 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
             {move || run.with(|r| r.job_id.clone()).map(|job| view! {
                 <LinkButton href=format!("/jobs/{job}") icon="container">"Job"</LinkButton>
             })}
-            <LinkButton href=format!("/runs?experiment={}", seg(&summary().experiment_id)) icon="list">"Experiment"</LinkButton>
+            <LinkButton href=format!("/runs?experiment={}", seg(&untrack(summary).experiment_id)) icon="list">"Experiment"</LinkButton>
         </PageHead>
         <Figures run/>
         <Tabs param=tab label="Parts of the run" tabs/>

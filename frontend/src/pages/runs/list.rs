@@ -71,27 +71,29 @@ pub fn RunsPage() -> impl IntoView {
     });
     let cleared = StoredValue::new(0u32);
     view! {
-        <PageHead title="Runs" sub=|| "What was trained, with what, and how well.">
-            <CompareButton chosen/>
-        </PageHead>
-        <div class="toolbar">
-            <SearchBox param=filters.search label="Search runs" resets=filters.page/>
-            <ExperimentFilter filters/>
-            <Chips param=filters.status label="Status" chips resets=filters.page/>
-        </div>
-        <Loaded remote=page lines=12 let:list>
-            {
-                let rows = Signal::derive(move || list.with(|l| l.items().to_vec()));
-                let total = Signal::derive(move || list.with(Listing::total));
-                view! {
-                    <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! { <Nothing filters cleared/> }>
-                        <RunsTable rows sort=filters.sort columns chosen/>
-                        <Pager param=filters.page total shown=Signal::derive(move || rows.with(Vec::len))
-                            next=Signal::derive(move || list.with(Listing::next)) noun="run"/>
-                    </Show>
+        <section class="page">
+            <PageHead title="Runs" sub=|| "What was trained, with what, and how well.">
+                <CompareButton chosen/>
+            </PageHead>
+            <div class="toolbar">
+                <SearchBox param=filters.search label="Search runs" resets=filters.page/>
+                <ExperimentFilter filters/>
+                <Chips param=filters.status label="Status" chips resets=filters.page/>
+            </div>
+            <Loaded remote=page lines=12 let:list>
+                {
+                    let rows = Signal::derive(move || list.with(|l| l.items().to_vec()));
+                    let total = Signal::derive(move || list.with(Listing::total));
+                    view! {
+                        <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || view! { <Nothing filters cleared/> }>
+                            <RunsTable rows sort=filters.sort columns chosen/>
+                            <Pager param=filters.page total shown=Signal::derive(move || rows.with(Vec::len))
+                                next=Signal::derive(move || list.with(Listing::next)) noun="run"/>
+                        </Show>
+                    }
                 }
-            }
-        </Loaded>
+            </Loaded>
+        </section>
     }
 }
 

@@ -121,7 +121,7 @@ pub fn Sessions() -> impl IntoView {
     };
     view! {
         <Loaded remote=sessions let:list>
-            <div class="pane"><table class="grid" aria-label="Signed-in browsers">
+            <div class="pane" tabindex="0" role="region" aria-label="Signed-in browsers"><table class="grid">
                 <thead><tr><th scope="col">"Browser"</th><th scope="col">"Address"</th><th scope="col">"Last used"</th>
                     <th scope="col" class="wide-only">"Signed in"</th><th scope="col"><span class="sr">"Action"</span></th></tr></thead>
                 <tbody>{move || list.get().into_iter().map(line).collect_view()}</tbody>

@@ -21,7 +21,7 @@ pub fn Audit() -> impl IntoView {
             {move || if entries.with(|e| e.items.is_empty()) { view! {
                 <div class="pane"><EmptyState icon="scroll-text" title="Nothing here" text="Every change leaves a line, in the same transaction as the change."/></div>
             }.into_any() } else { view! {
-                <div class="pane"><table class="grid" aria-label="Audit trail">
+                <div class="pane" tabindex="0" role="region" aria-label="Audit trail"><table class="grid">
                     <thead><tr><th scope="col">"When"</th><th scope="col">"Who"</th><th scope="col">"What"</th><th scope="col">"Subject"</th>
                         <th scope="col" class="wide-only">"Address"</th><th scope="col" class="wide-only">"Detail"</th></tr></thead>
                     <tbody>{entries.get().items.into_iter().map(line).collect_view()}</tbody>

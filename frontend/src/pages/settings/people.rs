@@ -25,7 +25,7 @@ pub fn People() -> impl IntoView {
             <Button look=Look::Primary icon="plus" on_press=move |_| adding.set(true)>"Add a person"</Button>
         </div>
         <Loaded remote=people let:list>
-            <div class="pane"><table class="grid" aria-label="People">
+            <div class="pane" tabindex="0" role="region" aria-label="People"><table class="grid">
                 <thead><tr><th scope="col">"Username"</th><th scope="col">"Role"</th><th scope="col">"State"</th>
                     <th scope="col" class="wide-only">"Last seen"</th><th scope="col"><span class="sr">"Action"</span></th></tr></thead>
                 <tbody>{move || list.get().into_iter().map(|p| line(p, editing)).collect_view()}</tbody>

@@ -30,7 +30,7 @@ pub fn Tokens() -> impl IntoView {
                 <div class="pane"><EmptyState icon="key-round" title="No token yet"
                     text="Make one and set it as MLFLOW_TRACKING_TOKEN, or send it as a Bearer token to the API."/></div>
             }.into_any() } else { view! {
-                <div class="pane"><table class="grid" aria-label="API tokens">
+                <div class="pane" tabindex="0" role="region" aria-label="API tokens"><table class="grid">
                     <thead><tr><th scope="col">"Name"</th><th scope="col">"Last used"</th><th scope="col">"Expires"</th>
                         <th scope="col" class="wide-only">"Created"</th><th scope="col"><span class="sr">"Action"</span></th></tr></thead>
                     <tbody>{list.get().into_iter().map(|t| token_line(t, revoking)).collect_view()}</tbody>
