@@ -85,6 +85,9 @@ pub fn serve(
     })
     .workers(if face == Face::Web { worker_count() } else { 1 })
     .client_request_timeout(HEAD_TIMEOUT)
+    .tcp_nodelay(true)
+    // a caller that hangs up ends its request, so that a model server is not kept busy for nobody
+    .h1_allow_half_closed(false)
     .keep_alive(Duration::from_secs(75))
     .shutdown_timeout(faces.app.config.limits.drain_s)
     .disable_signals();
