@@ -125,7 +125,8 @@ fn explain(error: csv::Error) -> Stop {
     let line_of = |position: &Option<csv::Position>| position.as_ref().map_or(1, csv::Position::line);
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            Stop::Malformed(format!("Line {} has {len} cells, the header has {expected_len}.", line_of(pos)))
+            let cells = if *len == 1 { "cell" } else { "cells" };
+            Stop::Malformed(format!("Line {} has {len} {cells}, the header has {expected_len}.", line_of(pos)))
         }
         csv::ErrorKind::Utf8 { pos, .. } => {
             Stop::Malformed(format!("Line {} is not UTF-8 text; save the file as UTF-8.", line_of(pos)))
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn each_malformed_file_is_explained() {
-        assert_eq!(problem(b"a,b\n1,2\n3\n"), "Line 3 has 1 cells, the header has 2.");
+        assert_eq!(problem(b"a,b\n1,2\n3\n"), "Line 3 has 1 cell, the header has 2.");
         assert_eq!(problem(b"a,b\n1,2\n\xff\xfe,2\n"), "Line 3 is not UTF-8 text; save the file as UTF-8.");
         assert!(problem(b"").contains("empty"));
         assert!(problem(b"\n\n").contains("empty"));

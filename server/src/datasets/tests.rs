@@ -111,7 +111,7 @@ async fn a_small_version_has_its_profile_and_report_with_the_answer() {
     let made = the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
     assert_eq!(made.version.validation, ValidationState::Failed);
     let detail = version(&the.app, &view(), "d", 1).await.unwrap();
-    assert_eq!(detail.report.unwrap().results[0].message, "1 of 3 rows has no `size`.");
+    assert_eq!(detail.report.unwrap().results[0].message, "1 of 3 rows: `size` is empty.");
     let kinds: Vec<ColumnKind> = detail.profiles[0].columns.iter().map(|column| column.kind).collect();
     assert_eq!(kinds, [ColumnKind::Integer, ColumnKind::Float, ColumnKind::Text]);
 }
@@ -140,7 +140,7 @@ async fn a_malformed_table_is_kept_and_explained() {
     let the = bench(Limits::default());
     the.create("d").await;
     let cases: [(&'static [u8], &str); 4] =
-        [(b"a,b\n1\n", "Line 2 has 1 cells"), (b"", "empty"), (b"a\n\xff\n", "UTF-8"), (b"1,2\n3,4\n", "header line")];
+        [(b"a,b\n1\n", "Line 2 has 1 cell,"), (b"", "empty"), (b"a\n\xff\n", "UTF-8"), (b"1,2\n3,4\n", "header line")];
     for (bytes, expected) in cases {
         let table = the.upload("ann", bytes).await;
         let made = the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();

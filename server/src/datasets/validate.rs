@@ -199,18 +199,18 @@ fn row_count_found(rows: u64, min: Option<u64>, max: Option<u64>) -> Found {
 
 /// The outcome of a rule about the cells of one column, in a sentence.
 fn words(check: &Check, failed: u64, rows: u64) -> String {
-    let of_rows = if failed == 1 { format!("1 of {rows} rows has") } else { format!("{failed} of {rows} rows have") };
+    let of_rows = format!("{failed} of {rows} rows");
     match (check, failed) {
         (Check::NotNull { column }, 0) => format!("No `{column}` is empty."),
-        (Check::NotNull { column }, _) => format!("{of_rows} no `{column}`."),
+        (Check::NotNull { column }, _) => format!("{of_rows}: `{column}` is empty."),
         (Check::Unique { column }, 0) => format!("Each `{column}` appears once."),
-        (Check::Unique { column }, _) => format!("{of_rows} a `{column}` that an earlier row has."),
+        (Check::Unique { column }, _) => format!("{of_rows}: an earlier row has the same `{column}`."),
         (Check::Range { column, min, max }, 0) => format!("Every `{column}` is a number {}.", bounds(*min, *max)),
         (Check::Range { column, min, max }, _) => {
-            format!("{of_rows} a `{column}` that is not a number {}.", bounds(*min, *max))
+            format!("{of_rows}: `{column}` is not a number {}.", bounds(*min, *max))
         }
         (Check::OneOf { column, values }, 0) => format!("Every `{column}` is one of the {} values.", values.len()),
-        (Check::OneOf { column, .. }, _) => format!("{of_rows} a `{column}` outside the allowed values."),
+        (Check::OneOf { column, .. }, _) => format!("{of_rows}: `{column}` is not one of the allowed values."),
         (Check::Columns { .. } | Check::RowCount { .. }, _) => String::new(),
     }
 }
@@ -305,7 +305,7 @@ mod tests {
     fn empty_cells_break_not_null_alone() {
         let got = check(TABLE, Check::NotNull { column: "age".into() });
         assert_eq!((got.passed, got.failed_rows, lines(&got)), (false, 1, vec![3]));
-        assert_eq!(got.message, "1 of 4 rows has no `age`.");
+        assert_eq!(got.message, "1 of 4 rows: `age` is empty.");
         assert!(check(TABLE, Check::NotNull { column: "id".into() }).passed);
     }
 
@@ -314,7 +314,7 @@ mod tests {
         let got = check(TABLE, Check::Range { column: "age".into(), min: Some(0.0), max: Some(120.0) });
         assert_eq!((got.failed_rows, lines(&got)), (2, vec![4, 5]));
         assert_eq!(got.samples[1].value, "old");
-        assert_eq!(got.message, "2 of 4 rows have a `age` that is not a number from 0 to 120.");
+        assert_eq!(got.message, "2 of 4 rows: `age` is not a number from 0 to 120.");
         assert!(check(TABLE, Check::Range { column: "id".into(), min: Some(1.0), max: None }).passed);
     }
 
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn a_malformed_file_fails_its_rules_with_the_cause() {
         let got = check("a,b\n1\n", Check::RowCount { min: Some(1), max: None });
-        assert_eq!(got.message, "Not checked. Line 2 has 1 cells, the header has 2.");
+        assert_eq!(got.message, "Not checked. Line 2 has 1 cell, the header has 2.");
         assert!(!got.passed);
     }
 

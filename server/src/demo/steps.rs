@@ -91,8 +91,8 @@ pub async fn train(client: &DemoClient, version: i64, line: &(impl Fn(&str) + Sy
 async fn check_box(client: &DemoClient) -> Result<()> {
     let docker = client.get::<Overview>("/overview").await?.docker;
     if !docker.available {
-        let cause = docker.message.unwrap_or_else(|| "it does not answer".into());
-        return Err(Error::unavailable(format!("Docker is not available: {cause} Start Docker and try again.")));
+        let cause = docker.message.unwrap_or_else(|| "Docker does not answer; start it.".into());
+        return Err(Error::unavailable(format!("{cause} Then run the sample again.")));
     }
     if !docker.runtime_image {
         return Err(Error::unavailable("The runtime image is not on the box; `make image` builds it. Then try again."));

@@ -5,9 +5,14 @@ experiment are in the environment, as in every job. Every fifth row is held out 
 """
 
 import argparse
+import logging
+import os
 import time
 import warnings
 from pathlib import Path
+
+# the address that it would print is the containers' own, of no use in a browser
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 import pandas as pd
@@ -51,6 +56,7 @@ def main():
     options.add_argument("--seed", type=int, default=7)
     options = options.parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
 
     table = pd.read_csv(options.data)
     train, holdout = split(table)
