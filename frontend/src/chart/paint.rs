@@ -12,6 +12,8 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 const RIGHT: f64 = 14.0;
+/// About the width of a digit in that font.
+const GLYPH_PX: f64 = 6.6;
 const FONT: &str = "11px 'Inter Variable', Inter, system-ui, sans-serif";
 /// With fewer points than this on a line, each is marked.
 const MARKED: usize = 40;
@@ -60,7 +62,7 @@ impl Scene<'_> {
         let y = scale::reach(self.visible(), x, self.log)?;
         let mut plot = Plot { left: 0.0, right: width - RIGHT, top: TOP, bottom: height - BOTTOM, x, y, log: self.log };
         let widest = y_ticks(&plot).into_iter().map(|t| scale::short(t).chars().count()).max().unwrap_or(1);
-        plot.left = (widest as f64 * 6.6 + 16.0).max(34.0);
+        plot.left = (widest as f64 * GLYPH_PX + 16.0).max(34.0);
         Some(plot)
     }
 }
@@ -115,7 +117,11 @@ fn grid(c: &CanvasRenderingContext2d, plot: &Plot, axis: Axis, ink: &Ink) {
     c.set_text_align("center");
     c.set_text_baseline("top");
     for tick in x_ticks(plot, axis) {
-        let _ = c.fill_text(&x_label(tick, axis, plot.x.1 - plot.x.0), plot.px(tick), plot.bottom + 10.0);
+        let label = x_label(tick, axis, plot.x.1 - plot.x.0);
+        // at the edge a label moves inwards rather than being cut
+        let half = label.chars().count() as f64 * GLYPH_PX / 2.0;
+        let x = plot.px(tick).min(plot.right + RIGHT - half - 1.0);
+        let _ = c.fill_text(&label, x, plot.bottom + 10.0);
     }
 }
 
@@ -151,7 +157,7 @@ fn line(c: &CanvasRenderingContext2d, plot: &Plot, curve: &Curve, colour: &str) 
     c.set_stroke_style_str(colour);
     c.set_fill_style_str(colour);
     if let Some(smooth) = &curve.smooth {
-        c.set_global_alpha(0.2);
+        c.set_global_alpha(0.28);
         c.set_line_width(1.0);
         trace(c, plot, xs, &curve.raw[range.clone()]);
         c.set_global_alpha(1.0);
@@ -161,14 +167,18 @@ fn line(c: &CanvasRenderingContext2d, plot: &Plot, curve: &Curve, colour: &str) 
         c.set_line_width(1.75);
         trace(c, plot, xs, &curve.raw[range.clone()]);
     }
-    if range.len() <= MARKED {
-        for (x, y) in xs.iter().zip(&curve.shown()[range]) {
-            let (x, y) = (plot.px(*x), plot.py(*y));
-            if y.is_finite() {
-                c.begin_path();
-                let _ = c.arc(x, y, 2.5, 0.0, std::f64::consts::TAU);
-                c.fill();
-            }
+    let all = range.len() <= MARKED;
+    let ys = &curve.shown()[range];
+    // a point with no neighbour makes no line, so it is marked however many points there are
+    let alone = |i: usize| {
+        [i.checked_sub(1), Some(i + 1)].into_iter().flatten().all(|j| !ys.get(j).is_some_and(|y| y.is_finite()))
+    };
+    for (i, (x, y)) in xs.iter().zip(ys).enumerate() {
+        let (x, y) = (plot.px(*x), plot.py(*y));
+        if y.is_finite() && (all || alone(i)) {
+            c.begin_path();
+            let _ = c.arc(x, y, 2.5, 0.0, std::f64::consts::TAU);
+            c.fill();
         }
     }
 }

@@ -50,6 +50,8 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
     let fixed = [
         ("PYTHONPATH", python_path.unwrap_or_else(|| WORKSPACE.into())),
         ("HOME", SCRATCH.into()),
+        // What the mlflow client (through Python's getpass) writes down as the run's user.
+        ("LOGNAME", job.submitted_by.clone()),
         ("DRYDOCK_JOB_ID", job.id.clone()),
         ("MLFLOW_DISABLE_TELEMETRY", "true".into()),
         ("DO_NOT_TRACK", "true".into()),

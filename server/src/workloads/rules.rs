@@ -70,7 +70,7 @@ pub fn pause_ms(restarts: i64) -> i64 {
 
 fn mebibytes(bytes: u64) -> String {
     let mib = bytes >> 20;
-    if mib >= 1024 && mib % 1024 == 0 { format!("{} GiB", mib / 1024) } else { format!("{mib} MiB") }
+    if mib >= 1024 && mib.is_multiple_of(1024) { format!("{} GiB", mib / 1024) } else { format!("{mib} MiB") }
 }
 
 fn remove(container: &Seen) -> Action {

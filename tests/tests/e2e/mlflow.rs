@@ -21,6 +21,15 @@ async fn models_are_logged_registered_and_loaded() -> Result<()> {
 }
 
 #[tokio::test]
+async fn every_call_of_the_client_is_answered_as_mlflow_answers_it() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let said = clients::mlflow(&admin, "mlflow_conformance.py", &[]).await?;
+    assert!(said.contains("groups passed with mlflow"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn runs_and_models_survive_a_killed_server() -> Result<()> {
     let mut server = Server::start().await?;
     let admin = server.admin().await?;

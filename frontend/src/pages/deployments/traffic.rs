@@ -1,6 +1,7 @@
 //! How much a deployment is asked, how fast it answers, how often it fails.
 
 use crate::{
+    app::app,
     chart::{Axis, LineChart, Series, Settings},
     format,
     ui::{Button, Card, EmptyState},
@@ -42,12 +43,12 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     }
 }
 
-/// The minutes with requests, and zeros between them: a silent minute is a fact, not a gap.
+/// Every minute of the last hour: a silent minute is a fact, not a gap.
 fn filled(minutes: &[TrafficMinute]) -> Vec<(i64, Option<TrafficMinute>)> {
-    let (Some(first), Some(last)) = (minutes.first(), minutes.last()) else { return vec![] };
-    let count = ((last.at - first.at) / MINUTE_MS).clamp(0, 120);
+    // the box's clock and the browser's may differ
+    let newest = minutes.last().map_or(0, |m| m.at).max(app().now.get() / MINUTE_MS * MINUTE_MS);
     let find = |at: i64| minutes.iter().find(|m| m.at == at).cloned();
-    (0..=count).map(|i| first.at + i * MINUTE_MS).map(|at| (at, find(at))).collect()
+    (0..60).rev().map(|i| newest - i * MINUTE_MS).map(|at| (at, find(at))).collect()
 }
 
 fn series(minutes: &[TrafficMinute], lines: &[(&str, usize, fn(Option<&TrafficMinute>) -> f64)]) -> Arc<Vec<Series>> {

@@ -136,7 +136,7 @@ fn Preview(run_id: String, path: String, size: Option<u64>) -> impl IntoView {
     };
     view! {
         <div class="card-head">
-            <h3 class="mono">{path.clone()}</h3>
+            <h2 class="mono">{path.clone()}</h2>
             <a class="btn small" href=address download=name><Icon name="download"/>"Download"</a>
         </div>
         {body}

@@ -18,7 +18,8 @@ pub struct RunSeries {
 
 /// `val/loss`, `training_loss` and `loss` are the same quantity on other data.
 fn quantity(key: &str) -> &str {
-    const DATA: [&str; 8] = ["training", "train", "validation", "valid", "val", "testing", "test", "eval"];
+    const DATA: [&str; 10] =
+        ["training", "train", "validation", "valid", "val", "testing", "test", "eval", "holdout", "held_out"];
     for word in DATA {
         let rest = key.strip_prefix(word).and_then(|r| r.strip_prefix(['/', '_', '-', '.', ' ']));
         let rest = rest.or_else(|| key.strip_suffix(word).and_then(|r| r.strip_suffix(['/', '_', '-', '.', ' '])));
@@ -80,7 +81,7 @@ pub fn MetricCharts(runs: Signal<Vec<RunSeries>>, settings: Settings) -> impl In
                         let head = title.clone();
                         view! {
                             <section class="card">
-                                <h3 class="mono">{head}</h3>
+                                <h2 class="mono">{head}</h2>
                                 <LineChart title series settings/>
                             </section>
                         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use wasm_bindgen::JsCast;
 
 /// Metric columns that are shown when nobody chose.
-const AUTOMATIC: usize = 4;
+const AUTOMATIC: usize = 3;
 
 /// A column that depends on what the runs logged.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
