@@ -203,7 +203,6 @@ async fn a_viewer_finds_no_button_that_he_may_not_press() -> Result<()> {
         "validate",
         "edit",
         "save",
-        "predict",
         "set alias",
         "remove",
         "stop",

@@ -109,11 +109,14 @@ async fn a_job_runs_on_while_the_server_is_away() -> Result<()> {
 
 #[tokio::test]
 async fn a_container_that_vanished_makes_the_job_lost() -> Result<()> {
-    let server = Server::start().await?;
+    let mut server = Server::start().await?;
     let admin = server.admin().await?;
     let job = admin.submit("doomed", &["sleep", "600"]).await?;
     running(&admin, &job).await?;
+    // While the server is away, or it would see the container's end before its removal.
+    server.kill9().await?;
     docker::remove(&server.containers()?[0].id)?;
+    server.launch().await?;
     let end = admin.finished(&job, LIMIT).await?;
     assert_eq!(end["summary"]["state"], "lost", "{end}");
     Ok(())
