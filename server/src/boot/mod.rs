@@ -128,6 +128,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     tracking::start(app);
     workloads::start(app).await?;
     jobs::start(app).await?;
+    crate::registry::ask_who_serves(serving::deployments_of_version);
     serving::start(app, &faces.gateway).await?;
     monitoring::start(app).await
 }

@@ -133,7 +133,7 @@ fn deployments_of(conn: &mut Conn, name: &str) -> Result<Vec<String>> {
     let Some(row) = store::row_of(conn, name)? else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     for version in version_store::of_model(conn, row)? {
-        all.extend(crate::serving::deployments_of_version(conn, name, version.version)?);
+        all.extend(super::deployments_of(conn, name, version.version)?);
     }
     Ok(all)
 }

@@ -89,7 +89,7 @@ fn version_view(conn: &mut Conn, version: Version) -> Result<ModelVersion> {
     };
     let (run_name, metrics) = run.map(|run| (Some(run.info.name), run.metrics)).unwrap_or_default();
     Ok(ModelVersion {
-        deployments: crate::serving::deployments_of_version(conn, &version.model, version.version)?,
+        deployments: super::deployments_of(conn, &version.model, version.version)?,
         version: version.version,
         created_at: version.created_at,
         user: version.user,
