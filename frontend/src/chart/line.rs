@@ -223,7 +223,8 @@ fn release(model: Model) {
 }
 
 fn leave(model: Model) {
-    if model.drag.get_untracked().is_none() {
+    // also sent while the chart is taken away, when its signals are gone already
+    if model.drag.try_get_untracked() == Some(None) {
         model.inside.set(false);
         model.settings.hover.set(None);
     }

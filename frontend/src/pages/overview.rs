@@ -117,7 +117,7 @@ fn Machine(data: Signal<Overview>) -> impl IntoView {
     view! {
         <Card title="This box">
             <div class="meters">
-                <Meter label="CPU" share=part(|b| f64::from(b.cpu_percent) / 100.0)
+                <Meter label="CPU" calm=true share=part(|b| f64::from(b.cpu_percent) / 100.0)
                     text=text(|b| format!("{:.0} % of {}", b.cpu_percent, plural(b.cpu_count.into(), "core")))/>
                 <Meter label="Memory" share=part(|b| b.memory_used_bytes as f64 / (b.memory_total_bytes as f64).max(1.0))
                     text=text(|b| format!("{} of {}", bytes(b.memory_used_bytes), bytes(b.memory_total_bytes)))/>
@@ -161,7 +161,7 @@ fn GpuMeters(data: Signal<Overview>, i: usize) -> impl IntoView {
             g.as_ref().map(|g| format!("{} %, {} °C", g.utilization_percent, g.temperature_celsius)).unwrap_or_default()
         })
     });
-    view! { <Meter label=label share=memory text=text/><Meter label="Load" share=load text=heat/> }
+    view! { <Meter label=label share=memory text=text/><Meter label="Load" calm=true share=load text=heat/> }
 }
 
 #[component]

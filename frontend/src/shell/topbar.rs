@@ -17,7 +17,7 @@ pub fn TopBar() -> impl IntoView {
             <Crumbs/>
             <Show when=away><span class="pill warn live" role="status"><i aria-hidden="true"></i>"Reconnecting"</span></Show>
             <button type="button" class="jump" aria-label="Search or jump to" aria-haspopup="dialog" aria-keyshortcuts="Control+K" on:click=move |_| app().palette_open.set(true)>
-                <Icon name="search"/><span>"Search or jump to…"</span><kbd>"Ctrl K"</kbd>
+                <Icon name="search"/><span>"Search or jump to…"</span><kbd aria-hidden="true">"Ctrl K"</kbd>
             </button>
             <button type="button" class="icon-btn" title=move || theme.get().label()
                 aria-label=move || format!("Theme: {}. Change to {}", theme.get().label(), theme.get().next().label())

@@ -185,8 +185,12 @@ pub fn Meter(
     #[prop(into)]
     share: Signal<f64>,
     #[prop(into)] text: Signal<String>,
+    /// Fullness is no trouble: a processor at work.
+    #[prop(optional)]
+    calm: bool,
 ) -> impl IntoView {
     let level = move || match share.get() {
+        _ if calm => "bar",
         s if s >= 0.95 => "bar bad",
         s if s >= 0.85 => "bar warn",
         _ => "bar",

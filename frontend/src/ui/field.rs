@@ -35,10 +35,18 @@ pub fn Field(
             <label for=id>{label}</label>
             <input id=id name=id type=kind class:mono=mono bind:value=value autocomplete=autocomplete placeholder=placeholder
                 autofocus=autofocus disabled=disabled spellcheck="false" autocapitalize="off"
-                on:blur=move |_| if !value.with_untracked(String::is_empty) { left.set(true) }
+                on:blur=move |_| note_left(value, left)
                 aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=format!("{id}-note")/>
             <p id=format!("{id}-note") class="note" aria-live="polite">{move || error.get().unwrap_or_else(|| hint.clone())}</p>
         </div>
+    }
+}
+
+/// A field that was left with something in it may say what is wrong. The browser also sends `blur` while a closing dialog takes
+/// the field away, when its signals are gone already.
+fn note_left(value: RwSignal<String>, left: RwSignal<bool>) {
+    if value.try_with_untracked(|v| !v.is_empty()) == Some(true) {
+        let _ = left.try_set(true);
     }
 }
 

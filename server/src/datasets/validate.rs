@@ -226,27 +226,37 @@ fn bounds(min: Option<f64>, max: Option<f64>) -> String {
 
 /// Rows whose value an earlier row has, and the first of them. Values are told apart by 128-bit hashes, `at_once` of them
 /// in memory: where there are more, each of several passes looks at one share of all hashes.
-fn repeats<R: Read>(
-    column: usize,
-    open: &impl Fn() -> io::Result<R>,
-    at_once: usize,
-) -> Result<(u64, Vec<RowSample>), Stop> {
+fn repeats<R: Read>(column: usize, open: &impl Fn() -> io::Result<R>, at_once: usize) -> Result<Repeats, Stop> {
     let hashers = (RandomState::new(), RandomState::new());
     let mut shares: u64 = 1;
-    'shares: loop {
-        let (mut count, mut samples) = (0, vec![]);
-        for share in 0..shares {
-            let Some(found) = repeats_in_share(column, open, &hashers, (share, shares), at_once)? else {
-                shares *= 2;
-                continue 'shares;
-            };
-            count += found.0;
-            samples.extend(found.1);
+    loop {
+        match repeats_in_all(column, open, &hashers, shares, at_once)? {
+            Some(found) => return Ok(found),
+            None => shares *= 2,
         }
-        samples.sort_by_key(|sample| sample.line);
-        samples.truncate(SAMPLES);
-        return Ok((count, samples));
     }
+}
+
+/// Rows that repeat a value, and the first of them.
+type Repeats = (u64, Vec<RowSample>);
+
+/// Nothing when one of the shares has more than `at_once` values.
+fn repeats_in_all<R: Read>(
+    column: usize,
+    open: &impl Fn() -> io::Result<R>,
+    hashers: &(RandomState, RandomState),
+    shares: u64,
+    at_once: usize,
+) -> Result<Option<Repeats>, Stop> {
+    let (mut count, mut samples) = (0, vec![]);
+    for share in 0..shares {
+        let Some(found) = repeats_in_share(column, open, hashers, (share, shares), at_once)? else { return Ok(None) };
+        count += found.0;
+        samples.extend(found.1);
+    }
+    samples.sort_by_key(|sample| sample.line);
+    samples.truncate(SAMPLES);
+    Ok(Some((count, samples)))
 }
 
 /// Nothing when the share has more than `at_once` values.
@@ -256,7 +266,7 @@ fn repeats_in_share<R: Read>(
     hashers: &(RandomState, RandomState),
     (share, shares): (u64, u64),
     at_once: usize,
-) -> Result<Option<(u64, Vec<RowSample>)>, Stop> {
+) -> Result<Option<Repeats>, Stop> {
     let mut table = Table::open(open().map_err(Stop::Io)?)?;
     let mut seen = HashSet::new();
     let (mut count, mut samples) = (0, vec![]);

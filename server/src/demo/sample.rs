@@ -47,7 +47,7 @@ pub struct HeldOut {
 /// The held-out rows in the order of the file.
 pub fn held_out() -> Vec<HeldOut> {
     let lines = text().lines().skip(1).enumerate().map(|(index, line)| (index + 1, line));
-    lines.filter(|(row, _)| row % HOLDOUT_EVERY == 0).map(|(row, line)| parse(row, line)).collect()
+    lines.filter(|(row, _)| row.is_multiple_of(HOLDOUT_EVERY)).map(|(row, line)| parse(row, line)).collect()
 }
 
 /// A body for MLflow's scoring protocol.
@@ -80,7 +80,7 @@ mod tests {
     fn every_fifth_row_is_held_out_whole() {
         let rows = held_out();
         assert_eq!(rows.len(), 113);
-        assert!(rows.iter().all(|row| row.features.len() == 30 && row.row % 5 == 0));
+        assert!(rows.iter().all(|row| row.features.len() == 30 && row.row.is_multiple_of(5)));
         assert!(rows.iter().any(|row| row.label == "malignant") && rows.iter().any(|row| row.label == "benign"));
         let body = scoring_body(&rows[..1]);
         assert_eq!(body["dataframe_split"]["columns"].as_array().unwrap().len(), 30);

@@ -16,6 +16,9 @@ use crate::{clock, jobs, objects};
 const GATEWAY_BOUNDS_US: [u64; 12] =
     [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
 
+/// Name, help, and how to read it off a GPU.
+type GpuMeasure = (&'static str, &'static str, fn(&GpuReading) -> f64);
+
 /// Everything that is measured. A program on the box itself may read it as it is, others sign in.
 pub async fn scrape(
     app: web::Data<App>,
@@ -100,7 +103,7 @@ async fn machine(text: &mut Exposition, app: &App) {
     if of.gpus.is_empty() {
         return;
     }
-    let each: [(&str, &str, fn(&GpuReading) -> f64); 4] = [
+    let each: [GpuMeasure; 4] = [
         ("drydock_gpu_memory_bytes", "Memory of the GPU.", |gpu| gpu.memory_total_bytes as f64),
         ("drydock_gpu_memory_used_bytes", "Memory in use.", |gpu| gpu.memory_used_bytes as f64),
         ("drydock_gpu_utilization_ratio", "Use, 0 to 1.", |gpu| f64::from(gpu.utilization_percent) / 100.0),

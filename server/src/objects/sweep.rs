@@ -298,7 +298,7 @@ mod tests {
 
     /// Half of them large; clients 0 and 4, 1 and 5, … share theirs.
     fn content(client: usize, round: usize) -> Bytes {
-        let size = if client % 2 == 0 { LARGE } else { 100 };
+        let size = if client.is_multiple_of(2) { LARGE } else { 100 };
         Bytes::from(vec![(client % 4 * 60 + round % 3) as u8; size])
     }
 

@@ -8,6 +8,7 @@
 mod container;
 mod example;
 pub mod gateway;
+mod recorder;
 mod routes;
 mod rules;
 mod store;
@@ -56,14 +57,14 @@ impl Gateway {
 
     /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
     pub async fn flush(&self, app: &App) -> Result<()> {
-        tasks::record_traffic(app, self).await
+        recorder::record_traffic(app, self).await
     }
 }
 
 /// Starts the deployer, and the recorder of the gateway's traffic.
 pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
     app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
-    app.background.spawn(tasks::TrafficRecorder::new(app.clone(), gateway.clone()));
+    app.background.spawn(recorder::TrafficRecorder::new(app.clone(), gateway.clone()));
     Ok(())
 }
 

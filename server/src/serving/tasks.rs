@@ -1,4 +1,4 @@
-//! The deployer, which moves every revision to where `rules` wants it, and the recorder of the gateway's traffic.
+//! The deployer, which moves every revision to where `rules` wants it.
 //!
 //! A pass reads all rows that can still change, takes one step for each, and shows the gateway the result. Every step is
 //! a transaction that checks the state it was decided upon, so a pass that was cut off anywhere is simply run again. Only
@@ -28,7 +28,6 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// How much of a failed revision's log its reason quotes.
 const QUOTED_LINES: usize = 6;
 const QUOTED_BYTES: usize = 1200;
-const TRAFFIC_KEPT_MS: i64 = 25 * 3600 * 1000;
 
 /// Makes revisions live, drains and ends them.
 pub struct Deployer {
@@ -400,54 +399,6 @@ fn last_lines(text: &str) -> String {
     let last = lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n");
     let surplus = last.chars().count().saturating_sub(QUOTED_BYTES);
     last.chars().skip(surplus).collect()
-}
-
-/// Writes the gateway's minutes to the database.
-pub struct TrafficRecorder {
-    app: App,
-    gateway: Gateway,
-}
-
-impl TrafficRecorder {
-    pub fn new(app: App, gateway: Gateway) -> Self {
-        Self { app, gateway }
-    }
-}
-
-impl Task for TrafficRecorder {
-    fn name(&self) -> &'static str {
-        "traffic-recorder"
-    }
-
-    fn period(&self) -> Duration {
-        Duration::from_secs(10)
-    }
-
-    fn run(&self) -> BoxFuture<'_, Result<()>> {
-        record_traffic(&self.app, &self.gateway).boxed()
-    }
-}
-
-/// Writes what is new and drops what is old. Also the last thing that a shutdown does with the gateway.
-pub async fn record_traffic(app: &App, gateway: &Gateway) -> Result<()> {
-    let now = clock::now_ms();
-    for (name, endpoint) in gateway.endpoints() {
-        let Some(kept) = endpoint.meter.to_flush(now) else { continue };
-        let (id, written) = (endpoint.deployment_id.clone(), kept.clone());
-        let result = app
-            .db
-            .write(move |conn| {
-                store::keep_traffic(conn, &id, &written)?;
-                store::prune_traffic(conn, now - TRAFFIC_KEPT_MS)
-            })
-            .await;
-        if let Err(error) = result {
-            endpoint.meter.unflushed(&kept);
-            return Err(error);
-        }
-        app.events.publish(Topic::Deployments, Some(&name));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

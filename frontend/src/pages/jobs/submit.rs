@@ -78,7 +78,7 @@ impl Form {
             name: text(start.map(|s| s.name.clone())),
             image: text(start.and_then(|s| s.image.clone())),
             command: text(Some(
-                start.map_or_else(|| "python train.py".to_owned(), |s| super::code::join_words(&s.command)),
+                start.map_or_else(|| "python3 train.py".to_owned(), |s| super::code::join_words(&s.command)),
             )),
             timeout_min: text(start.and_then(|s| s.timeout_s).map(|s| (s as f64 / 60.0).to_string())),
             experiment: text(start.and_then(|s| s.experiment.clone())),
@@ -124,7 +124,7 @@ fn check_name(text: &str) -> Result<(), &'static str> {
 
 fn check_command(text: &str) -> Result<(), &'static str> {
     match split_words(text) {
-        Ok(words) if words.is_empty() => Err("Say which program to run, such as python train.py."),
+        Ok(words) if words.is_empty() => Err("Say which program to run, such as python3 train.py."),
         Ok(_) => Ok(()),
         Err(text) => Err(text),
     }

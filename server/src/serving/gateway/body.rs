@@ -36,6 +36,7 @@ pub enum Upload {
 pub struct Rest {
     source: Mutex<Option<Source>>,
     too_large: AtomicBool,
+    limit_bytes: u64,
 }
 
 struct Source {
@@ -86,9 +87,12 @@ impl Upload {
         }
     }
 
-    /// Whether the body turned out to be larger than allowed while it was sent.
-    pub fn is_too_large(&self) -> bool {
-        matches!(self, Self::Streaming(rest) if rest.too_large.load(Ordering::Relaxed))
+    /// The refusal of a body that turned out to be larger than allowed while it was sent.
+    pub fn refusal(&self) -> Option<Error> {
+        match self {
+            Self::Streaming(rest) if rest.too_large.load(Ordering::Relaxed) => Some(too_large(rest.limit_bytes)),
+            _ => None,
+        }
     }
 
     /// Bytes, where they are known: an empty body is sent as none.
@@ -130,7 +134,7 @@ fn join(mut parts: VecDeque<Bytes>, bytes: usize) -> Bytes {
 fn stream(mut payload: Payload, begun: VecDeque<Bytes>, mut bytes: u64, limit_bytes: u64) -> Arc<Rest> {
     let (sender, parts) = mpsc::channel(PARTS_AHEAD);
     let source = Mutex::new(Some(Source { begun, parts }));
-    let rest = Arc::new(Rest { source, too_large: AtomicBool::default() });
+    let rest = Arc::new(Rest { source, too_large: AtomicBool::default(), limit_bytes });
     let watched = Arc::downgrade(&rest);
     actix_web::rt::spawn(async move {
         while let Some(part) = payload.next().await {

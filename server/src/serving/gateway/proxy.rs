@@ -29,9 +29,9 @@ pub async fn forward(gateway: &Gateway, deployment: &str, request: &HttpRequest,
     let lease = endpoint.lease();
     let mut passage = Passage::begin(endpoint);
     match exchange(gateway, request, payload, lease, &mut passage).await {
-        Ok((answer, lease)) => {
+        Ok((answer, lease, upload)) => {
             let patience = gateway.limits().patience;
-            let held = Held { lease, passage, patience };
+            let held = Held { lease, passage, upload, patience };
             match relay(answer, held, *request.method() == Method::HEAD).await {
                 Ok(response) => response,
                 Err(error) => error.error_response(),
@@ -50,7 +50,7 @@ async fn exchange(
     payload: Payload,
     lease: Option<Lease>,
     passage: &mut Passage,
-) -> Result<(reqwest::Response, Lease)> {
+) -> Result<(reqwest::Response, Lease, Upload)> {
     let limits = gateway.limits();
     let deadline = Instant::now() + limits.patience;
     let length = content_length(request);
@@ -66,10 +66,12 @@ async fn exchange(
         let attempt = send(request, &lease, &upload, length);
         let refused = match tokio::time::timeout_at(deadline, attempt).await {
             Err(_) => return Err(too_slow(limits.patience)),
-            Ok(Ok(answer)) => return Ok((answer, lease)),
-            Ok(Err(_)) if upload.is_too_large() => return Err(too_large(limits.body_bytes)),
+            Ok(Ok(answer)) => return Ok((answer, lease, upload)),
             Ok(Err(cause)) => cause,
         };
+        if let Some(refusal) = upload.refusal() {
+            return Err(refusal);
+        }
         // nobody listened: the replica has just ended, and its successor may have taken over
         if !(may_retry && refused.is_connect() && upload.can_be_sent_again()) {
             return Err(broke(refused));

@@ -18,6 +18,7 @@ use drydock_wire::ErrorCode;
 use futures_util::{Stream, StreamExt, future::Either};
 use tokio::time::Sleep;
 
+use super::body::Upload;
 use super::meter::Outcome;
 use super::{Endpoint, Lease, headers};
 use crate::clock;
@@ -58,6 +59,8 @@ pub struct Held {
     #[expect(dead_code, reason = "dropping it is what it is for")]
     pub lease: Lease,
     pub passage: Passage,
+    /// What was sent: a model that breaks off because its request was cut is not to blame.
+    pub upload: Upload,
     /// The longest pause between two parts.
     pub patience: Duration,
 }
@@ -71,7 +74,11 @@ pub async fn relay(answer: reqwest::Response, mut held: Held, is_head: bool) -> 
     let length = if is_head { said } else { answer.content_length() };
     let mut parts = Box::pin(answer.bytes_stream());
     let gathered = if is_head { Ok((VecDeque::new(), true)) } else { gather(&mut parts).await };
-    let (begun, ended) = gathered.inspect_err(|error| held.passage.status = Some(error.code.http_status()))?;
+    let (begun, ended) = gathered.map_err(|error| {
+        let error = held.upload.refusal().unwrap_or(error);
+        held.passage.status = Some(error.code.http_status());
+        error
+    })?;
     held.passage.status = Some(status.as_u16());
     let size = match (ended, length) {
         (true, _) if !is_head => BodySize::Sized(begun.iter().map(|part| part.len() as u64).sum()),
