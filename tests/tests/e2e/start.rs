@@ -52,7 +52,8 @@ async fn the_dashboard_is_inside_and_its_files_are_kept_for_ever() -> Result<()>
     let page = http.get(server.url()).send().await?.error_for_status()?;
     assert!(page.headers()["content-security-policy"].to_str()?.contains("script-src 'self' 'wasm-unsafe-eval'"));
     let page = page.text().await?;
-    let asset = page.split(['"', '\'']).find(|part| part.starts_with("/assets/")).expect("the page names no asset");
+    let named = page.split(['"', '\'']).find(|part| part.starts_with("/assets/") && part.ends_with(".wasm"));
+    let asset = named.expect("the page names no module");
     let answer = http.get(format!("{}{asset}", server.url())).header("accept-encoding", "br").send().await?;
     assert_eq!(answer.headers()["content-encoding"], "br");
     assert!(answer.headers()["cache-control"].to_str()?.contains("immutable"));
