@@ -17,9 +17,15 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
     if path.starts_with("assets/") {
         return file(&request, path, FOR_EVER).unwrap_or_else(|| HttpResponse::NotFound().finish());
     }
-    let is_page = path.is_empty() || !path.contains('.');
-    let found = if is_page { None } else { file(&request, path, "no-cache") };
-    found.or_else(|| is_page.then(|| file(&request, "index.html", "no-cache")).flatten()).unwrap_or_else(missing)
+    if let Some(found) = (!path.is_empty()).then(|| file(&request, path, "no-cache")).flatten() {
+        return found;
+    }
+    // A name may have a dot (`/models/my.model`): what a browser asks for as a page is one, `/favicon.ico` is not.
+    let wants_page = request.headers().get(header::ACCEPT).is_none_or(|accept| {
+        accept.to_str().is_ok_and(|accept| accept.contains("text/html") || accept.starts_with("*/*"))
+    });
+    let page = wants_page.then(|| file(&request, "index.html", "no-cache")).flatten();
+    page.unwrap_or_else(missing)
 }
 
 fn missing() -> HttpResponse {
