@@ -31,7 +31,21 @@ pub struct Browser {
     pub driver: WebDriver,
     base: String,
     _chromedriver: Child,
-    _profile: TempDir,
+    profile: TempDir,
+}
+
+impl Drop for Browser {
+    /// A test that failed did not close it, and Chromium outlives its driver: whoever has this profile ends.
+    fn drop(&mut self) {
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            if arguments.split(|byte| *byte == 0).any(|argument| argument == profile.as_bytes()) {
+                let pid = entry.file_name().to_string_lossy().into_owned();
+                let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+            }
+        }
+    }
 }
 
 impl Browser {
@@ -57,12 +71,20 @@ impl Browser {
             Ok(Some(WebDriver::new(&address, wishes.clone()).await?))
         })
         .await?;
-        Ok(Self { driver, base: base.to_owned(), _chromedriver: chromedriver, _profile: profile })
+        Ok(Self { driver, base: base.to_owned(), _chromedriver: chromedriver, profile })
     }
 
     /// Ends the browser in order.
     pub async fn close(self) -> Result<()> {
         Ok(self.driver.clone().quit().await?)
+    }
+
+    /// Saves a picture of where a test failed, beside the error.
+    pub async fn failed_at<T>(&self, name: &str, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.shoot(&format!("failed-{name}")).await?;
+        }
+        outcome
     }
 
     /// Goes to a path of the server.

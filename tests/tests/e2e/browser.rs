@@ -173,12 +173,13 @@ async fn every_page_is_accessible_and_has_its_picture() -> Result<()> {
 /// The page shows its content: a heading, no skeleton.
 async fn settled(browser: &Browser) -> Result<()> {
     let page = format!("{} does not show its content", browser.path().await?);
-    drydock_tests::until(&page, Duration::from_secs(30), || async {
+    let shown = drydock_tests::until(&page, Duration::from_secs(30), || async {
         let script = "return !!document.querySelector('main h1, main h2') && !document.querySelector('.skeleton, [aria-busy=true]')";
         let there: bool = browser.driver.execute(script, vec![]).await?.convert()?;
         Ok(there.then_some(()))
     })
-    .await?;
+    .await;
+    browser.failed_at("page", shown).await?;
     tokio::time::sleep(Duration::from_millis(300)).await;
     Ok(())
 }
