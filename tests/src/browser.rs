@@ -106,7 +106,7 @@ impl Browser {
 
     /// Clicks the first element of an XPath that can be clicked.
     pub async fn press(&self, path: &str, name: &str) -> Result<()> {
-        until(&format!("nothing to click is called {name:?}"), SOON, || async {
+        let found = until(&format!("nothing to click is called {name:?}"), SOON, || async {
             for element in self.driver.find_all(By::XPath(path)).await? {
                 if element.is_displayed().await? && element.is_enabled().await? {
                     element.click().await?;
@@ -115,7 +115,11 @@ impl Browser {
             }
             Ok(None)
         })
-        .await
+        .await;
+        match found {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.context(format!("the page says:\n{}", self.text().await.unwrap_or_default()))),
+        }
     }
 
     /// Whether a button or link of this name is shown.

@@ -172,7 +172,8 @@ async fn every_page_is_accessible_and_has_its_picture() -> Result<()> {
 
 /// The page shows its content: a heading, no skeleton.
 async fn settled(browser: &Browser) -> Result<()> {
-    drydock_tests::until("the page is there", Duration::from_secs(20), || async {
+    let page = format!("{} does not show its content", browser.path().await?);
+    drydock_tests::until(&page, Duration::from_secs(30), || async {
         let script = "return !!document.querySelector('main h1, main h2') && !document.querySelector('.skeleton, [aria-busy=true]')";
         let there: bool = browser.driver.execute(script, vec![]).await?.convert()?;
         Ok(there.then_some(()))
