@@ -71,6 +71,7 @@ fn navigate(to: &str, options: NavigateOptions) {
 
 /// Draws the page.
 pub fn mount() {
+    crate::live::watch_sight();
     leptos::mount::mount_to_body(Root);
 }
 

@@ -12,7 +12,10 @@ use drydock_wire::{
 };
 use leptos::{prelude::*, task::spawn_local};
 use serde::de::DeserializeOwned;
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{EventSource, MessageEvent};
 
@@ -33,6 +36,33 @@ struct Connection {
 
 thread_local! {
     static CONNECTION: RefCell<Option<Connection>> = const { RefCell::new(None) };
+    /// Somebody is logged in: the stream is open whenever the page is in sight.
+    static WANTED: Cell<bool> = const { Cell::new(false) };
+    /// The page was out of sight: what it shows may be old.
+    static STALE: Cell<bool> = const { Cell::new(false) };
+    static IN_SIGHT: ArcRwSignal<bool> = ArcRwSignal::new(true);
+}
+
+/// Whether the page is in sight. Streams are closed while it is not: over HTTP/1.1 a browser opens six connections to one
+/// host, and pages in other tabs, or kept for the Back button, would hold them all.
+pub fn in_sight() -> ArcRwSignal<bool> {
+    IN_SIGHT.with(Clone::clone)
+}
+
+/// Listens once, at the start, for the page coming into sight and going out of it.
+pub fn watch_sight() {
+    let change = Closure::<dyn Fn()>::new(|| {
+        let hidden = document().hidden();
+        IN_SIGHT.with(|in_sight| in_sight.set(!hidden));
+        if hidden {
+            STALE.set(true);
+            close();
+        } else if WANTED.get() {
+            start();
+        }
+    });
+    let _ = document().add_event_listener_with_callback("visibilitychange", change.as_ref().unchecked_ref());
+    change.forget();
 }
 
 /// A number that grows whenever something of that topic changed.
@@ -59,7 +89,8 @@ fn place(topic: Topic) -> usize {
 
 /// Opens the event stream, unless it is open.
 pub fn start() {
-    if CONNECTION.with_borrow(Option::is_some) {
+    WANTED.set(true);
+    if document().hidden() || CONNECTION.with_borrow(Option::is_some) {
         return;
     }
     let Ok(source) = EventSource::new("/api/v1/events") else { return };
@@ -71,7 +102,7 @@ pub fn start() {
     });
     let open = Closure::<dyn Fn()>::new(|| {
         // what changed while the stream was away is unknown: ask for everything in sight again
-        if !app().connected.get_untracked() {
+        if STALE.take() || !app().connected.get_untracked() {
             app().connected.set(true);
             app().hints.iter().for_each(|hint| hint.update(|n| *n += 1));
         }
@@ -94,6 +125,11 @@ pub fn start() {
 
 /// Closes the event stream.
 pub fn stop() {
+    WANTED.set(false);
+    close();
+}
+
+fn close() {
     if let Some(connection) = CONNECTION.take() {
         connection.source.close();
     }
@@ -101,7 +137,10 @@ pub fn stop() {
 
 /// The browser gave up on the stream: find out whether the session still stands, then open it again.
 fn reconnect() {
-    stop();
+    close();
+    if !WANTED.get() || document().hidden() {
+        return;
+    }
     spawn_local(async {
         match api::get::<drydock_wire::accounts::Me>("/me").await {
             Ok(_) => start(),

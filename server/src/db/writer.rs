@@ -163,6 +163,7 @@ impl From<DieselError> for InSavepoint {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "this is where Db::write() nests its closures")]
 fn savepoint<T>(conn: &mut Conn, f: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
     // Kept aside: when undoing fails as well (a full disk ends the whole transaction), the first error is the one to tell.
     let mut ours = None;

@@ -74,6 +74,7 @@ async fn from_the_first_admin_to_a_prediction() -> Result<()> {
         Ok(browser.text().await?.contains("Ready").then_some(()))
     })
     .await?;
+    browser.click("Try it").await?;
     browser.click("Predict").await?;
     drydock_tests::until("a prediction", Duration::from_secs(20), || async {
         let text = browser.text().await?;

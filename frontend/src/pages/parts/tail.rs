@@ -69,6 +69,17 @@ impl Tail {
             tail.generation.update_value(|g| *g += 1);
             tail.connect(path);
         });
+        let in_sight = crate::live::in_sight();
+        Effect::new(move |was: Option<bool>| {
+            let now = in_sight.get();
+            let goes_on = tail.phase.get_untracked() != Phase::Ended;
+            if was == Some(true) && !now && goes_on {
+                tail.connection.set_value(None);
+            } else if was == Some(false) && now && goes_on {
+                tail.connect(path.get_untracked());
+            }
+            now
+        });
         on_cleanup(move || drop(tail.connection.try_update_value(Option::take)));
         tail
     }
