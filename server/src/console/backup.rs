@@ -9,7 +9,7 @@ use diesel::{RunQueryDsl, sql_types::Text};
 
 use super::look;
 use crate::{
-    boot,
+    boot, db,
     error::{Error, Result},
 };
 
@@ -25,9 +25,12 @@ pub fn create(data_dir: &Path, file: &Path) -> Result<String> {
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let scratch = tempfile::tempdir_in(parent).map_err(Error::internal)?;
     let snapshot = scratch.path().join(boot::DATABASE);
+    look(data_dir)?;
+    // Not a read-only connection: SQLite counts the file it writes the copy to as a write.
+    let mut source = db::connect(&data_dir.join(boot::DATABASE), false)?;
     diesel::sql_query("VACUUM INTO ?")
         .bind::<Text, _>(snapshot.to_string_lossy().into_owned())
-        .execute(&mut look(data_dir)?)
+        .execute(&mut source)
         .map_err(Error::internal)?;
     let temporary = scratch.path().join("backup");
     write_archive(data_dir, &snapshot, &temporary).map_err(Error::internal)?;

@@ -78,15 +78,6 @@ impl Db {
         self.writer.run(f).await
     }
 
-    /// Copies a consistent snapshot to `target`, which must not exist, while writes go on.
-    pub async fn snapshot(&self, target: &Path) -> Result<()> {
-        let target = target.to_string_lossy().into_owned();
-        self.read(move |conn| {
-            diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(target).execute(conn).map(drop).map_err(Error::internal)
-        })
-        .await
-    }
-
     /// Counters of the writer since the start.
     pub fn stats(&self) -> WriteStats {
         self.writer.stats()
