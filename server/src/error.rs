@@ -148,7 +148,8 @@ impl ResponseError for Error {
         self.log(&request_id);
         let mut response = HttpResponse::build(self.status_code());
         if self.code == ErrorCode::Unauthenticated {
-            response.insert_header(("www-authenticate", "Basic realm=\"Drydock\""));
+            // Not Basic, which is accepted as well: browsers would put a prompt of their own over the dashboard.
+            response.insert_header(("www-authenticate", "Bearer realm=\"Drydock\""));
         }
         if matches!(self.code, ErrorCode::Unavailable | ErrorCode::TooManyRequests) {
             response.insert_header(("retry-after", "2"));
