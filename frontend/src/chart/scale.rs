@@ -171,7 +171,7 @@ pub fn time_ticks(lo: f64, hi: f64, count: f64, origin: f64) -> Vec<f64> {
         43_200.0, 86_400.0,
     ];
     let raw = (hi - lo) / count;
-    if raw < 1.0 || raw > 86_400.0 {
+    if !(1.0..=86_400.0).contains(&raw) {
         return ticks(lo, hi, count);
     }
     let step = STEPS.into_iter().find(|s| *s >= raw).unwrap_or(86_400.0);
