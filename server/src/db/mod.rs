@@ -198,6 +198,30 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn writes_that_wait_share_one_commit() {
+        let (_dir, db) = testing::temporary();
+        let before = db.stats().commits;
+        let slow = {
+            let db = db.clone();
+            tokio::spawn(async move {
+                let pause = || std::thread::sleep(Duration::from_millis(300));
+                db.write(move |conn| insert(conn, "slow").map(|()| pause())).await
+            })
+        };
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let waiting = (0..50).map(|i| {
+            let db = db.clone();
+            tokio::spawn(async move { db.write(move |conn| insert(conn, &format!("k{i}"))).await })
+        });
+        for task in waiting.collect::<Vec<_>>() {
+            task.await.unwrap().unwrap();
+        }
+        slow.await.unwrap().unwrap();
+        let commits = db.stats().commits - before;
+        assert!(commits <= 3, "51 writes took {commits} commits");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_panic_in_a_closure_leaves_the_writer_alive() {
         let (_dir, db) = testing::temporary();
         let broken: Result<()> = db

@@ -130,7 +130,8 @@ fn commit_batch(conn: &mut Conn, first: Request, waiting: &mpsc::Receiver<Reques
     while let Some(request) = next {
         answers.extend(request(Ok(conn)));
         // A full disk may have ended the transaction under us: then nothing more may run as if it were one.
-        let over = AnsiTransactionManager::is_broken_transaction_manager(conn)
+        // (diesel's own is_broken_transaction_manager would call every open transaction broken.)
+        let over = AnsiTransactionManager::transaction_manager_status_mut(conn).transaction_state().is_err()
             || answers.len() >= MAX_BATCH
             || began.elapsed() >= MAX_BATCH_TIME;
         next = if over { None } else { waiting.try_recv().ok() };
