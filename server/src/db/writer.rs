@@ -16,6 +16,7 @@ use diesel::{
     connection::{AnsiTransactionManager, TransactionManager},
     result::Error as DieselError,
 };
+use drydock_wire::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::Conn;
@@ -51,7 +52,9 @@ pub struct Writer {
 }
 
 /// Runs in a savepoint and says how to answer once the fate of the whole is known; without a transaction it answers at once.
-type Request = Box<dyn FnOnce(std::result::Result<&mut Conn, &DieselError>) -> Option<Answer> + Send>;
+type Request = Box<dyn FnOnce(std::result::Result<&mut Conn, &DieselError>) -> Option<Done> + Send>;
+/// How to answer, and whether SQLite itself failed: a full disk, say, may have ended the whole transaction.
+type Done = (Answer, bool);
 type Answer = Box<dyn FnOnce(Option<&DieselError>) + Send>;
 
 impl Writer {
@@ -93,14 +96,19 @@ impl Writer {
                     return None;
                 }
             };
-            Some(Box::new(move |failed: Option<&DieselError>| {
+            let troubled = matches!(
+                &outcome,
+                Err(error) if matches!(error.code, ErrorCode::Internal | ErrorCode::InsufficientStorage)
+            );
+            let answer = move |failed: Option<&DieselError>| {
                 let outcome = match failed {
                     None => outcome,
                     Some(source) => outcome.and_then(|_| Err(commit_error(source))),
                 };
                 // The asker may be gone; what it asked for is done all the same.
                 let _ = sender.send(outcome);
-            }))
+            };
+            Some((Box::new(answer), troubled))
         });
         self.counters.queued.fetch_add(1, Ordering::Relaxed);
         self.queue.send(request).map_err(|_| Error::unavailable("The server is shutting down."))?;
@@ -128,12 +136,10 @@ fn commit_batch(conn: &mut Conn, first: Request, waiting: &mpsc::Receiver<Reques
     }
     let mut next = Some(first);
     while let Some(request) = next {
-        answers.extend(request(Ok(conn)));
-        // A full disk may have ended the transaction under us: then nothing more may run as if it were one.
-        // (diesel's own is_broken_transaction_manager would call every open transaction broken.)
-        let over = AnsiTransactionManager::transaction_manager_status_mut(conn).transaction_state().is_err()
-            || answers.len() >= MAX_BATCH
-            || began.elapsed() >= MAX_BATCH_TIME;
+        let Some((answer, troubled)) = request(Ok(conn)) else { break };
+        answers.push(answer);
+        // After trouble nothing more may run as if the transaction were still whole.
+        let over = troubled || answers.len() >= MAX_BATCH || began.elapsed() >= MAX_BATCH_TIME;
         next = if over { None } else { waiting.try_recv().ok() };
     }
     let committing = Instant::now();
