@@ -14,7 +14,7 @@
     const text = document.getElementById('boot-text');
     if (text) text.textContent = 'The dashboard could not be started. Reload the page; a current browser with WebAssembly is needed.';
   };
-  const start = () => import('{{app.js}}').then((app) => app.default({ module_or_path: '{{app.wasm}}' })).catch(failed);
+  const start = () => import('{{app.js}}').then((app) => app.default({ module_or_path: '{{app_bg.wasm}}' })).catch(failed);
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);
   else start();
 })();

@@ -1,8 +1,8 @@
 //! The root of the page: what every part can reach, and every address there is.
 
 use crate::{
-    format, live,
-    pages::{self, login, overview, settings, setup},
+    area, format, live,
+    pages::{login, overview, setup},
     shell,
     ui::{
         EmptyState, LinkButton, PageHead,
@@ -11,9 +11,9 @@ use crate::{
     },
 };
 use drydock_wire::accounts::Me;
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 use leptos_router::{
-    NavigateOptions,
+    Lazy, NavigateOptions,
     components::{ParentRoute, Route, Router, Routes},
     hooks::use_navigate,
     path,
@@ -34,6 +34,9 @@ pub struct App {
     pub palette_open: RwSignal<bool>,
     pub drawer_open: RwSignal<bool>,
 }
+
+/// How long after the start the rest of the dashboard is fetched: later than the first page and its data.
+const AREAS_AFTER: Duration = Duration::from_secs(3);
 
 type Go = Box<dyn Fn(&str, NavigateOptions)>;
 
@@ -95,6 +98,7 @@ fn Root() -> impl IntoView {
     set_interval(move || state.now.set(now_ms()), Duration::from_secs(10));
     Effect::new(move |_| state.theme.get().apply());
     theme::follow_system(state.theme);
+    set_timeout(|| spawn_local(area::fetch_all()), AREAS_AFTER);
     if let Some(boot) = document().get_element_by_id("boot") {
         boot.remove();
     }
@@ -106,19 +110,19 @@ fn Root() -> impl IntoView {
                 <Route path=path!("/login") view=login::LoginPage/>
                 <ParentRoute path=path!("") view=shell::Shell>
                     <Route path=path!("") view=overview::OverviewPage/>
-                    <Route path=path!("runs") view=pages::runs::RunsPage/>
-                    <Route path=path!("runs/:id") view=pages::runs::RunPage/>
-                    <Route path=path!("compare") view=pages::runs::ComparePage/>
-                    <Route path=path!("models") view=pages::models::ModelsPage/>
-                    <Route path=path!("models/:name") view=pages::models::ModelPage/>
-                    <Route path=path!("datasets") view=pages::datasets::DatasetsPage/>
-                    <Route path=path!("datasets/:name") view=pages::datasets::DatasetPage/>
-                    <Route path=path!("jobs") view=pages::jobs::JobsPage/>
-                    <Route path=path!("jobs/new") view=pages::jobs::NewJobPage/>
-                    <Route path=path!("jobs/:id") view=pages::jobs::JobPage/>
-                    <Route path=path!("deployments") view=pages::deployments::DeploymentsPage/>
-                    <Route path=path!("deployments/:name") view=pages::deployments::DeploymentPage/>
-                    <Route path=path!("settings") view=settings::SettingsPage/>
+                    <Route path=path!("runs") view={Lazy::<area::Runs>::new()}/>
+                    <Route path=path!("runs/:id") view={Lazy::<area::Run>::new()}/>
+                    <Route path=path!("compare") view={Lazy::<area::Compare>::new()}/>
+                    <Route path=path!("models") view={Lazy::<area::Models>::new()}/>
+                    <Route path=path!("models/:name") view={Lazy::<area::Model>::new()}/>
+                    <Route path=path!("datasets") view={Lazy::<area::Datasets>::new()}/>
+                    <Route path=path!("datasets/:name") view={Lazy::<area::Dataset>::new()}/>
+                    <Route path=path!("jobs") view={Lazy::<area::Jobs>::new()}/>
+                    <Route path=path!("jobs/new") view={Lazy::<area::NewJob>::new()}/>
+                    <Route path=path!("jobs/:id") view={Lazy::<area::Job>::new()}/>
+                    <Route path=path!("deployments") view={Lazy::<area::Deployments>::new()}/>
+                    <Route path=path!("deployments/:name") view={Lazy::<area::Deployment>::new()}/>
+                    <Route path=path!("settings") view={Lazy::<area::Settings>::new()}/>
                     <Route path=path!("*any") view=NotFound/>
                 </ParentRoute>
             </Routes>

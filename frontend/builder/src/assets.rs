@@ -79,8 +79,7 @@ pub fn write(sources: &Sources, bindgen_dir: &Path, out: &Path, dev: bool) -> Re
     for (name, bytes) in &sources.public {
         dist.add(name, bytes)?;
     }
-    dist.add("app.wasm", &fs::read(bindgen_dir.join("app_bg.wasm"))?)?;
-    dist.add("app.js", &fs::read(bindgen_dir.join("app.js"))?)?;
+    dist.add_program(bindgen_dir)?;
     dist.add("app.css", dist.resolve(&sources.style)?.as_bytes())?;
     dist.add("boot.js", dist.resolve(&sources.boot)?.as_bytes())?;
     let index = dist.resolve(&sources.index)?;
@@ -102,6 +101,25 @@ impl Dist<'_> {
         let hashed = format!("{stem}-{}.{extension}", &digest[..10]);
         self.put(&self.out.join("assets").join(&hashed), bytes)?;
         self.addresses.insert(name.to_owned(), format!("/assets/{hashed}"));
+        Ok(())
+    }
+
+    /// The program: the main module, its glue and a module per area. They refer to each other by name, so what carries the hash
+    /// is the folder that they lie in.
+    fn add_program(&mut self, dir: &Path) -> Result<()> {
+        let mut files = BTreeMap::new();
+        read_public(dir, "", &mut files)?;
+        let mut hash = Sha256::new();
+        for (name, bytes) in &files {
+            hash.update(name);
+            hash.update(bytes);
+        }
+        let folder = format!("app-{}", &hex::encode(hash.finalize())[..10]);
+        fs::create_dir_all(self.out.join("assets").join(&folder))?;
+        for (name, bytes) in &files {
+            self.put(&self.out.join("assets").join(&folder).join(name), bytes)?;
+            self.addresses.insert(name.clone(), format!("/assets/{folder}/{name}"));
+        }
         Ok(())
     }
 
@@ -136,19 +154,14 @@ impl Dist<'_> {
 
 /// Prints each file with its size and its size in brotli, then the sum.
 pub fn report(out: &Path) -> Result<()> {
-    let mut files: Vec<PathBuf> = fs::read_dir(out.join("assets"))?.flatten().map(|entry| entry.path()).collect();
-    files.push(out.join("index.html"));
-    files.sort();
+    let mut files = BTreeMap::new();
+    read_public(out, "", &mut files)?;
     let (mut plain_sum, mut packed_sum) = (0, 0);
-    for path in files.iter().filter(|path| path.extension().is_none_or(|extension| extension != "br")) {
-        let plain = fs::metadata(path)?.len();
-        let mut packed_name = path.as_os_str().to_owned();
-        packed_name.push(".br");
-        let packed = fs::metadata(packed_name).map_or(plain, |meta| meta.len());
-        plain_sum += plain;
+    for (name, bytes) in files.iter().filter(|(name, _)| !name.ends_with(".br")) {
+        let packed = files.get(&format!("{name}.br")).unwrap_or(bytes).len();
+        plain_sum += bytes.len();
         packed_sum += packed;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        say(&format!("{plain:>10}  {packed:>8}  {name}"));
+        say(&format!("{:>10}  {packed:>8}  {name}", bytes.len()));
     }
     say(&format!("{plain_sum:>10}  {packed_sum:>8}  bytes in all, plain and as sent"));
     Ok(())

@@ -36,7 +36,8 @@ fn main() -> Result<()> {
         say(&format!("{:>10}  nothing changed", "dist"));
         return Ok(());
     }
-    step("bindgen", || bind(&module, &bindgen_dir, options.dev))?;
+    let main = step("split", || split(&module, &bindgen_dir, options.dev))?;
+    step("bindgen", || bind(&main, &bindgen_dir, options.dev))?;
     step("dist", || assets::write(&sources, &bindgen_dir, &options.out, options.dev))?;
     fs::write(&stamp, sources.stamp(options.dev)).context("write the stamp")?;
     assets::report(&options.out)
@@ -58,12 +59,63 @@ fn options(args: impl Iterator<Item = String>) -> Result<Options> {
     Ok(Options { dev, root, out, target_dir: target.join("web") })
 }
 
-/// Writes `app.js` and `app_bg.wasm` for the browser.
-fn bind(module: &Path, to: &Path, dev: bool) -> Result<()> {
+/// Writes `areas.js` and a module per area; answers the path of what is left, the main module.
+fn split(module: &Path, to: &Path, dev: bool) -> Result<PathBuf> {
     if to.exists() {
         fs::remove_dir_all(to)?;
     }
+    let bytes = fs::read(module).with_context(|| module.display().to_string())?;
+    let main = module.with_extension("main.wasm");
+    let mut options = wasm_split_cli_support::Options::new(&bytes);
+    options.output_dir = to;
+    options.main_out_path = &main;
+    options.main_module = "./app.js";
+    options.link_name = "./areas.js";
+    let found = wasm_split_cli_support::transform(options).map_err(|error| anyhow::anyhow!("{error:#}"))?;
+    ensure!(
+        !found.split_modules.is_empty(),
+        "no page is a module of its own: was the frontend linked with --emit-relocs?"
+    );
+    if !dev {
+        for path in &found.split_modules {
+            let module = fs::read(path).with_context(|| path.display().to_string())?;
+            fs::write(path, without_names(&module).with_context(|| path.display().to_string())?)?;
+        }
+    }
+    Ok(main)
+}
+
+/// The module without its custom sections, which are names for debuggers. Sections: an id (0 for custom ones), a length in LEB128,
+/// the content (WebAssembly core specification, 5.5).
+fn without_names(module: &[u8]) -> Result<Vec<u8>> {
+    let (head, mut rest) = module.split_at_checked(8).context("a module is longer than its header")?;
+    let mut out = head.to_vec();
+    while let Some(&id) = rest.first() {
+        let (mut length, mut at) = (0usize, 1);
+        loop {
+            let byte = *rest.get(at).context("a section ends in its length")?;
+            length |=
+                usize::from(byte & 0x7f).checked_shl(7 * (at as u32 - 1)).context("a section's length is too large")?;
+            at += 1;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let (section, after) = rest.split_at_checked(at + length).context("a section is longer than the module")?;
+        if id != 0 {
+            out.extend_from_slice(section);
+        }
+        rest = after;
+    }
+    Ok(out)
+}
+
+/// Writes `app.js` and `app_bg.wasm` for the browser.
+fn bind(module: &Path, to: &Path, dev: bool) -> Result<()> {
     wasm_bindgen_cli_support::Bindgen::new()
+        // names that the areas' modules import from the main one
+        .keep_lld_exports(true)
+        .demangle(false)
         .input_path(module)
         .out_name("app")
         .web(true)?
@@ -87,4 +139,20 @@ fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// One line for the person who builds. Progress that cannot be written is no reason to fail.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::without_names;
+
+    #[test]
+    fn custom_sections_go_and_others_stay() {
+        let header = *b"\0asm\x01\0\0\0";
+        let long = [vec![10, 0x80, 0x01], vec![7; 128]].concat();
+        let module = [&header[..], &[0, 2, 1, b'n'], &[1, 1, 0], &[0, 1, 0], &long].concat();
+        assert_eq!(without_names(&module).unwrap(), [&header[..], &[1, 1, 0], &long].concat());
+        assert!(without_names(&module[..module.len() - 1]).is_err());
+        assert!(without_names(&header[..4]).is_err());
+    }
 }

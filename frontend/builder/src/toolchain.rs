@@ -38,7 +38,7 @@ pub fn compile(options: &Options) -> Result<PathBuf> {
     command.arg("--target-dir").arg(&options.target_dir);
     if let Some(linker) = &found.build_std {
         command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
-        command.args(["-Z", "build-std=std,panic_abort"]);
+        command.args(["-Z", "build-std=std,panic_abort", "-Z", "build-std-features=optimize_for_size"]);
     }
     let status = command.status().with_context(|| format!("start {}", found.cargo.display()))?;
     ensure!(status.success(), "cargo could not build {CRATE}");

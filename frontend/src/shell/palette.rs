@@ -8,12 +8,8 @@ use crate::{
     session::may,
     ui::{Icon, theme::Theme},
 };
-use drydock_wire::{
-    accounts::Role, datasets::DatasetSummary, jobs::JobSummary, registry::ModelSummary, serving::DeploymentSummary,
-    tracking::RunSummary,
-};
+use drydock_wire::accounts::Role;
 use leptos::{ev, html, prelude::*, task::spawn_local};
-use serde::de::DeserializeOwned;
 
 const SHOWN: usize = 60;
 
@@ -88,34 +84,44 @@ fn fixed() -> Vec<Entry> {
     list
 }
 
-/// Adds the things of one kind, as soon as the server names them.
-fn add<T: DeserializeOwned + 'static>(named: RwSignal<Vec<Entry>>, path: &'static str, entry: fn(T) -> Entry) {
+/// Adds the things of one kind, as soon as the server names them. Read without their types: the palette wants a name of each,
+/// and is part of what every page loads first.
+fn add(named: RwSignal<Vec<Entry>>, path: &'static str, entry: fn(&Thing) -> Option<Entry>) {
     spawn_local(async move {
-        // some lists come as a page, some whole
-        let items = match api::get::<serde_json::Value>(path).await {
-            Ok(serde_json::Value::Object(mut page)) => page.remove("items").unwrap_or_default(),
-            Ok(list) => list,
-            Err(_) => return,
+        let things: Vec<Thing> = match api::get(path).await {
+            // some lists come as a page, some whole
+            Ok(Thing::Object(mut page)) => match page.remove("items") {
+                Some(Thing::Array(items)) => items,
+                _ => return,
+            },
+            Ok(Thing::Array(items)) => items,
+            _ => return,
         };
-        if let Ok(items) = serde_json::from_value::<Vec<T>>(items) {
-            let _ = named.try_update(|n| n.extend(items.into_iter().map(entry)));
-        }
+        let _ = named.try_update(|n| n.extend(things.iter().filter_map(entry)));
     });
+}
+
+type Thing = serde_json::Value;
+
+/// A thing whose page is at its name.
+fn by_name(thing: &Thing, icon: &'static str, kind: &'static str, area: &str) -> Option<Entry> {
+    let name = thing.get("name")?.as_str()?;
+    Some(Entry::go(icon, name, kind, format!("/{area}/{}", api::seg(name))))
+}
+
+/// A thing whose page is at its id.
+fn by_id(thing: &Thing, icon: &'static str, kind: &'static str, area: &str) -> Option<Entry> {
+    let (name, id) = (thing.get("name")?.as_str()?, thing.get("id")?.as_str()?);
+    Some(Entry::go(icon, name, kind, format!("/{area}/{}", api::seg(id))))
 }
 
 fn fetch_named(named: RwSignal<Vec<Entry>>) {
     named.set(vec![]);
-    add::<ModelSummary>(named, "/models?limit=200", |m| {
-        Entry::go("box", m.name.as_str(), "Model", format!("/models/{}", api::seg(&m.name)))
-    });
-    add::<DatasetSummary>(named, "/datasets?limit=200", |d| {
-        Entry::go("database", d.name.as_str(), "Dataset", format!("/datasets/{}", api::seg(&d.name)))
-    });
-    add::<DeploymentSummary>(named, "/deployments?limit=200", |d| {
-        Entry::go("rocket", d.name.as_str(), "Deployment", format!("/deployments/{}", api::seg(&d.name)))
-    });
-    add::<JobSummary>(named, "/jobs?limit=100", |j| Entry::go("container", j.name, "Job", format!("/jobs/{}", j.id)));
-    add::<RunSummary>(named, "/runs?limit=100", |r| Entry::go("activity", r.name, "Run", format!("/runs/{}", r.id)));
+    add(named, "/models?limit=200", |thing| by_name(thing, "box", "Model", "models"));
+    add(named, "/datasets?limit=200", |thing| by_name(thing, "database", "Dataset", "datasets"));
+    add(named, "/deployments?limit=200", |thing| by_name(thing, "rocket", "Deployment", "deployments"));
+    add(named, "/jobs?limit=100", |thing| by_id(thing, "container", "Job", "jobs"));
+    add(named, "/runs?limit=100", |thing| by_id(thing, "activity", "Run", "runs"));
 }
 
 #[component]

@@ -1,0 +1,77 @@
+//! The areas of the dashboard that are modules of their own. The page starts with the frame, login and overview; an area is
+//! fetched when one of its pages is first opened, or a moment after the first page stands.
+
+use crate::{
+    pages,
+    ui::{Button, EmptyState, PageHead},
+};
+use leptos::{
+    prelude::*,
+    wasm_split::{SplitLoaderError, wasm_split},
+};
+use leptos_router::LazyRoute;
+
+// Few areas on purpose: what some of them share becomes a module per combination, so that six areas make fifty small files.
+
+/// A page of an area: a split point for `wasm_split` and the route's view. `$fetch` loads the area's module without drawing.
+macro_rules! lazy_page {
+    ($area:ident, $route:ident, $draw:ident, $fetch:ident, $page:path) => {
+        #[wasm_split($area, wasm_split_path = ::leptos::wasm_split, preload($fetch), fallible)]
+        fn $draw() -> Result<AnyView, SplitLoaderError> {
+            Ok($page().into_any())
+        }
+
+        pub struct $route;
+
+        impl LazyRoute for $route {
+            fn data() -> Self {
+                Self
+            }
+
+            async fn view(_: Self) -> AnyView {
+                $draw().await.unwrap_or_else(|_| NotLoaded().into_any())
+            }
+        }
+    };
+}
+
+lazy_page!(runs, Runs, draw_runs, fetch_runs, pages::runs::RunsPage);
+lazy_page!(runs, Run, draw_run, fetch_run, pages::runs::RunPage);
+lazy_page!(runs, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
+lazy_page!(models, Models, draw_models, fetch_models, pages::models::ModelsPage);
+lazy_page!(models, Model, draw_model, fetch_model, pages::models::ModelPage);
+lazy_page!(data, Datasets, draw_datasets, fetch_datasets, pages::datasets::DatasetsPage);
+lazy_page!(data, Dataset, draw_dataset, fetch_dataset, pages::datasets::DatasetPage);
+lazy_page!(work, Jobs, draw_jobs, fetch_jobs, pages::jobs::JobsPage);
+lazy_page!(work, NewJob, draw_new_job, fetch_new_job, pages::jobs::NewJobPage);
+lazy_page!(work, Job, draw_job, fetch_job, pages::jobs::JobPage);
+lazy_page!(work, Deployments, draw_deployments, fetch_deployments, pages::deployments::DeploymentsPage);
+lazy_page!(work, Deployment, draw_deployment, fetch_deployment, pages::deployments::DeploymentPage);
+lazy_page!(data, Settings, draw_settings, fetch_settings, pages::settings::SettingsPage);
+
+/// Fetches every area, one after the other, so that opening its pages later needs no waiting. What fails is asked for again when
+/// it is opened.
+pub async fn fetch_all() {
+    let _ = fetch_runs().await;
+    let _ = fetch_jobs().await;
+    let _ = fetch_models().await;
+    let _ = fetch_datasets().await;
+}
+
+/// After an upgrade of the box, a page that stood open asks for modules that are no more.
+#[component]
+fn NotLoaded() -> impl IntoView {
+    let reload = move |_| drop(window().location().reload());
+    view! {
+        <section class="page">
+            <PageHead title="This page could not be loaded"/>
+            <EmptyState
+                icon="circle-alert"
+                title="The box did not send this part of the dashboard"
+                text="It may be unreachable, or it was upgraded while this window was open. Reload the page to go on."
+            >
+                <Button on_press=reload>"Reload"</Button>
+            </EmptyState>
+        </section>
+    }
+}
