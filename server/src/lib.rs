@@ -2,7 +2,7 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `storage images tracking registry datasets` · `jobs serving` · `monitoring overview demo` · `web` · `router` · `boot` · `main`.
+//! `storage images tracking registry datasets traces` · `jobs serving` · `monitoring overview demo` · `web` · `router` · `boot` · `main`.
 
 pub mod error;
 
@@ -23,6 +23,7 @@ pub mod workloads;
 
 pub mod datasets;
 pub mod registry;
+pub mod traces;
 pub mod tracking;
 
 pub mod images;

@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["app"],
     &["workloads"],
-    &["tracking", "registry", "datasets", "images", "storage"],
+    &["tracking", "registry", "traces", "datasets", "images", "storage"],
     &["jobs", "serving"],
     &["pipelines", "monitoring", "transfers", "overview", "demo"],
     &["web"],

@@ -6,5 +6,6 @@ pub mod jobs;
 pub mod objects;
 pub mod registry;
 pub mod serving;
+pub mod traces;
 pub mod tracking;
 pub mod workloads;
