@@ -16,7 +16,8 @@ use super::{
     search::{self, RUNS},
     store::{
         self,
-        search::{RunSearch, Window},
+        run_search::RunSearch,
+        search::Window,
     },
 };
 use crate::{
@@ -80,8 +81,8 @@ async fn list_runs(
     let page = app
         .db
         .read(move |conn| {
-            let total = store::search::count_runs(conn, &wish)?;
-            let mut ids = store::search::runs(conn, &wish, window)?;
+            let total = store::run_search::count_runs(conn, &wish)?;
+            let mut ids = store::run_search::runs(conn, &wish, window)?;
             let next = runs::cut(&mut ids, window).map(search::page_token);
             let found = store::runs::load(conn, &ids)?;
             let experiments: Vec<i64> = found.iter().map(|run| run.info.experiment_id).collect();
