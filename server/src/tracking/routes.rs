@@ -14,11 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     Metric, Pair, Run, RunStatus, decimation, experiments, mlflow, rules, runs,
     search::{self, RUNS},
-    store::{
-        self,
-        run_search::RunSearch,
-        search::Window,
-    },
+    store::{self, run_search::RunSearch, search::Window},
 };
 use crate::{
     accounts::{self, DEFAULT_PROJECT, Principal, action},

@@ -264,7 +264,11 @@ fn order_keys(order: &[OrderBy], first: usize) -> (Fragment, Vec<String>) {
 /// Only an end may be absent; for the others a test for NULL would keep an index from giving the order.
 fn attribute_key(column: &str, direction: Direction) -> String {
     let direction = direction.sql();
-    if column == "r.ended_at" { format!("{column} IS NULL, {column} {direction}") } else { format!("{column} {direction}") }
+    if column == "r.ended_at" {
+        format!("{column} IS NULL, {column} {direction}")
+    } else {
+        format!("{column} {direction}")
+    }
 }
 
 // --- conditions -------------------------------------------------------------------------------------------------------
