@@ -87,9 +87,6 @@ CREATE TABLE assessments (
   kind TEXT NOT NULL,
   -- JSON.
   value TEXT NOT NULL,
-  -- The value as a number: of numbers, and of what counts as yes or no.
-  number DOUBLE,
-  is_number BOOLEAN NOT NULL,
   -- JSON object.
   error TEXT,
   source_type TEXT NOT NULL,
@@ -101,7 +98,18 @@ CREATE TABLE assessments (
   overrides TEXT,
   valid BOOLEAN NOT NULL,
   created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL
+  updated_at INTEGER NOT NULL,
+  -- The figure that the value counts as: a number itself, yes and true as 1, no and false as 0.
+  number DOUBLE GENERATED ALWAYS AS (
+    CASE json_type(value)
+      WHEN 'integer' THEN json_extract(value, '$')
+      WHEN 'real' THEN json_extract(value, '$')
+      WHEN 'true' THEN 1.0
+      WHEN 'false' THEN 0.0
+      WHEN 'text' THEN CASE lower(trim(json_extract(value, '$'))) WHEN 'yes' THEN 1.0 WHEN 'no' THEN 0.0 END
+    END
+  ) VIRTUAL,
+  is_number BOOLEAN GENERATED ALWAYS AS (json_type(value) IN ('integer', 'real')) VIRTUAL
 );
 CREATE INDEX assessments_by_trace ON assessments (trace);
 CREATE INDEX assessments_by_name ON assessments (kind, name);

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, monitoring, overview, registry as models, serving, tracking,
+    images, jobs, monitoring, overview, registry as models, serving, traces, tracking,
     web::{assets, extract, guard::AllowedHosts, live},
 };
 
@@ -74,6 +74,8 @@ fn programs(config: &mut web::ServiceConfig) {
     native(config);
     tracking::mlflow::configure(config);
     models::mlflow::configure(config);
+    traces::mlflow::configure(config);
+    traces::otlp::configure(config);
     monitoring::configure(config);
 }
 
@@ -101,6 +103,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(overview::configure)
         .configure(datasets::configure)
         .configure(tracking::configure)
+        .configure(traces::configure)
         .configure(models::configure)
         .configure(jobs::configure)
         .configure(serving::configure)

@@ -126,6 +126,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     datasets::start(app);
     tracking::start(app);
+    crate::traces::start(app);
     workloads::start(app).await?;
     jobs::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);

@@ -1,6 +1,5 @@
 //! What may be logged as a trace: ids, lengths, sizes of batches, with the texts MLflow's clients know. Pure.
 
-use super::value::Value;
 use crate::{
     error::{Error, Result},
     tracking::rules::{at_most, key_name, truncated},
@@ -94,20 +93,6 @@ pub fn padded<const N: usize>(bytes: &[u8], what: &str) -> Result<[u8; N]> {
     Ok(id)
 }
 
-/// The figure that an assessment's value counts as, and whether it is a number: yes and true are 1, no and false are 0.
-pub fn figure(value: &Value) -> (Option<f64>, bool) {
-    match value {
-        Value::Int(_) | Value::Double(_) => {
-            let number = value.as_float();
-            (number, number.is_some())
-        }
-        Value::Bool(flag) => (Some(f64::from(u8::from(*flag))), false),
-        Value::Text(text) if text == "yes" => (Some(1.0), false),
-        Value::Text(text) if text == "no" => (Some(0.0), false),
-        _ => (None, false),
-    }
-}
-
 /// Correlation of two filters by normalised pointwise mutual information: from -1 (never together) to 1 (always).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correlation {
@@ -172,13 +157,5 @@ mod tests {
         assert!(correlation(0, 1, 0, 2).npmi.is_nan());
         assert_eq!(correlation(1, 1, 0, 2).npmi, -1.0);
         assert_eq!(correlation(2, 2, 2, 2).npmi, 1.0);
-    }
-
-    #[test]
-    fn yes_and_no_are_figures_but_no_numbers() {
-        assert_eq!(figure(&Value::Bool(true)), (Some(1.0), false));
-        assert_eq!(figure(&Value::Text("no".into())), (Some(0.0), false));
-        assert_eq!(figure(&Value::Int(3)), (Some(3.0), true));
-        assert_eq!(figure(&Value::List(vec![])), (None, false));
     }
 }

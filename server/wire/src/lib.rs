@@ -23,6 +23,7 @@ pub mod jobs;
 pub mod overview;
 pub mod registry;
 pub mod serving;
+pub mod traces;
 pub mod tracking;
 pub mod validate;
 

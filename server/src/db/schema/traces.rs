@@ -1,4 +1,5 @@
-//! Tables of `traces`.
+//! Tables of `traces`. Columns that only hand-written SQL uses are left out: what was read from a cache, and what the database
+//! works out of an assessment's value.
 
 use super::tracking::experiments;
 
@@ -20,8 +21,6 @@ diesel::table! {
         input_tokens -> Nullable<BigInt>,
         output_tokens -> Nullable<BigInt>,
         total_tokens -> Nullable<BigInt>,
-        cache_read_tokens -> Nullable<BigInt>,
-        cache_creation_tokens -> Nullable<BigInt>,
     }
 }
 
@@ -83,8 +82,6 @@ diesel::table! {
         name -> Text,
         kind -> Text,
         value -> Text,
-        number -> Nullable<Double>,
-        is_number -> Bool,
         error -> Nullable<Text>,
         source_type -> Text,
         source_id -> Nullable<Text>,

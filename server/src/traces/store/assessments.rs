@@ -10,7 +10,7 @@ use crate::{
         schema::traces::{assessments, traces},
     },
     error::{Error, Result},
-    traces::{Assessment, Kind, Pair, rules, value::Value},
+    traces::{Assessment, Kind, Pair, value::Value},
 };
 
 /// Inserts the assessment.
@@ -18,7 +18,6 @@ use crate::{
 /// # Errors
 /// `exists` when the id is taken.
 pub fn insert(conn: &mut Conn, trace: i64, new: &Assessment) -> Result<()> {
-    let (number, is_number) = rules::figure(&new.value);
     diesel::insert_into(assessments::table)
         .values((
             (
@@ -27,8 +26,6 @@ pub fn insert(conn: &mut Conn, trace: i64, new: &Assessment) -> Result<()> {
                 assessments::name.eq(&new.name),
                 assessments::kind.eq(new.kind.as_str()),
                 assessments::value.eq(new.value.to_json()),
-                assessments::number.eq(number),
-                assessments::is_number.eq(is_number),
                 assessments::error.eq(error_json(new)?),
             ),
             (
@@ -55,13 +52,10 @@ pub fn insert(conn: &mut Conn, trace: i64, new: &Assessment) -> Result<()> {
 
 /// Writes what of an assessment may change.
 pub fn update(conn: &mut Conn, changed: &Assessment) -> Result<()> {
-    let (number, is_number) = rules::figure(&changed.value);
     diesel::update(assessments::table.filter(assessments::assessment_id.eq(&changed.assessment_id)))
         .set((
             assessments::name.eq(&changed.name),
             assessments::value.eq(changed.value.to_json()),
-            assessments::number.eq(number),
-            assessments::is_number.eq(is_number),
             assessments::error.eq(error_json(changed)?),
             assessments::rationale.eq(&changed.rationale),
             assessments::metadata.eq(metadata_json(changed)?),

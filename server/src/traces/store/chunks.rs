@@ -53,12 +53,12 @@ fn insert(conn: &mut Conn, trace: i64, packed: &[u8]) -> Result<()> {
         .map_err(Error::internal)
 }
 
-/// All spans of a trace, in order of their start.
+/// All spans of a trace: roots first, then in order of their start.
 pub fn of_trace(conn: &mut Conn, trace: i64) -> Result<Vec<Span>> {
     Ok(of_traces(conn, &[trace])?.remove(&trace).unwrap_or_default())
 }
 
-/// All spans by trace, each in order of their start.
+/// All spans by trace: roots first, then in order of their start.
 pub fn of_traces(conn: &mut Conn, traces: &[i64]) -> Result<HashMap<i64, Vec<Span>>> {
     let mut found: HashMap<i64, Vec<Span>> = HashMap::new();
     // A few traces at a time: a list of ids has its limit, and so has memory.
@@ -74,7 +74,7 @@ pub fn of_traces(conn: &mut Conn, traces: &[i64]) -> Result<HashMap<i64, Vec<Spa
         }
     }
     for spans in found.values_mut() {
-        spans.sort_by_key(|span| span.start_ns);
+        spans.sort_by_key(|span| (span.parent.is_some(), span.start_ns));
     }
     Ok(found)
 }

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use diesel::sql_types::{Binary, Bool, Text};
+use diesel::sql_types::{Binary, Text};
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +26,9 @@ const PATTERN_BYTES: usize = 1 << 20;
 #[diesel::declare_sql_function]
 extern "SQL" {
     /// Whether the pattern is found in the text.
-    fn rlike(pattern: Text, text: Text) -> Bool;
+    fn rlike(pattern: Text, text: Text) -> diesel::sql_types::Bool;
     /// Whether a span of the chunk fits all conditions, which are JSON of `Vec<Wanted>`.
-    fn chunk_has(data: Binary, wanted: Text) -> Bool;
+    fn chunk_has(data: Binary, wanted: Text) -> diesel::sql_types::Bool;
 }
 
 /// What a comparison inside a span is about.

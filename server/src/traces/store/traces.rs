@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Nullable},
+};
 
 use super::assessments;
 use crate::{
@@ -51,15 +54,12 @@ pub fn insert(conn: &mut Conn, new: &NewRow<'_>) -> Result<i64> {
 #[derive(Debug, Clone, Queryable)]
 pub struct Known {
     pub row: i64,
-    pub experiment_id: i64,
     pub started_at: i64,
     pub duration_ms: Option<i64>,
     pub state: String,
     pub has_request: bool,
     pub has_response: bool,
     pub finalized: bool,
-    pub total_tokens: Option<i64>,
-    pub span_count: i64,
 }
 
 /// The trace of that id, if there is one.
@@ -68,15 +68,12 @@ pub fn known(conn: &mut Conn, trace_id: &str) -> Result<Option<Known>> {
         .filter(traces::trace_id.eq(trace_id))
         .select((
             traces::id,
-            traces::experiment_id,
             traces::started_at,
             traces::duration_ms,
             traces::state,
             traces::request_preview.is_not_null(),
             traces::response_preview.is_not_null(),
             traces::finalized,
-            traces::total_tokens,
-            traces::span_count,
         ))
         .first(conn)
         .optional()
@@ -101,8 +98,6 @@ pub struct Changes {
     pub input_tokens: Option<i64>,
     pub output_tokens: Option<i64>,
     pub total_tokens: Option<i64>,
-    pub cache_read_tokens: Option<i64>,
-    pub cache_creation_tokens: Option<i64>,
 }
 
 impl Changes {
@@ -111,8 +106,6 @@ impl Changes {
         self.input_tokens = Some(usage.input);
         self.output_tokens = Some(usage.output);
         self.total_tokens = Some(usage.total);
-        self.cache_read_tokens = usage.cache_read;
-        self.cache_creation_tokens = usage.cache_creation;
     }
 }
 
@@ -159,9 +152,23 @@ pub fn set_metadata(conn: &mut Conn, row: i64, key: &str, value: &str) -> Result
         let mut changes = Changes::default();
         changes.used(&usage);
         change(conn, row, &changes)?;
+        cached(conn, row, &usage)?;
     }
     diesel::replace_into(metadata::table)
         .values((metadata::trace.eq(row), metadata::key.eq(key), metadata::value.eq(value)))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+fn cached(conn: &mut Conn, row: i64, usage: &Usage) -> Result<()> {
+    if usage.cache_read.is_none() && usage.cache_creation.is_none() {
+        return Ok(());
+    }
+    diesel::sql_query("UPDATE traces SET cache_read_tokens = ?, cache_creation_tokens = ? WHERE id = ?")
+        .bind::<Nullable<BigInt>, _>(usage.cache_read)
+        .bind::<Nullable<BigInt>, _>(usage.cache_creation)
+        .bind::<BigInt, _>(row)
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)
@@ -276,7 +283,7 @@ pub fn load(conn: &mut Conn, rows: &[i64]) -> Result<Vec<Trace>> {
         let mut all_assessments = assessments::of_traces(conn, some)?;
         for columns in columns {
             let row = columns.0.0;
-            let mut take = |all: &mut HashMap<i64, Vec<Pair>>| all.remove(&row).unwrap_or_default();
+            let take = |all: &mut HashMap<i64, Vec<Pair>>| all.remove(&row).unwrap_or_default();
             let (tags, metadata) = (take(&mut all_tags), take(&mut all_metadata));
             let mut trace = whole(columns, tags, metadata);
             trace.assessments = all_assessments.remove(&row).unwrap_or_default();

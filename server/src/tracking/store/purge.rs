@@ -54,7 +54,11 @@ pub fn purge(conn: &mut Conn, before: i64, most: i64) -> Result<usize> {
             .filter(diesel::dsl::not(diesel::dsl::exists(runs::table.filter(runs::experiment_id.eq(experiments::id)))))
             .filter(diesel::dsl::not(diesel::dsl::exists(
                 logged_models::table.filter(logged_models::experiment_id.eq(experiments::id)),
-            ))),
+            )))
+            // Its traces go first, with their files: `traces` sees to that.
+            .filter(diesel::dsl::sql::<Bool>(
+                "NOT EXISTS (SELECT 1 FROM traces WHERE traces.experiment_id = experiments.id)",
+            )),
     )
     .execute(conn)
     .map_err(Error::internal)?;
