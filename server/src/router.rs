@@ -73,9 +73,9 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
 fn programs(config: &mut web::ServiceConfig) {
     native(config);
     tracking::mlflow::configure(config);
-    models::mlflow::configure(config);
     traces::mlflow::configure(config);
     traces::otlp::configure(config);
+    models::mlflow::configure(config);
     monitoring::configure(config);
 }
 

@@ -57,6 +57,10 @@ struct JsonSpan {
 
 /// The batches of an export; `None` when the bytes are none.
 pub fn read(bytes: &[u8]) -> Option<Vec<Batch>> {
+    // A list would be read as a struct's fields in order.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
     let export: Export = serde_json::from_slice(bytes).ok()?;
     export.resource_spans.into_iter().map(batch).collect()
 }

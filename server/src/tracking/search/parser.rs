@@ -261,7 +261,10 @@ fn check_text(condition: Condition, grammar: &Grammar) -> Result<Condition> {
                 grammar.list_attributes
             )))
         }
-        Operand::Text(_) | Operand::List(_) => Err(wrong_op(&condition, &[Op::Ne, Op::Eq, Op::Like, Op::Ilike])),
+        Operand::Text(_) | Operand::List(_) => {
+            let valid = [Op::Ne, Op::Eq, Op::Like, Op::Ilike, Op::Rlike];
+            Err(wrong_op(&condition, if grammar.regexes { &valid } else { &valid[..4] }))
+        }
         other => {
             let found = shown(other);
             Err(Error::invalid(match condition.entity {
