@@ -94,12 +94,11 @@ impl Json {
 
 /// JSON with its title and a button that copies it.
 #[component]
-pub fn JsonBlock(#[prop(into)] title: String, json: String) -> impl IntoView {
+pub fn JsonBlock(title: &'static str, what: &'static str, json: String) -> impl IntoView {
     let text = StoredValue::new(json.clone());
-    let what = format!("Copy {}", title.to_lowercase());
     view! {
-        <section class="json-block" aria-label=title.clone()>
-            <div class="json-head"><h3>{title}</h3><CopyButton text=Signal::derive(move || text.get_value()) what=what/></div>
+        <section class="json-block" aria-label=title>
+            <div class="json-head"><h3>{title}</h3><CopyButton text=Signal::derive(move || text.get_value()) what/></div>
             <div class="json" tabindex="0" role="region" aria-label="Value">{tree(Json::read(&json), None, 0)}</div>
         </section>
     }

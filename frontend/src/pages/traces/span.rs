@@ -71,8 +71,8 @@ fn InOut(span: Signal<SpanDetail>) -> impl IntoView {
         let (inputs, outputs) = span.with(|s| (s.inputs.clone(), s.outputs.clone()));
         let none = inputs.is_none() && outputs.is_none();
         view! {
-            {inputs.map(|json| view! { <JsonBlock title="Input" json/> })}
-            {outputs.map(|json| view! { <JsonBlock title="Output" json/> })}
+            {inputs.map(|json| view! { <JsonBlock title="Input" what="Copy the input" json/> })}
+            {outputs.map(|json| view! { <JsonBlock title="Output" what="Copy the output" json/> })}
             {none.then(|| view! { <p class="dim none">"Neither input nor output was recorded for this span."</p> })}
         }
     }

@@ -140,7 +140,7 @@ fn row(
         id.with_value(|id| fold(id, !folded.with_untracked(|f| f.contains(id))));
     };
     view! {
-        <div role="treeitem" class="span-row" class:chosen=is_current aria-level=(span.depth + 1).to_string()
+        <div role="treeitem" class="span-row" class:chosen=is_current attr:aria-level=(span.depth + 1).to_string()
             aria-selected=move || is_current().to_string() aria-expanded=move || parent.then(|| (!is_folded()).to_string())
             tabindex=move || if is_current() { "0" } else { "-1" } on:click=move |_| chosen.set(&id.get_value())>
             <span class="span-name" style:padding-left=format!("{}px", span.depth.min(24) * 16)>
