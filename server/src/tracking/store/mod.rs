@@ -6,6 +6,7 @@ pub mod lineage;
 pub mod logged_models;
 pub mod metrics;
 pub mod purge;
+pub mod run_search;
 pub mod runs;
 pub mod search;
 
