@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use drydock_appliance::containers::Engine;
 
-use crate::{accounts::secrets::BoxKey, background::Background, config::Config, db::Db, events::Events, objects::Objects};
+use crate::{
+    accounts::secrets::BoxKey, background::Background, config::Config, db::Db, events::Events, objects::Objects,
+};
 
 /// Cheap to clone; given to handlers as `web::Data<App>` and to tasks when they are made.
 #[derive(Clone)]

@@ -17,11 +17,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 
 #[utoipa::path(tag = "lineage", responses((status = 200, body = Lineage), (status = 400), (status = 404)))]
 #[get("/lineage/{kind}/{id:.*}")]
-async fn lineage(
-    app: web::Data<App>,
-    who: Principal,
-    path: web::Path<(String, String)>,
-) -> Result<web::Json<Lineage>> {
+async fn lineage(app: web::Data<App>, who: Principal, path: web::Path<(String, String)>) -> Result<web::Json<Lineage>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let (kind, id) = path.into_inner();
     Ok(web::Json(super::of(&app, &auth, &kind, id).await?))

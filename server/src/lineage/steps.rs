@@ -57,7 +57,13 @@ pub fn back(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
         NodeKind::Run => back_of_run(conn, key),
         NodeKind::Job => {
             let job = jobs::on_conn(conn, &key.id)?;
-            Ok(job.as_ref().map(mounted).unwrap_or_default().into_iter().map(|d| Link::new(d, "mounted in", key.clone())).collect())
+            Ok(job
+                .as_ref()
+                .map(mounted)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|d| Link::new(d, "mounted in", key.clone()))
+                .collect())
         }
         NodeKind::Dataset | NodeKind::Input | NodeKind::Commit | NodeKind::Source => Ok(Vec::new()),
     }
@@ -247,7 +253,11 @@ fn of_dataset(conn: &mut Conn, key: &Key) -> Result<Option<Description>> {
         Err(error) => return Err(error),
     };
     let detail = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
-    Ok(Some((format!("{name} version {number}"), detail, Some(format!("/datasets/{}?version={number}", encoded(name))))))
+    Ok(Some((
+        format!("{name} version {number}"),
+        detail,
+        Some(format!("/datasets/{}?version={number}", encoded(name))),
+    )))
 }
 
 fn of_input(conn: &mut Conn, key: &Key) -> Result<Option<Description>> {

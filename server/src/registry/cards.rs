@@ -2,11 +2,11 @@
 //! Always holds: each save is a revision with its author and time, and no revision is ever changed; whoever saves has seen
 //! the revision before his.
 
+use drydock_wire::registry::CARD_SECTIONS;
 use drydock_wire::{
     events::Topic,
     registry::{Card, CardContent, CardRevision, CardState, SaveCard},
 };
-use drydock_wire::registry::CARD_SECTIONS;
 use serde_json::json;
 
 use super::{
@@ -57,7 +57,10 @@ fn view(conn: &mut Conn, version: &Version, revision: Option<i64>) -> Result<Car
     let chosen = match revision {
         None => all.first(),
         Some(wanted) => Some(all.iter().find(|row| row.revision == wanted).ok_or_else(|| {
-            Error::not_found(format!("The card of {} version {} has no revision {wanted}.", version.model, version.version))
+            Error::not_found(format!(
+                "The card of {} version {} has no revision {wanted}.",
+                version.model, version.version
+            ))
         })?),
     };
     let summary = |row: &CardRow| CardRevision {
@@ -97,7 +100,13 @@ pub async fn save_card(app: &App, auth: &Develop, name: String, number: i64, wis
             if save(conn, &version, &who.username, wish)? {
                 let subject = format!("model/{id}/{number}/card");
                 let made = store::newest(conn, version.row)?.map(|(revision, content)| (revision, content.filled()));
-                audit(conn, &who, "model_card.save", &subject, json!({"revision": made.map(|m| m.0), "filled": made.map(|m| m.1)}))?;
+                audit(
+                    conn,
+                    &who,
+                    "model_card.save",
+                    &subject,
+                    json!({"revision": made.map(|m| m.0), "filled": made.map(|m| m.1)}),
+                )?;
             }
             view(conn, &version, None)
         })
@@ -165,12 +174,17 @@ mod tests {
         for _ in 0..2 {
             version_store::insert(&mut conn, row, &origin, ("", ""), "ann", 1).unwrap();
         }
-        let (first, second) = (versions::known(&mut conn, "wine", 1).unwrap(), versions::known(&mut conn, "wine", 2).unwrap());
+        let (first, second) =
+            (versions::known(&mut conn, "wine", 1).unwrap(), versions::known(&mut conn, "wine", 2).unwrap());
         (conn, first, second)
     }
 
     fn wish(base: i64, purpose: &str) -> SaveCard {
-        SaveCard { base, content: CardContent { purpose: purpose.into(), ..CardContent::default() }, note: String::new() }
+        SaveCard {
+            base,
+            content: CardContent { purpose: purpose.into(), ..CardContent::default() },
+            note: String::new(),
+        }
     }
 
     #[test]

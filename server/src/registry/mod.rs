@@ -16,11 +16,11 @@ mod store;
 mod told;
 mod versions;
 
+pub use cards::{card, save_card};
 pub use models::{
     create_model, delete_model, delete_model_tag, latest_versions, model, rename_model, search_models, set_model_tag,
     update_model,
 };
-pub use cards::{card, save_card};
 pub use moves::{alias_at, history};
 pub use routes::configure;
 pub use versions::{

@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, delete, get, patch, post, put, web};
 use drydock_wire::{
     KeyValue, Page,
     registry::{
-        Alias, AliasAt, AliasMove, Card, Describe, ModelDetail, ModelSummary, ModelVersion, RegisterVersion, SaveCard, SetAlias,
-        SetStage,
+        Alias, AliasAt, AliasMove, Card, Describe, ModelDetail, ModelSummary, ModelVersion, RegisterVersion, SaveCard,
+        SetAlias, SetStage,
     },
 };
 use serde::Deserialize;

@@ -94,7 +94,8 @@ pub fn instant(text: &str) -> Result<i64> {
     text.parse::<i64>()
         .ok()
         .or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond))
-        .or_else(|| text.parse::<jiff::civil::Date>().ok().and_then(last_of_day))
+        // A day alone: jiff would read one out of a time without a zone.
+        .or_else(|| (text.len() == 10).then(|| text.parse::<jiff::civil::Date>().ok().and_then(last_of_day)).flatten())
         .ok_or_else(|| {
             Error::invalid(format!(
                 "time: '{text}' is no instant. Use milliseconds since 1970, 2026-11-25, or 2026-11-25T12:00:00Z."

@@ -249,7 +249,8 @@ pub async fn set_alias(app: &App, auth: &Develop, name: String, alias: String, n
     rules::free_alias(&alias)?;
     let by = auth.principal().username.clone();
     change(app, auth, name, number, "model_alias.set", move |conn, model, version| {
-        let before = point(conn, Mover { row: model, model: &version.model, by: &by, at: clock::now_ms() }, &alias, number)?;
+        let before =
+            point(conn, Mover { row: model, model: &version.model, by: &by, at: clock::now_ms() }, &alias, number)?;
         told::alias_set(conn, model, version, &alias)?;
         Ok(json!({"alias": alias, "before": before, "after": number}))
     })

@@ -74,8 +74,7 @@ pub async fn resolve(allowed: &Webhooks, url: &Url) -> Result<Target> {
 }
 
 async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>> {
-    let unresolved =
-        |why: &str| Error::invalid(format!("Cannot resolve Webhook URL hostname {}: {why}", quoted(host)));
+    let unresolved = |why: &str| Error::invalid(format!("Cannot resolve Webhook URL hostname {}: {why}", quoted(host)));
     let found = tokio::time::timeout(RESOLVE_PATIENCE, tokio::net::lookup_host((host, port))).await;
     let found: Vec<SocketAddr> = match found {
         Err(_) => return Err(unresolved(&format!("no answer within {} s", RESOLVE_PATIENCE.as_secs()))),
@@ -170,7 +169,9 @@ mod tests {
     #[tokio::test]
     async fn what_is_not_public_needs_an_entry_and_the_error_says_which() {
         let nothing = Webhooks::default();
-        for url in ["https://127.0.0.1/x", "https://127.1/x", "https://0x7f000001/", "https://[::1]/", "https://localhost/"] {
+        for url in
+            ["https://127.0.0.1/x", "https://127.1/x", "https://0x7f000001/", "https://[::1]/", "https://localhost/"]
+        {
             let text = refusal(&nothing, url).await.unwrap();
             assert!(text.starts_with("Webhook URL must not resolve to a non-public IP address."), "{text}");
             assert!(text.contains("[webhooks] allow = [\""), "{text}");

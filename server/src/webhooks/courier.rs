@@ -100,7 +100,8 @@ impl Courier {
     }
 
     async fn connect(&self, message: &Message) -> std::result::Result<Response, Failed> {
-        let refused = |error: Error| Failed { may_recover: error.message.starts_with("Cannot resolve"), error: error.message };
+        let refused =
+            |error: Error| Failed { may_recover: error.message.starts_with("Cannot resolve"), error: error.message };
         let url = rules::url(&message.url).map_err(refused)?;
         let target = address::resolve(&self.allowed, &url).await.map_err(refused)?;
         let client = Client::builder()
@@ -135,7 +136,10 @@ struct Failed {
 }
 
 fn certificates(pem: &[u8]) -> impl Iterator<Item = CertificateDer<'static>> + '_ {
-    rustls_pemfile::certs(&mut std::io::Cursor::new(pem.to_vec())).filter_map(std::result::Result::ok).collect::<Vec<_>>().into_iter()
+    rustls_pemfile::certs(&mut std::io::Cursor::new(pem.to_vec()))
+        .filter_map(std::result::Result::ok)
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Why no answer came. Never the URL, which may hold a secret.
@@ -150,7 +154,11 @@ fn in_words(cause: reqwest::Error) -> String {
     while let Some(next) = deepest.source() {
         deepest = next;
     }
-    if connecting { format!("No connection to the receiver: {deepest}.") } else { format!("The receiver broke off: {deepest}.") }
+    if connecting {
+        format!("No connection to the receiver: {deepest}.")
+    } else {
+        format!("The receiver broke off: {deepest}.")
+    }
 }
 
 async fn heard(mut response: Response) -> Outcome {
@@ -167,8 +175,13 @@ async fn heard(mut response: Response) -> Outcome {
     let code = status.as_u16();
     let error = match code {
         200..=299 => None,
-        300..=399 => Some(format!("The receiver answered {code}, another address; webhooks follow no redirects. Enter that address instead.")),
-        _ => Some(format!("The receiver answered {code}{}.", status.canonical_reason().map(|reason| format!(" ({reason})")).unwrap_or_default())),
+        300..=399 => Some(format!(
+            "The receiver answered {code}, another address; webhooks follow no redirects. Enter that address instead."
+        )),
+        _ => Some(format!(
+            "The receiver answered {code}{}.",
+            status.canonical_reason().map(|reason| format!(" ({reason})")).unwrap_or_default()
+        )),
     };
     Outcome {
         status: Some(code),

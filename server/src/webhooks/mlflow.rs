@@ -48,7 +48,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
     }
 }
 
-fn manage(who: &Who) -> Result<Authorized<action::Deploy>, Failure> {
+fn manage(who: &Who) -> std::result::Result<Authorized<action::Deploy>, Failure> {
     Ok(accounts::authorize(&who.0, action::Deploy, DEFAULT_PROJECT)?)
 }
 
@@ -175,7 +175,9 @@ async fn test(app: web::Data<App>, courier: web::Data<Courier>, who: Who, id: we
             result["response_status"] = json!(status);
             result["response_body"] = json!(outcome.answer.unwrap_or_default());
         }
-        None => result["error_message"] = json!(format!("Failed to test webhook: {}", outcome.error.unwrap_or_default())),
+        None => {
+            result["error_message"] = json!(format!("Failed to test webhook: {}", outcome.error.unwrap_or_default()))
+        }
     }
     ok(json!({"result": result}))
 }

@@ -25,7 +25,10 @@ pub fn event(entity: &str, action: &str) -> Result<&'static str> {
     let mut actions: Vec<&str> =
         EVENTS.iter().filter_map(|event| event.split_once('.')).filter(|(e, _)| *e == entity).map(|(_, a)| a).collect();
     if actions.is_empty() {
-        return Err(Error::invalid(format!("Unknown webhook event '{entity}.{action}'. Events are: {}.", EVENTS.join(", "))));
+        return Err(Error::invalid(format!(
+            "Unknown webhook event '{entity}.{action}'. Events are: {}.",
+            EVENTS.join(", ")
+        )));
     }
     actions.sort_unstable();
     let valid: Vec<String> = actions.iter().map(|action| format!("'{action}'")).collect();
@@ -146,7 +149,9 @@ pub fn example(event: &str) -> Value {
             "name": model, "version": "1", "source": "models:/123", "run_id": "abcd1234abcd5678", "tags": tags,
             "description": "An example model version",
         }),
-        "model_version_tag.set" => json!({"name": model, "version": "1", "key": "example_key", "value": "example_value"}),
+        "model_version_tag.set" => {
+            json!({"name": model, "version": "1", "key": "example_key", "value": "example_value"})
+        }
         "model_version_tag.deleted" => json!({"name": model, "version": "1", "key": "example_key"}),
         "model_version_alias.created" => json!({"name": model, "alias": "example_alias", "version": "1"}),
         "model_version_alias.deleted" => json!({"name": model, "alias": "example_alias"}),
@@ -157,7 +162,9 @@ pub fn example(event: &str) -> Value {
         }),
         "prompt_tag.set" => json!({"name": prompt, "key": "example_key", "value": "example_value"}),
         "prompt_tag.deleted" => json!({"name": prompt, "key": "example_key"}),
-        "prompt_version_tag.set" => json!({"name": prompt, "version": "1", "key": "example_key", "value": "example_value"}),
+        "prompt_version_tag.set" => {
+            json!({"name": prompt, "version": "1", "key": "example_key", "value": "example_value"})
+        }
         "prompt_version_tag.deleted" => json!({"name": prompt, "version": "1", "key": "example_key"}),
         "prompt_alias.created" => json!({"name": prompt, "alias": "example_alias", "version": "1"}),
         "prompt_alias.deleted" => json!({"name": prompt, "alias": "example_alias"}),
@@ -238,8 +245,12 @@ mod tests {
         for event in EVENTS {
             assert!(example(event).is_object(), "{event}");
         }
-        let body: Value = serde_json::from_str(&body("prompt.created", &json!({"name": "p"}), 1_700_000_000_123).unwrap()).unwrap();
+        let body: Value =
+            serde_json::from_str(&body("prompt.created", &json!({"name": "p"}), 1_700_000_000_123).unwrap()).unwrap();
         assert_eq!(body["timestamp"], "2023-11-14T22:13:20.123000+00:00");
-        assert_eq!((&body["entity"], &body["action"], &body["data"]["name"]), (&json!("prompt"), &json!("created"), &json!("p")));
+        assert_eq!(
+            (&body["entity"], &body["action"], &body["data"]["name"]),
+            (&json!("prompt"), &json!("created"), &json!("p"))
+        );
     }
 }

@@ -56,16 +56,19 @@ impl Task for Sender {
 
 impl Sender {
     pub fn new(app: App, courier: Courier) -> Self {
-        Self { app, courier, on_their_way: Arc::default(), next_due: AtomicI64::new(i64::MAX), shortened_at: AtomicI64::new(0) }
+        Self {
+            app,
+            courier,
+            on_their_way: Arc::default(),
+            next_due: AtomicI64::new(i64::MAX),
+            shortened_at: AtomicI64::new(0),
+        }
     }
 
     async fn pass(&self) -> Result<()> {
         let now = clock::now_ms();
-        let (due, next) = self
-            .app
-            .db
-            .read(move |conn| Ok((store::due(conn, now, EACH, MOST)?, store::next_due(conn, now)?)))
-            .await?;
+        let (due, next) =
+            self.app.db.read(move |conn| Ok((store::due(conn, now, EACH, MOST)?, store::next_due(conn, now)?))).await?;
         self.next_due.store(next.unwrap_or(i64::MAX), Ordering::Relaxed);
         for message in due {
             let is_new = self.on_their_way.lock().unwrap_or_else(PoisonError::into_inner).insert(message.id.clone());
@@ -87,10 +90,14 @@ impl Sender {
     fn start(&self, due: Due) {
         let (app, courier, on_their_way) = (self.app.clone(), self.courier.clone(), self.on_their_way.clone());
         tokio::spawn(async move {
-            let id = due.id.clone();
+            let (id, webhook) = (due.id.clone(), due.webhook.clone());
             if let Err(error) = deliver(&app, &courier, due).await {
                 // The row is as it was: the next pass sends it again.
-                tracing::warn!(delivery.id = id, "the outcome of webhook delivery {id} was not kept: {error}");
+                tracing::warn!(
+                    delivery.id = id,
+                    webhook.id = webhook,
+                    "the outcome of webhook delivery {id} was not kept: {error}"
+                );
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
             on_their_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);

@@ -85,4 +85,11 @@ diesel::table! {
 
 diesel::joinable!(model_versions -> registered_models (model));
 diesel::joinable!(model_aliases -> registered_models (model));
-diesel::allow_tables_to_appear_in_same_query!(registered_models, registered_model_tags, model_versions, model_aliases);
+diesel::allow_tables_to_appear_in_same_query!(
+    registered_models,
+    registered_model_tags,
+    model_versions,
+    model_aliases,
+    model_cards
+);
+diesel::joinable!(model_cards -> model_versions (version));
