@@ -10,8 +10,9 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, monitoring, overview, registry as models, serving, traces, tracking,
+    images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking,
     web::{assets, extract, guard::AllowedHosts, live},
+    webhooks,
 };
 
 /// Head of the OpenAPI document; its paths come from the handlers.
@@ -43,6 +44,7 @@ pub struct Faces {
     pub accounts: Accounts,
     pub gateway: serving::Gateway,
     pub demo: demo::Demo,
+    pub courier: webhooks::Courier,
 }
 
 /// A listener's set of routes.
@@ -75,6 +77,7 @@ fn programs(config: &mut web::ServiceConfig) {
     tracking::mlflow::configure(config);
     traces::mlflow::configure(config);
     traces::otlp::configure(config);
+    webhooks::mlflow::configure(config);
     models::mlflow::configure(config);
     monitoring::configure(config);
 }
@@ -89,6 +92,7 @@ fn shared(config: &mut web::ServiceConfig, faces: &Faces) {
         .app_data(web::Data::new(faces.accounts.clone()))
         .app_data(web::Data::new(faces.gateway.clone()))
         .app_data(web::Data::new(faces.demo.clone()))
+        .app_data(web::Data::new(faces.courier.clone()))
         .app_data(web::Data::new(hosts))
         .app_data(extract::json(json_bytes))
         .app_data(extract::query())
@@ -105,6 +109,8 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(tracking::configure)
         .configure(traces::configure)
         .configure(models::configure)
+        .configure(webhooks::configure)
+        .configure(lineage::configure)
         .configure(jobs::configure)
         .configure(serving::configure)
         .configure(demo::configure)

@@ -8,4 +8,5 @@ pub mod registry;
 pub mod serving;
 pub mod traces;
 pub mod tracking;
+pub mod webhooks;
 pub mod workloads;
