@@ -6,13 +6,10 @@
 
 mod migrate;
 pub mod schema;
+mod sqlite;
 mod writer;
 
-use std::{
-    path::Path,
-    sync::{Arc, Once},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use diesel::{
     Connection, RunQueryDsl, SqliteConnection,
@@ -109,28 +106,12 @@ impl Db {
 /// # Errors
 /// When the file cannot be opened or is no database.
 pub fn connect(path: &Path, read_only: bool) -> Result<Conn> {
-    unlock();
+    sqlite::set_up();
     let mut conn = Conn::establish(&path.to_string_lossy()).map_err(|source| {
         Error::unavailable(format!("The database {} cannot be opened.", path.display())).with_source(source)
     })?;
     configure(&mut conn, read_only).map_err(Error::internal)?;
     Ok(conn)
-}
-
-/// Takes away two locks of SQLite's that this program has no use for, before its first connection: the one around every
-/// allocation, for statistics that nobody reads, on which readers would queue; and each connection's own, since a connection
-/// is only ever with one thread.
-fn unlock() {
-    use libsqlite3_sys::{SQLITE_CONFIG_MEMSTATUS, SQLITE_CONFIG_MULTITHREAD, sqlite3_config};
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: both are plain settings, and no connection is open yet: where one is (opened by somebody else), SQLite
-        // refuses with SQLITE_MISUSE and changes nothing.
-        let refused = unsafe { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) | sqlite3_config(SQLITE_CONFIG_MULTITHREAD) };
-        if refused != 0 {
-            tracing::debug!("SQLite was in use before its settings");
-        }
-    });
 }
 
 fn configure(conn: &mut Conn, read_only: bool) -> diesel::QueryResult<()> {
