@@ -2,7 +2,7 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `storage images tracking registry datasets` · `jobs serving` · `monitoring overview demo` · `web` · `router` · `boot` · `main`.
+//! `storage images tracking registry datasets` · `jobs serving` · `monitoring overview demo trash` · `web` · `router` · `boot` · `main`.
 
 pub mod error;
 
@@ -33,6 +33,7 @@ pub mod storage;
 pub mod demo;
 pub mod monitoring;
 pub mod overview;
+pub mod trash;
 
 pub mod web;
 

@@ -24,6 +24,7 @@ pub mod overview;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
+pub mod trash;
 pub mod validate;
 
 pub use error::{ErrorBody, ErrorCode};

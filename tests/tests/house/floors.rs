@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["workloads"],
     &["tracking", "registry", "datasets", "images", "storage"],
     &["jobs", "serving"],
-    &["pipelines", "monitoring", "transfers", "overview", "demo"],
+    &["pipelines", "monitoring", "transfers", "overview", "demo", "trash"],
     &["web"],
     &["router"],
     &["boot"],

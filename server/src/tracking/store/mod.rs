@@ -4,7 +4,6 @@ pub mod experiments;
 pub mod inputs;
 pub mod logged_models;
 pub mod metrics;
-pub mod purge;
 pub mod run_search;
 pub mod runs;
 pub mod search;
