@@ -58,7 +58,7 @@ impl Wish {
 }
 
 /// What would go, and what has to be typed to let it go.
-pub async fn preview(app: &App, _auth: &Authorized<action::View>, wish: Wish) -> Result<TrashPreview> {
+pub async fn preview(app: &App, _auth: &Authorized<action::Develop>, wish: Wish) -> Result<TrashPreview> {
     app.db
         .read(move |conn| {
             let things = wish.clone().things(conn)?;

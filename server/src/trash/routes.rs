@@ -78,7 +78,7 @@ async fn list_trash(
 #[utoipa::path(tag = "trash", request_body = TrashSelection, responses((status = 200, body = TrashPreview)))]
 #[post("/trash/preview")]
 async fn preview(app: web::Data<App>, who: Principal, what: web::Json<TrashSelection>) -> Result<web::Json<TrashPreview>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
     Ok(web::Json(super::preview(&app, &auth, wish(what.into_inner())?).await?))
 }
 

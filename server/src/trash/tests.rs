@@ -84,7 +84,8 @@ async fn a_preview_counts_shared_bytes_as_not_freed_and_changes_nothing() {
     world.run("a", &same).await;
     world.run("b", &same).await;
     world.run("c", &own).await;
-    let look = |ids: &'static [&'static str]| preview(&world.app, &auth_view(), Wish::These(runs(ids)));
+    let auth = auth(action::Develop);
+    let look = |ids: &[&str]| preview(&world.app, &auth, Wish::These(runs(ids)));
     let first = look(&["a", "c"]).await.unwrap();
     assert_eq!((first.runs, first.files, first.running), (2, 2, 2));
     assert_eq!((first.bytes, first.freed_bytes), ((same.len() + own.len()) as u64, own.len() as u64));
@@ -124,7 +125,7 @@ async fn what_a_registered_version_was_made_from_is_never_purged() {
              VALUES (1, 3, 0, 0, 'ann', 'runs:/a/model', 'runs:/a/model', 'a')",
         )
         .await;
-    let seen = preview(&world.app, &auth_view(), Wish::These(runs(&["a"]))).await.unwrap();
+    let seen = preview(&world.app, &auth(action::Develop), Wish::These(runs(&["a"]))).await.unwrap();
     assert_eq!((seen.versions[0].model.as_str(), seen.versions[0].version), ("wine", 3));
     discard(&world.app, &auth(action::Develop), runs(&["a"]), "a").await.unwrap();
     let done = purge(&world.app, &auth(action::Administer), Wish::These(runs(&["a"])), "a").await.unwrap();
