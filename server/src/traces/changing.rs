@@ -114,7 +114,7 @@ pub async fn delete_traces(app: &App, auth: &Develop, experiment: i64, doomed: D
 }
 
 /// Removes some, with their audit row.
-pub(super) fn delete_some(
+fn delete_some(
     conn: &mut Conn,
     who: &Principal,
     experiment: i64,
@@ -130,7 +130,7 @@ pub(super) fn delete_some(
     }
     for (_, id, location) in &found {
         if let Some(root) = artifact_key(location) {
-            objects::store::delete_prefix(conn, ARTIFACT_BUCKET, &format!("{root}/traces/{id}/"))?;
+            objects::store::release_prefix(conn, ARTIFACT_BUCKET, &format!("{root}/traces/{id}/"))?;
         }
     }
     let rows: Vec<i64> = found.iter().map(|(row, ..)| *row).collect();

@@ -19,7 +19,6 @@ pub mod rules;
 mod span;
 mod store;
 mod summary;
-mod tasks;
 mod translate;
 mod value;
 mod views;
@@ -31,7 +30,10 @@ pub use span::Span as StoredSpan;
 pub use reading::{correlation, search_traces, spans_of, trace, traces, whole_traces};
 pub use routes::configure;
 
-use crate::{app::App, error::Error};
+use crate::{
+    db::Conn,
+    error::{Error, Result},
+};
 use value::Value;
 
 /// A key with its value.
@@ -183,9 +185,14 @@ pub struct Assessment {
     pub updated_at: i64,
 }
 
-/// Starts the background part: traces of experiments that were deleted 30 days ago go.
-pub fn start(app: &App) {
-    app.background.spawn(tasks::Sweeper::new(app.clone()));
+/// For `trash`: how many traces the experiments have.
+pub fn count_in(conn: &mut Conn, experiments: &[i64]) -> Result<u64> {
+    store::traces::count_in(conn, experiments)
+}
+
+/// For `trash`: removes the traces of an experiment that goes. Its files are released by the caller.
+pub fn forget_experiment(conn: &mut Conn, experiment: i64) -> Result<()> {
+    store::traces::delete_of_experiment(conn, experiment)
 }
 
 fn absent(trace_id: &str) -> Error {

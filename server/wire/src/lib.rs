@@ -26,6 +26,7 @@ pub mod registry;
 pub mod serving;
 pub mod traces;
 pub mod tracking;
+pub mod trash;
 pub mod validate;
 pub mod webhooks;
 

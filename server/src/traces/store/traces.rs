@@ -360,13 +360,21 @@ pub fn doomed(
         .map_err(Error::internal)
 }
 
-/// Experiments in the trash since before that instant that still have traces.
-pub fn experiments_deleted_before(conn: &mut Conn, before: i64) -> Result<Vec<i64>> {
-    experiments::table
-        .filter(experiments::deleted_at.lt(before))
-        .filter(diesel::dsl::exists(traces::table.filter(traces::experiment_id.eq(experiments::id))))
-        .select(experiments::id)
-        .load(conn)
+/// How many traces the experiments have.
+pub fn count_in(conn: &mut Conn, some: &[i64]) -> Result<u64> {
+    let count: i64 = traces::table
+        .filter(traces::experiment_id.eq_any(some))
+        .count()
+        .get_result(conn)
+        .map_err(Error::internal)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Removes all traces of an experiment.
+pub fn delete_of_experiment(conn: &mut Conn, experiment: i64) -> Result<()> {
+    diesel::delete(traces::table.filter(traces::experiment_id.eq(experiment)))
+        .execute(conn)
+        .map(drop)
         .map_err(Error::internal)
 }
 
