@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "the figures are the program's output")]
 
 mod footprint;
+mod scale;
 mod upload;
 mod writes;
 
@@ -16,11 +17,16 @@ async fn main() -> Result<()> {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,
     };
+    // One part by name, or all.
+    if std::env::args().nth(1).as_deref() == Some("scale") {
+        return scale::compare().await;
+    }
     footprint::sizes()?;
     footprint::start_and_rest().await?;
     writes::direct(scratch.path()).await?;
     writes::over_http().await?;
-    upload::compare(scratch.path()).await
+    upload::compare(scratch.path()).await?;
+    scale::compare().await
 }
 
 /// One line of the table.

@@ -9,4 +9,9 @@ cd "$ROOT"
 export DRYDOCK_TEST_BINARY="$TARGET/release/drydock"
 [ -x "$DRYDOCK_TEST_BINARY" ] || fail "$DRYDOCK_TEST_BINARY is missing: run 'make build' first."
 export DRYDOCK_BENCH_DASHBOARD="$ROOT/frontend/dist"
-exec cargo run --release --quiet -p drydock-tests --bin drydock-bench
+cargo run --release --quiet -p drydock-tests --bin drydock-bench
+
+say "beside MLflow's own server (about twenty minutes)"
+scratch=$(mktemp -d -p "${DRYDOCK_BENCH_DIR:-${TMPDIR:-/tmp}}")
+trap 'rm -rf "$scratch"' EXIT
+python3 tests/bench/load/compare_mlflow.py --drydock "$DRYDOCK_TEST_BINARY" --mlflow "$CACHE/clients/bin/mlflow" --scratch "$scratch"

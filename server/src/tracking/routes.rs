@@ -14,10 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     Metric, Pair, Run, RunStatus, decimation, experiments, mlflow, rules, runs,
     search::{self, RUNS},
-    store::{
-        self,
-        search::{RunSearch, Window},
-    },
+    store::{self, run_search::RunSearch, search::Window},
 };
 use crate::{
     accounts::{self, DEFAULT_PROJECT, Principal, action},
@@ -80,8 +77,8 @@ async fn list_runs(
     let page = app
         .db
         .read(move |conn| {
-            let total = store::search::count_runs(conn, &wish)?;
-            let mut ids = store::search::runs(conn, &wish, window)?;
+            let total = store::run_search::count_runs(conn, &wish)?;
+            let mut ids = store::run_search::runs(conn, &wish, window)?;
             let next = runs::cut(&mut ids, window).map(search::page_token);
             let found = store::runs::load(conn, &ids)?;
             let experiments: Vec<i64> = found.iter().map(|run| run.info.experiment_id).collect();

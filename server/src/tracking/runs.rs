@@ -8,8 +8,10 @@ use super::{
     search::{self, RUNS},
     stage_word,
     store::{
-        metrics, runs as store,
-        search::{self as found, RunSearch, Window},
+        metrics,
+        run_search::{self as found, RunSearch},
+        runs as store,
+        search::Window,
     },
 };
 use crate::{

@@ -60,6 +60,7 @@ diesel::table! {
         at -> BigInt,
         value -> Double,
         is_nan -> Bool,
+        experiment_id -> BigInt,
     }
 }
 

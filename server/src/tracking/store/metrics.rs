@@ -82,11 +82,15 @@ fn advance(conn: &mut Conn, run: i64, key: &str, new: Latest) -> Result<i64> {
     let (step, at, value, is_nan) = new;
     let latest = (metrics::step.eq(step), metrics::at.eq(at), metrics::value.eq(value), metrics::is_nan.eq(is_nan));
     match known {
-        None => diesel::insert_into(metrics::table)
-            .values((metrics::run.eq(run), metrics::key.eq(key), latest))
-            .returning(metrics::id)
-            .get_result(conn)
-            .map_err(Error::internal),
+        None => {
+            let experiment = runs::table.find(run).select(runs::experiment_id).first::<i64>(conn);
+            let experiment = metrics::experiment_id.eq(experiment.map_err(Error::internal)?);
+            diesel::insert_into(metrics::table)
+                .values((metrics::run.eq(run), metrics::key.eq(key), latest, experiment))
+                .returning(metrics::id)
+                .get_result(conn)
+                .map_err(Error::internal)
+        }
         Some((id, step, at, value, is_nan)) => {
             if order(new) > order((step, at, value, is_nan)) {
                 diesel::update(metrics::table.find(id)).set(latest).execute(conn).map_err(Error::internal)?;

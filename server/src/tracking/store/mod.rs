@@ -5,6 +5,7 @@ pub mod inputs;
 pub mod logged_models;
 pub mod metrics;
 pub mod purge;
+pub mod run_search;
 pub mod runs;
 pub mod search;
 
