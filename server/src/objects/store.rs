@@ -93,6 +93,13 @@ pub fn delete_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<usiz
     deleted.map_err(Error::internal)
 }
 
+/// Removes the bucket's references that were made before `before`; how many there were.
+pub fn delete_older(conn: &mut Conn, bucket: &str, before: i64) -> Result<usize> {
+    diesel::delete(objects::table.filter(objects::bucket.eq(bucket)).filter(objects::created_at.lt(before)))
+        .execute(conn)
+        .map_err(Error::internal)
+}
+
 /// Digest and size of every blob, in digest order.
 pub fn all_blobs(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
     blobs::table.select((blobs::digest, blobs::size_bytes)).order(blobs::digest).load(conn).map_err(Error::internal)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::store::purge;
+use super::{store::purge, uploads};
 use crate::{app::App, background::Task, clock, error::Result};
 
 /// How long deleted runs, logged models and experiments can be restored.
@@ -35,6 +35,7 @@ impl Task for Sweeper {
     fn run(&self) -> BoxFuture<'_, Result<()>> {
         async move {
             let before = clock::now_ms() - TRASH_MS;
+            self.app.db.write(uploads::forget_stale).await?;
             while self.app.db.write(move |conn| purge::purge(conn, before, AT_ONCE)).await? > 0 {}
             Ok(())
         }
