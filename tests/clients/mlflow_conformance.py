@@ -629,7 +629,7 @@ def evaluate():
     data = load_iris(as_frame=True).frame
     with mlflow.start_run() as run:
         result = mlflow.models.evaluate(info.model_uri, data, targets="target", model_type="classifier", evaluators=["default"],
-                                        evaluator_config={"log_explainer": False, "log_model_explainability": False})
+                                        evaluator_config={"default": {"log_explainer": False, "log_model_explainability": False}})
     assert result.metrics["accuracy_score"] > 0.9
     found = client.get_run(run.info.run_id)
     assert found.data.metrics["accuracy_score"] == result.metrics["accuracy_score"]
