@@ -247,6 +247,31 @@ pub fn tag_logged_model(conn: &mut Conn, model: &LoggedModel, key: &str, value: 
     store::logged_models::set_tag(conn, model.row, key, value)
 }
 
+/// For `lineage`: what a thing of tracking leads to.
+#[derive(Debug, Clone, Copy)]
+pub enum RunsOf<'a> {
+    /// Name and digest of a dataset that they declared as input.
+    Input(&'a str, &'a str),
+    /// Key and value of a tag.
+    Tag(&'a str, &'a str),
+    /// A logged model that they read.
+    Model(&'a str),
+}
+
+/// For `lineage`: ids of those runs, oldest first.
+pub fn runs_of(conn: &mut Conn, of: RunsOf<'_>) -> Result<Vec<String>> {
+    match of {
+        RunsOf::Input(name, digest) => store::lineage::runs_with_input(conn, name, digest),
+        RunsOf::Tag(key, value) => store::lineage::runs_with_tag(conn, key, value),
+        RunsOf::Model(model_id) => store::lineage::runs_that_read(conn, model_id),
+    }
+}
+
+/// For `lineage`: ids of the logged models that the run made, oldest first.
+pub fn logged_models_made_by(conn: &mut Conn, run_id: &str) -> Result<Vec<String>> {
+    store::lineage::models_made_by(conn, run_id)
+}
+
 #[cfg(test)]
 pub mod testing {
     //! Runs for the tests of stores.

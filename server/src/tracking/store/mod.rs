@@ -2,6 +2,7 @@
 
 pub mod experiments;
 pub mod inputs;
+pub mod lineage;
 pub mod logged_models;
 pub mod metrics;
 pub mod purge;
