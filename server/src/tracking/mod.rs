@@ -10,15 +10,18 @@
 mod artifacts;
 mod decimation;
 mod experiments;
+mod list_routes;
 mod logged_models;
 mod logging;
 pub mod mlflow;
+mod preview;
 mod routes;
 pub mod rules;
 mod runs;
 pub mod search;
 mod store;
 mod tasks;
+mod views;
 
 pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
 pub use experiments::{
