@@ -147,7 +147,8 @@ async fn list_ids(
     accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let query = query.into_inner();
     let wish = run_search(&query)?;
-    let window = Window { offset: 0, limit: query.limit.unwrap_or(10_000).clamp(1, 10_000) };
+    let offset = query.offset.unwrap_or(0).max(0);
+    let window = Window { offset, limit: query.limit.unwrap_or(10_000).clamp(1, 10_000) };
     let ids = app
         .db
         .read(move |conn| {

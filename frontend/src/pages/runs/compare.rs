@@ -2,7 +2,7 @@
 
 use super::{
     charts::{MetricCharts, RunSeries},
-    table::duration,
+    columns::duration,
 };
 use crate::{
     api::seg,

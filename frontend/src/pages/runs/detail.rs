@@ -3,7 +3,7 @@
 use super::{
     artifacts::Artifacts,
     charts::{MetricCharts, RunSeries},
-    table::duration,
+    columns::duration,
 };
 use crate::{
     api::seg,

@@ -2,10 +2,14 @@
 
 mod artifacts;
 mod charts;
+mod columns;
 mod compare;
 mod detail;
+mod filter;
 mod list;
 mod table;
+mod views;
+mod windows;
 
 pub use compare::ComparePage;
 pub use detail::RunPage;
