@@ -4,7 +4,9 @@ use std::{path::PathBuf, sync::Arc};
 
 use drydock_appliance::containers::Engine;
 
-use crate::{background::Background, config::Config, db::Db, events::Events, objects::Objects};
+use crate::{
+    accounts::secrets::BoxKey, background::Background, config::Config, db::Db, events::Events, objects::Objects,
+};
 
 /// Cheap to clone; given to handlers as `web::Data<App>` and to tasks when they are made.
 #[derive(Clone)]
@@ -15,6 +17,8 @@ pub struct App {
     pub events: Events,
     pub background: Background,
     pub engine: Engine,
+    /// Seals secrets that have to be known in the clear.
+    pub box_key: BoxKey,
     /// Absolute; `drydock.db`, `blobs/`, `run/` (what containers have mounted), keys.
     pub data_dir: Arc<PathBuf>,
     /// Id of this installation, a label on its containers and part of its network's name.

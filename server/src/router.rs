@@ -10,8 +10,9 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, monitoring, overview, registry as models, serving, tracking,
+    images, jobs, lineage, monitoring, overview, registry as models, serving, tracking, trash,
     web::{assets, extract, guard::AllowedHosts, live},
+    webhooks,
 };
 
 /// Head of the OpenAPI document; its paths come from the handlers.
@@ -43,6 +44,7 @@ pub struct Faces {
     pub accounts: Accounts,
     pub gateway: serving::Gateway,
     pub demo: demo::Demo,
+    pub courier: webhooks::Courier,
 }
 
 /// A listener's set of routes.
@@ -73,6 +75,7 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
 fn programs(config: &mut web::ServiceConfig) {
     native(config);
     tracking::mlflow::configure(config);
+    webhooks::mlflow::configure(config);
     models::mlflow::configure(config);
     monitoring::configure(config);
 }
@@ -87,6 +90,7 @@ fn shared(config: &mut web::ServiceConfig, faces: &Faces) {
         .app_data(web::Data::new(faces.accounts.clone()))
         .app_data(web::Data::new(faces.gateway.clone()))
         .app_data(web::Data::new(faces.demo.clone()))
+        .app_data(web::Data::new(faces.courier.clone()))
         .app_data(web::Data::new(hosts))
         .app_data(extract::json(json_bytes))
         .app_data(extract::query())
@@ -102,9 +106,12 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(datasets::configure)
         .configure(tracking::configure)
         .configure(models::configure)
+        .configure(webhooks::configure)
+        .configure(lineage::configure)
         .configure(jobs::configure)
         .configure(serving::configure)
         .configure(demo::configure)
+        .configure(trash::configure)
         .service(live::events)
         .default_service(web::route().to(unknown))
         .map(|scope| scope.route("/openapi.json", web::get().to(document_json)));

@@ -31,7 +31,7 @@ use crate::{
     jobs, monitoring,
     objects::{self, Objects},
     router::{Face, Faces},
-    serving, tracking, workloads,
+    serving, trash, webhooks, workloads,
 };
 
 /// Name of the database in the data directory.
@@ -88,7 +88,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     let data_dir = config.data_dir.canonicalize().map_err(Error::internal)?;
     let db = Db::open(&data_dir.join(DATABASE))?;
     let box_key = BoxKey::load_or_create(&data_dir.join("box.key"))?;
-    let accounts = Accounts::start(db.clone(), box_key).await?;
+    let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
     let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
     let app = App {
         objects: Objects::open(db.clone(), &data_dir.join("blobs"))?,
@@ -98,12 +98,14 @@ async fn assemble(config: Config) -> Result<Faces> {
         events: Events::default(),
         background: Background::default(),
         engine,
+        box_key,
         data_dir: Arc::new(data_dir),
         started_at: clock::now_ms(),
     };
     let gateway = serving::Gateway::load(&app).await?;
     let demo = demo::Demo::new(&app);
-    Ok(Faces { app, accounts, gateway, demo })
+    let courier = webhooks::courier(&app)?;
+    Ok(Faces { app, accounts, gateway, demo, courier })
 }
 
 /// This installation's id: made once, on every container's label.
@@ -125,7 +127,8 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     app.background.spawn(ContainerListener::new(faces.clone(), listening.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     datasets::start(app);
-    tracking::start(app);
+    trash::start(app);
+    webhooks::start(app, &faces.courier);
     workloads::start(app).await?;
     jobs::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);

@@ -4,6 +4,7 @@
 
 mod limits;
 mod listeners;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 pub use limits::Limits;
 pub use listeners::Listeners;
+pub use webhooks::Webhooks;
 
 use crate::error::{Error, Result};
 
@@ -21,6 +23,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub listeners: Listeners,
     pub limits: Limits,
+    pub webhooks: Webhooks,
     /// Log lines as JSON rather than for people.
     pub log_json: bool,
 }
@@ -43,6 +46,9 @@ pub struct ServeFlags {
     /// Serve plain HTTP on addresses other than loopback, too (behind a proxy that speaks TLS).
     #[arg(long, env = "DRYDOCK_INSECURE_HTTP")]
     pub insecure_http: bool,
+    /// Addresses and hosts that webhooks may reach though they are not public: 10.0.0.0/8,hooks.example:8443.
+    #[arg(long, env = "DRYDOCK_WEBHOOKS_ALLOW", value_delimiter = ',')]
+    pub webhooks_allow: Vec<String>,
     /// Settings file; `drydock.toml` in the data directory when absent.
     #[arg(long, env = "DRYDOCK_CONFIG")]
     pub config: Option<PathBuf>,
@@ -56,6 +62,7 @@ pub struct ServeFlags {
 struct File {
     listeners: listeners::Section,
     limits: Limits,
+    webhooks: webhooks::Section,
     log_json: bool,
 }
 
@@ -73,6 +80,7 @@ impl Config {
         Ok(Self {
             listeners: Listeners::resolve(file.listeners, &flags)?,
             limits: file.limits,
+            webhooks: Webhooks::resolve(file.webhooks, &flags)?,
             log_json: flags.log_json || file.log_json,
             data_dir: flags.data_dir,
         })

@@ -169,6 +169,20 @@ fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
     detail(conn, id)
 }
 
+/// For `lineage`: the job, if there is one of that id.
+pub fn on_conn(conn: &mut Conn, id: &str) -> Result<Option<JobDetail>> {
+    match detail(conn, id) {
+        Ok(job) => Ok(Some(job)),
+        Err(error) if error.code == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// For `lineage`: ids of the jobs that had the dataset's version mounted, oldest first.
+pub fn that_mounted(conn: &mut Conn, dataset: &str, version: i64) -> Result<Vec<String>> {
+    store::that_mounted(conn, dataset, version)
+}
+
 fn detail(conn: &mut Conn, id: &str) -> Result<JobDetail> {
     let job = store::require(conn, id)?;
     Ok(JobDetail {

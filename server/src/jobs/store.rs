@@ -320,3 +320,23 @@ fn filtered(filter: &Filter) -> Filtered<'_> {
 fn escape(text: &str) -> String {
     text.chars().flat_map(|c| if "%_\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
 }
+
+/// Ids of the jobs that had the dataset's version mounted, oldest first, not more than a person looks at.
+pub fn that_mounted(conn: &mut Conn, dataset: &str, version: i64) -> Result<Vec<String>> {
+    use diesel::sql_types::{BigInt, Text};
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Text)]
+        id: String,
+    }
+    let rows: Vec<Found> = diesel::sql_query(
+        "SELECT j.id FROM jobs j WHERE EXISTS (SELECT 1 FROM json_each(j.spec, '$.datasets') d
+           WHERE json_extract(d.value, '$.name') = ? AND json_extract(d.value, '$.version') = ?)
+         ORDER BY j.submitted_at LIMIT 200",
+    )
+    .bind::<Text, _>(dataset)
+    .bind::<BigInt, _>(version)
+    .load(conn)
+    .map_err(Error::internal)?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}

@@ -2,20 +2,26 @@
 //!
 //! Always holds: a version's number is never given twice; an alias points at a version that exists; a version says where its
 //! files are (`storage_location`) from the moment it is made; each change has its audit row. Prompts of MLflow ride here as
-//! models with the tag `mlflow.prompt.is_prompt`. Never here: the files themselves (`tracking` keeps them), serving.
+//! models with the tag `mlflow.prompt.is_prompt`. Each move of an alias is kept for good (`moves`), in the transaction of the
+//! move; a model card's revisions never change (`cards`). Never here: the files themselves (`tracking` keeps them), serving.
 
+mod cards;
 pub mod mlflow;
 mod models;
+mod moves;
 mod routes;
 mod rules;
 mod source;
 mod store;
+mod told;
 mod versions;
 
+pub use cards::{card, save_card};
 pub use models::{
     create_model, delete_model, delete_model_tag, latest_versions, model, rename_model, search_models, set_model_tag,
     update_model,
 };
+pub use moves::{alias_at, history};
 pub use routes::configure;
 pub use versions::{
     NewVersion, create_version, delete_alias, delete_version, delete_version_tag, download_uri, search_versions,
@@ -101,6 +107,28 @@ pub fn resolve(conn: &mut Conn, model: &str, version: &str) -> Result<i64> {
         None => rules::version(version)?,
     };
     versions::known(conn, model, found).map(|version| version.version)
+}
+
+/// For `lineage`: the version, if there is one.
+pub fn version_on_conn(conn: &mut Conn, model: &str, version: i64) -> Result<Option<Version>> {
+    match store::models::row_of(conn, model)? {
+        Some(row) => store::versions::find(conn, row, version),
+        None => Ok(None),
+    }
+}
+
+/// For `lineage`: what versions were made from.
+#[derive(Debug, Clone, Copy)]
+pub enum MadeFrom<'a> {
+    Run(&'a str),
+    LoggedModel(&'a str),
+    /// Another version: `models:/name/3`.
+    Source(&'a str),
+}
+
+/// For `lineage`: the versions made from that, oldest first.
+pub fn versions_made_from(conn: &mut Conn, from: MadeFrom<'_>) -> Result<Vec<Version>> {
+    store::versions::made_from(conn, from)
 }
 
 /// The files of a version: path below the model's folder, and digest; in path order.

@@ -3,8 +3,11 @@
 use drydock_wire::events::Topic;
 use serde_json::json;
 
+use super::told;
 use super::{
-    Model, Version, rules,
+    Model, Version,
+    moves::{self, Mover},
+    rules,
     store::{models as store, search as found, versions as version_store},
 };
 use crate::{
@@ -17,7 +20,9 @@ use crate::{
         Pair,
         search::{self, MODEL_VERSIONS, REGISTERED_MODELS},
     },
+    webhooks,
 };
+use drydock_wire::registry::MoveCause;
 
 type Develop = Authorized<action::Develop>;
 type View = Authorized<action::View>;
@@ -53,9 +58,12 @@ pub async fn create_model(
                 store::set_tag(conn, row, key, value)?;
             }
             audit(conn, &who, "model.create", &format!("model/{name}"), json!({}))?;
-            store::load(conn, row)
+            let model = store::load(conn, row)?;
+            told::model_created(conn, &model)?;
+            Ok(model)
         })
         .await?;
+    webhooks::wake(app);
     app.events.publish(Topic::Models, Some(&model.name));
     Ok(model)
 }
@@ -113,6 +121,10 @@ pub async fn rename_model(app: &App, auth: &Develop, name: String, new_name: Str
                 )));
             }
             store::rename(conn, row, &new_name, now)?;
+            let mover = Mover { row, model: &new_name, by: &who.username, at: now };
+            for (alias, version) in store::load(conn, row)?.aliases {
+                moves::note(conn, mover, &alias, MoveCause::Renamed, (Some(version), Some(version)))?;
+            }
             version_store::touch_all(conn, row, now)?;
             audit(
                 conn,
@@ -144,7 +156,16 @@ pub async fn delete_model(app: &App, auth: &Develop, name: String) -> Result<()>
     app.db
         .write(move |conn| {
             let row = row_of(conn, &name)?;
+            if let Some(first) = deployments_of(conn, &name)?.first() {
+                return Err(Error::conflict(format!(
+                    "The deployment {first} serves {name}; delete it, or have it serve another model, first."
+                )));
+            }
             let (versions, _) = version_store::extent(conn, row)?;
+            let mover = Mover { row, model: &name, by: &who.username, at: clock::now_ms() };
+            for (alias, version) in store::load(conn, row)?.aliases {
+                moves::note(conn, mover, &alias, MoveCause::ModelDeleted, (Some(version), None))?;
+            }
             store::delete(conn, row)?;
             audit(conn, &who, "model.delete", &format!("model/{name}"), json!({"versions": versions}))
         })
@@ -160,9 +181,11 @@ pub async fn set_model_tag(app: &App, auth: &Develop, name: String, key: String,
         .write(move |conn| {
             let row = row_of(conn, &id)?;
             store::set_tag(conn, row, &key, &value)?;
+            told::model_tag_set(conn, row, &key, &value)?;
             audit(conn, &who, "model.tag", &format!("model/{id}"), json!({"key": key}))
         })
         .await?;
+    webhooks::wake(app);
     app.events.publish(Topic::Models, Some(&name));
     Ok(())
 }
@@ -172,10 +195,12 @@ pub async fn delete_model_tag(app: &App, auth: &Develop, name: String, key: Stri
     app.db
         .write(move |conn| {
             let row = row_of(conn, &id)?;
+            told::model_tag_deleted(conn, row, &key)?;
             store::delete_tag(conn, row, &key)?;
             audit(conn, &who, "model.untag", &format!("model/{id}"), json!({"key": key}))
         })
         .await?;
+    webhooks::wake(app);
     app.events.publish(Topic::Models, Some(&name));
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! Registered models for the dashboard.
 
-use actix_web::{HttpResponse, delete, get, post, put, web};
+use actix_web::{HttpResponse, delete, get, patch, post, put, web};
 use drydock_wire::{
     KeyValue, Page,
-    registry::{Alias, ModelDetail, ModelSummary, ModelVersion, RegisterVersion, SetAlias},
+    registry::{
+        Alias, AliasAt, AliasMove, Card, Describe, ModelDetail, ModelSummary, ModelVersion, RegisterVersion, SaveCard,
+        SetAlias, SetStage,
+    },
 };
+use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    Model, NewVersion, Version, models, rules,
+    Model, NewVersion, Version, cards, models, moves, rules,
     store::{models as model_store, search, versions as store},
     versions,
 };
@@ -23,6 +27,8 @@ use crate::{
 /// Mounts the native routes.
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list).service(get_model).service(register).service(set_alias).service(delete_alias);
+    cfg.service(describe).service(delete_model).service(describe_version).service(delete_version).service(set_stage);
+    cfg.service(history).service(alias_history).service(alias_at).service(card).service(save_card);
 }
 
 const MOST_MODELS: i64 = 10_000;
@@ -57,6 +63,7 @@ fn summary(conn: &mut Conn, model: &Model) -> Result<ModelSummary> {
         latest_version: newest,
         version_count: u64::try_from(count).unwrap_or(0),
         aliases: model.aliases.iter().map(alias).collect(),
+        tags: key_values(model.tags.clone()),
     })
 }
 
@@ -90,6 +97,8 @@ fn version_view(conn: &mut Conn, version: Version) -> Result<ModelVersion> {
     let (run_name, metrics) = run.map(|run| (Some(run.info.name), run.metrics)).unwrap_or_default();
     Ok(ModelVersion {
         deployments: super::deployments_of(conn, &version.model, version.version)?,
+        card: cards::state(conn, version.row)?,
+        stage: version.stage,
         version: version.version,
         created_at: version.created_at,
         user: version.user,
@@ -178,4 +187,136 @@ async fn delete_alias(app: web::Data<App>, who: Principal, path: web::Path<(Stri
     let (name, alias) = path.into_inner();
     versions::delete_alias(&app, &auth, name, alias).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "models", responses((status = 204), (status = 404)))]
+#[patch("/models/{name}")]
+async fn describe(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    wish: web::Json<Describe>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    if let Some(description) = wish.into_inner().description {
+        models::update_model(&app, &auth, name.into_inner(), description).await?;
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "models", responses((status = 204), (status = 404), (status = 409, description = "A deployment serves it")))]
+#[delete("/models/{name}")]
+async fn delete_model(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    models::delete_model(&app, &auth, name.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "models", responses((status = 204), (status = 404)))]
+#[patch("/models/{name}/versions/{version}")]
+async fn describe_version(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, i64)>,
+    wish: web::Json<Describe>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, version) = path.into_inner();
+    if let Some(description) = wish.into_inner().description {
+        versions::update_version(&app, &auth, name, version, description).await?;
+    }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "models", responses((status = 204), (status = 404), (status = 409, description = "A deployment serves it")))]
+#[delete("/models/{name}/versions/{version}")]
+async fn delete_version(app: web::Data<App>, who: Principal, path: web::Path<(String, i64)>) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, version) = path.into_inner();
+    versions::delete_version(&app, &auth, name, version).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "models", responses((status = 204), (status = 404)))]
+#[put("/models/{name}/versions/{version}/stage")]
+async fn set_stage(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, i64)>,
+    wish: web::Json<SetStage>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, version) = path.into_inner();
+    versions::transition(&app, &auth, name, version, &wish.stage, wish.archive_existing).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "models", responses((status = 200, description = "Newest first", body = Vec<AliasMove>), (status = 404)))]
+#[get("/models/{name}/history")]
+async fn history(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<Vec<AliasMove>>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(moves::history(&app, &auth, name.into_inner(), None).await?))
+}
+
+#[utoipa::path(tag = "models", responses((status = 200, description = "Newest first", body = Vec<AliasMove>), (status = 404)))]
+#[get("/models/{name}/aliases/{alias}/history")]
+async fn alias_history(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, String)>,
+) -> Result<web::Json<Vec<AliasMove>>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (name, alias) = path.into_inner();
+    Ok(web::Json(moves::history(&app, &auth, name, Some(alias)).await?))
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+struct Instant {
+    /// Milliseconds since the Unix epoch, or a date or time such as 2026-11-25 (its end, in UTC) or 2026-11-25T12:00:00Z.
+    time: String,
+}
+
+#[utoipa::path(tag = "models", params(Instant), responses((status = 200, body = AliasAt), (status = 400), (status = 404)))]
+#[get("/models/{name}/aliases/{alias}/at")]
+async fn alias_at(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, String)>,
+    query: web::Query<Instant>,
+) -> Result<web::Json<AliasAt>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (name, alias) = path.into_inner();
+    Ok(web::Json(moves::alias_at(&app, &auth, name, alias, rules::instant(&query.time)?).await?))
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+struct OfRevision {
+    /// Absent: the newest.
+    revision: Option<i64>,
+}
+
+#[utoipa::path(tag = "models", params(OfRevision), responses((status = 200, body = Card), (status = 404)))]
+#[get("/models/{name}/versions/{version}/card")]
+async fn card(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, i64)>,
+    query: web::Query<OfRevision>,
+) -> Result<web::Json<Card>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (name, version) = path.into_inner();
+    Ok(web::Json(cards::card(&app, &auth, name, version, query.revision).await?))
+}
+
+#[utoipa::path(tag = "models", responses((status = 200, body = Card), (status = 404), (status = 409, description = "Saved by somebody else meanwhile")))]
+#[put("/models/{name}/versions/{version}/card")]
+async fn save_card(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, i64)>,
+    wish: web::Json<SaveCard>,
+) -> Result<web::Json<Card>> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, version) = path.into_inner();
+    Ok(web::Json(cards::save_card(&app, &auth, name, version, wish.into_inner()).await?))
 }

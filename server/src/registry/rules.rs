@@ -84,6 +84,25 @@ pub fn is_prompt(tags: &[(String, String)]) -> bool {
     tags.iter().rev().find(|(key, _)| key == PROMPT_TAG).is_some_and(|(_, value)| value.eq_ignore_ascii_case("true"))
 }
 
+/// An instant: milliseconds since the epoch, a time with its zone, or a day, which means its last instant in UTC.
+pub fn instant(text: &str) -> Result<i64> {
+    let last_of_day = |day: jiff::civil::Date| {
+        let next = day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(next.timestamp().as_millisecond() - 1)
+    };
+    let text = text.trim();
+    text.parse::<i64>()
+        .ok()
+        .or_else(|| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond))
+        // A day alone: jiff would read one out of a time without a zone.
+        .or_else(|| (text.len() == 10).then(|| text.parse::<jiff::civil::Date>().ok().and_then(last_of_day)).flatten())
+        .ok_or_else(|| {
+            Error::invalid(format!(
+                "time: '{text}' is no instant. Use milliseconds since 1970, 2026-11-25, or 2026-11-25T12:00:00Z."
+            ))
+        })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -110,6 +129,16 @@ mod tests {
             assert!(free_alias(good).is_ok(), "{good}");
         }
         assert!(alias("v1").is_ok());
+    }
+
+    #[test]
+    fn instants_are_read_as_people_and_programs_write_them() {
+        assert_eq!(instant("1700000000000").unwrap(), 1_700_000_000_000);
+        assert_eq!(instant("2023-11-14T22:13:20Z").unwrap(), 1_700_000_000_000);
+        assert_eq!(instant("2023-11-14").unwrap(), 1_700_006_399_999);
+        for bad in ["", "yesterday", "2023-13-01", "2023-11-14T22:13:20"] {
+            assert!(instant(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

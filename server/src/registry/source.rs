@@ -86,8 +86,10 @@ fn from_models(
         if model_id.as_deref().is_some_and(|asked| asked != rest) {
             return Err(not_containing(source, "model_id"));
         }
-        let model = tracking::logged_model_on_conn(conn, rest)?
-            .ok_or_else(|| Error::not_found(format!("Logged model with ID '{rest}' not found.")))?;
+        let model = tracking::logged_model_on_conn(conn, rest)?.ok_or_else(|| match model_id {
+            Some(_) => Error::not_found(format!("Logged model with ID '{rest}' not found.")),
+            None => not_containing(source, "model_id"),
+        })?;
         return Ok(Origin {
             source: source.to_owned(),
             storage_location: model.artifact_uri,

@@ -1,11 +1,14 @@
 //! What can be done with versions and aliases.
 
-use drydock_wire::events::Topic;
+use drydock_wire::{events::Topic, registry::MoveCause};
 use serde_json::json;
 
 use super::{
-    Version, models, rules, source,
+    Version, models,
+    moves::{self, Mover},
+    rules, source,
     store::{models as model_store, versions as store},
+    told,
 };
 use crate::{
     accounts::{Authorized, Principal, action, audit},
@@ -14,6 +17,7 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     tracking::{self, Pair},
+    webhooks,
 };
 
 type Develop = Authorized<action::Develop>;
@@ -60,6 +64,7 @@ pub async fn create_version(app: &App, auth: &Develop, new: NewVersion) -> Resul
     }
     let who = auth.principal().clone();
     let version = app.db.write(move |conn| insert(conn, &who, &new)).await?;
+    webhooks::wake(app);
     app.events.publish(Topic::Models, Some(&version.model));
     if let Some(run) = &version.run_id {
         app.events.publish(Topic::Runs, Some(run));
@@ -91,6 +96,7 @@ fn insert(conn: &mut Conn, who: &Principal, new: &NewVersion) -> Result<Version>
     }
     let subject = format!("model/{}/{}", version.model, version.version);
     audit(conn, who, "model_version.create", &subject, json!({"source": version.source, "run": version.run_id}))?;
+    told::version_created(conn, &version)?;
     Ok(version)
 }
 
@@ -141,6 +147,7 @@ where
             Ok(store::find(conn, model, number)?.unwrap_or(version))
         })
         .await?;
+    webhooks::wake(app);
     app.events.publish(Topic::Models, Some(&name));
     Ok(changed)
 }
@@ -189,7 +196,18 @@ pub async fn transition(
 
 /// Removes a version and the aliases on it; its files stay with the run that logged them.
 pub async fn delete_version(app: &App, auth: &Develop, name: String, number: i64) -> Result<()> {
+    let by = auth.principal().username.clone();
     change(app, auth, name, number, "model_version.delete", move |conn, model, version| {
+        if let Some(first) = super::deployments_of(conn, &version.model, version.version)?.first() {
+            return Err(Error::conflict(format!(
+                "The deployment {first} serves {} version {}; delete it, or have it serve another version, first.",
+                version.model, version.version
+            )));
+        }
+        let mover = Mover { row: model, model: &version.model, by: &by, at: clock::now_ms() };
+        for alias in &version.aliases {
+            moves::note(conn, mover, alias, MoveCause::VersionDeleted, (Some(version.version), None))?;
+        }
         store::delete(conn, model, version.row, version.version)?;
         model_store::touch(conn, model, clock::now_ms())?;
         Ok(json!({"source": version.source, "aliases": version.aliases}))
@@ -207,8 +225,9 @@ pub async fn set_version_tag(
     value: String,
 ) -> Result<()> {
     rules::tag(&key, &value)?;
-    change(app, auth, name, number, "model_version.tag", move |conn, _, version| {
+    change(app, auth, name, number, "model_version.tag", move |conn, model, version| {
         store::set_tag(conn, version.row, &key, &value)?;
+        told::version_tag_set(conn, model, version, (&key, &value))?;
         Ok(json!({"key": key}))
     })
     .await
@@ -216,8 +235,9 @@ pub async fn set_version_tag(
 }
 
 pub async fn delete_version_tag(app: &App, auth: &Develop, name: String, number: i64, key: String) -> Result<()> {
-    change(app, auth, name, number, "model_version.untag", move |conn, _, version| {
+    change(app, auth, name, number, "model_version.untag", move |conn, model, version| {
         store::delete_tag(conn, version.row, &key)?;
+        told::version_tag_deleted(conn, model, version, &key)?;
         Ok(json!({"key": key}))
     })
     .await
@@ -228,13 +248,24 @@ pub async fn delete_version_tag(app: &App, auth: &Develop, name: String, number:
 pub async fn set_alias(app: &App, auth: &Develop, name: String, alias: String, number: i64) -> Result<()> {
     rules::free_alias(&alias)?;
     let by = auth.principal().username.clone();
-    change(app, auth, name, number, "model_alias.set", move |conn, model, _| {
-        let before = store::alias_target(conn, model, &alias)?;
-        model_store::set_alias(conn, model, &alias, number, clock::now_ms(), &by)?;
+    change(app, auth, name, number, "model_alias.set", move |conn, model, version| {
+        let before =
+            point(conn, Mover { row: model, model: &version.model, by: &by, at: clock::now_ms() }, &alias, number)?;
+        told::alias_set(conn, model, version, &alias)?;
         Ok(json!({"alias": alias, "before": before, "after": number}))
     })
     .await
     .map(drop)
+}
+
+/// Points the alias at the version, and keeps the move if it is one; what it pointed at before.
+pub(super) fn point(conn: &mut Conn, mover: Mover<'_>, alias: &str, number: i64) -> Result<Option<i64>> {
+    let before = store::alias_target(conn, mover.row, alias)?;
+    model_store::set_alias(conn, mover.row, alias, number, mover.at, mover.by)?;
+    if before != Some(number) {
+        moves::note(conn, mover, alias, MoveCause::Set, (before, Some(number)))?;
+    }
+    Ok(before)
 }
 
 /// Removes an alias; without one: nothing to do.
@@ -245,9 +276,13 @@ pub async fn delete_alias(app: &App, auth: &Develop, name: String, alias: String
         .write(move |conn| {
             let model = models::row_of(conn, &id)?;
             let Some(before) = model_store::delete_alias(conn, model, &alias)? else { return Ok(()) };
+            let mover = Mover { row: model, model: &id, by: &who.username, at: clock::now_ms() };
+            moves::note(conn, mover, &alias, MoveCause::Removed, (Some(before), None))?;
+            told::alias_deleted(conn, model, &alias)?;
             audit(conn, &who, "model_alias.delete", &format!("model/{id}"), json!({"alias": alias, "before": before}))
         })
         .await?;
+    webhooks::wake(app);
     app.events.publish(Topic::Models, Some(&name));
     Ok(())
 }

@@ -23,7 +23,7 @@ use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, PutDeployment};
 
 pub use gateway::{Gateway, Limits};
 pub use routes::configure;
-pub use store::{counts, of_version as deployments_of_version};
+pub use store::{Served, counts, of_version as deployments_of_version, served_by, that_served};
 
 use crate::accounts::{Authorized, action, audit};
 use crate::app::App;

@@ -270,6 +270,53 @@ pub fn of_version(conn: &mut Conn, model: &str, version: i64) -> Result<Vec<Stri
         .map_err(Error::internal)
 }
 
+/// A revision as `lineage` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    pub deployment: String,
+    pub model: String,
+    pub version: i64,
+    /// It is what the gateway sends requests to.
+    pub live: bool,
+}
+
+fn served(rows: Vec<(String, String, i64, String)>) -> Vec<Served> {
+    let mut all: Vec<Served> = Vec::new();
+    for (deployment, model, version, state) in rows {
+        let live = state == RevisionState::Live.as_str();
+        match all.iter_mut().find(|one| (&one.deployment, &one.model, one.version) == (&deployment, &model, version)) {
+            Some(known) => known.live |= live,
+            None => all.push(Served { deployment, model, version, live }),
+        }
+    }
+    all
+}
+
+/// The versions that the deployment serves and served, newest first.
+pub fn served_by(conn: &mut Conn, deployment: &str) -> Result<Vec<Served>> {
+    let rows = revisions::table
+        .inner_join(deployments::table)
+        .filter(deployments::name.eq(deployment))
+        .order(revisions::number.desc())
+        .select((deployments::name, revisions::model, revisions::version, revisions::state))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(served(rows))
+}
+
+/// The deployments that serve the version or once did, by name.
+pub fn that_served(conn: &mut Conn, model: &str, version: i64) -> Result<Vec<Served>> {
+    let rows = revisions::table
+        .inner_join(deployments::table)
+        .filter(revisions::model.eq(model))
+        .filter(revisions::version.eq(version))
+        .order(deployments::name)
+        .select((deployments::name, revisions::model, revisions::version, revisions::state))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(served(rows))
+}
+
 /// Deployments in all, and those that answer.
 pub fn counts(conn: &mut Conn) -> Result<(u64, u64)> {
     let all: i64 = deployments::table.count().get_result(conn).map_err(Error::internal)?;

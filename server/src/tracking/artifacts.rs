@@ -39,8 +39,7 @@ where
     E: std::fmt::Display,
 {
     rules::artifact_path(key)?;
-    let blob = app.objects.put_stream(body, None).await?;
-    app.objects.link(ARTIFACT_BUCKET, key, &blob.digest).await?;
+    app.objects.put_object(ARTIFACT_BUCKET, key, body, None).await?;
     app.events.publish(Topic::Runs, run_of(key));
     Ok(())
 }

@@ -2,8 +2,7 @@
 //!
 //! Always holds: a logging call is one `write` closure, so it is all kept or not at all; equal metric points are kept once;
 //! a param never changes; artifacts are objects of the bucket "mlflow" under the key that their `mlflow-artifacts:` URI
-//! names; a job's runs carry the workload whose token made them. Deleting moves to a trash for 30 days, then rows and
-//! artifact references go. The audit trail has experiments (create, rename, delete, restore, tags), runs (create, status,
+//! names; a job's runs carry the workload whose token made them. Deleting moves to the trash (`trash` empties it). The audit trail has experiments (create, rename, delete, restore, tags), runs (create, status,
 //! delete, restore) and deletions; what a run logs is the run's own record and has no audit rows beside it.
 //! Never here: containers, registered models (`registry`), foreign forms (`mlflow` below speaks them).
 
@@ -20,8 +19,11 @@ pub mod rules;
 mod runs;
 pub mod search;
 mod store;
+<<<<<<< HEAD
 mod tasks;
 mod views;
+=======
+>>>>>>> main
 
 pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
 pub use experiments::{
@@ -39,7 +41,7 @@ pub use runs::{
     set_tag, update_run,
 };
 
-use crate::{app::App, db::Conn, error::Result};
+use crate::{db::Conn, error::Result};
 
 /// Bucket of all artifacts.
 pub const ARTIFACT_BUCKET: &str = "mlflow";
@@ -210,11 +212,6 @@ pub struct LoggedModel {
     pub metrics: Vec<ModelMetric>,
 }
 
-/// Starts the background part: what lies in the trash for 30 days goes.
-pub fn start(app: &App) {
-    app.background.spawn(tasks::Sweeper::new(app.clone()));
-}
-
 /// Ids of the runs that a workload's container created, oldest first.
 pub fn runs_of_job(conn: &mut Conn, job_id: &str) -> Result<Vec<String>> {
     store::runs::of_job(conn, job_id)
@@ -244,6 +241,31 @@ pub fn logged_model_of_run(conn: &mut Conn, run_id: &str, name: &str) -> Result<
 /// For `registry`: a tag on a logged model.
 pub fn tag_logged_model(conn: &mut Conn, model: &LoggedModel, key: &str, value: &str) -> Result<()> {
     store::logged_models::set_tag(conn, model.row, key, value)
+}
+
+/// For `lineage`: what a thing of tracking leads to.
+#[derive(Debug, Clone, Copy)]
+pub enum RunsOf<'a> {
+    /// Name and digest of a dataset that they declared as input.
+    Input(&'a str, &'a str),
+    /// Key and value of a tag.
+    Tag(&'a str, &'a str),
+    /// A logged model that they read.
+    Model(&'a str),
+}
+
+/// For `lineage`: ids of those runs, oldest first.
+pub fn runs_of(conn: &mut Conn, of: RunsOf<'_>) -> Result<Vec<String>> {
+    match of {
+        RunsOf::Input(name, digest) => store::lineage::runs_with_input(conn, name, digest),
+        RunsOf::Tag(key, value) => store::lineage::runs_with_tag(conn, key, value),
+        RunsOf::Model(model_id) => store::lineage::runs_that_read(conn, model_id),
+    }
+}
+
+/// For `lineage`: ids of the logged models that the run made, oldest first.
+pub fn logged_models_made_by(conn: &mut Conn, run_id: &str) -> Result<Vec<String>> {
+    store::lineage::models_made_by(conn, run_id)
 }
 
 #[cfg(test)]

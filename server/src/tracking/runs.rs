@@ -149,7 +149,7 @@ fn planned(new: NewRun, username: String, job_id: Option<String>) -> Result<(Run
 
 /// The run with everything it logged, deleted or not.
 pub async fn run(app: &App, _auth: &View, run_id: String) -> Result<Run> {
-    app.db.read(move |conn| store::load_one(conn, &run_id)?.ok_or_else(|| absent(&run_id))).await
+    app.db.glance(move |conn| store::load_one(conn, &run_id)?.ok_or_else(|| absent(&run_id))).await
 }
 
 /// Changes what is `Some`.

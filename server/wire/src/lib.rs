@@ -20,11 +20,14 @@ pub mod demo;
 pub mod error;
 pub mod events;
 pub mod jobs;
+pub mod lineage;
 pub mod overview;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
+pub mod trash;
 pub mod validate;
+pub mod webhooks;
 
 pub use error::{ErrorBody, ErrorCode};
 

@@ -7,4 +7,5 @@ pub mod objects;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
+pub mod webhooks;
 pub mod workloads;

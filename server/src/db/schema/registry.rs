@@ -57,6 +57,39 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    alias_moves (id) {
+        id -> BigInt,
+        model -> BigInt,
+        model_name -> Text,
+        alias -> Text,
+        at -> BigInt,
+        moved_by -> Text,
+        cause -> Text,
+        from_version -> Nullable<BigInt>,
+        to_version -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    model_cards (id) {
+        id -> BigInt,
+        version -> BigInt,
+        revision -> BigInt,
+        at -> BigInt,
+        author -> Text,
+        note -> Text,
+        content -> Text,
+    }
+}
+
 diesel::joinable!(model_versions -> registered_models (model));
 diesel::joinable!(model_aliases -> registered_models (model));
-diesel::allow_tables_to_appear_in_same_query!(registered_models, registered_model_tags, model_versions, model_aliases);
+diesel::allow_tables_to_appear_in_same_query!(
+    registered_models,
+    registered_model_tags,
+    model_versions,
+    model_aliases,
+    model_cards
+);
+diesel::joinable!(model_cards -> model_versions (version));

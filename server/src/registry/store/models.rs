@@ -7,7 +7,9 @@ use crate::{
     accounts::DEFAULT_PROJECT,
     db::{
         Conn,
-        schema::registry::{model_aliases as aliases, registered_model_tags as tags, registered_models as models},
+        schema::registry::{
+            alias_moves as moves, model_aliases as aliases, registered_model_tags as tags, registered_models as models,
+        },
     },
     error::{Error, Result},
     registry::{Model, rules},
@@ -18,8 +20,13 @@ use crate::{
 /// # Errors
 /// `exists` when the name is taken.
 pub fn insert(conn: &mut Conn, name: &str, description: &str, at: i64) -> Result<i64> {
+    use diesel::dsl::max;
+    // The moves of a deleted model's aliases stay under its key, so no other model may get it.
+    let newest: Option<i64> = models::table.select(max(models::id)).first(conn).map_err(Error::internal)?;
+    let moved: Option<i64> = moves::table.select(max(moves::model)).first(conn).map_err(Error::internal)?;
     diesel::insert_into(models::table)
         .values((
+            models::id.eq(newest.max(moved).unwrap_or(0) + 1),
             models::name.eq(name),
             models::description.eq(description),
             models::created_at.eq(at),

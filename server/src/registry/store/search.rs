@@ -85,6 +85,10 @@ pub fn versions(conn: &mut Conn, conditions: &[Condition], order: &[OrderBy], wi
     for condition in conditions.iter().filter(|condition| prompts || !is_prompt_test(condition)) {
         query.and(match condition.entity {
             Entity::Tag => tagged("model_version_tags", "version = v.id", condition),
+            // MLflow has an empty text where there is no run.
+            _ if condition.key == "run_id" && condition.value == Operand::Text(String::new()) => {
+                compare("coalesce(v.run_id, '')", condition.op, &condition.value)
+            }
             _ => compare(version_column(&condition.key), condition.op, &condition.value),
         });
     }

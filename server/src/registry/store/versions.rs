@@ -11,7 +11,7 @@ use crate::{
         },
     },
     error::{Error, Result},
-    registry::{Version, rules::STAGES, source::Origin},
+    registry::{MadeFrom, Version, rules::STAGES, source::Origin},
 };
 
 #[derive(Queryable)]
@@ -138,6 +138,19 @@ pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Version>> {
 pub fn of_model(conn: &mut Conn, model: i64) -> Result<Vec<Version>> {
     let found: Vec<VersionRow> =
         rows().filter(versions::model.eq(model)).order(versions::version.desc()).load(conn).map_err(Error::internal)?;
+    found.into_iter().map(|row| complete(conn, row)).collect()
+}
+
+/// The versions made from that, oldest first.
+pub fn made_from(conn: &mut Conn, from: MadeFrom<'_>) -> Result<Vec<Version>> {
+    let query = rows().order(versions::id).into_boxed();
+    let found: Vec<VersionRow> = match from {
+        MadeFrom::Run(id) => query.filter(versions::run_id.eq(id.to_owned())),
+        MadeFrom::LoggedModel(id) => query.filter(versions::model_id.eq(id.to_owned())),
+        MadeFrom::Source(source) => query.filter(versions::source.eq(source.to_owned())),
+    }
+    .load(conn)
+    .map_err(Error::internal)?;
     found.into_iter().map(|row| complete(conn, row)).collect()
 }
 

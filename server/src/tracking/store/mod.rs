@@ -3,10 +3,10 @@
 pub mod experiments;
 pub mod inputs;
 pub mod keys;
+pub mod lineage;
 pub mod logged_models;
 pub mod many_series;
 pub mod metrics;
-pub mod purge;
 pub mod run_search;
 pub mod runs;
 pub mod search;

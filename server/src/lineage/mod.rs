@@ -1,0 +1,72 @@
+//! Lineage: from a deployment back to version, logged model, run, code and data, and forward again. Stands above the
+//! features whose things it links and asks them; keeps nothing of its own and changes nothing, so it cannot be out of date.
+
+mod graph;
+mod routes;
+mod steps;
+
+use std::collections::VecDeque;
+
+use drydock_wire::lineage::{Lineage, NodeKind};
+
+pub use routes::configure;
+
+use crate::{
+    accounts::{Authorized, action},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+};
+use graph::{Graph, Key, Link};
+
+/// Everything that led to the thing, and everything that came of it.
+///
+/// # Errors
+/// `invalid` for a kind that there is not, `not_found` for a thing that is not there.
+pub async fn of(app: &App, _auth: &Authorized<action::View>, kind: &str, id: String) -> Result<Lineage> {
+    let kind = NodeKind::parse(kind).ok_or_else(|| {
+        Error::invalid(format!(
+            "'{kind}' has no lineage. Ask for dataset, input, commit, source, job, run, logged_model, version or deployment."
+        ))
+    })?;
+    app.db.read(move |conn| on_conn(conn, &Key::new(kind, id))).await
+}
+
+fn on_conn(conn: &mut Conn, start: &Key) -> Result<Lineage> {
+    if !steps::describe(conn, start)?.0 {
+        let form = match start.kind {
+            NodeKind::Version | NodeKind::Dataset => " Write it as name:number.",
+            NodeKind::Input => " Write it as name@digest.",
+            _ => "",
+        };
+        return Err(Error::not_found(format!("There is no {} {}.{form}", start.kind.word().to_lowercase(), start.id)));
+    }
+    let mut graph = Graph::default();
+    graph.reach(start);
+    walk(conn, &mut graph, start, steps::back, |link| &link.from)?;
+    walk(conn, &mut graph, start, steps::forward, |link| &link.to)?;
+    let keys: Vec<Key> = graph.keys().cloned().collect();
+    let nodes = keys.iter().map(|key| steps::describe(conn, key).map(|(_, node)| node)).collect::<Result<_>>()?;
+    Ok(graph.finish(start, nodes))
+}
+
+/// Goes on from the start in one direction until nothing new comes.
+fn walk(
+    conn: &mut Conn,
+    graph: &mut Graph,
+    start: &Key,
+    step: fn(&mut Conn, &Key) -> Result<Vec<Link>>,
+    next: fn(&Link) -> &Key,
+) -> Result<()> {
+    let mut waiting = VecDeque::from([start.clone()]);
+    while let Some(key) = waiting.pop_front() {
+        for link in step(conn, &key)? {
+            let other = next(&link).clone();
+            if graph.reach(&other) {
+                waiting.push_back(other);
+            }
+            graph.link(link);
+        }
+    }
+    Ok(())
+}
