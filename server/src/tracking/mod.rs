@@ -19,11 +19,7 @@ pub mod rules;
 mod runs;
 pub mod search;
 mod store;
-<<<<<<< HEAD
-mod tasks;
 mod views;
-=======
->>>>>>> main
 
 pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
 pub use experiments::{
