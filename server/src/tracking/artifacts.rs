@@ -45,7 +45,7 @@ where
 }
 
 /// The run that a key belongs to: `{experiment}/{run}/artifacts/…`.
-fn run_of(key: &str) -> Option<&str> {
+pub(super) fn run_of(key: &str) -> Option<&str> {
     let mut parts = key.split('/');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(_), Some(run), Some("artifacts")) => Some(run),

@@ -9,6 +9,7 @@
 mod artifacts;
 mod decimation;
 mod experiments;
+mod inputs;
 mod list_routes;
 mod logged_models;
 mod logging;
@@ -19,6 +20,8 @@ pub mod rules;
 mod runs;
 pub mod search;
 mod store;
+mod tasks;
+mod uploads;
 mod views;
 
 pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
@@ -26,6 +29,7 @@ pub use experiments::{
     create_experiment, delete_experiment, delete_experiment_tag, experiment, experiment_by_name, rename_experiment,
     restore_experiment, search_experiments, set_experiment_tag,
 };
+pub use inputs::{DatasetSummary, dataset_summaries};
 pub use logged_models::{
     create_logged_model, delete_logged_model, delete_logged_model_tag, finalize_logged_model, logged_model,
     search_logged_models, set_logged_model_params, set_logged_model_tags,
@@ -36,6 +40,8 @@ pub use runs::{
     NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs,
     set_tag, update_run,
 };
+pub use tasks::start;
+pub use uploads::{abort_upload, begin_upload, complete_upload, put_part};
 
 use crate::{db::Conn, error::Result};
 

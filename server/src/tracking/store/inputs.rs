@@ -11,7 +11,7 @@ use crate::{
         schema::tracking::{run_datasets as datasets, run_inputs as inputs, run_models as models},
     },
     error::{Error, Result},
-    tracking::{DatasetInput, Pair},
+    tracking::{DatasetInput, DatasetSummary, Pair},
 };
 
 const CONTEXT_TAG: &str = "mlflow.data.context";
@@ -155,6 +155,36 @@ struct ModelRow {
     model_id: String,
     #[diesel(sql_type = BigInt)]
     step: i64,
+}
+
+#[derive(QueryableByName)]
+struct SummaryRow {
+    #[diesel(sql_type = BigInt)]
+    experiment_id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    digest: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    context: Option<String>,
+}
+
+/// Datasets of these experiments that a run declared, once per context.
+pub fn summaries(conn: &mut Conn, experiments: &[i64]) -> Result<Vec<DatasetSummary>> {
+    let rows: Vec<SummaryRow> = diesel::sql_query(
+        "SELECT DISTINCT d.experiment_id, d.name, d.digest, i.context FROM run_datasets d JOIN run_inputs i ON i.dataset = d.id
+         WHERE d.experiment_id IN (SELECT value FROM json_each(?)) LIMIT 1000",
+    )
+    .bind::<Text, _>(json_ids(experiments))
+    .load(conn)
+    .map_err(Error::internal)?;
+    let summary = |row: SummaryRow| DatasetSummary {
+        experiment_id: row.experiment_id,
+        name: row.name,
+        digest: row.digest,
+        context: row.context,
+    };
+    Ok(rows.into_iter().map(summary).collect())
 }
 
 /// Ids of models that went in, and ids with steps of models that came out.

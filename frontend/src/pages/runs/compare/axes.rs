@@ -13,7 +13,9 @@ pub fn candidates(runs: &[RunSummary]) -> Vec<Word> {
     let mut params = BTreeMap::<&str, HashSet<&str>>::new();
     let mut metrics = BTreeSet::<&str>::new();
     for run in runs {
-        run.params.iter().for_each(|p| drop(params.entry(&p.key).or_default().insert(&p.value)));
+        for param in &run.params {
+            params.entry(&param.key).or_default().insert(&param.value);
+        }
         metrics.extend(run.metrics.iter().map(|m| m.key.as_str()).filter(|k| !k.starts_with("system/")));
     }
     let several = params.into_iter().filter(|(_, values)| values.len() > 1 || runs.len() == 1);
