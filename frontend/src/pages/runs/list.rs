@@ -3,7 +3,7 @@
 use super::{
     columns::{ColumnPicker, Columns},
     filter::FilterBox,
-    table::{Chosen, RunsTable},
+    table::{Chosen, RunsTable, choose_all},
     views::{OpenView, Views},
     windows::{Windows, windows},
 };
@@ -12,7 +12,7 @@ use crate::{
     app::go,
     format::{number, plural},
     live::remote,
-    pages::parts::{Listing, counted, query},
+    pages::parts::{DeleteRuns, Listing, counted, query},
     ui::{
         Button, Chips, EmptyState, ErrorState, Icon, LinkButton, Look, PageHead, Skeleton, Tone, act,
         list::Chip,
@@ -107,6 +107,7 @@ fn List() -> impl IntoView {
             <PageHead title="Runs" sub=|| "What was trained, with what, and how well.">
                 <Views/>
                 <ColumnPicker columns/>
+                <DeleteRuns runs=Signal::derive(move || listed(chosen, rows)) done=move |_| chosen.set(Chosen::default())/>
                 <CompareButton chosen filters rows/>
             </PageHead>
             <div class="toolbar">
@@ -117,6 +118,15 @@ fn List() -> impl IntoView {
             <Body filters rows columns chosen path/>
         </section>
     }
+}
+
+/// Ids of what is chosen, where all of them are known.
+fn listed(chosen: RwSignal<Chosen>, rows: Windows) -> Vec<String> {
+    let total = rows.total.get().unwrap_or(0);
+    chosen.with(|c| match c.all && (c.ids.len() as u64) < total {
+        true => vec![],
+        false => c.ids.iter().cloned().collect(),
+    })
 }
 
 #[component]
@@ -133,7 +143,7 @@ fn Body(filters: Filters, rows: Windows, columns: Columns, chosen: RwSignal<Chos
             (Some(false), _) => view! { <Nothing filters/> }.into_any(),
             (Some(true), _) => view! {
                 <RunsTable rows sort=filters.sort columns chosen path/>
-                <Foot rows chosen filters/>
+                <Foot rows chosen filters path/>
             }.into_any(),
         }}
     }
@@ -141,7 +151,7 @@ fn Body(filters: Filters, rows: Windows, columns: Columns, chosen: RwSignal<Chos
 
 /// How many there are, where one is, what is chosen.
 #[component]
-fn Foot(rows: Windows, chosen: RwSignal<Chosen>, filters: Filters) -> impl IntoView {
+fn Foot(rows: Windows, chosen: RwSignal<Chosen>, filters: Filters, path: Memo<String>) -> impl IntoView {
     let total = move || rows.total.get().unwrap_or(0);
     let place = move || {
         let (from, to) = rows.sight.get();
@@ -155,7 +165,7 @@ fn Foot(rows: Windows, chosen: RwSignal<Chosen>, filters: Filters) -> impl IntoV
             <Show when=move || chosen.with(|c| !c.is_empty())>
                 <b class="tabular" data-testid="chosen">{move || format!("{} chosen", number(count()))}</b>
                 <Show when=move || count() < total()>
-                    <Button small=true look=Look::Quiet on_press=move |_| chosen.set(Chosen { all: true, ..Chosen::default() })>
+                    <Button small=true look=Look::Quiet on_press=move |_| choose_all(chosen, path)>
                         {move || format!("Choose all {} that match", number(total()))}
                     </Button>
                 </Show>

@@ -145,17 +145,40 @@ fn keep_place(rows: Windows, pane: NodeRef<html::Div>, by: isize) {
     }
 }
 
-/// Chooses everything that matches, loaded or not.
+/// Chooses everything that matches, drawn or not. The ids follow, for what needs them, as far as the server lists them.
+pub fn choose_all(chosen: RwSignal<Chosen>, path: Memo<String>) {
+    chosen.set(Chosen { all: true, ..Chosen::default() });
+    let path = ids_path(&path.get_untracked(), 0, 10_000);
+    spawn_local(async move {
+        if let Ok(ids) = api::get::<Vec<String>>(&path).await {
+            let _ = chosen.try_update(|c| {
+                if c.all {
+                    c.ids.extend(ids);
+                }
+            });
+        }
+    });
+}
+
+fn ids_path(list: &str, offset: usize, limit: usize) -> String {
+    let base = list.replacen("/runs", "/run-ids", 1);
+    let join = if base.contains('?') { '&' } else { '?' };
+    format!("{base}{join}offset={offset}&limit={limit}")
+}
+
 fn all_box(grid: Grid) -> impl IntoView {
     let every = move || {
         grid.chosen.with(|c| {
             c.all || (!c.ids.is_empty() && grid.rows.total.get().is_some_and(|total| c.ids.len() as u64 == total))
         })
     };
+    let press = move |on: bool| {
+        if on { choose_all(grid.chosen, grid.path) } else { grid.chosen.set(Chosen::default()) }
+    };
     view! {
         <input type="checkbox" aria-label="Choose all that match" title="Choose all that match" prop:checked=every
             prop:indeterminate=move || !every() && grid.chosen.with(|c| !c.is_empty())
-            on:change:target=move |e| grid.chosen.set(Chosen { all: e.target().checked(), ..Chosen::default() })/>
+            on:change:target=move |e| press(e.target().checked())/>
     }
 }
 
@@ -277,11 +300,8 @@ fn toggle(grid: Grid, index: usize) {
     grid.anchor.set_value(Some(index));
     grid.chosen.update(|c| {
         // without the one, it is no longer everything
-        if std::mem::take(&mut c.all) {
-            let known = grid.rows.blocks.get_untracked();
-            c.ids = known.values().flat_map(|rows| rows.iter().map(|r| r.id.clone())).collect();
-            c.ids.remove(&run.id);
-        } else if !c.ids.remove(&run.id) {
+        c.all = false;
+        if !c.ids.remove(&run.id) {
             c.ids.insert(run.id.clone());
         }
     });
@@ -295,9 +315,7 @@ fn choose_to(grid: Grid, index: usize) {
     if known.len() == last - first + 1 {
         return grid.chosen.update(|c| c.ids.extend(known));
     }
-    let base = grid.path.get_untracked().replacen("/runs", "/run-ids", 1);
-    let join = if base.contains('?') { '&' } else { '?' };
-    let path = format!("{base}{join}offset={first}&limit={}", last - first + 1);
+    let path = ids_path(&grid.path.get_untracked(), first, last - first + 1);
     spawn_local(async move {
         if let Ok(ids) = api::get::<Vec<String>>(&path).await {
             let _ = grid.chosen.try_update(|c| c.ids.extend(ids));

@@ -40,6 +40,17 @@ struct State {
     live_waits: bool,
 }
 
+/// What a block is asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Why {
+    /// It came into sight.
+    Sight,
+    /// Something changed on the box.
+    Change,
+    /// It is the first of another list.
+    Another,
+}
+
 /// Rows of `GET path`, to which `offset` and `limit` are added.
 pub fn windows(path: Memo<String>) -> Windows {
     let it = Windows {
@@ -86,16 +97,12 @@ impl Windows {
             s.generation += 1;
             s.flying.clear();
         });
-        self.fetch(self.first_block(), true);
+        self.fetch(0, Why::Another);
     }
 
     pub fn again(self) {
         self.error.set(None);
         self.start();
-    }
-
-    fn first_block(self) -> usize {
-        self.sight.get_untracked().0 / BLOCK
     }
 
     fn ask_soon(self) {
@@ -114,7 +121,7 @@ impl Windows {
         let last = (total as usize).saturating_sub(1) / BLOCK;
         for block in from / BLOCK..=(to / BLOCK).min(last) {
             if !self.blocks.with_untracked(|b| b.contains_key(&block)) {
-                self.fetch(block, false);
+                self.fetch(block, Why::Sight);
             }
         }
     }
@@ -128,7 +135,7 @@ impl Windows {
                 if self.state.try_update_value(|s| s.live_waits = false).is_some() && !document().hidden() {
                     let (from, to) = self.sight.get_untracked();
                     for block in from / BLOCK..=to / BLOCK {
-                        self.fetch(block, true);
+                        self.fetch(block, Why::Change);
                     }
                 }
             },
@@ -136,7 +143,8 @@ impl Windows {
         );
     }
 
-    fn fetch(self, block: usize, count: bool) {
+    fn fetch(self, block: usize, why: Why) {
+        let count = why != Why::Sight;
         let asked = self.state.try_update_value(|s| {
             if s.flying.contains(&block) {
                 return None;
@@ -160,32 +168,30 @@ impl Windows {
                 return;
             }
             match answer {
-                Ok(page) => self.landed(block, page, count),
+                Ok(page) => self.landed(block, page, why),
                 Err(error) => drop(self.error.try_set(Some(error))),
             }
         });
     }
 
-    fn landed(self, block: usize, page: Page<RunSummary>, count: bool) {
+    fn landed(self, block: usize, page: Page<RunSummary>, why: Why) {
         self.error.set(None);
         let rows: Vec<Arc<RunSummary>> = page.items.into_iter().map(Arc::new).collect();
-        let moved = if count { self.moved(block, &rows) } else { 0 };
-        let same = self.blocks.with_untracked(|b| b.get(&block).is_some_and(|old| **old == rows));
-        if count && self.total.get_untracked() != Some(page.total) {
+        if why == Why::Another {
+            self.blocks.set(HashMap::from([(block, Arc::new(rows))]));
+            self.total.set(Some(page.total));
+            return self.ask_soon();
+        }
+        let moved = if why == Why::Change { self.moved(block, &rows) } else { 0 };
+        if why == Why::Change && self.total.get_untracked() != Some(page.total) {
             // rows came or went: blocks out of sight are not what they were
             let (from, to) = self.sight.get_untracked();
             let near = from / BLOCK..=to / BLOCK;
             self.blocks.update(|b| b.retain(|k, _| near.contains(k)));
             self.total.set(Some(page.total));
         }
-        if !same {
-            self.blocks.update(|b| {
-                // another list's rows may still be in sight
-                if count {
-                    b.retain(|k, _| k.abs_diff(block) <= 1);
-                }
-                b.insert(block, Arc::new(rows));
-            });
+        if !self.blocks.with_untracked(|b| b.get(&block).is_some_and(|old| **old == rows)) {
+            self.blocks.update(|b| drop(b.insert(block, Arc::new(rows))));
         }
         if moved != 0 {
             self.shift.set(moved);
