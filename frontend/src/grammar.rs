@@ -148,6 +148,17 @@ fn expected(done: &[(Token, usize, bool)]) -> Expect {
     state
 }
 
+/// Whether a pause in typing may ask the server: a filter has come to its end, or these are plain words.
+pub fn is_whole(text: &str) -> bool {
+    let chars: Vec<char> = text.chars().collect();
+    let found = tokens(&chars);
+    let structured = found.iter().any(|(token, _, _)| match token {
+        Token::Word(word) => !subject(word).entity.is_empty(),
+        _ => true,
+    });
+    !structured || (expected(&found) == Expect::And && found.iter().all(|(_, _, closed)| *closed))
+}
+
 /// A key as it has to be written: in backticks where it holds more than a word may.
 pub fn written(entity: &str, key: &str) -> String {
     let plain = key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':'));
@@ -273,6 +284,16 @@ mod tests {
         let texts: Vec<String> = subjects("par", &known).into_iter().map(|o| o.text).collect();
         assert_eq!(texts, ["params.lr ", "metrics.`my par` "]);
         assert_eq!(subjects("lr", &known)[0].text, "params.lr ");
+    }
+
+    #[test]
+    fn a_pause_asks_only_for_what_is_whole() {
+        for whole in ["", "quick fox", "metrics.acc > 0.5", "params.lr = '0.1'", "status = 'RUNNING' and metrics.a < 3"] {
+            assert!(is_whole(whole), "{whole}");
+        }
+        for unfinished in ["metrics.ac", "metrics.acc >", "params.lr = '0.", "status = 'RUNNING' and metrics.a"] {
+            assert!(!is_whole(unfinished), "{unfinished}");
+        }
     }
 
     #[test]

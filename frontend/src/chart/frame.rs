@@ -14,6 +14,7 @@ pub struct Paper {
     pub text: String,
     pub strong: String,
     pub accent: String,
+    pub panel: String,
     pub lines: Vec<String>,
 }
 
@@ -29,6 +30,7 @@ impl Paper {
             text: var("--dim"),
             strong: var("--text"),
             accent: var("--accent"),
+            panel: var("--panel"),
             lines: (0..COLOURS).map(|i| var(&format!("--s{i}"))).collect(),
         }
     }

@@ -207,6 +207,8 @@ fn upright(c: &CanvasRenderingContext2d, paper: &Paper, frame: &Frame, i: usize,
     let room = ((frame.width - 2.0 * SIDE) / (frame.count.max(2) - 1) as f64 / 6.2) as usize;
     let _ = c.fill_text(&shortened(&axis.label, room.clamp(6, 26)), x, 10.0);
     c.set_fill_style_str(&paper.text);
+    c.set_stroke_style_str(&paper.panel);
+    c.set_line_width(4.0);
     c.set_text_align("right");
     c.set_text_baseline("middle");
     let ticks: Vec<f64> = match &axis.words {
@@ -218,7 +220,9 @@ fn upright(c: &CanvasRenderingContext2d, paper: &Paper, frame: &Frame, i: usize,
             Some(_) => shortened(&text(tick, &axis.words), LONGEST),
             None => scale::short(tick),
         };
-        let _ = c.fill_text(&label, x - 9.0, frame.y(axis.span, tick));
+        let y = frame.y(axis.span, tick);
+        let _ = c.stroke_text(&label, x - 9.0, y);
+        let _ = c.fill_text(&label, x - 9.0, y);
     }
 }
 

@@ -177,8 +177,7 @@ fn run_search(query: &RunsQuery) -> Result<RunSearch> {
     if let Some(text) = filled(&query.search) {
         match search::parse(&text, &RUNS) {
             Ok(conditions) => wish.conditions = conditions,
-            // Without an operator these are words; with one it is a filter with a mistake.
-            Err(error) if text.contains(['=', '<', '>']) => return Err(error),
+            Err(error) if is_filter(&text) => return Err(error),
             Err(_) => wish.words = Some(text.trim().to_owned()),
         }
     }
@@ -199,6 +198,14 @@ fn run_search(query: &RunsQuery) -> Result<RunSearch> {
         wish.order = search::parse_order_by(&[order_clause(&sort)], &RUNS)?;
     }
     Ok(wish)
+}
+
+/// Whether somebody meant a filter: it has an operator or names an entity. Anything else is words to look for.
+fn is_filter(text: &str) -> bool {
+    const ENTITIES: [&str; 8] =
+        ["metric.", "metrics.", "param.", "params.", "tag.", "tags.", "attributes.", "datasets."];
+    let low = text.trim_start().to_ascii_lowercase();
+    text.contains(['=', '<', '>']) || ENTITIES.iter().any(|entity| low.starts_with(entity))
 }
 
 fn one_of(key: &str, values: Vec<String>) -> Condition {
@@ -421,6 +428,7 @@ mod tests {
         assert_eq!(run_search(&query("metrics.acc > 0.5", "")).unwrap().conditions.len(), 1);
         assert_eq!(run_search(&query("quick fox", "")).unwrap().words.as_deref(), Some("quick fox"));
         assert!(run_search(&query("metrics.acc > ", "")).is_err());
+        assert!(run_search(&query("metrics.acc ~ 3", "")).is_err());
     }
 
     #[test]

@@ -98,11 +98,12 @@ impl What {
 
     pub fn default_width(&self) -> u32 {
         match self {
-            Self::Status => 112,
-            Self::Experiment => 170,
-            Self::Started | Self::Ended | Self::Duration => 112,
-            Self::User | Self::Id => 110,
-            Self::Metric(_) | Self::Param(_) | Self::Tag(_) => 132,
+            Self::Status => 108,
+            Self::Experiment => 134,
+            Self::Started | Self::Ended => 112,
+            Self::Duration => 98,
+            Self::User | Self::Id => 96,
+            Self::Metric(_) | Self::Param(_) | Self::Tag(_) => 116,
         }
     }
 
@@ -210,7 +211,7 @@ fn automatic(keys: Option<&RunKeys>, several_experiments: bool) -> Vec<Column> {
         metrics.sort_by_key(|m| (std::cmp::Reverse(m.runs), !held_out(&m.key)));
         all.extend(metrics.into_iter().take(AUTOMATIC).map(|m| What::Metric(m.key.clone())));
     }
-    all.extend([What::Duration, What::User, What::Started]);
+    all.extend([What::Started, What::Duration, What::User]);
     all.into_iter().map(|what| Column { what, width: None }).collect()
 }
 

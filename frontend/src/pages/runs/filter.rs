@@ -231,7 +231,15 @@ impl Entry {
     }
 
     fn commit_soon(self) {
-        let later = set_timeout_with_handle(move || self.commit(), PAUSE);
+        // what is half typed would only be found wrong
+        let when_whole = move || {
+            if self.typed.try_with_untracked(|t| grammar::is_whole(t)) == Some(true)
+                && (self.offers.with_untracked(Vec::is_empty) || self.typed.with_untracked(|t| t.trim().contains(' ') || t.is_empty()))
+            {
+                self.commit();
+            }
+        };
+        let later = set_timeout_with_handle(when_whole, PAUSE);
         self.waiting.update_value(|w| {
             if let Some(old) = std::mem::replace(w, later.ok()) {
                 old.clear();

@@ -16,7 +16,7 @@ pub fn Models(run: Signal<RunDetail>) -> impl IntoView {
     let any = Memo::new(move |_| run.with(|r| !(r.logged_models.is_empty() && r.model_versions.is_empty())));
     view! {
         <Show when=move || any.get() fallback=|| view! {
-            <EmptyState icon="boxes" title="No models" text="A model that the run logs with mlflow.…log_model appears here, with the versions registered from it."/>
+            <EmptyState icon="boxes" title="No models" text="A model that the run logs with log_model appears here, with the versions registered from it."/>
         }>
             <div class="split">
                 <Card title="Logged models">

@@ -19,7 +19,7 @@ use web_sys::{Element, PointerEvent, ResizeObserver};
 pub const ROW_PX: f64 = 38.0;
 /// Rows drawn above and below what is in sight.
 const SPARE: usize = 8;
-const NAME_PX: u32 = 230;
+const NAME_PX: u32 = 196;
 const NARROWEST_PX: u32 = 60;
 
 /// Which runs are chosen.

@@ -8,19 +8,24 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// `metrics.…`, `params.…` or `duration`, as the address has it.
 pub type Word = String;
 
-/// Everything that could be an axis: parameters that differ, then metrics.
+/// Everything that could be an axis: parameters that differ, then metrics, the machine's own left out.
 pub fn candidates(runs: &[RunSummary]) -> Vec<Word> {
     let mut params = BTreeMap::<&str, HashSet<&str>>::new();
-    let mut metrics = BTreeSet::<&str>::new();
+    let mut metrics = BTreeMap::<&str, usize>::new();
     for run in runs {
         for param in &run.params {
             params.entry(&param.key).or_default().insert(&param.value);
         }
-        metrics.extend(run.metrics.iter().map(|m| m.key.as_str()).filter(|k| !k.starts_with("system/")));
+        for metric in run.metrics.iter().filter(|m| !m.key.starts_with("system/")) {
+            *metrics.entry(&metric.key).or_default() += 1;
+        }
     }
     let several = params.into_iter().filter(|(_, values)| values.len() > 1 || runs.len() == 1);
     let params = several.map(|(key, _)| format!("params.{key}"));
-    params.chain(metrics.into_iter().map(|key| format!("metrics.{key}"))).chain(["duration".to_owned()]).collect()
+    // what most runs have comes first
+    let mut metrics: Vec<(&str, usize)> = metrics.into_iter().collect();
+    metrics.sort_by_key(|(key, runs)| (std::cmp::Reverse(*runs), *key));
+    params.chain(metrics.into_iter().map(|(key, _)| format!("metrics.{key}"))).chain(["duration".to_owned()]).collect()
 }
 
 pub fn label(word: &str) -> &str {

@@ -113,7 +113,7 @@ pub fn Parallel(it: Compared) -> impl IntoView {
 /// Some parameters, then some metrics.
 fn automatic(words: &[String]) -> Vec<String> {
     let params = words.iter().filter(|w| w.starts_with("params.")).take(AUTOMATIC - 2);
-    let metrics = words.iter().filter(|w| w.starts_with("metrics.")).take(3);
+    let metrics = words.iter().filter(|w| w.starts_with("metrics.")).take(2);
     params.chain(metrics).take(AUTOMATIC).cloned().collect()
 }
 
