@@ -12,3 +12,4 @@ mod lifecycle;
 mod mlflow;
 mod roles;
 mod start;
+mod traces;

@@ -79,6 +79,7 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
                 {format!(" · {} · started {} · {}", s.user, ago(s.started_at), duration(&s))}
             } }>
             <RenameButton run/>
+            <LinkButton href=format!("/traces?run={}", seg(&untrack(summary).id)) icon="git-branch">"Traces"</LinkButton>
             {move || job.get().map(|job| view! { <LinkButton href=format!("/jobs/{job}") icon="container">"Job"</LinkButton> })}
             <DeleteRuns runs=Signal::derive(move || vec![id.get()]) done=move |_| go("/runs")/>
         </PageHead>
