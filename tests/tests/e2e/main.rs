@@ -11,3 +11,4 @@ mod lifecycle;
 mod mlflow;
 mod roles;
 mod start;
+mod traces;
