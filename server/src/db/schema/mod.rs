@@ -8,4 +8,5 @@ pub mod registry;
 pub mod serving;
 pub mod tracking;
 pub mod webhooks;
+pub mod transfers;
 pub mod workloads;

@@ -61,6 +61,34 @@ pub fn insert(conn: &mut Conn, name: &str, location: Option<&str>, at: i64) -> R
     Ok(id)
 }
 
+/// Inserts an experiment that was made elsewhere, under that id if one is given. `times`: made, changed.
+pub fn insert_as(
+    conn: &mut Conn,
+    id: Option<i64>,
+    name: &str,
+    times: (i64, i64),
+    deleted_at: Option<i64>,
+) -> Result<i64> {
+    let row = (
+        id.map(|id| experiments::id.eq(id)),
+        experiments::name.eq(name),
+        experiments::artifact_location.eq(""),
+        experiments::created_at.eq(times.0),
+        experiments::updated_at.eq(times.1),
+        experiments::deleted_at.eq(deleted_at),
+    );
+    let id = diesel::insert_into(experiments::table)
+        .values(row)
+        .returning(experiments::id)
+        .get_result::<i64>(conn)
+        .map_err(|source| taken(source, name))?;
+    diesel::update(experiments::table.find(id))
+        .set(experiments::artifact_location.eq(format!("mlflow-artifacts:/{id}")))
+        .execute(conn)
+        .map_err(Error::internal)?;
+    Ok(id)
+}
+
 fn taken(source: diesel::result::Error, name: &str) -> Error {
     match source {
         diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
