@@ -44,6 +44,13 @@ pub async fn mlflow(api: &Api, script: &str, args: &[&str]) -> Result<String> {
     Ok(text)
 }
 
+/// A program of that environment.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let path = environment()?.join("bin").join(name);
+    ensure!(path.exists(), "{} is missing: run 'installer/setup.sh test'", path.display());
+    Ok(path)
+}
+
 /// axe-core's source, to be run in a page.
 pub fn axe() -> Result<String> {
     let library = environment()?.join("lib");

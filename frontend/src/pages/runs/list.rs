@@ -171,6 +171,7 @@ fn Nothing(filters: Filters, cleared: StoredValue<u32>) -> impl IntoView {
                 <div class="snippet"><pre tabindex="0">{snippet}</pre></div>
                 <LinkButton href="/jobs/new" look=Look::Primary icon="play">"Submit a job"</LinkButton>
                 <LinkButton href="/settings?tab=tokens" icon="key-round">"Make a token"</LinkButton>
+                <LinkButton href="/settings?tab=moving" icon="download">"Bring runs from another MLflow"</LinkButton>
             </EmptyState>
         }
         .into_any()

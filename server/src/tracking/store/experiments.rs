@@ -8,7 +8,7 @@ use crate::{
         schema::tracking::{experiment_tags as tags, experiments, runs},
     },
     error::{Error, Result},
-    tracking::{Experiment, Pair, Stage},
+    tracking::{Experiment, IMPORT_TAG, Pair, Stage},
 };
 
 #[derive(Queryable)]
@@ -133,7 +133,7 @@ pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Experiment>> {
     Ok(all)
 }
 
-/// All that are not deleted, newest first, with the number of their runs.
+/// All that are not deleted, newest first, with the number of their runs; of their tags the one that says where from.
 pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
     use diesel::dsl::count;
     let counts: std::collections::HashMap<i64, i64> = runs::table
@@ -141,6 +141,13 @@ pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
         .group_by(runs::experiment_id)
         .select((runs::experiment_id, count(runs::id)))
         .load::<(i64, i64)>(conn)
+        .map_err(Error::internal)?
+        .into_iter()
+        .collect();
+    let from: std::collections::HashMap<i64, String> = tags::table
+        .filter(tags::key.eq(IMPORT_TAG))
+        .select((tags::experiment_id, tags::value))
+        .load::<(i64, String)>(conn)
         .map_err(Error::internal)?
         .into_iter()
         .collect();
@@ -153,7 +160,8 @@ pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
         .into_iter()
         .map(|row| {
             let count = counts.get(&row.id).copied().unwrap_or(0);
-            (row.with_tags(Vec::new()), count)
+            let from = from.get(&row.id).map(|from| (IMPORT_TAG.to_owned(), from.clone()));
+            (row.with_tags(from.into_iter().collect()), count)
         })
         .collect())
 }

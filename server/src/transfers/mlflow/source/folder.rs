@@ -207,7 +207,7 @@ impl Folder {
                     source: dataset.text("source").unwrap_or_default(),
                     schema: dataset.text("schema"),
                     profile: dataset.text("profile"),
-                    tags: key_values(input.pairs("tags")),
+                    tags: key_values(input.tags()),
                 }))
             });
             match read {

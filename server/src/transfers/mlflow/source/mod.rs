@@ -152,6 +152,11 @@ impl Source {
     }
 }
 
+/// MLflow's database has no infinities: it keeps the largest double of that sign for them.
+fn infinite_again(value: f64) -> f64 {
+    if value.abs() == f64::MAX { f64::INFINITY.copysign(value) } else { value }
+}
+
 /// Reads files off the async threads.
 async fn blocking<S, T, F>(source: &S, read: F) -> Result<T>
 where

@@ -10,7 +10,7 @@ use drydock_wire::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{Batch, File, Place, Unread, Whole};
+use super::{Batch, File, Place, Unread, Whole, infinite_again};
 use crate::{
     error::{Error, Result},
     transfers::mlflow::api::Api,
@@ -43,7 +43,7 @@ fn integer(value: &Value, key: &str) -> Option<i64> {
 
 /// A double, or `NaN`, `Infinity`, `-Infinity` as a text.
 fn double(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+    value.as_f64().map(infinite_again).or_else(|| value.as_str()?.parse().ok())
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {

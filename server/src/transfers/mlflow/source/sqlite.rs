@@ -14,7 +14,7 @@ use drydock_wire::{
     },
 };
 
-use super::{Batch, File, Unread, Whole, places::Places};
+use super::{Batch, File, Unread, Whole, infinite_again, places::Places};
 use crate::error::{Error, Result};
 
 /// The file, opened anew for each question: it may belong to a server that runs.
@@ -351,7 +351,7 @@ impl Sqlite {
             if all.last().is_none_or(|series| series.key != row.key) {
                 all.push(ForeignSeries { key: row.key.clone(), ..ForeignSeries::default() });
             }
-            let value = if row.is_nan { f64::NAN } else { row.value };
+            let value = if row.is_nan { f64::NAN } else { infinite_again(row.value) };
             if let Some(series) = all.last_mut() {
                 series.push(row.step, row.at, value);
             }
@@ -456,7 +456,7 @@ impl Sqlite {
                 key: row.key,
                 step: row.step,
                 at: row.at,
-                value_bits: row.value.unwrap_or(f64::NAN).to_bits(),
+                value_bits: row.value.map_or(f64::NAN, infinite_again).to_bits(),
                 run_id: row.run_id,
                 dataset_name: row.dataset_name,
                 dataset_digest: row.dataset_digest,
