@@ -93,6 +93,13 @@ pub fn delete_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<usiz
     deleted.map_err(Error::internal)
 }
 
+/// Removes the bucket's references that were made before `before`; how many there were.
+pub fn delete_older(conn: &mut Conn, bucket: &str, before: i64) -> Result<usize> {
+    diesel::delete(objects::table.filter(objects::bucket.eq(bucket)).filter(objects::created_at.lt(before)))
+        .execute(conn)
+        .map_err(Error::internal)
+}
+
 /// How many objects refer to the content.
 pub fn references(conn: &mut Conn, digest: &str) -> Result<i64> {
     objects::table.filter(objects::digest.eq(digest)).count().get_result(conn).map_err(Error::internal)

@@ -10,6 +10,7 @@ mod artifacts;
 mod decimation;
 mod experiments;
 mod import;
+mod inputs;
 mod logged_models;
 mod logging;
 pub mod mlflow;
@@ -18,6 +19,8 @@ pub mod rules;
 mod runs;
 pub mod search;
 mod store;
+mod tasks;
+mod uploads;
 
 pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
 pub use experiments::{
@@ -27,6 +30,7 @@ pub use experiments::{
 pub use import::{
     IMPORT_TAG, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model, import_run,
 };
+pub use inputs::{DatasetSummary, dataset_summaries};
 pub use logged_models::{
     create_logged_model, delete_logged_model, delete_logged_model_tag, finalize_logged_model, logged_model,
     search_logged_models, set_logged_model_params, set_logged_model_tags,
@@ -37,6 +41,8 @@ pub use runs::{
     NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs,
     set_tag, update_run,
 };
+pub use tasks::start;
+pub use uploads::{abort_upload, begin_upload, complete_upload, put_part};
 
 use crate::{db::Conn, error::Result};
 

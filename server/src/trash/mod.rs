@@ -92,7 +92,12 @@ fn describe(conn: &mut Conn, wish: &Wish, things: &[Thing]) -> Result<TrashPrevi
 ///
 /// # Errors
 /// `refused` when `confirm` is not what the preview asked for; `not_found` when there is nothing of that kind.
-pub async fn discard(app: &App, auth: &Authorized<action::Develop>, chosen: Chosen, confirm: &str) -> Result<TrashDone> {
+pub async fn discard(
+    app: &App,
+    auth: &Authorized<action::Develop>,
+    chosen: Chosen,
+    confirm: &str,
+) -> Result<TrashDone> {
     let wish = Wish::These(chosen);
     let things = confirmed(app, wish, confirm).await?;
     // An experiment's models are deleted with it without a mark of their own, as MLflow has it.

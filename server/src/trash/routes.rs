@@ -71,13 +71,18 @@ async fn list_trash(
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let offset = search::page_offset(query.page.as_deref())?;
     let words = query.search.unwrap_or_default().trim().to_owned();
-    let (items, total, next) = super::items(&app, &auth, list::Wish { kind: query.kind, words }, (offset, limit)).await?;
+    let (items, total, next) =
+        super::items(&app, &auth, list::Wish { kind: query.kind, words }, (offset, limit)).await?;
     Ok(web::Json(Page { items, total: u64::try_from(total).unwrap_or(0), next: next.map(search::page_token) }))
 }
 
 #[utoipa::path(tag = "trash", request_body = TrashSelection, responses((status = 200, body = TrashPreview)))]
 #[post("/trash/preview")]
-async fn preview(app: web::Data<App>, who: Principal, what: web::Json<TrashSelection>) -> Result<web::Json<TrashPreview>> {
+async fn preview(
+    app: web::Data<App>,
+    who: Principal,
+    what: web::Json<TrashSelection>,
+) -> Result<web::Json<TrashPreview>> {
     let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
     Ok(web::Json(super::preview(&app, &auth, wish(what.into_inner())?).await?))
 }

@@ -30,7 +30,13 @@ impl World {
             insecure_http: false,
             container_port: 0,
         };
-        let config = Config { data_dir: dir.path().into(), listeners, limits: Limits::default(), webhooks: Default::default(), log_json: false };
+        let config = Config {
+            data_dir: dir.path().into(),
+            listeners,
+            limits: Limits::default(),
+            webhooks: Default::default(),
+            log_json: false,
+        };
         let app = App {
             config: Arc::new(config),
             box_key: crate::accounts::secrets::BoxKey::load_or_create(&dir.path().join("box.key")).unwrap(),

@@ -96,14 +96,13 @@ const MODELS: &str = "SELECT m.id AS surrogate, m.model_id AS id, m.name, m.expe
     0 AS running, m.source_run_id AS source_run,
     rtrim(e.artifact_location, '/') || '/models/' || m.model_id AS root
     FROM logged_models m JOIN experiments e ON e.id = m.experiment_id";
-const EXPERIMENTS: &str = "SELECT e.id AS surrogate, CAST(e.id AS TEXT) AS id, e.name, e.id AS experiment, e.deleted_at,
+const EXPERIMENTS: &str =
+    "SELECT e.id AS surrogate, CAST(e.id AS TEXT) AS id, e.name, e.id AS experiment, e.deleted_at,
     0 AS running, NULL AS source_run, e.artifact_location AS root FROM experiments e";
 
 fn load(conn: &mut Conn, kind: TrashKind, what: &str, condition: &str, bound: String) -> Result<Vec<Thing>> {
-    let rows: Vec<Row> = sql_query(format!("{what} WHERE {condition}"))
-        .bind::<Text, _>(bound)
-        .load(conn)
-        .map_err(Error::internal)?;
+    let rows: Vec<Row> =
+        sql_query(format!("{what} WHERE {condition}")).bind::<Text, _>(bound).load(conn).map_err(Error::internal)?;
     Ok(rows.into_iter().map(|row| row.thing(kind)).collect())
 }
 
@@ -115,13 +114,8 @@ fn texts(all: &[String]) -> String {
 /// that chosen runs logged (of a run in the trash those that went there with it).
 pub fn expand(conn: &mut Conn, chosen: &Chosen) -> Result<Vec<Thing>> {
     let ids = serde_json::Value::from(chosen.experiments.clone()).to_string();
-    let mut all = load(
-        conn,
-        TrashKind::Experiment,
-        EXPERIMENTS,
-        "e.id IN (SELECT value FROM json_each(?))",
-        ids.clone(),
-    )?;
+    let mut all =
+        load(conn, TrashKind::Experiment, EXPERIMENTS, "e.id IN (SELECT value FROM json_each(?))", ids.clone())?;
     let picked = texts(&chosen.runs);
     all.extend(load(conn, TrashKind::Run, RUNS, "r.run_id IN (SELECT value FROM json_each(?))", picked.clone())?);
     let picked_models = texts(&chosen.logged_models);
@@ -246,7 +240,9 @@ impl Holders {
             TrashKind::Experiment => {}
         }
         if let Some(root) = &thing.root {
-            let inside = |key: &str| key.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            let inside = |key: &str| {
+                key.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
             found.extend(self.by_place.iter().filter(|(key, _)| inside(key)).map(|(_, version)| version.clone()));
         }
         found
@@ -289,8 +285,8 @@ pub fn refuse_inside_deleted(conn: &mut Conn, things: &[Thing]) -> Result<()> {
     .map_err(Error::internal)?;
     match deleted.first() {
         None => Ok(()),
-        Some(Named { name }) => {
-            Err(Error::conflict(format!("The experiment {name} lies in the trash; restore that, its runs come with it.")))
-        }
+        Some(Named { name }) => Err(Error::conflict(format!(
+            "The experiment {name} lies in the trash; restore that, its runs come with it."
+        ))),
     }
 }
