@@ -12,4 +12,5 @@ mod mlflow;
 mod moving;
 mod roles;
 mod start;
+mod traces;
 mod trash;
