@@ -10,6 +10,8 @@ mod jobs;
 mod kill;
 mod lifecycle;
 mod mlflow;
+mod moving;
 mod roles;
 mod start;
 mod traces;
+mod trash;
