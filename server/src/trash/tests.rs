@@ -186,23 +186,3 @@ async fn an_experiment_is_one_entry_and_its_runs_come_back_with_it() {
     let back = restore(&world.app, &auth(action::Develop), Wish::These(seven())).await.unwrap();
     assert_eq!((back.experiments, back.runs), (1, 1));
 }
-
-#[tokio::test]
-async fn an_experiment_takes_its_traces_along() {
-    let world = World::new();
-    world
-        .sql(
-            "INSERT INTO experiments (id, name, artifact_location, created_at, updated_at) VALUES (7, 'app', 'mlflow-artifacts:/7', 0, 0);
-             INSERT INTO traces (trace_id, experiment_id, started_at, state) VALUES ('tr-1', 7, 0, 'OK'), ('tr-2', 0, 0, 'OK')",
-        )
-        .await;
-    let file = world.app.objects.put_bytes(Bytes::from(vec![1; 100_000])).await.unwrap();
-    world.app.objects.link(ARTIFACT_BUCKET, "7/traces/tr-1/artifacts/traces.json", &file.digest).await.unwrap();
-    let chosen = || Chosen { experiments: vec![7], ..Chosen::default() };
-    let seen = preview(&world.app, &auth(action::Develop), Wish::These(chosen())).await.unwrap();
-    assert_eq!((seen.traces, seen.freed_bytes), (1, 100_000));
-    discard(&world.app, &auth(action::Develop), chosen(), "app").await.unwrap();
-    let done = purge(&world.app, &auth(action::Administer), Wish::These(chosen()), "app").await.unwrap();
-    assert_eq!((done.experiments, world.on_disk()), (1, 0));
-    assert_eq!(world.app.db.read(|conn| crate::traces::count_in(conn, &[0, 7])).await.unwrap(), 1);
-}
