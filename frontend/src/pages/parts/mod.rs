@@ -1,6 +1,7 @@
 //! What several areas' pages share and no other part needs: addresses of lists, counts for chips, logs, uploads, small drawings.
 
 mod bars;
+mod lineage;
 mod log;
 mod resources;
 mod tail;
@@ -8,6 +9,7 @@ mod upload;
 mod values;
 
 pub use bars::Bars;
+pub use lineage::LineageView;
 pub use log::LogView;
 pub use resources::{ResourceFields, ResourceForm, describe};
 pub use upload::{DropZone, UploadList, Uploads};
