@@ -9,5 +9,7 @@ mod jobs;
 mod kill;
 mod lifecycle;
 mod mlflow;
+mod models;
 mod roles;
 mod start;
+mod webhooks;
