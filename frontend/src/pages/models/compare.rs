@@ -65,7 +65,7 @@ fn Sides(a: ModelVersion, b: ModelVersion, runs: (Remote<RunDetail>, Remote<RunD
     };
     let numbers = (a.version, b.version);
     let (metrics, facts) = ((metrics(&a), metrics(&b)), (facts(&a), facts(&b)));
-    let dates = view! { <p class="dim">{format!("Version {} ", a.version)}<TimeAgo at=a.created_at/>{format!(", version {} ", b.version)}<TimeAgo at=b.created_at/></p> };
+    let dates = view! { <p class="dim">{format!("Version {} was registered ", a.version)}<TimeAgo at=a.created_at/>{format!(", version {} ", b.version)}<TimeAgo at=b.created_at/>"."</p> };
     let differing = move || view! {
         <label class="check"><input type="checkbox" prop:checked=move || only.is("1")
             on:change:target=move |e| only.set(if e.target().checked() { "1" } else { "" })/>"Only what differs"</label>

@@ -37,6 +37,7 @@ fn common_metrics(versions: &[ModelVersion]) -> Vec<String> {
 #[component]
 pub fn Versions(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
     let metrics = Memo::new(move |_| model.with(|m| common_metrics(&m.versions)));
+    let serving = Memo::new(move |_| model.with(|m| m.versions.iter().any(|v| !v.deployments.is_empty())));
     let staged = Memo::new(move |_| model.with(|m| m.versions.iter().any(|v| v.stage != "None")));
     let against = param("compare", "");
     let chosen = RwSignal::new(Vec::<i64>::new());
@@ -60,13 +61,14 @@ pub fn Versions(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
                         <th scope="col">"Version"</th><th scope="col">"Aliases"</th>
                         <Show when=move || staged.get()><th scope="col">"Stage"</th></Show>
                         {move || metrics.get().into_iter().enumerate().map(|(i, m)| view! { <th scope="col" class="num" class:roomy={i >= ALWAYS}>{m}</th> }).collect_view()}
-                        <th scope="col">"Run"</th><th scope="col">"Card"</th><th scope="col">"Serves"</th><th scope="col" class="num">"Registered"</th>
+                        <th scope="col">"Run"</th><th scope="col">"Card"</th>
+                        <Show when=move || serving.get()><th scope="col">"Serves"</th></Show><th scope="col" class="num">"Registered"</th>
                         <th scope="col"><span class="sr">"Actions"</span></th>
                     </tr></thead>
                     <tbody>{move || {
-                        let (metrics, staged, many) = (metrics.get(), staged.get(), many());
+                        let (metrics, with) = (metrics.get(), Columns { stage: staged.get(), choose: many(), serves: serving.get() });
                         let name = model.with(|m| m.summary.name.clone());
-                        let row = move |v: ModelVersion| row(&name, v, &metrics, (staged, many), chosen, actions).into_any();
+                        let row = move |v: ModelVersion| row(&name, v, &metrics, with, chosen, actions).into_any();
                         model.with(|m| m.versions.clone()).into_iter().map(row).collect_view()
                     }}</tbody>
                 </table>
@@ -75,11 +77,19 @@ pub fn Versions(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
     }
 }
 
+/// Columns that are there only where some version has something in them.
+#[derive(Clone, Copy)]
+struct Columns {
+    stage: bool,
+    choose: bool,
+    serves: bool,
+}
+
 fn row(
     model: &str,
     v: ModelVersion,
     metrics: &[String],
-    (staged, many): (bool, bool),
+    with: Columns,
     chosen: RwSignal<Vec<i64>>,
     actions: Actions,
 ) -> impl IntoView + use<> {
@@ -111,7 +121,7 @@ fn row(
     };
     view! {
         <tr class:chosen=move || wanted.get() == number.to_string() id=format!("version-{number}")>
-            {many.then(|| view! {
+            {with.choose.then(|| view! {
                 <td class="choose"><input type="checkbox" aria-label=format!("Compare version {number}")
                     prop:checked=move || chosen.with(|c| c.contains(&number)) on:change:target=move |e| choose(e.target().checked())/></td>
             })}
@@ -119,12 +129,14 @@ fn row(
                 {(v.status != "ready").then(|| view! { <div><Pill status=Status::model_version(&v.status)/></div> })}
                 {(!v.description.is_empty()).then(|| view! { <div class="dim clip" title=v.description.clone()>{v.description.clone()}</div> })}</td>
             <td>{v.aliases.iter().map(|a| view! { <span class="tag"><Icon name="tag"/>{a.clone()}</span>" " }).collect_view()}</td>
-            {staged.then(|| view! { <td>{stage_pill(&v.stage)}</td> })}
+            {with.stage.then(|| view! { <td>{stage_pill(&v.stage)}</td> })}
             {cells}
             <td>{run}</td>
             <td><a href=format!("/models/{}?tab=card&version={number}", seg(model))>{card_text(&v.card)}</a></td>
-            <td>{v.deployments.iter().map(|d| view! { <a href=format!("/deployments/{}", seg(d))>{d.clone()}</a>" " }).collect_view()}</td>
-            <td class="num dim"><span title=format!("by {}", v.user)><TimeAgo at=v.created_at/></span>" by "{v.user.clone()}</td>
+            {with.serves.then(|| view! {
+                <td>{v.deployments.iter().map(|d| view! { <a href=format!("/deployments/{}", seg(d))>{d.clone()}</a>" " }).collect_view()}</td>
+            })}
+            <td class="num dim"><TimeAgo at=v.created_at/><div>"by "{v.user.clone()}</div></td>
             <td class="row-actions">{is_engineer().then(|| row_actions(model, v, actions))}</td>
         </tr>
     }

@@ -116,15 +116,18 @@ fn line(edge: &Edge, from: (usize, usize), to: (usize, usize)) -> impl IntoView 
 
 fn tile(node: &Node, (x, y): (usize, usize), is_start: bool) -> AnyView {
     let name = format!("{} {}, {}", node.kind.word(), node.title, node.detail);
+    // within a group, so that title and link are made as SVG's and not as HTML's
     let inside = view! {
-        <title>{name.clone()}</title>
-        <rect x=x y=y width=WIDTH height=HEIGHT rx="9"></rect>
-        <text x=x + 12 y=y + 17 class="kind">{node.kind.word()}</text>
-        <text x=x + 12 y=y + 34 class="title">{short(&node.title, 25)}</text>
-        <text x=x + 12 y=y + 49 class="detail">{short(&node.detail, 30)}</text>
+        <g>
+            <title>{name.clone()}</title>
+            <rect x=x y=y width=WIDTH height=HEIGHT rx="9"></rect>
+            <text x=x + 12 y=y + 17 class="kind">{node.kind.word()}</text>
+            <text x=x + 12 y=y + 34 class="title">{short(&node.title, 25)}</text>
+            <text x=x + 12 y=y + 49 class="detail">{short(&node.detail, 30)}</text>
+        </g>
     };
     match &node.href {
-        Some(href) => view! { <a href=href.clone() class="node" class:start=is_start aria-label=name>{inside}</a> }.into_any(),
+        Some(href) => view! { <g><a href=href.clone() class="node" class:start=is_start aria-label=name>{inside}</a></g> }.into_any(),
         None => view! { <g class="node fixed" class:start=is_start role="img" aria-label=name>{inside}</g> }.into_any(),
     }
 }
@@ -139,8 +142,8 @@ fn listed(lineage: &Lineage) -> impl IntoView + use<> {
             .filter(|e| e.to == node.key)
             .filter_map(|e| {
                 let source = titles.get(e.from.as_str())?;
-                let word = if e.past { format!("once {}", e.label) } else { e.label.clone() };
-                Some(format!("{} {} {word} this", source.kind.word().to_lowercase(), source.title))
+                let once = if e.past { "once " } else { "" };
+                Some(format!("{once}from {} {}", source.kind.word().to_lowercase(), source.title))
             })
             .collect();
         let is_start = node.key == lineage.start;

@@ -82,6 +82,10 @@ fn List(all: Remote<Page<Webhook>>, chosen: Param) -> impl IntoView {
 fn line(webhook: Webhook, chosen: Param) -> impl IntoView {
     let id = webhook.id.clone();
     let events = webhook.events.iter().map(|e| event_words(e)).collect::<Vec<_>>().join(", ");
+    let mut few = webhook.events.first().map(|e| event_words(e)).unwrap_or_default();
+    if webhook.events.len() > 1 {
+        few = format!("{few} and {} more", webhook.events.len() - 1);
+    }
     let last = match &webhook.last {
         Some(last) => view! { <Pill status=status(last)/>" "<span class="dim"><TimeAgo at=last.tried_at.unwrap_or(last.created_at)/></span> }.into_any(),
         None => view! { <span class="dim">"none yet"</span> }.into_any(),
@@ -90,7 +94,7 @@ fn line(webhook: Webhook, chosen: Param) -> impl IntoView {
         <tr><td><button type="button" class="link name" on:click=move |_| chosen.push(&id)>{webhook.name}</button>
                 {(!webhook.active).then(|| view! { " " <Pill status=Status::new(Tone::Neutral, "Off")/> })}</td>
             <td class="mono wide-only" title=webhook.url.clone()>{webhook.url.clone()}</td>
-            <td class="wide-only" title=events.clone()>{events.clone()}</td>
+            <td class="wide-only" title=events>{few}</td>
             <td>{last}</td><td class="num dim"><TimeAgo at=webhook.updated_at/></td></tr>
     }
 }
