@@ -116,6 +116,16 @@ stage_test() {
         touch "$environment/ready"
     fi
     ln -sfn "$environment" "$CACHE/clients"
+    older=$CACHE/clients-2.22-$(hash_of "$ROOT/tests/clients/requirements-2.22.txt")
+    if [ ! -f "$older/ready" ]; then
+        say "Python environment with the mlflow client of 2.22"
+        rm -rf "$older"
+        /usr/bin/python3 -m venv "$older"
+        "$older/bin/pip" --disable-pip-version-check install --quiet --only-binary=:all: --no-deps \
+            -r "$ROOT/tests/clients/requirements-2.22.txt" || fail "pip could not install the client of 2.22; its message is above."
+        touch "$older/ready"
+    fi
+    ln -sfn "$older" "$CACHE/clients-2.22"
     say "test: $(/usr/bin/chromium --version 2>/dev/null | cut -d' ' -f1,2), clients in $environment"
 }
 

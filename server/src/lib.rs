@@ -2,7 +2,8 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `storage images tracking registry webhooks datasets` · `jobs serving` · `monitoring overview lineage demo` · `web` · `router` · `boot` · `main`.
+//! `storage images tracking registry webhooks datasets` · `jobs serving` · `monitoring overview lineage demo trash` · `web` · `router` ·
+//! `boot` · `main`.
 
 pub mod error;
 
@@ -35,6 +36,7 @@ pub mod demo;
 pub mod lineage;
 pub mod monitoring;
 pub mod overview;
+pub mod trash;
 
 pub mod web;
 

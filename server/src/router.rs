@@ -10,7 +10,7 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, lineage, monitoring, overview, registry as models, serving, tracking,
+    images, jobs, lineage, monitoring, overview, registry as models, serving, tracking, trash,
     web::{assets, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -111,6 +111,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(jobs::configure)
         .configure(serving::configure)
         .configure(demo::configure)
+        .configure(trash::configure)
         .service(live::events)
         .default_service(web::route().to(unknown))
         .map(|scope| scope.route("/openapi.json", web::get().to(document_json)));

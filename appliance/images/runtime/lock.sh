@@ -3,17 +3,18 @@
 # ones included, with its version and the hash of the one wheel. Needs a Python 3.11 with pip 23 or later. Review the diff.
 #
 #   lock.sh                  the runtime image, and the pip that installs its wheels
-#   lock.sh tests/clients    another folder with a requirements.in
+#   lock.sh tests/clients        another folder with a requirements.in
+#   lock.sh tests/clients -2.22  its requirements-2.22.in
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
 lock() { # lock REQUIREMENTS OUTPUT
     report=$(mktemp)
     python3.11 -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --report "$report" -r "$1"
-    python3.11 - "$report" >"$2" <<'PY'
+    python3.11 - "$report" "$(basename "$1")" >"$2" <<'PY'
 import json, sys
 
-print("# Written by appliance/images/runtime/lock.sh from requirements.in.")
+print(f"# Written by appliance/images/runtime/lock.sh from {sys.argv[2]}.")
 for item in sorted(json.load(open(sys.argv[1]))["install"], key=lambda item: item["metadata"]["name"].lower()):
     name, version = item["metadata"]["name"], item["metadata"]["version"]
     digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
@@ -23,7 +24,7 @@ PY
 }
 
 if [ $# -gt 0 ]; then
-    lock "$1/requirements.in" "$1/requirements.txt"
+    lock "$1/requirements${2:-}.in" "$1/requirements${2:-}.txt"
     exit 0
 fi
 lock "$here/requirements.in" "$here/requirements.txt"

@@ -11,3 +11,4 @@ pub mod parts;
 pub mod runs;
 pub mod settings;
 pub mod setup;
+pub mod trash;

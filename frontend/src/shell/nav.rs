@@ -50,7 +50,7 @@ fn Links(label: &'static str) -> impl IntoView {
             <h2>"Serve"</h2>
             <ul>{AREAS[5..].iter().copied().map(link).collect_view()}</ul>
             <h2>"Manage"</h2>
-            <ul>{link(("/settings", "settings", "Settings", None))}</ul>
+            <ul>{link(("/trash", "trash-2", "Trash", None))}{link(("/settings", "settings", "Settings", None))}</ul>
         </nav>
     }
 }

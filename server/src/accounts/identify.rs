@@ -79,7 +79,7 @@ impl Accounts {
 
     async fn by_token(&self, secret: &str, address: String) -> Result<Principal> {
         let (hash, now) = (secrets::hash_secret(secret), clock::now_ms());
-        let found = self.db.read(move |conn| store::token_by_hash(conn, &hash)).await?;
+        let found = self.db.glance(move |conn| store::token_by_hash(conn, &hash)).await?;
         let (token, person) = found.ok_or_else(|| Error::unauthenticated("This token is not known or was revoked."))?;
         if person.disabled || token.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::unauthenticated("This token has expired or its account is disabled."));
@@ -94,7 +94,7 @@ impl Accounts {
 
     async fn by_session(&self, secret: &str, address: String) -> Result<Principal> {
         let (hash, now) = (secrets::hash_secret(secret), clock::now_ms());
-        let found = self.db.read(move |conn| store::session_by_hash(conn, &hash)).await?;
+        let found = self.db.glance(move |conn| store::session_by_hash(conn, &hash)).await?;
         let (session, person) = found.ok_or_else(|| Error::unauthenticated("Your session has ended; log in again."))?;
         let idle = now - session.last_used_at > SESSION_IDLE_MS;
         if person.disabled || idle || now - session.created_at > SESSION_MAX_MS {
@@ -114,7 +114,7 @@ impl Accounts {
             return Ok(Principal { via: if found.via == Via::Job { Via::Job } else { Via::Basic }, ..found });
         }
         let wanted = name.to_owned();
-        let person = self.db.read(move |conn| store::person_by_name(conn, &wanted)).await?;
+        let person = self.db.glance(move |conn| store::person_by_name(conn, &wanted)).await?;
         let stored = person.as_ref().map(|person| person.password_hash.clone());
         if !self.passed_basic.knows(name, password, stored.as_deref()) {
             self.check_password(name, password, stored.clone(), &address).await?;

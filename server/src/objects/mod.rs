@@ -11,7 +11,7 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, DiskBlobs};
+use drydock_appliance::blobs::{BlobError, BlobWriter, DiskBlobs};
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
@@ -19,7 +19,7 @@ use tokio_util::{either::Either, io::ReaderStream};
 
 use crate::{
     clock,
-    db::Db,
+    db::{Conn, Db},
     error::{Error, Result},
 };
 
@@ -65,6 +65,12 @@ pub struct Object {
     pub created_at: i64,
 }
 
+/// Bytes that have arrived and are not kept yet.
+enum Received {
+    Small(Vec<u8>),
+    Large(BlobWriter),
+}
+
 impl Objects {
     /// Opens the store whose large blobs are files under `dir`.
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
@@ -76,7 +82,33 @@ impl Objects {
     ///
     /// # Errors
     /// `too_large` above `limit_bytes`; `invalid` when the sender breaks off. Nothing is kept then.
-    pub async fn put_stream<S, E>(&self, mut body: S, limit_bytes: Option<u64>) -> Result<BlobInfo>
+    pub async fn put_stream<S, E>(&self, body: S, limit_bytes: Option<u64>) -> Result<BlobInfo>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let received = self.receive(body, limit_bytes).await?;
+        self.keep(received, |_, _| Ok(())).await
+    }
+
+    /// As `put_stream`, and (bucket, key) refers to the bytes from the same moment on.
+    pub async fn put_object<S, E>(&self, bucket: &str, key: &str, body: S, limit_bytes: Option<u64>) -> Result<BlobInfo>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let received = self.receive(body, limit_bytes).await?;
+        let (bucket, key) = (bucket.to_owned(), key.to_owned());
+        self.keep(received, move |conn, digest| store::link(conn, &bucket, &key, digest, clock::now_ms())).await
+    }
+
+    /// Keeps these bytes; durable when it returns.
+    pub async fn put_bytes(&self, bytes: Bytes) -> Result<BlobInfo> {
+        self.put_stream(stream::iter([Ok::<_, std::convert::Infallible>(bytes)]), None).await
+    }
+
+    /// Takes a stream in: what is small stays in memory, the rest goes to a file that has no name yet.
+    async fn receive<S, E>(&self, mut body: S, limit_bytes: Option<u64>) -> Result<Received>
     where
         S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
         E: std::fmt::Display,
@@ -103,34 +135,31 @@ impl Objects {
                 writer.write(&chunk).await.map_err(disk_error)?;
             }
         }
-        match file {
-            None => self.put_bytes(Bytes::from(head)).await,
-            Some(writer) => {
-                let _publishing = self.publishing.read().await;
+        Ok(file.map_or(Received::Small(head), Received::Large))
+    }
+
+    /// Makes what was received durable; `then` runs in the transaction that notes it, with its digest.
+    async fn keep(
+        &self,
+        received: Received,
+        then: impl FnOnce(&mut Conn, &str) -> Result<()> + Send + 'static,
+    ) -> Result<BlobInfo> {
+        let (digest, size_bytes, data, _publishing) = match received {
+            Received::Small(data) => (hex::encode(Sha256::digest(&data)), data.len() as u64, Some(data), None),
+            Received::Large(writer) => {
+                let publishing = self.publishing.read().await;
                 let (digest, size_bytes) = writer.finish().await.map_err(disk_error)?;
-                self.record(digest, size_bytes, None).await
+                (digest, size_bytes, None, Some(publishing))
             }
-        }
-    }
-
-    /// Keeps these bytes; durable when it returns.
-    pub async fn put_bytes(&self, bytes: Bytes) -> Result<BlobInfo> {
-        if bytes.len() > SMALL_BLOB_BYTES {
-            let mut writer = self.disk.writer();
-            writer.write(&bytes).await.map_err(disk_error)?;
-            let _publishing = self.publishing.read().await;
-            let (digest, size_bytes) = writer.finish().await.map_err(disk_error)?;
-            return self.record(digest, size_bytes, None).await;
-        }
-        let digest = hex::encode(Sha256::digest(&bytes));
-        let size_bytes = bytes.len() as u64;
-        self.record(digest, size_bytes, Some(bytes)).await
-    }
-
-    async fn record(&self, digest: String, size_bytes: u64, data: Option<Bytes>) -> Result<BlobInfo> {
+        };
         let info = BlobInfo { digest: digest.clone(), size_bytes };
         let size = i64::try_from(size_bytes).map_err(Error::internal)?;
-        self.db.write(move |conn| store::touch_blob(conn, &digest, size, data.as_deref(), clock::now_ms())).await?;
+        self.db
+            .write(move |conn| {
+                store::touch_blob(conn, &digest, size, data.as_deref(), clock::now_ms())?;
+                then(conn, &digest)
+            })
+            .await?;
         Ok(info)
     }
 
@@ -196,7 +225,7 @@ impl Objects {
     /// The object under (bucket, key).
     pub async fn get(&self, bucket: &str, key: &str) -> Result<Option<Object>> {
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.db.read(move |conn| store::get(conn, &bucket, &key)).await
+        self.db.glance(move |conn| store::get(conn, &bucket, &key)).await
     }
 
     /// Objects under the prefix, in key order.
@@ -213,7 +242,7 @@ impl Objects {
 
     async fn lookup(&self, digest: &str) -> Result<(u64, Option<Vec<u8>>)> {
         let wanted = digest.to_owned();
-        let found = self.db.read(move |conn| store::blob(conn, &wanted)).await?;
+        let found = self.db.glance(move |conn| store::blob(conn, &wanted)).await?;
         let (size, data) =
             found.ok_or_else(|| Error::not_found(format!("There is no content {digest} on the box.")))?;
         Ok((u64::try_from(size).unwrap_or(0), data))

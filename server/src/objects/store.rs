@@ -93,6 +93,37 @@ pub fn delete_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<usiz
     deleted.map_err(Error::internal)
 }
 
+/// Removes the bucket's references that were made before `before`; how many there were.
+pub fn delete_older(conn: &mut Conn, bucket: &str, before: i64) -> Result<usize> {
+    diesel::delete(objects::table.filter(objects::bucket.eq(bucket)).filter(objects::created_at.lt(before)))
+        .execute(conn)
+        .map_err(Error::internal)
+}
+
+/// How many objects refer to the content.
+pub fn references(conn: &mut Conn, digest: &str) -> Result<i64> {
+    objects::table.filter(objects::digest.eq(digest)).count().get_result(conn).map_err(Error::internal)
+}
+
+/// As `delete_prefix`, and ends the grace of content that nobody uploaded again since it was linked here, so that a
+/// collection need not wait for it. The digests that lost a reference.
+pub fn release_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<Vec<String>> {
+    let under = list_prefix(conn, bucket, prefix)?;
+    delete_prefix(conn, bucket, prefix)?;
+    let mut digests = Vec::with_capacity(under.len());
+    for object in under {
+        // An upload that is younger than the link belongs to somebody who is about to link it.
+        diesel::update(blobs::table.find(&object.digest).filter(blobs::touched_at.le(object.created_at)))
+            .set(blobs::touched_at.eq(0))
+            .execute(conn)
+            .map_err(Error::internal)?;
+        digests.push(object.digest);
+    }
+    digests.sort();
+    digests.dedup();
+    Ok(digests)
+}
+
 /// Digest and size of every blob, in digest order.
 pub fn all_blobs(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
     blobs::table.select((blobs::digest, blobs::size_bytes)).order(blobs::digest).load(conn).map_err(Error::internal)

@@ -81,6 +81,16 @@ pub async fn sweep(objects: &Objects, grace_ms: i64) -> Result<SweepReport> {
     Ok(report)
 }
 
+/// Removes those of these blobs that nothing refers to and whose grace is over, now rather than at the next sweep.
+pub async fn collect(objects: &Objects, digests: &[String], grace_ms: i64) -> Result<SweepReport> {
+    let before = clock::now_ms().saturating_sub(grace_ms);
+    let mut report = SweepReport::default();
+    for batch in digests.chunks(BATCH) {
+        report.add(&remove(objects, batch.to_vec(), before).await?);
+    }
+    Ok(report)
+}
+
 impl SweepReport {
     fn add(&mut self, gone: &[Gone]) {
         self.removed += gone.len() as u64;

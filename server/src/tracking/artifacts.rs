@@ -39,14 +39,13 @@ where
     E: std::fmt::Display,
 {
     rules::artifact_path(key)?;
-    let blob = app.objects.put_stream(body, None).await?;
-    app.objects.link(ARTIFACT_BUCKET, key, &blob.digest).await?;
+    app.objects.put_object(ARTIFACT_BUCKET, key, body, None).await?;
     app.events.publish(Topic::Runs, run_of(key));
     Ok(())
 }
 
 /// The run that a key belongs to: `{experiment}/{run}/artifacts/…`.
-fn run_of(key: &str) -> Option<&str> {
+pub(super) fn run_of(key: &str) -> Option<&str> {
     let mut parts = key.split('/');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(_), Some(run), Some("artifacts")) => Some(run),

@@ -118,7 +118,16 @@ pub async fn set_logged_model_params(app: &App, _auth: &Develop, model_id: Strin
     app.db
         .write(move |conn| {
             let model = known(conn, &model_id)?;
-            params.iter().try_for_each(|(key, value)| store::set_param(conn, model.row, key, value))
+            for (key, value) in &params {
+                if let Some((_, known)) = model.params.iter().find(|(known, _)| known == key) {
+                    return Err(Error::invalid(format!(
+                        "Changing param values is not allowed. Param with key='{key}' was already logged with \
+                         value='{known}' for model ID='{model_id}'. Attempted logging new value '{value}'."
+                    )));
+                }
+                store::set_param(conn, model.row, key, value)?;
+            }
+            Ok(())
         })
         .await
 }

@@ -2,14 +2,14 @@
 //!
 //! Always holds: a logging call is one `write` closure, so it is all kept or not at all; equal metric points are kept once;
 //! a param never changes; artifacts are objects of the bucket "mlflow" under the key that their `mlflow-artifacts:` URI
-//! names; a job's runs carry the workload whose token made them. Deleting moves to a trash for 30 days, then rows and
-//! artifact references go. The audit trail has experiments (create, rename, delete, restore, tags), runs (create, status,
+//! names; a job's runs carry the workload whose token made them. Deleting moves to the trash (`trash` empties it). The audit trail has experiments (create, rename, delete, restore, tags), runs (create, status,
 //! delete, restore) and deletions; what a run logs is the run's own record and has no audit rows beside it.
 //! Never here: containers, registered models (`registry`), foreign forms (`mlflow` below speaks them).
 
 mod artifacts;
 mod decimation;
 mod experiments;
+mod inputs;
 mod logged_models;
 mod logging;
 pub mod mlflow;
@@ -19,12 +19,14 @@ mod runs;
 pub mod search;
 mod store;
 mod tasks;
+mod uploads;
 
 pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
 pub use experiments::{
     create_experiment, delete_experiment, delete_experiment_tag, experiment, experiment_by_name, rename_experiment,
     restore_experiment, search_experiments, set_experiment_tag,
 };
+pub use inputs::{DatasetSummary, dataset_summaries};
 pub use logged_models::{
     create_logged_model, delete_logged_model, delete_logged_model_tag, finalize_logged_model, logged_model,
     search_logged_models, set_logged_model_params, set_logged_model_tags,
@@ -35,8 +37,10 @@ pub use runs::{
     NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs,
     set_tag, update_run,
 };
+pub use tasks::start;
+pub use uploads::{abort_upload, begin_upload, complete_upload, put_part};
 
-use crate::{app::App, db::Conn, error::Result};
+use crate::{db::Conn, error::Result};
 
 /// Bucket of all artifacts.
 pub const ARTIFACT_BUCKET: &str = "mlflow";
@@ -205,11 +209,6 @@ pub struct LoggedModel {
     pub params: Vec<Pair>,
     pub tags: Vec<Pair>,
     pub metrics: Vec<ModelMetric>,
-}
-
-/// Starts the background part: what lies in the trash for 30 days goes.
-pub fn start(app: &App) {
-    app.background.spawn(tasks::Sweeper::new(app.clone()));
 }
 
 /// Ids of the runs that a workload's container created, oldest first.

@@ -87,7 +87,7 @@ pub fn metric(key: &str, at: i64, value: f64, path: &str) -> Result<()> {
     if at < 0 {
         let path = json_path(path, "timestamp");
         return Err(Error::invalid(format!(
-            "Invalid value {at} for parameter '{path}' supplied: metric '{key}' (value={value}). Timestamp must be a \
+            "Invalid value {at} for parameter '{path}' supplied: metric '{key}' (value={value:?}). Timestamp must be a \
              nonnegative long (64-bit integer) "
         )));
     }
@@ -226,6 +226,12 @@ fn stays_inside(path: &str) -> bool {
     let drive = path.as_bytes().get(1) == Some(&b':') && path.as_bytes()[0].is_ascii_alphabetic();
     let climbs = path.starts_with('/') || path.contains(['\\', '\0']) || path.split('/').any(|part| part == "..");
     !climbs && lower != "file:" && !drive
+}
+
+/// The text with everything escaped but unreserved characters and those of `keep`.
+pub fn percent_encoded(text: &str, keep: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 /// One round of percent-decoding; what is no valid escape stays.

@@ -111,7 +111,10 @@ fn empty(info: RunInfo, tags: Vec<Pair>) -> Run {
 fn planned(new: NewRun, username: String, job_id: Option<String>) -> Result<(RunInfo, Vec<Pair>)> {
     let mut tags: Vec<Pair> = Vec::with_capacity(new.tags.len() + 2);
     for (key, value) in new.tags {
-        tags.push(rules::tag(key, value, "")?);
+        // As MLflow: what a run starts with is kept whole, whatever its length, and the last of equal keys counts.
+        rules::at_most("key", rules::MAX_KEY_CHARS, &key)?;
+        tags.retain(|(known, _)| *known != key);
+        tags.push((key, value));
     }
     let tagged = tags.iter().find(|(key, _)| key == RUN_NAME_TAG).map(|(_, value)| value.clone());
     let asked = new.name.filter(|name| !name.is_empty());
@@ -149,7 +152,7 @@ fn planned(new: NewRun, username: String, job_id: Option<String>) -> Result<(Run
 
 /// The run with everything it logged, deleted or not.
 pub async fn run(app: &App, _auth: &View, run_id: String) -> Result<Run> {
-    app.db.read(move |conn| store::load_one(conn, &run_id)?.ok_or_else(|| absent(&run_id))).await
+    app.db.glance(move |conn| store::load_one(conn, &run_id)?.ok_or_else(|| absent(&run_id))).await
 }
 
 /// Changes what is `Some`.
@@ -218,6 +221,8 @@ pub async fn set_tag(app: &App, _auth: &Develop, run_id: String, key: String, va
 /// As `set_tag`, within a transaction. Nobody but the server says which job a run is of.
 pub(super) fn apply_tag(conn: &mut Conn, row: i64, key: &str, value: &str) -> Result<()> {
     match key {
+        // An empty name is no name: the run keeps its own.
+        RUN_NAME_TAG if value.is_empty() => Ok(()),
         RUN_NAME_TAG => store::update(conn, row, None, None, Some(value)),
         JOB_TAG => Ok(()),
         _ => store::set_tag(conn, row, key, value),
@@ -307,14 +312,17 @@ pub async fn sampled_history(
         .await
 }
 
+/// The first of each of `most` equal shares, the last point in place of the last one: MLflow's own choice.
 fn evenly(points: &[Point], most: usize) -> Vec<Point> {
     if points.len() <= most {
         return points.to_vec();
     }
-    if most <= 1 {
-        return points.last().copied().into_iter().collect();
+    let (share, longer) = (points.len() / most.max(1), points.len() % most.max(1));
+    let mut few: Vec<Point> = (0..most).map(|index| points[index * share + index.min(longer)]).collect();
+    if let (Some(end), Some(last)) = (few.last_mut(), points.last()) {
+        *end = *last;
     }
-    (0..most).map(|index| points[index * (points.len() - 1) / (most - 1)]).collect()
+    few
 }
 
 /// For the dashboard: latest points, by key.

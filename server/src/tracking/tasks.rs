@@ -1,31 +1,25 @@
-//! The sweeper of the trash.
+//! The sweeper of uploads that nobody ended.
 
 use std::time::Duration;
 
 use futures_util::{FutureExt, future::BoxFuture};
 
-use super::store::purge;
-use crate::{app::App, background::Task, clock, error::Result};
+use super::uploads;
+use crate::{app::App, background::Task, error::Result};
 
-/// How long deleted runs, logged models and experiments can be restored.
-const TRASH_MS: i64 = 30 * 86_400_000;
-/// Runs removed in one transaction, so that writers wait for no long one.
-const AT_ONCE: i64 = 50;
-
-/// Removes what has lain in the trash for 30 days, with its artifact references; the bytes go with the next collection.
-pub struct Sweeper {
-    app: App,
+/// Starts the background part.
+pub fn start(app: &App) {
+    app.background.spawn(Sweeper { app: app.clone() });
 }
 
-impl Sweeper {
-    pub fn new(app: App) -> Self {
-        Self { app }
-    }
+/// Forgets parts of uploads that began days ago; their bytes go with the next collection.
+struct Sweeper {
+    app: App,
 }
 
 impl Task for Sweeper {
     fn name(&self) -> &'static str {
-        "tracking.sweeper"
+        "tracking.uploads"
     }
 
     fn period(&self) -> Duration {
@@ -34,8 +28,10 @@ impl Task for Sweeper {
 
     fn run(&self) -> BoxFuture<'_, Result<()>> {
         async move {
-            let before = clock::now_ms() - TRASH_MS;
-            while self.app.db.write(move |conn| purge::purge(conn, before, AT_ONCE)).await? > 0 {}
+            let count = self.app.db.write(uploads::forget_stale).await?;
+            if count > 0 {
+                tracing::info!(upload.parts = count, "forgot uploads that nobody ended");
+            }
             Ok(())
         }
         .boxed()

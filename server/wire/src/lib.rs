@@ -25,6 +25,7 @@ pub mod overview;
 pub mod registry;
 pub mod serving;
 pub mod tracking;
+pub mod trash;
 pub mod validate;
 pub mod webhooks;
 

@@ -1,7 +1,10 @@
 //! The unmodified mlflow client from PyPI against the MLflow face.
 
 use anyhow::Result;
-use drydock_tests::{Server, clients};
+use drydock_tests::{
+    Server,
+    clients::{self, MlflowServer, Version},
+};
 
 #[tokio::test]
 async fn what_the_client_logs_is_what_it_reads() -> Result<()> {
@@ -25,7 +28,26 @@ async fn every_call_of_the_client_is_answered_as_mlflow_answers_it() -> Result<(
     let server = Server::start().await?;
     let admin = server.admin().await?;
     let said = clients::mlflow(&admin, "mlflow_conformance.py", &[]).await?;
-    assert!(said.contains("groups passed with mlflow"), "{said}");
+    assert!(said.contains("groups passed with mlflow 3."), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_older_client_is_answered_as_well() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let said = clients::mlflow_of(Version::Older, &admin, "mlflow_conformance.py", &[], &[]).await?;
+    assert!(said.contains("groups passed with mlflow 2.22"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_real_mlflow_server_answers_the_same() -> Result<()> {
+    let (reference, server) = (MlflowServer::start().await?, Server::start().await?);
+    let admin = server.admin().await?;
+    let variables = [("MLFLOW_REFERENCE_URI", reference.url.as_str())];
+    let said = clients::mlflow_of(Version::Newest, &admin, "mlflow_differential.py", &[], &variables).await?;
+    assert!(said.contains("answered alike"), "{said}");
     Ok(())
 }
 

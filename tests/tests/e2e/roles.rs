@@ -19,8 +19,13 @@ const OWN: &[&str] = &[
 ];
 
 /// For admins alone.
-const ADMIN: &[&str] =
-    &["GET /api/v1/people", "POST /api/v1/people", "PATCH /api/v1/people/{username}", "GET /api/v1/audit"];
+const ADMIN: &[&str] = &[
+    "GET /api/v1/people",
+    "POST /api/v1/people",
+    "PATCH /api/v1/people/{username}",
+    "GET /api/v1/audit",
+    "POST /api/v1/trash/purge",
+];
 
 /// Reading them needs an engineer: a webhook's address often is its key.
 const ENGINEER: &[&str] = &[

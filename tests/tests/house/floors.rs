@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["workloads"],
     &["tracking", "registry", "webhooks", "datasets", "images", "storage"],
     &["jobs", "serving"],
-    &["pipelines", "monitoring", "transfers", "overview", "lineage", "demo"],
+    &["pipelines", "monitoring", "transfers", "overview", "lineage", "demo", "trash"],
     &["web"],
     &["router"],
     &["boot"],

@@ -1,6 +1,7 @@
 //! What several areas' pages share and no other part needs: addresses of lists, counts for chips, logs, uploads, small drawings.
 
 mod bars;
+mod discard;
 mod lineage;
 mod log;
 mod resources;
@@ -9,6 +10,7 @@ mod upload;
 mod values;
 
 pub use bars::Bars;
+pub use discard::{DeleteRuns, DiscardDialog, End, holder_text};
 pub use lineage::LineageView;
 pub use log::LogView;
 pub use resources::{ResourceFields, ResourceForm, describe};

@@ -10,7 +10,7 @@ use crate::{
     app::ago,
     chart::Settings,
     live::{Remote, remote},
-    pages::parts::{PairTable, metric_text, short_id},
+    pages::parts::{DeleteRuns, PairTable, metric_text, short_id},
     ui::{Card, CopyButton, Facts, LinkButton, Loaded, PageHead, Pill, Status, Tabs, TimeAgo, url::param},
 };
 use drydock_wire::{
@@ -61,6 +61,7 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
                 <LinkButton href=format!("/jobs/{job}") icon="container">"Job"</LinkButton>
             })}
             <LinkButton href=format!("/runs?experiment={}", seg(&untrack(summary).experiment_id)) icon="list">"Experiment"</LinkButton>
+            <DeleteRuns runs=Signal::derive(move || vec![id.get()]) done=move |_| crate::app::go("/runs")/>
         </PageHead>
         <Figures run/>
         <Tabs param=tab label="Parts of the run" tabs/>

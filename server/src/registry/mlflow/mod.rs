@@ -1,5 +1,6 @@
 //! The MLflow face of the registry. Mounted after `tracking::mlflow`: its last routes answer for paths nobody knows.
 
+pub mod graphql;
 mod models;
 mod versions;
 mod view;
@@ -14,6 +15,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         models::configure(cfg, &format!("{prefix}/mlflow/registered-models"));
         versions::configure(cfg, &format!("{prefix}/mlflow/model-versions"));
     }
+    graphql::configure(cfg);
     for path in ["/model-versions/get-artifact", "//model-versions/get-artifact"] {
         cfg.route(path, web::get().to(versions::artifact));
     }
@@ -21,5 +23,4 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         cfg.route(&format!("{prefix}{{rest:.*}}"), web::to(unknown_route));
     }
     cfg.route("/v1/traces", web::to(unknown_route));
-    cfg.route("/graphql", web::to(unknown_route));
 }

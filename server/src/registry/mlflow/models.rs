@@ -16,15 +16,15 @@ use crate::{
 
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
     let path = |name: &str| format!("{base}/{name}");
-    cfg.route(&path("create"), web::post().to(create));
-    cfg.route(&path("get"), web::get().to(get));
-    cfg.route(&path("rename"), web::post().to(rename));
-    cfg.route(&path("update"), web::patch().to(update));
-    cfg.route(&path("delete"), web::delete().to(delete));
-    cfg.route(&path("search"), web::get().to(find));
+    cfg.service(web::resource(path("create")).route(web::post().to(create)));
+    cfg.service(web::resource(path("get")).route(web::get().to(get)));
+    cfg.service(web::resource(path("rename")).route(web::post().to(rename)));
+    cfg.service(web::resource(path("update")).route(web::patch().to(update)));
+    cfg.service(web::resource(path("delete")).route(web::delete().to(delete)));
+    cfg.service(web::resource(path("search")).route(web::get().to(find)));
     cfg.service(web::resource(path("get-latest-versions")).route(web::get().to(latest)).route(web::post().to(latest)));
-    cfg.route(&path("set-tag"), web::post().to(set_tag));
-    cfg.route(&path("delete-tag"), web::delete().to(delete_tag));
+    cfg.service(web::resource(path("set-tag")).route(web::post().to(set_tag)));
+    cfg.service(web::resource(path("delete-tag")).route(web::delete().to(delete_tag)));
     cfg.service(
         web::resource(path("alias"))
             .route(web::get().to(by_alias))

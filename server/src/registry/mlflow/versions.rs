@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{models::page_size, view};
 use crate::{
+    accounts::{Authorized, action},
     app::App,
     error::{Error, Result},
     registry::{self, NewVersion, rules},
@@ -17,15 +18,15 @@ use crate::{
 
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
     let path = |name: &str| format!("{base}/{name}");
-    cfg.route(&path("create"), web::post().to(create));
-    cfg.route(&path("get"), web::get().to(get));
-    cfg.route(&path("update"), web::patch().to(update));
-    cfg.route(&path("transition-stage"), web::post().to(transition));
-    cfg.route(&path("delete"), web::delete().to(delete));
-    cfg.route(&path("search"), web::get().to(find));
-    cfg.route(&path("get-download-uri"), web::get().to(download_uri));
-    cfg.route(&path("set-tag"), web::post().to(set_tag));
-    cfg.route(&path("delete-tag"), web::delete().to(delete_tag));
+    cfg.service(web::resource(path("create")).route(web::post().to(create)));
+    cfg.service(web::resource(path("get")).route(web::get().to(get)));
+    cfg.service(web::resource(path("update")).route(web::patch().to(update)));
+    cfg.service(web::resource(path("transition-stage")).route(web::post().to(transition)));
+    cfg.service(web::resource(path("delete")).route(web::delete().to(delete)));
+    cfg.service(web::resource(path("search")).route(web::get().to(find)));
+    cfg.service(web::resource(path("get-download-uri")).route(web::get().to(download_uri)));
+    cfg.service(web::resource(path("set-tag")).route(web::post().to(set_tag)));
+    cfg.service(web::resource(path("delete-tag")).route(web::delete().to(delete_tag)));
 }
 
 /// Name and number, both required.
@@ -81,11 +82,16 @@ async fn delete(app: web::Data<App>, who: Who, args: Args) -> Answer {
 }
 
 async fn find(app: web::Data<App>, who: Who, args: Args) -> Answer {
+    ok(searched(&app, &who.view()?, &args).await?)
+}
+
+/// What `model-versions/search` answers.
+pub async fn searched(app: &App, auth: &Authorized<action::View>, args: &Args) -> Result<serde_json::Value> {
     let limit = page_size(args.int("max_results")?, 10_000, 200_000)?;
     let offset = search::page_offset(args.text("page_token")?.as_deref())?;
     let (filter, order) = (args.text("filter")?.unwrap_or_default(), args.texts("order_by")?);
-    let (found, next) = registry::search_versions(&app, &who.view()?, &filter, &order, (offset, limit)).await?;
-    ok(view::page("model_versions", found.iter().map(view::version).collect(), next))
+    let (found, next) = registry::search_versions(app, auth, &filter, &order, (offset, limit)).await?;
+    Ok(view::page("model_versions", found.iter().map(view::version).collect(), next))
 }
 
 async fn download_uri(app: web::Data<App>, who: Who, args: Args) -> Answer {

@@ -85,11 +85,7 @@ pub fn versions(conn: &mut Conn, conditions: &[Condition], order: &[OrderBy], wi
     for condition in conditions.iter().filter(|condition| prompts || !is_prompt_test(condition)) {
         query.and(match condition.entity {
             Entity::Tag => tagged("model_version_tags", "version = v.id", condition),
-            // MLflow has an empty text where there is no run.
-            _ if condition.key == "run_id" && condition.value == Operand::Text(String::new()) => {
-                compare("coalesce(v.run_id, '')", condition.op, &condition.value)
-            }
-            _ => compare(version_column(&condition.key), condition.op, &condition.value),
+            _ => compare(compared_column(condition), condition.op, &condition.value),
         });
     }
     let keys: Vec<String> =
@@ -100,6 +96,19 @@ pub fn versions(conn: &mut Conn, conditions: &[Condition], order: &[OrderBy], wi
         false => query.push(&keys.join(", ")).push(", m.name, v.version DESC"),
     };
     ids(conn, query, window)
+}
+
+/// A version without a run has an empty one to a filter; the plain column, with its index, where that cannot matter.
+fn compared_column(condition: &Condition) -> &'static str {
+    let filled = match &condition.value {
+        Operand::Text(text) => condition.op == Op::Eq && !text.is_empty(),
+        Operand::List(items) => condition.op == Op::In && items.iter().all(|item| !item.is_empty()),
+        _ => false,
+    };
+    match condition.key.as_str() {
+        "run_id" if !filled => "coalesce(v.run_id, '')",
+        key => version_column(key),
+    }
 }
 
 fn version_column(key: &str) -> &'static str {

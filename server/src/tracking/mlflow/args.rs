@@ -13,12 +13,14 @@ use crate::{
 
 /// Bodies above this are refused; the largest field, a dataset's profile, is 16 MiB.
 const BODY_LIMIT_BYTES: usize = 32 << 20;
-const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
+pub const SEE_DOCS: &str = " See the API docs for more information about request parameters.";
 
 /// The fields of one request.
 #[derive(Debug, Clone, Default)]
 pub struct Args {
     fields: Map<String, Value>,
+    /// A query has texts alone: there, one value is a list of one, and a flag is a word.
+    from_query: bool,
 }
 
 impl FromRequest for Args {
@@ -30,6 +32,8 @@ impl FromRequest for Args {
             let parsed = from_query(request.query_string());
             return Box::pin(async move { Ok(parsed?) });
         }
+        // As MLflow: what is not POST or PUT may come without a content type.
+        let must_say = matches!(*request.method(), Method::POST | Method::PUT);
         let kind = request.headers().get("content-type").map(|kind| kind.to_str().unwrap_or("?").to_owned());
         let body = web::Payload::from_request(request, payload);
         Box::pin(async move {
@@ -40,7 +44,7 @@ impl FromRequest for Args {
                 .await
                 .map_err(|_| Error::too_large(format!("The request is larger than {BODY_LIMIT_BYTES} bytes.")))?
                 .map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?;
-            Ok(from_body(kind.as_deref(), &body)?)
+            Ok(from_body(kind.as_deref(), must_say, &body)?)
         })
     }
 }
@@ -56,16 +60,16 @@ fn from_query(query: &str) -> Result<Args> {
             Some(first) => *first = Value::Array(vec![first.take(), Value::String(value)]),
         }
     }
-    Ok(Args { fields })
+    Ok(Args { fields, from_query: true })
 }
 
-fn from_body(kind: Option<&str>, body: &[u8]) -> Result<Args> {
-    if body.is_empty() {
-        return Ok(Args::default());
-    }
-    let Some(kind) = kind else { return Err(Error::invalid("Bad Request. Content-Type header is missing.")) };
-    if kind.split(';').next().map(str::trim) != Some("application/json") {
-        return Err(Error::invalid("Bad Request. Content-Type must be one of ['application/json']."));
+fn from_body(kind: Option<&str>, must_say: bool, body: &[u8]) -> Result<Args> {
+    match kind.map(|kind| kind.split(';').next().unwrap_or("").trim()) {
+        None if must_say => return Err(Error::invalid("Bad Request. Content-Type header is missing.")),
+        Some(kind) if must_say && kind != "application/json" => {
+            return Err(Error::invalid("Bad Request. Content-Type must be one of ['application/json']."));
+        }
+        _ => {}
     }
     let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
     // Old clients sent JSON within JSON.
@@ -73,9 +77,23 @@ fn from_body(kind: Option<&str>, body: &[u8]) -> Result<Args> {
         value = serde_json::from_str(inner).unwrap_or_default();
     }
     match value {
-        Value::Object(fields) => Ok(Args { fields }),
+        Value::Object(fields) => Args::of(fields),
         _ => Ok(Args::default()),
     }
+}
+
+/// `artifactLocation` as `artifact_location`: protobuf's JSON may spell a field either way.
+fn snake(name: &str) -> Option<String> {
+    name.contains(|c: char| c.is_ascii_uppercase()).then(|| {
+        let mut spelt = String::with_capacity(name.len() + 4);
+        for c in name.chars() {
+            if c.is_ascii_uppercase() {
+                spelt.push('_');
+            }
+            spelt.push(c.to_ascii_lowercase());
+        }
+        spelt
+    })
 }
 
 /// "Missing value for required parameter 'path'. …"
@@ -122,7 +140,7 @@ pub fn int_of(value: Option<&Value>, path: &str) -> Result<Option<i64>> {
 
 /// A double, as number or text; NaN and infinities come as texts.
 pub fn float_of(value: Option<&Value>, path: &str) -> Result<Option<f64>> {
-    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    let Some(value) = value.filter(|value| !value.is_null() && **value != "") else { return Ok(None) };
     let read = match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.parse().ok(),
@@ -132,6 +150,26 @@ pub fn float_of(value: Option<&Value>, path: &str) -> Result<Option<f64>> {
 }
 
 impl Args {
+    /// Fields under their own names.
+    ///
+    /// # Errors
+    /// `invalid` when one is spelt twice.
+    pub fn of(mut fields: Map<String, Value>) -> Result<Self> {
+        let camel: Vec<(String, String)> =
+            fields.keys().filter_map(|name| Some((name.clone(), snake(name)?))).collect();
+        for (name, spelt) in camel {
+            if fields.contains_key(&spelt) {
+                return Err(Error::invalid(format!(
+                    "Request specifies both '{spelt}' and '{name}'; provide only one of them."
+                )));
+            }
+            if let Some(value) = fields.remove(&name) {
+                fields.insert(spelt, value);
+            }
+        }
+        Ok(Self { fields, from_query: false })
+    }
+
     pub fn text(&self, key: &str) -> Result<Option<String>> {
         text_of(self.fields.get(key), key)
     }
@@ -166,9 +204,9 @@ impl Args {
         match self.fields.get(key) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
-            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") => Ok(true),
-            Some(Value::String(text)) if text.eq_ignore_ascii_case("false") => Ok(false),
-            Some(Value::String(text)) => {
+            Some(Value::String(text)) if self.from_query && text.eq_ignore_ascii_case("true") => Ok(true),
+            Some(Value::String(text)) if self.from_query && text.eq_ignore_ascii_case("false") => Ok(false),
+            Some(Value::String(text)) if self.from_query => {
                 Err(Error::invalid(format!("Invalid boolean value: {text}, must be 'true' or 'false'.")))
             }
             Some(other) => Err(mistyped(key, other)),
@@ -187,12 +225,12 @@ impl Args {
     /// A list of texts; in a query, one value is a list of one.
     pub fn texts(&self, key: &str) -> Result<Vec<String>> {
         match self.fields.get(key) {
-            Some(Value::String(one)) => Ok(vec![one.clone()]),
-            _ => self
-                .list(key)?
-                .iter()
-                .map(|item| text_of(Some(item), key)?.ok_or_else(|| mistyped(key, item)))
-                .collect(),
+            Some(Value::String(one)) if self.from_query => Ok(vec![one.clone()]),
+            value => {
+                let texts: Option<Vec<String>> =
+                    self.list(key)?.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+                texts.ok_or_else(|| mistyped(key, value.unwrap_or(&Value::Null)))
+            }
         }
     }
 
@@ -249,7 +287,7 @@ mod tests {
     use super::*;
 
     fn args(json: &str) -> Args {
-        from_body(Some("application/json; charset=utf-8"), json.as_bytes()).unwrap()
+        from_body(Some("application/json; charset=utf-8"), true, json.as_bytes()).unwrap()
     }
 
     #[test]
@@ -286,11 +324,29 @@ mod tests {
     }
 
     #[test]
-    fn a_body_without_a_content_type_is_refused() {
-        let error = from_body(None, b"{}").unwrap_err().message;
-        assert_eq!(error, "Bad Request. Content-Type header is missing.");
-        assert!(from_body(Some("text/plain"), b"{}").is_err());
-        assert!(from_body(None, b"").is_ok());
+    fn a_post_without_a_content_type_is_refused_and_a_delete_is_not() {
+        for body in [&b"{}"[..], b""] {
+            let error = from_body(None, true, body).unwrap_err().message;
+            assert_eq!(error, "Bad Request. Content-Type header is missing.");
+        }
+        assert!(from_body(Some("text/plain"), true, b"{}").is_err());
+        assert!(from_body(None, false, b"").is_ok());
+    }
+
+    #[test]
+    fn fields_may_be_spelt_as_protobuf_spells_them_but_not_twice() {
+        assert_eq!(args(r#"{"experimentId": "7"}"#).required("experiment_id").unwrap(), "7");
+        let twice = from_body(Some("application/json"), true, br#"{"run_id": "a", "runId": "b"}"#).unwrap_err();
+        assert_eq!(twice.message, "Request specifies both 'run_id' and 'runId'; provide only one of them.");
+    }
+
+    #[test]
+    fn a_body_has_kinds_where_a_query_has_texts() {
+        assert!(args(r#"{"a": "x"}"#).texts("a").is_err() && args(r#"{"a": "true"}"#).flag("a").is_err());
+        assert!(args(r#"{"a": [1]}"#).texts("a").unwrap_err().message.contains("Invalid value [1]"));
+        let query = from_query("a=true").unwrap();
+        assert!(query.flag("a").unwrap());
+        assert_eq!(query.texts("a").unwrap(), ["true"]);
     }
 
     #[test]

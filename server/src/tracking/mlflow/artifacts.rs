@@ -1,5 +1,7 @@
 //! `mlflow-artifacts/artifacts/…` (the proxy), `artifacts/list` and `/get-artifact`.
 
+use std::collections::HashMap;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, HeaderValue},
@@ -7,16 +9,18 @@ use actix_web::{
 };
 use serde_json::json;
 
-use super::{Answer, Args, Failure, Who, ok, view};
+use super::{Answer, Args, Who, ok, view};
 use crate::{
+    accounts::{Authorized, action},
     app::App,
     error::{Error, Result},
     tracking::{self, Artifact, rules},
 };
 
 pub fn configure(cfg: &mut web::ServiceConfig, prefix: &str) {
-    cfg.route(&format!("{prefix}/mlflow/artifacts/list"), web::get().to(list_of_run));
-    cfg.route(&format!("{prefix}/mlflow-artifacts/artifacts"), web::get().to(list));
+    cfg.service(web::resource(format!("{prefix}/mlflow/artifacts/list")).route(web::get().to(list_of_run)));
+    cfg.service(web::resource(format!("{prefix}/mlflow/upload-artifact")).route(web::post().to(upload_to_run)));
+    cfg.service(web::resource(format!("{prefix}/mlflow-artifacts/artifacts")).route(web::get().to(list)));
     cfg.service(
         web::resource(format!("{prefix}/mlflow-artifacts/artifacts/{{path:.*}}"))
             .route(web::get().to(download))
@@ -28,7 +32,40 @@ pub fn configure(cfg: &mut web::ServiceConfig, prefix: &str) {
 
 async fn upload(app: web::Data<App>, who: Who, path: web::Path<String>, body: web::Payload) -> Answer {
     tracking::put_artifact(&app, &who.develop()?, &path, body).await?;
-    ok(json!({}))
+    Ok(HttpResponse::Ok().finish())
+}
+
+/// What MLflow's web page may put: notes and small pictures.
+const PAGE_UPLOAD_BYTES: usize = 10 << 20;
+
+/// `upload-artifact?run_uuid=&path=`, a small file that MLflow's web page puts beside a run.
+async fn upload_to_run(
+    app: web::Data<App>,
+    who: Who,
+    query: web::Query<HashMap<String, String>>,
+    body: web::Payload,
+) -> Answer {
+    let auth = who.develop()?;
+    let given = |name: &str| {
+        let value = query.get(name).filter(|value| !value.is_empty()).cloned();
+        value.ok_or_else(|| Error::invalid(format!("Request must specify {name}.")))
+    };
+    let (run_id, path) = (given("run_uuid")?, given("path")?);
+    rules::artifact_path(&path)?;
+    let body = body
+        .to_bytes_limited(PAGE_UPLOAD_BYTES)
+        .await
+        .map_err(|_| Error::invalid("Artifact size is too large. Max size is 10MB."))?
+        .map_err(|cause| Error::invalid(format!("The upload broke off: {cause}")))?;
+    if body.is_empty() {
+        return Err(Error::invalid("Request must specify data.").into());
+    }
+    let run = tracking::run(&app, &who.view()?, run_id).await?;
+    let root = rules::artifact_key(&run.info.artifact_uri)
+        .ok_or_else(|| Error::refused("The artifacts of this run are not kept by Drydock."))?;
+    let body = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(body)]);
+    tracking::put_artifact(&app, &auth, &format!("{root}/{path}"), body).await?;
+    Ok(HttpResponse::Ok().finish())
 }
 
 async fn download(app: web::Data<App>, who: Who, path: web::Path<String>, request: HttpRequest) -> Answer {
@@ -48,10 +85,14 @@ async fn list(app: web::Data<App>, who: Who, args: Args) -> Answer {
 }
 
 async fn list_of_run(app: web::Data<App>, who: Who, args: Args) -> Answer {
-    let auth = who.view()?;
+    ok(of_folder(&app, &who.view()?, &args).await?)
+}
+
+/// `{"root_uri", "files"}` of the run and folder that `artifacts/list` was asked for.
+pub async fn of_folder(app: &App, auth: &Authorized<action::View>, args: &Args) -> Result<serde_json::Value> {
     let folder = checked_folder(args.text("path")?)?;
-    let run = tracking::run(&app, &auth, args.run_id()?).await?;
-    ok(listing(&app, &auth, &run.info.artifact_uri, &folder).await?)
+    let run = tracking::run(app, auth, args.run_id()?).await?;
+    listing(app, auth, &run.info.artifact_uri, &folder).await
 }
 
 /// A folder below a root, without a slash at its end; empty for the root itself.
@@ -66,10 +107,10 @@ pub fn checked_folder(path: Option<String>) -> Result<String> {
 /// `{"root_uri", "files"}` of a folder below an artifact URI; places that are not ours look empty.
 pub async fn listing(
     app: &App,
-    auth: &crate::accounts::Authorized<crate::accounts::action::View>,
+    auth: &Authorized<action::View>,
     root_uri: &str,
     folder: &str,
-) -> std::result::Result<serde_json::Value, Failure> {
+) -> Result<serde_json::Value> {
     let entries = match rules::artifact_key(root_uri) {
         Some(root) if folder.is_empty() => tracking::list_artifacts(app, auth, &root).await?,
         Some(root) => tracking::list_artifacts(app, auth, &format!("{root}/{folder}")).await?,
@@ -99,7 +140,9 @@ pub async fn send_artifact(app: &App, request: &HttpRequest, file: &Artifact) ->
     if request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes()) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
     }
-    let asked = request.headers().get(header::RANGE).and_then(|range| range.to_str().ok());
+    // A part is only what was asked for while the file is the one that the asker has the rest of.
+    let unchanged = request.headers().get(header::IF_RANGE).is_none_or(|tag| tag.as_bytes() == etag.as_bytes());
+    let asked = request.headers().get(header::RANGE).filter(|_| unchanged).and_then(|range| range.to_str().ok());
     let range = match asked.map(|asked| byte_range(asked, size)) {
         Some(Wanted::Nothing) => {
             return Ok(HttpResponse::RangeNotSatisfiable()
@@ -202,13 +245,7 @@ fn disposition(name: &str) -> HeaderValue {
     let text = if plain {
         format!("attachment; filename={name}")
     } else {
-        let encoded: String = name
-            .bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-                _ => format!("%{byte:02X}"),
-            })
-            .collect();
+        let encoded = rules::percent_encoded(name, "");
         let ascii: String =
             name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
         let ascii = if ascii.is_empty() { "download" } else { &ascii };

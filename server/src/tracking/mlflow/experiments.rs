@@ -5,22 +5,23 @@ use serde_json::json;
 
 use super::{Answer, Args, Who, args::missing, ok, view};
 use crate::{
+    accounts::{Authorized, action},
     app::App,
-    error::Error,
+    error::{Error, Result},
     tracking::{self, rules, search},
 };
 
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
     let path = |name: &str| format!("{base}/experiments/{name}");
-    cfg.route(&path("create"), web::post().to(create));
-    cfg.route(&path("get"), web::get().to(get));
-    cfg.route(&path("get-by-name"), web::get().to(get_by_name));
+    cfg.service(web::resource(path("create")).route(web::post().to(create)));
+    cfg.service(web::resource(path("get")).route(web::get().to(get)));
+    cfg.service(web::resource(path("get-by-name")).route(web::get().to(get_by_name)));
     cfg.service(web::resource(path("search")).route(web::get().to(search_)).route(web::post().to(search_)));
-    cfg.route(&path("update"), web::post().to(update));
-    cfg.route(&path("delete"), web::post().to(delete));
-    cfg.route(&path("restore"), web::post().to(restore));
-    cfg.route(&path("set-experiment-tag"), web::post().to(set_tag));
-    cfg.route(&path("delete-experiment-tag"), web::post().to(delete_tag));
+    cfg.service(web::resource(path("update")).route(web::post().to(update)));
+    cfg.service(web::resource(path("delete")).route(web::post().to(delete)));
+    cfg.service(web::resource(path("restore")).route(web::post().to(restore)));
+    cfg.service(web::resource(path("set-experiment-tag")).route(web::post().to(set_tag)));
+    cfg.service(web::resource(path("delete-experiment-tag")).route(web::post().to(delete_tag)));
 }
 
 async fn create(app: web::Data<App>, who: Who, args: Args) -> Answer {
@@ -34,11 +35,25 @@ async fn create(app: web::Data<App>, who: Who, args: Args) -> Answer {
 }
 
 /// Where clients shall put artifacts themselves. The server's own disk is none of these places.
-fn check_location(location: &str) -> Result<(), Error> {
-    rules::at_most("artifact_location", 2048, location)?;
+fn check_location(location: &str) -> Result<()> {
+    if location.chars().count() > 2048 {
+        return Err(Error::invalid(
+            "Invalid artifact path length. The length of the artifact path cannot be greater than 2048 characters.",
+        ));
+    }
+    if location.starts_with("runs:") {
+        let text = format!("Artifact location cannot be a runs:/ URI. Given: '{location}'");
+        return Err(Error::invalid(text));
+    }
+    if location.contains('#') {
+        return Err(Error::invalid("'artifact_location' URL can't include fragments or params."));
+    }
+    if location.split_once('?').is_some_and(|(_, query)| query.contains("..")) {
+        return Err(Error::invalid("Invalid query string"));
+    }
     let ours = location.starts_with("mlflow-artifacts:");
     let inside = rules::artifact_key(location).is_some();
-    if location.starts_with("file:") || location.starts_with("runs:") || (ours && !inside) {
+    if location.starts_with("file:") || (ours && !inside) {
         return Err(Error::invalid(format!(
             "Invalid value \"{location}\" for parameter 'artifact_location' supplied: It must be a URI of a shared store \
              or mlflow-artifacts:/… without '..'."
@@ -48,8 +63,13 @@ fn check_location(location: &str) -> Result<(), Error> {
 }
 
 async fn get(app: web::Data<App>, who: Who, args: Args) -> Answer {
-    let found = tracking::experiment(&app, &who.view()?, args.experiment_id()?).await?;
-    ok(json!({"experiment": view::experiment(&found)}))
+    ok(found(&app, &who.view()?, &args).await?)
+}
+
+/// What `experiments/get` answers.
+pub async fn found(app: &App, auth: &Authorized<action::View>, args: &Args) -> Result<serde_json::Value> {
+    let found = tracking::experiment(app, auth, args.experiment_id()?).await?;
+    Ok(json!({"experiment": view::experiment(&found)}))
 }
 
 async fn get_by_name(app: web::Data<App>, who: Who, args: Args) -> Answer {

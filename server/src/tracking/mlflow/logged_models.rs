@@ -19,15 +19,18 @@ use crate::{
     },
 };
 
+/// However many are asked for.
+const MOST_MODELS: i64 = 50_000;
+
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
     let path = |rest: &str| format!("{base}/logged-models{rest}");
-    cfg.route(&path(""), web::post().to(create));
-    cfg.route(&path("/search"), web::post().to(search_));
-    cfg.route(&path("/{id}/artifacts/directories"), web::get().to(directories));
-    cfg.route(&path("/{id}/artifacts/files"), web::get().to(file));
-    cfg.route(&path("/{id}/params"), web::post().to(set_params));
-    cfg.route(&path("/{id}/tags"), web::patch().to(set_tags));
-    cfg.route(&path("/{id}/tags/{key:.*}"), web::delete().to(delete_tag));
+    cfg.service(web::resource(path("")).route(web::post().to(create)));
+    cfg.service(web::resource(path("/search")).route(web::post().to(search_)));
+    cfg.service(web::resource(path("/{id}/artifacts/directories")).route(web::get().to(directories)));
+    cfg.service(web::resource(path("/{id}/artifacts/files")).route(web::get().to(file)));
+    cfg.service(web::resource(path("/{id}/params")).route(web::post().to(set_params)));
+    cfg.service(web::resource(path("/{id}/tags")).route(web::patch().to(set_tags)));
+    cfg.service(web::resource(path("/{id}/tags/{key:.*}")).route(web::delete().to(delete_tag)));
     cfg.service(
         web::resource(path("/{id}"))
             .route(web::get().to(get))
@@ -100,7 +103,9 @@ async fn directories(app: web::Data<App>, who: Who, id: web::Path<String>, args:
 
 async fn file(app: web::Data<App>, who: Who, id: web::Path<String>, args: Args, request: HttpRequest) -> Answer {
     let auth = who.view()?;
-    let path = args.required("artifact_file_path")?;
+    let path = args
+        .filled("artifact_file_path")?
+        .ok_or_else(|| Error::invalid("Request must include the \"artifact_file_path\" query parameter."))?;
     rules::artifact_path(&path)?;
     let model = tracking::logged_model(&app, &auth, id.into_inner(), false).await?;
     let root = rules::artifact_key(&model.artifact_uri)
@@ -111,10 +116,10 @@ async fn file(app: web::Data<App>, who: Who, id: web::Path<String>, args: Args, 
 
 async fn search_(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let auth = who.view()?;
-    let experiments = args.experiment_ids("experiment_ids")?;
-    if experiments.is_empty() {
+    if args.raw("experiment_ids").is_none_or(Value::is_null) {
         return Err(missing("experiment_ids").into());
     }
+    let experiments = args.experiment_ids("experiment_ids")?;
     let wish = ModelSearch {
         experiments,
         conditions: search::parse(&args.text("filter")?.unwrap_or_default(), &LOGGED_MODELS)?,
@@ -122,7 +127,7 @@ async fn search_(app: web::Data<App>, who: Who, args: Args) -> Answer {
         order: args.list("order_by")?.iter().map(order_of).collect::<Result<_>>()?,
     };
     let limit = args.int("max_results")?.filter(|limit| *limit != 0).unwrap_or(100);
-    let limit = rules::max_results(limit, 50_000)?;
+    let limit = rules::max_results(limit.min(MOST_MODELS), MOST_MODELS)?;
     let offset = search::page_offset(args.text("page_token")?.as_deref())?;
     let (models, next) = tracking::search_logged_models(&app, &auth, wish, (offset, limit)).await?;
     ok(view::page("models", models.iter().map(view::logged_model).collect(), next))

@@ -16,12 +16,12 @@ use crate::{
 
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
     let path = |name: &str| format!("{base}/runs/{name}");
-    cfg.route(&path("log-metric"), web::post().to(log_metric));
-    cfg.route(&path("log-batch"), web::post().to(log_batch));
-    cfg.route(&path("log-parameter"), web::post().to(log_param));
-    cfg.route(&path("log-inputs"), web::post().to(log_inputs));
-    cfg.route(&path("outputs"), web::post().to(outputs));
-    cfg.route(&path("log-model"), web::post().to(log_model));
+    cfg.service(web::resource(path("log-metric")).route(web::post().to(log_metric)));
+    cfg.service(web::resource(path("log-batch")).route(web::post().to(log_batch)));
+    cfg.service(web::resource(path("log-parameter")).route(web::post().to(log_param)));
+    cfg.service(web::resource(path("log-inputs")).route(web::post().to(log_inputs)));
+    cfg.service(web::resource(path("outputs")).route(web::post().to(outputs)));
+    cfg.service(web::resource(path("log-model")).route(web::post().to(log_model)));
 }
 
 async fn log_metric(app: web::Data<App>, who: Who, args: Args) -> Answer {

@@ -2,19 +2,22 @@
 
 use actix_web::web;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Answer, Args, Who,
-    args::missing,
+    args::{SEE_DOCS, missing},
     ok,
     view::{self, MetricView},
 };
 use crate::{
+    accounts::{Authorized, action},
     app::App,
     error::{Error, Result},
-    tracking::{self, search},
+    tracking::{self, Point, search},
 };
+
+type View = Authorized<action::View>;
 
 const MAX_BULK_POINTS: i64 = 25_000;
 const MAX_BULK_RUNS: usize = 100;
@@ -22,9 +25,9 @@ const MAX_POINTS_PER_RUN: i64 = 2500;
 
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
     let path = |name: &str| format!("{base}/metrics/{name}");
-    cfg.route(&path("get-history"), web::get().to(history));
-    cfg.route(&path("get-history-bulk"), web::get().to(bulk));
-    cfg.route(&path("get-history-bulk-interval"), web::get().to(interval));
+    cfg.service(web::resource(path("get-history")).route(web::get().to(history)));
+    cfg.service(web::resource(path("get-history-bulk")).route(web::get().to(bulk)));
+    cfg.service(web::resource(path("get-history-bulk-interval")).route(web::get().to(interval)));
 }
 
 #[derive(Serialize)]
@@ -36,7 +39,7 @@ struct History<'a> {
 }
 
 async fn history(app: web::Data<App>, who: Who, args: Args) -> Answer {
-    let (auth, key) = (who.view()?, args.required("metric_key")?);
+    let (auth, run_id, key) = (who.view()?, args.run_id()?, args.required("metric_key")?);
     let limit = args.int("max_results")?;
     if let Some(limit) = limit.filter(|limit| *limit <= 0) {
         let text =
@@ -44,9 +47,17 @@ async fn history(app: web::Data<App>, who: Who, args: Args) -> Answer {
         return Err(Error::invalid(text).into());
     }
     let offset = search::page_offset(args.text("page_token")?.as_deref())?;
-    let (points, next) = tracking::history(&app, &auth, args.run_id()?, key.clone(), offset, limit).await?;
+    let (points, next) = known(tracking::history(&app, &auth, run_id, key.clone(), offset, limit).await)?;
     let metrics = points.iter().map(|point| view::point(&key, point, None)).collect();
     ok(History { metrics, next_page_token: next.map(search::page_token) })
+}
+
+/// MLflow's histories of a run that is not there are empty.
+fn known<T: Default>(found: Result<T>) -> Result<T> {
+    match found {
+        Err(error) if error.code == drydock_wire::ErrorCode::NotFound => Ok(T::default()),
+        found => found,
+    }
 }
 
 async fn bulk(app: web::Data<App>, who: Who, args: Args) -> Answer {
@@ -73,37 +84,51 @@ async fn bulk(app: web::Data<App>, who: Who, args: Args) -> Answer {
         if left <= 0 {
             break;
         }
-        let (points, _) = tracking::history(&app, &auth, run_id.clone(), key.clone(), 0, Some(left)).await?;
+        let (points, _) = known(tracking::history(&app, &auth, run_id.clone(), key.clone(), 0, Some(left)).await)?;
         all.extend(points.iter().map(|point| json!(view::point(&key, point, Some(&run_id)))));
     }
     ok(json!({"metrics": all}))
 }
 
 async fn interval(app: web::Data<App>, who: Who, args: Args) -> Answer {
-    let auth = who.view()?;
-    let (run_ids, key) = (args.texts("run_ids")?, args.required("metric_key")?);
-    if run_ids.is_empty() {
-        return Err(missing("run_ids").into());
-    }
-    if run_ids.len() > MAX_BULK_RUNS {
-        return Err(Error::invalid(format!(
-            "GetMetricHistoryBulkInterval request must specify at most {MAX_BULK_RUNS} run_ids. Received {} run_ids.",
-            run_ids.len()
-        ))
-        .into());
-    }
-    let most = args.int("max_results")?.unwrap_or(MAX_POINTS_PER_RUN);
-    if !(1..=MAX_POINTS_PER_RUN).contains(&most) {
-        return Err(Error::invalid(format!("max_results must be between 1 and {MAX_POINTS_PER_RUN}.")).into());
-    }
-    let found =
-        tracking::sampled_history(&app, &auth, run_ids, key.clone(), steps(&args)?, usize::try_from(most).unwrap_or(1))
-            .await?;
+    ok(interval_of(&app, &who.view()?, &args).await?)
+}
+
+/// What `get-history-bulk-interval` answers.
+pub async fn interval_of(app: &App, auth: &View, args: &Args) -> Result<Value> {
+    let (key, found) = sampled(app, auth, args).await?;
     let metrics = found
         .iter()
         .flat_map(|(run_id, points)| points.iter().map(|point| view::point(&key, point, Some(run_id))))
         .collect();
-    ok(History { metrics, next_page_token: None })
+    serde_json::to_value(History { metrics, next_page_token: None }).map_err(Error::internal)
+}
+
+/// The points of the asked metric by run, as `get-history-bulk-interval` picks them.
+async fn sampled(app: &App, auth: &View, args: &Args) -> Result<(String, Vec<(String, Vec<Point>)>)> {
+    let run_ids = args.texts("run_ids")?;
+    if run_ids.is_empty() {
+        return Err(missing("run_ids"));
+    }
+    if run_ids.len() > MAX_BULK_RUNS {
+        return Err(Error::invalid(format!(
+            "GetMetricHistoryBulkInterval request must specify at most {MAX_BULK_RUNS} run_ids. Received {} \
+             run_ids.{SEE_DOCS}",
+            run_ids.len()
+        )));
+    }
+    let key = args.required("metric_key")?;
+    let most = args.int("max_results")?.unwrap_or(MAX_POINTS_PER_RUN);
+    if !(1..=MAX_POINTS_PER_RUN).contains(&most) {
+        let text = format!("max_results must be between 1 and {MAX_POINTS_PER_RUN}.{SEE_DOCS}");
+        return Err(Error::invalid(text));
+    }
+    let (steps, most) = (steps(args)?, usize::try_from(most).unwrap_or(1));
+    let mut found = Vec::with_capacity(run_ids.len());
+    for run_id in run_ids {
+        found.extend(known(tracking::sampled_history(app, auth, vec![run_id], key.clone(), steps, most).await)?);
+    }
+    Ok((key, found))
 }
 
 fn steps(args: &Args) -> Result<Option<(i64, i64)>> {

@@ -6,16 +6,20 @@
 //! character. The registry's half is `registry::mlflow`, mounted after this one.
 
 mod args;
-mod artifacts;
-mod experiments;
+pub mod artifacts;
+pub mod datasets;
+pub mod experiments;
 mod failure;
 mod logged_models;
 mod logging;
-mod metrics;
-mod runs;
-mod view;
+pub mod metrics;
+mod presigned;
+pub mod runs;
+mod uploads;
+mod users;
+pub mod view;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 
 pub use args::Args;
 pub use artifacts::send_artifact;
@@ -37,6 +41,11 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         artifacts::configure(cfg, prefix);
         experiments::configure(cfg, &base);
         logged_models::configure(cfg, &base);
+        uploads::configure(cfg, prefix);
+        presigned::configure(cfg, prefix);
+        datasets::configure(cfg, prefix);
+        users::configure(cfg, &base);
+        cfg.service(web::resource(format!("{base}/gateway-proxy")).route(web::get().to(no_gateway)));
     }
     cfg.route("/get-artifact", web::get().to(artifacts::of_run));
     cfg.route("/version", web::get().to(|| async { MLFLOW_VERSION }));
@@ -46,16 +55,26 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
     }
 }
 
+/// What MLflow's web page asks an AI gateway that is not there.
+async fn no_gateway(who: Who) -> Answer {
+    who.view()?;
+    ok(serde_json::json!({"endpoints": []}))
+}
+
 /// Answered without login, as MLflow does: clients ask before they authenticate.
-async fn server_info() -> HttpResponse {
+///
+/// Uploads in parts are offered over plain HTTP alone: the client checks the certificate of a part's address without its
+/// own tracking settings, so that it would refuse the box's own CA there, for good.
+async fn server_info(request: HttpRequest) -> HttpResponse {
+    let in_parts = request.connection_info().scheme() == "http";
     HttpResponse::Ok().json(serde_json::json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,
         "trace_archival_enabled": false,
-        "multipart_uploads_enabled": false,
+        "multipart_uploads_enabled": in_parts,
         "multipart_downloads_enabled": false,
-        "presigned_upload_run_id_supported": false,
-        "presigned_upload_model_id_supported": false,
+        "presigned_upload_run_id_supported": true,
+        "presigned_upload_model_id_supported": true,
         "features_enabled": {"gateway": false},
     }))
 }

@@ -5,21 +5,24 @@ use serde_json::{Value, json};
 
 use super::{Answer, Args, Who, args::mistyped, ok, view};
 use crate::{
+    accounts::{Authorized, action},
     app::App,
     error::Result,
-    tracking::{self, NewRun, RunFilter, RunStatus, rules, search},
+    tracking::{self, NewRun, Run, RunFilter, RunStatus, rules, search},
 };
+
+type View = Authorized<action::View>;
 
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
     let path = |name: &str| format!("{base}/runs/{name}");
-    cfg.route(&path("get"), web::get().to(get));
-    cfg.route(&path("create"), web::post().to(create));
-    cfg.route(&path("update"), web::post().to(update));
-    cfg.route(&path("search"), web::post().to(search_));
-    cfg.route(&path("delete"), web::post().to(delete));
-    cfg.route(&path("restore"), web::post().to(restore));
-    cfg.route(&path("set-tag"), web::post().to(set_tag));
-    cfg.route(&path("delete-tag"), web::post().to(delete_tag));
+    cfg.service(web::resource(path("get")).route(web::get().to(get)));
+    cfg.service(web::resource(path("create")).route(web::post().to(create)));
+    cfg.service(web::resource(path("update")).route(web::post().to(update)));
+    cfg.service(web::resource(path("search")).route(web::post().to(search_)));
+    cfg.service(web::resource(path("delete")).route(web::post().to(delete)));
+    cfg.service(web::resource(path("restore")).route(web::post().to(restore)));
+    cfg.service(web::resource(path("set-tag")).route(web::post().to(set_tag)));
+    cfg.service(web::resource(path("delete-tag")).route(web::post().to(delete_tag)));
 }
 
 async fn create(app: web::Data<App>, who: Who, args: Args) -> Answer {
@@ -32,7 +35,7 @@ async fn create(app: web::Data<App>, who: Who, args: Args) -> Answer {
         tags: args.pairs("tags")?,
     };
     let run = tracking::create_run(&app, &auth, new).await?;
-    ok(json!({"run": view::run(&run)}))
+    ok(json!({"run": view::new_run(&run)}))
 }
 
 async fn get(app: web::Data<App>, who: Who, args: Args) -> Answer {
@@ -70,10 +73,33 @@ fn status(args: &Args) -> Result<Option<RunStatus>> {
 }
 
 async fn search_(app: web::Data<App>, who: Who, args: Args) -> Answer {
-    let auth = who.view()?;
+    let (runs, next) = page(&app, &who.view()?, &args).await?;
+    #[derive(serde::Serialize)]
+    struct Found<'a> {
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        runs: Vec<view::RunView<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next_page_token: Option<String>,
+    }
+    ok(Found { runs: runs.iter().map(view::run).collect(), next_page_token: next.map(search::page_token) })
+}
+
+/// What `runs/get` answers.
+pub async fn found(app: &App, auth: &View, args: &Args) -> Result<Value> {
+    let run = tracking::run(app, auth, args.run_id()?).await?;
+    Ok(json!({"run": view::run(&run)}))
+}
+
+/// What `runs/search` answers.
+pub async fn searched(app: &App, auth: &View, args: &Args) -> Result<Value> {
+    let (runs, next) = page(app, auth, args).await?;
+    Ok(view::page("runs", runs.iter().map(|run| json!(view::run(run))).collect(), next))
+}
+
+async fn page(app: &App, auth: &View, args: &Args) -> Result<(Vec<Run>, Option<i64>)> {
     let limit = args.int("max_results")?.unwrap_or(1000);
     if limit > 50_000 {
-        return Err(mistyped("max_results", &json!(limit)).into());
+        return Err(mistyped("max_results", &json!(limit)));
     }
     let wish = RunFilter {
         experiments: Some(args.experiment_ids("experiment_ids")?),
@@ -83,15 +109,7 @@ async fn search_(app: web::Data<App>, who: Who, args: Args) -> Answer {
         offset: search::page_offset(args.text("page_token")?.as_deref())?,
         limit: rules::max_results(limit, 50_000)?,
     };
-    let (runs, next) = tracking::search_runs(&app, &auth, wish).await?;
-    #[derive(serde::Serialize)]
-    struct Found<'a> {
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        runs: Vec<view::RunView<'a>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        next_page_token: Option<String>,
-    }
-    ok(Found { runs: runs.iter().map(view::run).collect(), next_page_token: next.map(search::page_token) })
+    tracking::search_runs(app, auth, wish).await
 }
 
 async fn delete(app: web::Data<App>, who: Who, args: Args) -> Answer {

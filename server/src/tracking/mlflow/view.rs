@@ -96,7 +96,13 @@ pub struct RunView<'a> {
     info: InfoView<'a>,
     data: DataView<'a>,
     inputs: Value,
+    #[serde(skip_serializing_if = "Value::is_null")]
     outputs: Value,
+}
+
+/// A run that was just made: it has no outputs yet, not even an empty list of them.
+pub fn new_run(made: &Run) -> RunView<'_> {
+    RunView { outputs: Value::Null, ..run(made) }
 }
 
 pub fn run(run: &Run) -> RunView<'_> {
@@ -154,6 +160,7 @@ pub fn experiment(experiment: &Experiment) -> Value {
         "lifecycle_stage": stage_word(experiment.deleted),
         "last_update_time": experiment.updated_at,
         "creation_time": experiment.created_at,
+        "workspace": "default",
     });
     with_pairs(&mut view, "tags", &experiment.tags);
     view

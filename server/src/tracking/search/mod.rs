@@ -157,7 +157,15 @@ pub const EXPERIMENTS: Grammar = Grammar {
 /// Filters of `logged-models/search`.
 pub const LOGGED_MODELS: Grammar = Grammar {
     entities: &[Entity::Attribute, Entity::Metric, Entity::Param, Entity::Tag],
-    text_attributes: &["name", "model_id", "model_type", "status", "source_run_id", "artifact_location"],
+    text_attributes: &[
+        "name",
+        "model_id",
+        "model_type",
+        "status",
+        "source_run_id",
+        "artifact_location",
+        "experiment_id",
+    ],
     numeric_attributes: &[
         "creation_time",
         "creation_timestamp",
@@ -204,11 +212,10 @@ pub fn page_offset(token: Option<&str>) -> crate::error::Result<i64> {
     use base64::Engine;
     let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(0) };
     let invalid = |what: &str| crate::error::Error::invalid(format!("Invalid page token, {what}"));
-    let bytes =
-        base64::engine::general_purpose::STANDARD.decode(token).map_err(|_| invalid("could not base64-decode"))?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(token).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let value: serde_json::Value =
-        serde_json::from_slice(&bytes).map_err(|_| invalid(&format!("decoded value={text}")))?;
+        serde_json::from_slice(&bytes).map_err(|_| invalid(&format!("decoded value=b'{text}'")))?;
     let offset = value.get("offset").and_then(serde_json::Value::as_i64).filter(|offset| *offset > 0);
     offset.ok_or_else(|| invalid(&format!("parsed value={text}")))
 }

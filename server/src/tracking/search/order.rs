@@ -61,6 +61,12 @@ fn one(clause: &str, grammar: &Grammar) -> Result<OrderBy> {
         return Err(unreadable());
     }
     let (entity, key) = identify(&name, grammar, grammar.order_attributes)?;
+    // Only runs are sorted by what was logged; nothing is by its datasets.
+    let sorted_by =
+        entity == Entity::Attribute || (entity != Entity::Dataset && grammar.entities.contains(&Entity::Metric));
+    if !sorted_by {
+        return Err(Error::invalid(format!("Invalid order_by entity: {}", entity.word())));
+    }
     Ok(OrderBy { entity, key, direction })
 }
 
@@ -76,6 +82,14 @@ mod tests {
         let keys = parse_order_by(&clauses, &RUNS).unwrap();
         assert_eq!(keys[0], OrderBy { entity: Entity::Metric, key: "a b".into(), direction: Direction::Descending });
         assert_eq!(keys[1].direction, Direction::Ascending);
+    }
+
+    #[test]
+    fn only_runs_are_sorted_by_what_was_logged() {
+        for (clause, grammar) in [("tags.n", &super::super::EXPERIMENTS), ("dataset.name", &RUNS)] {
+            let error = parse_order_by(&[clause.to_owned()], grammar).unwrap_err().message;
+            assert!(error.starts_with("Invalid order_by entity: "), "{error}");
+        }
     }
 
     #[test]

@@ -18,9 +18,14 @@ pub fn parse(filter: &str, grammar: &Grammar) -> Result<Vec<Condition>> {
 pub fn parse_with(filter: &str, grammar: &Grammar, rename: impl Fn(Entity, &str) -> String) -> Result<Vec<Condition>> {
     let mut reader = Reader { tokens: tokens(filter)?, next: 0, filter };
     let mut conditions = Vec::new();
-    while reader.next < reader.tokens.len() {
-        if !conditions.is_empty() {
-            reader.keyword("AND")?;
+    loop {
+        // MLflow reads over an AND that joins nothing: programs that put filters together leave one at the end.
+        while matches!(reader.peek(), Some(Token::Name(word)) if word.is("AND")) {
+            reader.next += 1;
+        }
+        let Some((_, at)) = reader.tokens.get(reader.next) else { break };
+        if !conditions.is_empty() && !reader.follows("AND") {
+            return Err(reader.invalid_from(*at));
         }
         let mut condition = condition(&mut reader, grammar)?;
         condition.key = rename(condition.entity, &condition.key);
@@ -44,6 +49,11 @@ impl Reader<'_> {
 
     fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.next).map(|(token, _)| token)
+    }
+
+    /// Whether the token before the next one is this keyword.
+    fn follows(&self, word: &str) -> bool {
+        matches!(self.tokens.get(self.next.wrapping_sub(1)), Some((Token::Name(name), _)) if name.is(word))
     }
 
     fn keyword(&mut self, word: &str) -> Result<()> {
@@ -223,6 +233,10 @@ fn check_numeric(condition: Condition) -> Result<Condition> {
     }
     match &condition.value {
         Operand::Integer(_) | Operand::Float(_) => Ok(condition),
+        Operand::Text(text) if condition.entity == Entity::Attribute && text.parse::<i64>().is_ok() => {
+            let value = Operand::Integer(text.parse().unwrap_or_default());
+            Ok(Condition { value, ..condition })
+        }
         other => {
             let found = shown(other);
             Err(Error::invalid(match condition.entity {
@@ -315,6 +329,14 @@ mod tests {
     }
 
     #[test]
+    fn an_and_that_joins_nothing_is_read_over() {
+        for text in ["metrics.a > 1 AND", "AND metrics.a > 1", "AND metrics.a > 1 and AND "] {
+            assert_eq!(run(text).len(), 1, "{text}");
+        }
+        assert!(run("AND").is_empty());
+    }
+
+    #[test]
     fn bare_dotted_keys_keep_their_dots() {
         let all = run("tags.mlflow.source.name = 'x' AND tag.a IS NULL AND params.b is not null");
         assert_eq!(all[0].key, "mlflow.source.name");
@@ -357,7 +379,7 @@ mod tests {
         assert!(error("start_time IS NULL").starts_with("IS NULL / IS NOT NULL is only supported"));
         assert!(error("status IN ('a')").contains("support comparison with a list"));
         assert!(error("run_id IN ()").contains("empty list"));
-        assert!(error("metrics.a > 1 AND").contains("at character"));
+        assert!(error("metrics.a > 1 metrics.b > 1").contains("'metrics.b > 1' at character 15"));
         assert!(error("metrics.a == 1").contains("at character 11"));
     }
 

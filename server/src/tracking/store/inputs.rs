@@ -11,7 +11,7 @@ use crate::{
         schema::tracking::{run_datasets as datasets, run_inputs as inputs, run_models as models},
     },
     error::{Error, Result},
-    tracking::{DatasetInput, Pair},
+    tracking::{DatasetInput, DatasetSummary, Pair},
 };
 
 const CONTEXT_TAG: &str = "mlflow.data.context";
@@ -76,7 +76,7 @@ fn add_model(conn: &mut Conn, run: i64, direction: i64, model_id: &str, step: i6
         .map_err(Error::internal)
 }
 
-#[derive(QueryableByName)]
+#[derive(QueryableByName, Queryable)]
 struct InputRow {
     #[diesel(sql_type = BigInt)]
     run: i64,
@@ -107,21 +107,45 @@ pub fn datasets_of(conn: &mut Conn, runs: &[i64]) -> Result<HashMap<i64, Vec<Dat
     .map_err(Error::internal)?;
     let mut grouped: HashMap<i64, Vec<DatasetInput>> = HashMap::new();
     for row in rows {
-        let tags: Vec<Pair> = serde_json::from_str(&row.tags).map_err(Error::internal)?;
-        grouped.entry(row.run).or_default().push(DatasetInput {
-            tags,
-            name: row.name,
-            digest: row.digest,
-            source_type: row.source_type,
-            source: row.source,
-            schema: row.dataset_schema,
-            profile: row.profile,
-        });
+        grouped.entry(row.run).or_default().push(input_of(row)?);
     }
     Ok(grouped)
 }
 
-#[derive(QueryableByName)]
+/// Declared datasets of one run: the same as above by a statement that stays prepared.
+pub fn datasets_of_run(conn: &mut Conn, run: i64) -> Result<Vec<DatasetInput>> {
+    let rows: Vec<InputRow> = inputs::table
+        .inner_join(datasets::table.on(datasets::id.eq(inputs::dataset)))
+        .filter(inputs::run.eq(run))
+        .select((
+            inputs::run,
+            inputs::tags,
+            datasets::name,
+            datasets::digest,
+            datasets::source_type,
+            datasets::source,
+            datasets::dataset_schema,
+            datasets::profile,
+        ))
+        .load(conn)
+        .map_err(Error::internal)?;
+    rows.into_iter().map(input_of).collect()
+}
+
+fn input_of(row: InputRow) -> Result<DatasetInput> {
+    let tags: Vec<Pair> = serde_json::from_str(&row.tags).map_err(Error::internal)?;
+    Ok(DatasetInput {
+        tags,
+        name: row.name,
+        digest: row.digest,
+        source_type: row.source_type,
+        source: row.source,
+        schema: row.dataset_schema,
+        profile: row.profile,
+    })
+}
+
+#[derive(QueryableByName, Queryable)]
 struct ModelRow {
     #[diesel(sql_type = BigInt)]
     run: i64,
@@ -131,6 +155,36 @@ struct ModelRow {
     model_id: String,
     #[diesel(sql_type = BigInt)]
     step: i64,
+}
+
+#[derive(QueryableByName)]
+struct SummaryRow {
+    #[diesel(sql_type = BigInt)]
+    experiment_id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    digest: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    context: Option<String>,
+}
+
+/// Datasets of these experiments that a run declared, once per context.
+pub fn summaries(conn: &mut Conn, experiments: &[i64]) -> Result<Vec<DatasetSummary>> {
+    let rows: Vec<SummaryRow> = diesel::sql_query(
+        "SELECT DISTINCT d.experiment_id, d.name, d.digest, i.context FROM run_datasets d JOIN run_inputs i ON i.dataset = d.id
+         WHERE d.experiment_id IN (SELECT value FROM json_each(?)) LIMIT 1000",
+    )
+    .bind::<Text, _>(json_ids(experiments))
+    .load(conn)
+    .map_err(Error::internal)?;
+    let summary = |row: SummaryRow| DatasetSummary {
+        experiment_id: row.experiment_id,
+        name: row.name,
+        digest: row.digest,
+        context: row.context,
+    };
+    Ok(rows.into_iter().map(summary).collect())
 }
 
 /// Ids of models that went in, and ids with steps of models that came out.
@@ -146,12 +200,27 @@ pub fn models_of(conn: &mut Conn, runs: &[i64]) -> Result<HashMap<i64, RunModels
     .map_err(Error::internal)?;
     let mut grouped: HashMap<i64, RunModels> = HashMap::new();
     for row in rows {
-        let models = grouped.entry(row.run).or_default();
-        if row.direction == INPUT {
-            models.0.push(row.model_id);
-        } else {
-            models.1.push((row.model_id, row.step));
-        }
+        add_to(grouped.entry(row.run).or_default(), row);
     }
     Ok(grouped)
+}
+
+/// Logged models of one run: the same as above by a statement that stays prepared.
+pub fn models_of_run(conn: &mut Conn, run: i64) -> Result<RunModels> {
+    let rows: Vec<ModelRow> = models::table
+        .filter(models::run.eq(run))
+        .select((models::run, models::direction, models::model_id, models::step))
+        .load(conn)
+        .map_err(Error::internal)?;
+    let mut found = RunModels::default();
+    rows.into_iter().for_each(|row| add_to(&mut found, row));
+    Ok(found)
+}
+
+fn add_to(models: &mut RunModels, row: ModelRow) {
+    if row.direction == INPUT {
+        models.0.push(row.model_id);
+    } else {
+        models.1.push((row.model_id, row.step));
+    }
 }

@@ -181,7 +181,10 @@ pub fn delete_tag(conn: &mut Conn, row: i64, key: &str) -> Result<bool> {
     diesel::delete(tags::table.find((row, key))).execute(conn).map(|count| count > 0).map_err(Error::internal)
 }
 
-/// Notes a metric of the model; nothing when there is no such model, as MLflow does not check either.
+/// Notes a metric of the model.
+///
+/// # Errors
+/// `not_found` when there is no such model.
 pub fn add_metric(conn: &mut Conn, metric: &ModelMetric) -> Result<()> {
     let model: Option<i64> = models::table
         .filter(models::model_id.eq(&metric.model_id))
@@ -189,7 +192,8 @@ pub fn add_metric(conn: &mut Conn, metric: &ModelMetric) -> Result<()> {
         .first(conn)
         .optional()
         .map_err(Error::internal)?;
-    let Some(model) = model else { return Ok(()) };
+    let model =
+        model.ok_or_else(|| Error::not_found(format!("Logged model with ID '{}' not found.", metric.model_id)))?;
     let (value, is_nan) = if metric.value.is_nan() { (0.0, true) } else { (metric.value, false) };
     diesel::insert_or_ignore_into(metrics::table)
         .values((

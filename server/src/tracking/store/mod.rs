@@ -5,7 +5,6 @@ pub mod inputs;
 pub mod lineage;
 pub mod logged_models;
 pub mod metrics;
-pub mod purge;
 pub mod run_search;
 pub mod runs;
 pub mod search;

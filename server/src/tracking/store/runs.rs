@@ -206,18 +206,9 @@ pub fn load_one(conn: &mut Conn, run_id: &str) -> Result<Option<Run>> {
         .map_err(Error::internal)?;
     let tags =
         tags::table.filter(tags::run.eq(row)).select((tags::key, tags::value)).load(conn).map_err(Error::internal)?;
-    let mut datasets = inputs::datasets_of(conn, &[row])?;
-    let mut models = inputs::models_of(conn, &[row])?;
-    let (models_in, models_out) = models.remove(&row).unwrap_or_default();
-    Ok(Some(Run {
-        info,
-        metrics,
-        params,
-        tags,
-        datasets: datasets.remove(&row).unwrap_or_default(),
-        models_in,
-        models_out,
-    }))
+    let datasets = inputs::datasets_of_run(conn, row)?;
+    let (models_in, models_out) = inputs::models_of_run(conn, row)?;
+    Ok(Some(Run { info, metrics, params, tags, datasets, models_in, models_out }))
 }
 
 #[derive(QueryableByName)]

@@ -1,0 +1,1 @@
+DROP INDEX logged_models_deleted;

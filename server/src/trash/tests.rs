@@ -1,0 +1,188 @@
+#![allow(clippy::unwrap_used)]
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    accounts::{self, DEFAULT_PROJECT},
+    config::{Config, Limits, Listeners},
+    db::testing::temporary,
+    objects::{Objects, SMALL_BLOB_BYTES},
+    tracking::{self, ARTIFACT_BUCKET},
+};
+
+struct World {
+    app: App,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let (dir, db) = temporary();
+        let objects = Objects::open(db.clone(), &dir.path().join("blobs")).unwrap();
+        let local = "127.0.0.1:0".parse().unwrap();
+        let listeners = Listeners {
+            http: local,
+            s3: local,
+            registry: local,
+            hosts: vec![],
+            insecure_http: false,
+            container_port: 0,
+        };
+        let config = Config {
+            data_dir: dir.path().into(),
+            listeners,
+            limits: Limits::default(),
+            webhooks: Default::default(),
+            log_json: false,
+        };
+        let app = App {
+            config: Arc::new(config),
+            box_key: crate::accounts::secrets::BoxKey::load_or_create(&dir.path().join("box.key")).unwrap(),
+            objects,
+            db,
+            events: crate::events::Events::default(),
+            background: crate::background::Background::default(),
+            engine: drydock_appliance::containers::Engine::connect(),
+            data_dir: Arc::new(dir.path().to_owned()),
+            instance: "test".into(),
+            started_at: 0,
+        };
+        Self { app, dir }
+    }
+
+    /// A finished run of the default experiment with one artifact.
+    async fn run(&self, id: &'static str, content: &[u8]) {
+        self.app.db.write(move |conn| Ok(tracking::testing::run(conn, id))).await.unwrap();
+        let blob = self.app.objects.put_bytes(Bytes::copy_from_slice(content)).await.unwrap();
+        self.app.objects.link(ARTIFACT_BUCKET, &format!("0/{id}/artifacts/model.bin"), &blob.digest).await.unwrap();
+    }
+
+    async fn sql(&self, text: &'static str) {
+        let work = move |conn: &mut Conn| {
+            diesel::connection::SimpleConnection::batch_execute(conn, text).map_err(Error::internal)
+        };
+        self.app.db.write(work).await.unwrap();
+    }
+
+    /// Bytes of the blobs' files on the disk.
+    fn on_disk(&self) -> u64 {
+        fn size(dir: &std::path::Path) -> u64 {
+            let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+            entries.map(|e| if e.path().is_dir() { size(&e.path()) } else { e.metadata().unwrap().len() }).sum()
+        }
+        size(&self.dir.path().join("blobs"))
+    }
+}
+
+fn auth<A: accounts::Action>(action: A) -> Authorized<A> {
+    accounts::authorize(&Principal::console(), action, DEFAULT_PROJECT).unwrap()
+}
+
+fn runs(ids: &[&str]) -> Chosen {
+    Chosen { runs: ids.iter().map(|id| (*id).to_owned()).collect(), with_models: true, ..Chosen::default() }
+}
+
+#[tokio::test]
+async fn a_preview_counts_shared_bytes_as_not_freed_and_changes_nothing() {
+    let world = World::new();
+    let (same, own) = (vec![1; SMALL_BLOB_BYTES + 1], vec![2; SMALL_BLOB_BYTES + 2]);
+    world.run("a", &same).await;
+    world.run("b", &same).await;
+    world.run("c", &own).await;
+    let auth = auth(action::Develop);
+    let look = |ids: &[&str]| preview(&world.app, &auth, Wish::These(runs(ids)));
+    let first = look(&["a", "c"]).await.unwrap();
+    assert_eq!((first.runs, first.files, first.running), (2, 2, 2));
+    assert_eq!((first.bytes, first.freed_bytes), ((same.len() + own.len()) as u64, own.len() as u64));
+    assert_eq!(first.confirm, "2 runs");
+    // both that share the content: now it goes
+    assert_eq!(look(&["a", "b"]).await.unwrap().freed_bytes, same.len() as u64);
+    assert_eq!(look(&["a"]).await.unwrap().confirm, "a");
+}
+
+fn auth_view() -> Authorized<action::View> {
+    auth(action::View)
+}
+
+#[tokio::test]
+async fn a_purge_gives_the_disk_its_bytes_back_and_a_restore_does_not() {
+    let world = World::new();
+    world.run("a", &vec![1; 300_000]).await;
+    world.run("b", &vec![2; 200_000]).await;
+    assert_eq!(world.on_disk(), 500_000);
+    discard(&world.app, &auth(action::Develop), runs(&["a", "b"]), "2 runs").await.unwrap();
+    assert_eq!(world.on_disk(), 500_000, "the trash keeps everything");
+    assert_eq!(restore(&world.app, &auth(action::Develop), Wish::These(runs(&["b"]))).await.unwrap().runs, 1);
+    let done = purge(&world.app, &auth(action::Administer), Wish::Everything, "empty the trash").await.unwrap();
+    assert_eq!((done.runs, done.freed_bytes, world.on_disk()), (1, 300_000, 200_000));
+    let left = items(&world.app, &auth_view(), list::Wish::default(), (0, 50)).await.unwrap();
+    assert_eq!(left.1, 0);
+}
+
+#[tokio::test]
+async fn what_a_registered_version_was_made_from_is_never_purged() {
+    let world = World::new();
+    world.run("a", &vec![1; 100_000]).await;
+    world
+        .sql(
+            "INSERT INTO registered_models (id, name, created_at, updated_at) VALUES (1, 'wine', 0, 0);
+             INSERT INTO model_versions (model, version, created_at, updated_at, user_name, source, storage_location, run_id)
+             VALUES (1, 3, 0, 0, 'ann', 'runs:/a/model', 'runs:/a/model', 'a')",
+        )
+        .await;
+    let seen = preview(&world.app, &auth(action::Develop), Wish::These(runs(&["a"]))).await.unwrap();
+    assert_eq!((seen.versions[0].model.as_str(), seen.versions[0].version), ("wine", 3));
+    discard(&world.app, &auth(action::Develop), runs(&["a"]), "a").await.unwrap();
+    let done = purge(&world.app, &auth(action::Administer), Wish::These(runs(&["a"])), "a").await.unwrap();
+    assert_eq!((done.runs, done.freed_bytes, world.on_disk()), (0, 0, 100_000));
+    assert_eq!(done.kept, ["a stays: wine version 3 was made from it. Delete the version first."]);
+    world.sql("DELETE FROM model_versions").await;
+    let done = purge(&world.app, &auth(action::Administer), Wish::These(runs(&["a"])), "a").await.unwrap();
+    assert_eq!((done.runs, world.on_disk()), (1, 0));
+}
+
+#[tokio::test]
+async fn nothing_goes_without_the_right_word_or_from_outside_the_trash() {
+    let world = World::new();
+    world.run("a", b"x").await;
+    let refused = discard(&world.app, &auth(action::Develop), runs(&["a"]), "A").await.unwrap_err();
+    assert_eq!(refused.code, drydock_wire::ErrorCode::Refused);
+    let done = purge(&world.app, &auth(action::Administer), Wish::These(runs(&["a"])), "a").await.unwrap();
+    assert_eq!(done.runs, 0, "a run that is alive is not purged");
+}
+
+#[tokio::test]
+async fn a_models_file_goes_with_its_run_and_comes_back_with_it() {
+    let world = World::new();
+    world.run("a", b"x").await;
+    world
+        .sql(
+            "INSERT INTO logged_models (model_id, experiment_id, name, model_type, source_run_id, status, created_at, updated_at)
+             VALUES ('m-1', 0, 'net', '', 'a', 2, 0, 0)",
+        )
+        .await;
+    let done = discard(&world.app, &auth(action::Develop), runs(&["a"]), "a").await.unwrap();
+    assert_eq!((done.runs, done.logged_models), (1, 1));
+    let (list, total, _) = items(&world.app, &auth_view(), list::Wish::default(), (0, 50)).await.unwrap();
+    assert_eq!((total, list[0].kind, list[0].deleted_by.as_deref()), (1, TrashKind::Run, Some("console")));
+    let back = restore(&world.app, &auth(action::Develop), Wish::These(runs(&["a"]))).await.unwrap();
+    assert_eq!((back.runs, back.logged_models), (1, 1));
+}
+
+#[tokio::test]
+async fn an_experiment_is_one_entry_and_its_runs_come_back_with_it() {
+    let world = World::new();
+    world.run("a", b"x").await;
+    world.sql("INSERT INTO experiments (id, name, artifact_location, created_at, updated_at) VALUES (7, 'seven', 'mlflow-artifacts:/7', 0, 0);
+               UPDATE runs SET experiment_id = 7").await;
+    let seven = || Chosen { experiments: vec![7], with_models: true, ..Chosen::default() };
+    discard(&world.app, &auth(action::Develop), seven(), "seven").await.unwrap();
+    let (list, total, _) = items(&world.app, &auth_view(), list::Wish::default(), (0, 50)).await.unwrap();
+    assert_eq!((total, list[0].runs, list[0].name.as_str()), (1, 1, "seven"));
+    let inside = restore(&world.app, &auth(action::Develop), Wish::These(runs(&["a"]))).await.unwrap_err();
+    assert_eq!(inside.code, drydock_wire::ErrorCode::Conflict);
+    let back = restore(&world.app, &auth(action::Develop), Wish::These(seven())).await.unwrap();
+    assert_eq!((back.experiments, back.runs), (1, 1));
+}

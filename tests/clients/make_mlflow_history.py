@@ -1,0 +1,181 @@
+"""Makes a history with the real mlflow client: an `mlruns` folder, an SQLite store with its artifact folder, or into a server.
+
+    make_mlflow_history.py TRACKING_URI [--runs N] [--artifacts DIR]
+
+Prints one JSON object: what was made, as the client reads it back. `describe` alone is what tests compare two stores by.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+import tempfile
+
+os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
+
+V3 = int(mlflow.__version__.split(".")[0]) >= 3
+PYFUNC = "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    python_version: 3.11.0\nmodel_uuid: 0\n"
+
+
+def make(uri, runs, artifacts):
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    client = MlflowClient()
+    location = (lambda name: os.path.join(os.path.abspath(artifacts), name)) if artifacts else (lambda name: None)
+    wine = client.create_experiment("wine", location("wine"), {"team": "grapes", "mlflow.note.content": "Größe: ünï\nzweite"})
+    gone = client.create_experiment("gone", location("gone"))
+    first = None
+    for number in range(runs):
+        run = client.create_run(wine, start_time=1_700_000_000_000 + number, run_name=f"run {number}", tags={"n": str(number)})
+        run_id = run.info.run_id
+        first = first or run_id
+        points = [Metric("loss", 1 / (step + 1), 1_700_000_000_000 + step, step) for step in range(5)]
+        odd = [
+            Metric("odd/nan", math.nan, 1_700_000_000_001, 0),
+            Metric("odd/inf", math.inf, 1_700_000_000_002, 1),
+            Metric("odd/ninf", -math.inf, 1_700_000_000_003, 2),
+            Metric("odd/step", 0.1, 1_700_000_000_004, 2**62),
+            Metric("odd/neg", 1e-300, 1_700_000_000_005, -7),
+        ]
+        params = [Param("lr", str(0.1 * number)), Param("model/depth", "3"), Param("text", "zwei Zeilen\nund ü")]
+        client.log_batch(run_id, points + (odd if number == 0 else []), params, [RunTag("kind", "a" if number % 2 else "b")])
+        if number == 0:
+            # the same point twice, and an older one after a newer one
+            client.log_metric(run_id, "loss", 9.0, 1_700_000_000_000, 0)
+            client.log_metric(run_id, "loss", 9.0, 1_700_000_000_000, 0)
+            client.log_text(run_id, "hello ü", "notes/a b.txt")
+            client.log_dict(run_id, {"a": 1}, "config.json")
+            with tempfile.TemporaryDirectory() as folder:
+                with open(os.path.join(folder, "big.bin"), "wb") as file:
+                    file.write(bytes(range(256)) * 1024)
+                client.log_artifacts(run_id, folder, "data")
+            client.log_text(run_id, PYFUNC, "model/MLmodel")
+            client.log_text(run_id, "weights", "model/model.pkl")
+            dataset = Dataset("grapes", "abc123", "local", '{"uri": "x"}', '{"s": 1}', '{"rows": 3}')
+            client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+        client.set_terminated(run_id, ["FINISHED", "FAILED", "KILLED"][number % 3], 1_700_000_100_000 + number)
+    deleted = client.create_run(wine, run_name="deleted run").info.run_id
+    client.log_param(deleted, "p", "1")
+    client.delete_run(deleted)
+    client.create_run(wine, run_name="still going")
+    inside = client.create_run(gone, run_name="in gone").info.run_id
+    client.log_metric(inside, "m", 1.0)
+    client.delete_experiment(gone)
+    client.create_registered_model("grapes", {"stage": "lab"}, "All about grapes")
+    client.create_registered_model("empty")
+    for number in range(3):
+        client.create_model_version("grapes", f"runs:/{first}/model", first, {"v": str(number)}, description=f"try {number}")
+    client.delete_model_version("grapes", "2")
+    client.set_registered_model_alias("grapes", "champion", "3")
+    client.set_registered_model_alias("grapes", "old", "1")
+    client.transition_model_version_stage("grapes", "1", "Production")
+    if V3:
+        make_v3(client, wine, first)
+
+
+def make_v3(client, experiment, run_id):
+    model = client.create_logged_model(experiment, "net", run_id, {"quality": "good"}, {"depth": "3"}, "sklearn")
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "MLmodel"), "w") as file:
+            file.write(PYFUNC)
+        client.log_model_artifacts(model.model_id, folder)
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_batch(run_id, [Metric("accuracy", 0.9, 1_700_000_000_900, 1, model_id=model.model_id)])
+    client.create_model_version("grapes", model.model_uri, run_id, model_id=model.model_id)
+    with mlflow.start_run(run_id=client.create_run(experiment, run_name="with output").info.run_id):
+        mlflow.log_outputs([mlflow.entities.LoggedModelOutput(model.model_id, 4)])
+
+
+def number(value):
+    return value if math.isfinite(value) else str(value)
+
+
+def every(search, **how):
+    found, token = [], None
+    while True:
+        page = search(page_token=token, **how)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def files(client, run_id, path=None):
+    found = {}
+    for entry in client.list_artifacts(run_id, path):
+        if entry.is_dir:
+            found.update(files(client, run_id, entry.path))
+        else:
+            found[entry.path] = entry.file_size
+    return found
+
+
+def describe(uri, contents=True):
+    """All of a store as plain data; ids of experiments and places of artifacts left out, since those may change."""
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    client = MlflowClient()
+    experiments = every(client.search_experiments, view_type=ViewType.ALL)
+    told = {"experiments": {}, "runs": {}, "models": {}, "versions": {}, "logged_models": {}}
+    for experiment in experiments:
+        told["experiments"][experiment.name] = {"stage": experiment.lifecycle_stage, "tags": {k: v for k, v in sorted(experiment.tags.items()) if not k.startswith("drydock.")}}
+        ids = [experiment.experiment_id]
+        for run in every(client.search_runs, experiment_ids=ids, run_view_type=ViewType.ALL):
+            told["runs"][run.info.run_id] = describe_run(client, experiment.name, run, contents)
+        if V3:
+            for model in every(client.search_logged_models, experiment_ids=ids):
+                told["logged_models"][model.model_id] = {
+                    "name": model.name, "type": model.model_type, "run": model.source_run_id, "status": str(model.status),
+                    "tags": {k: v for k, v in model.tags.items() if k != "mlflow.modelVersions"}, "params": model.params, "created": model.creation_timestamp,
+                    "metrics": sorted([m.key, m.value, m.step, m.timestamp] for m in model.metrics or []),
+                }
+    for model in every(client.search_registered_models):
+        aliases = {alias: str(version) for alias, version in sorted(model.aliases.items())}
+        told["models"][model.name] = {"description": model.description or "", "tags": model.tags, "aliases": aliases, "created": model.creation_timestamp}
+    for version in every(client.search_model_versions):
+        full = client.get_model_version(version.name, version.version)
+        told["versions"][f"{full.name}/{full.version}"] = {
+            "run": full.run_id, "description": full.description or "", "tags": full.tags, "stage": full.current_stage,
+            "aliases": sorted(full.aliases), "created": full.creation_timestamp, "status": full.status,
+        }
+    return told
+
+
+def describe_run(client, experiment, run, contents):
+    info, data = run.info, run.data
+    history = {}
+    for key in data.metrics:
+        points = {(m.step, m.timestamp, number(m.value)) for m in client.get_metric_history(info.run_id, key)}
+        history[key] = sorted([list(point) for point in points], key=str)
+    told = {
+        "experiment": experiment, "name": info.run_name, "status": info.status, "stage": info.lifecycle_stage,
+        "start": info.start_time, "end": info.end_time, "user": info.user_id, "params": data.params,
+        "tags": {k: v for k, v in data.tags.items() if not k.startswith("drydock.")}, "metrics": {k: number(v) for k, v in data.metrics.items()}, "history": history,
+        "datasets": [[d.dataset.name, d.dataset.digest, d.dataset.source, d.dataset.schema, [[t.key, t.value] for t in d.tags]] for d in run.inputs.dataset_inputs],
+    }
+    if V3 and run.outputs:
+        told["outputs"] = [[o.model_id, o.step] for o in run.outputs.model_outputs]
+    if contents:
+        told["files"] = files(client, info.run_id)
+        if "notes/a b.txt" in told["files"]:
+            with tempfile.TemporaryDirectory() as folder:
+                with open(client.download_artifacts(info.run_id, "notes/a b.txt", folder)) as file:
+                    told["text"] = file.read()
+    return told
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("uri")
+    parser.add_argument("--runs", type=int, default=6)
+    parser.add_argument("--artifacts")
+    parser.add_argument("--only-describe", action="store_true")
+    asked = parser.parse_args()
+    if not asked.only_describe:
+        make(asked.uri, asked.runs, asked.artifacts)
+    json.dump(describe(asked.uri), sys.stdout, sort_keys=True, indent=1)
