@@ -47,7 +47,10 @@ async fn the_champion_of_every_day_is_known_through_deletion_and_renaming() -> R
     let moves = admin.list("/api/v1/models/red/history").await?;
     let causes: Vec<&str> = moves.iter().filter_map(|one| one["cause"].as_str()).collect();
     assert_eq!(causes, ["version_deleted", "set", "renamed", "set", "set"]);
-    assert_eq!((&moves[3]["by"], &moves[3]["from_version"], &moves[3]["to_version"]), (&json!("erin"), &json!(1), &json!(2)));
+    assert_eq!(
+        (&moves[3]["by"], &moves[3]["from_version"], &moves[3]["to_version"]),
+        (&json!("erin"), &json!(1), &json!(2))
+    );
     // The model goes, its history stays, and a new model of that name starts with none.
     admin.delete("/api/v1/models/red").await?;
     assert_eq!(at(&admin, "red", second).await?, json!(2));
@@ -66,7 +69,8 @@ async fn a_card_is_kept_in_revisions_with_its_version() -> Result<()> {
     let viewer = server.person(&admin, "vera", "viewer").await?;
     wine(&admin, 2).await?;
     let path = "/api/v1/models/wine/versions/1/card";
-    let card = |base: i64, purpose: &str, bias: &str| json!({ "base": base, "content": { "purpose": purpose, "bias": bias } });
+    let card =
+        |base: i64, purpose: &str, bias: &str| json!({ "base": base, "content": { "purpose": purpose, "bias": bias } });
     assert_eq!(admin.get(path).await?["revision"], 0);
     admin.put(path, card(0, "to taste", "")).await?;
     let saved = admin.put(path, card(1, "to price", "none known")).await?;
@@ -92,6 +96,40 @@ fn kinds(lineage: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn a_version_leads_back_to_commit_and_data_and_forward_to_its_deployment() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let tags = json!([{ "key": "mlflow.source.git.commit", "value": "3f2b91c7d0aa" }]);
+    let made = admin.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0", "tags": tags })).await?;
+    let run = made["run"]["info"]["run_id"].as_str().context("no run")?.to_owned();
+    let dataset = json!({ "name": "train", "digest": "abc", "source_type": "local", "source": "{}" });
+    let inputs = json!({ "run_id": run, "datasets": [{ "dataset": dataset, "tags": [] }] });
+    admin.post("/api/2.0/mlflow/runs/log-inputs", inputs).await?;
+    admin.post("/api/2.0/mlflow/registered-models/create", json!({ "name": "wine" })).await?;
+    let source = format!("{}/model", made["run"]["info"]["artifact_uri"].as_str().context("no place")?);
+    let wish = json!({ "name": "wine", "source": source, "run_id": run });
+    admin.post("/api/2.0/mlflow/model-versions/create", wish).await?;
+    let copy = json!({ "name": "wine", "source": "models:/wine/1" });
+    admin.post("/api/2.0/mlflow/model-versions/create", copy).await?;
+    admin.put("/api/v1/deployments/cellar", json!({ "model": "wine", "version": "2" })).await?;
+    let back = admin.get("/api/v1/lineage/deployment/cellar").await?;
+    assert_eq!(kinds(&back), ["input", "commit", "run", "version", "deployment"], "{back}");
+    let versions = back["nodes"].as_array().unwrap().iter().filter(|n| n["kind"] == "version").count();
+    assert_eq!(versions, 2, "the copy leads to what it was copied from");
+    let served =
+        back["edges"].as_array().unwrap().iter().find(|e| e["to"] == "deployment/cellar").context("no edge")?;
+    assert_eq!((&served["from"], &served["past"]), (&json!("version/wine:2"), &json!(false)));
+    for start in ["commit/3f2b91c7d0aa".to_owned(), "input/train@abc".into(), format!("run/{run}")] {
+        let forward = admin.get(&format!("/api/v1/lineage/{start}")).await?;
+        assert!(kinds(&forward).contains(&"deployment"), "{start}: {forward}");
+    }
+    for (path, status) in [("run/none", 404), ("planet/mars", 400), ("version/none:1", 404), ("version/none", 404)] {
+        assert_eq!(admin.status(Method::GET, &format!("/api/v1/lineage/{path}"), None).await?, status, "{path}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_deployment_leads_back_to_its_data_and_the_data_forward_to_it() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;
@@ -112,8 +150,5 @@ async fn a_deployment_leads_back_to_its_data_and_the_data_forward_to_it() -> Res
     let whole = json!({ "name": model });
     let foreign = admin.status(Method::DELETE, "/api/2.0/mlflow/registered-models/delete", Some(whole)).await?;
     assert_eq!((native, foreign), (409, 400));
-    for (path, status) in [("run/none", 404), ("planet/mars", 400), ("version/none:1", 404), ("version/none", 404)] {
-        assert_eq!(admin.status(Method::GET, &format!("/api/v1/lineage/{path}"), None).await?, status, "{path}");
-    }
     Ok(())
 }

@@ -50,7 +50,8 @@ async fn what_happens_in_the_registry_reaches_the_receiver_signed() -> Result<()
     model(&admin, "wine").await?;
     version(&admin, "wine").await?;
     admin.put("/api/v1/models/wine/aliases/champion", json!({ "version": 1 })).await?;
-    let heard = until("two messages", SOON, || async { Ok(Some(receiver.heard()).filter(|all| all.len() == 2)) }).await?;
+    let heard =
+        until("two messages", SOON, || async { Ok(Some(receiver.heard()).filter(|all| all.len() == 2)) }).await?;
     assert!(heard.iter().all(is_signed), "{heard:?}");
     let find = |entity: &str| heard.iter().map(Heard::json).find(|body| body["entity"] == entity);
     let made = find("model_version").context("no version")?;
@@ -98,8 +99,19 @@ async fn addresses_that_are_not_public_are_refused_with_the_way_to_allow_them() 
     let server = Server::start().await?;
     let admin = server.admin().await?;
     let hosts = [
-        "127.0.0.1", "127.1", "0x7f000001", "2130706433", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "192.168.1.1",
-        "169.254.169.254", "[fe80::1]", "[fd00::1]", "0.0.0.0",
+        "127.0.0.1",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "[fe80::1]",
+        "[fd00::1]",
+        "0.0.0.0",
     ];
     for host in hosts {
         let wish = json!({ "name": "h", "url": format!("https://{host}/x"), "events": ["prompt.created"] });
@@ -111,7 +123,10 @@ async fn addresses_that_are_not_public_are_refused_with_the_way_to_allow_them() 
     for url in ["http://8.8.8.8/x", "ftp://8.8.8.8/x", "file:///etc/passwd", "gopher://8.8.8.8/"] {
         let wish = json!({ "name": "h", "url": url, "events": ["prompt.created"] });
         let (status, answer) = admin.send(Method::POST, "/api/v1/webhooks", Some(wish)).await?;
-        assert!(status.as_u16() == 400 && answer.to_string().contains("Allowed schemes are: https."), "{url}: {answer}");
+        assert!(
+            status.as_u16() == 400 && answer.to_string().contains("Allowed schemes are: https."),
+            "{url}: {answer}"
+        );
     }
     Ok(())
 }
@@ -182,8 +197,10 @@ async fn the_unmodified_client_finds_mlflows_registry() -> Result<()> {
     let admin = server.admin().await?;
     let said = clients::mlflow(&admin, "registry.py", &[&receiver.url(), "keep"]).await?;
     assert!(said.contains("groups passed with mlflow"), "{said}");
-    let heard = until("five messages", SOON, || async { Ok(Some(receiver.heard()).filter(|all| all.len() >= 5)) }).await?;
-    let names: Vec<String> = heard.iter().map(|one| one.json()["entity"].as_str().unwrap_or_default().to_owned()).collect();
+    let heard =
+        until("five messages", SOON, || async { Ok(Some(receiver.heard()).filter(|all| all.len() >= 5)) }).await?;
+    let names: Vec<String> =
+        heard.iter().map(|one| one.json()["entity"].as_str().unwrap_or_default().to_owned()).collect();
     for entity in ["model_version", "model_version_tag", "model_version_alias"] {
         assert!(names.iter().any(|name| name == entity), "{names:?}");
     }
