@@ -13,4 +13,5 @@ mod mlflow;
 mod models;
 mod roles;
 mod start;
+mod traces;
 mod webhooks;

@@ -14,9 +14,9 @@ use drydock_wire::{
 use leptos::prelude::*;
 use std::collections::HashMap;
 
-const WIDTH: usize = 190;
+const WIDTH: usize = 176;
 const HEIGHT: usize = 58;
-const GAP_X: usize = 78;
+const GAP_X: usize = 74;
 const GAP_Y: usize = 18;
 const MARGIN: usize = 8;
 
@@ -122,8 +122,8 @@ fn tile(node: &Node, (x, y): (usize, usize), is_start: bool) -> AnyView {
             <title>{name.clone()}</title>
             <rect x=x y=y width=WIDTH height=HEIGHT rx="9"></rect>
             <text x=x + 12 y=y + 17 class="kind">{node.kind.word()}</text>
-            <text x=x + 12 y=y + 34 class="title">{short(&node.title, 25)}</text>
-            <text x=x + 12 y=y + 49 class="detail">{short(&node.detail, 30)}</text>
+            <text x=x + 12 y=y + 34 class="title">{short(&node.title, 23)}</text>
+            <text x=x + 12 y=y + 49 class="detail">{short(&node.detail, 27)}</text>
         </g>
     };
     match &node.href {
