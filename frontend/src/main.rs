@@ -17,6 +17,8 @@ mod difference;
 #[cfg(any(target_arch = "wasm32", test))]
 mod format;
 #[cfg(any(target_arch = "wasm32", test))]
+mod grammar;
+#[cfg(any(target_arch = "wasm32", test))]
 mod layout;
 #[cfg(target_arch = "wasm32")]
 mod live;
