@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod moving;
 mod people;
 mod tokens;
 mod webhooks;
@@ -21,7 +22,7 @@ pub fn SettingsPage() -> impl IntoView {
         vec![("account", "Account".to_owned()), ("tokens", "API tokens".into()), ("sessions", "Sessions".into())];
     let engineer = untrack(|| may(Role::Engineer));
     if engineer {
-        tabs.push(("webhooks", "Webhooks".into()));
+        tabs.extend([("webhooks", "Webhooks".to_owned()), ("moving", "Import and export".into())]);
     }
     if admin {
         tabs.extend([("people", "People".into()), ("audit", "Audit trail".into())]);
@@ -34,6 +35,7 @@ pub fn SettingsPage() -> impl IntoView {
             <div role="tabpanel" class="stack" aria-label="Settings">
                 {move || match tab.get().as_str() {
                     "tokens" => view! { <tokens::Tokens/> }.into_any(),
+                    "moving" => view! { <moving::Moving/> }.into_any(),
                     "sessions" => view! { <account::Sessions/> }.into_any(),
                     "webhooks" if engineer => view! { <webhooks::Webhooks/> }.into_any(),
                     "people" if admin => view! { <people::People/> }.into_any(),
