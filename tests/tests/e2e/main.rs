@@ -9,5 +9,6 @@ mod jobs;
 mod kill;
 mod lifecycle;
 mod mlflow;
+mod mlflow_page;
 mod roles;
 mod start;
