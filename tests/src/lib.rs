@@ -7,6 +7,7 @@ pub mod api;
 pub mod browser;
 pub mod clients;
 pub mod docker;
+pub mod fuzz;
 pub mod proxy;
 pub mod server;
 pub mod wait;
