@@ -90,7 +90,9 @@ fn op_text(op: Op) -> &'static str {
 /// A body is read or refused, whatever is asked of it, and what is asked twice is answered the same.
 pub fn bodies(data: &[u8]) {
     let Ok(args) = Args::from_body(Some("application/json"), true, data) else { return };
-    for field in ["run_id", "name", "key", "value", "timestamp", "step", "metrics", "params", "tags", "max_results", "order_by"] {
+    for field in
+        ["run_id", "name", "key", "value", "timestamp", "step", "metrics", "params", "tags", "max_results", "order_by"]
+    {
         let _ = (args.text(field), args.required(field), args.filled(field), args.list(field), args.texts(field));
         let _ = (args.pairs(field), args.experiment_ids(field), args.stage(field), args.flag(field));
         if let (Ok(Some(int)), Ok(Some(float))) = (args.int(field), args.float(field)) {

@@ -20,19 +20,118 @@ impl Dice {
 }
 
 const WORDS: [&str; 58] = [
-    "metrics.acc", "params.lr", "tags.`my tag`", "tag.\"a b\"", "attributes.run_name", "attr.status", "name", "run_id", "status",
-    "start_time", "creation_time", "dataset.name", "datasets.context", "version_number", "source_path", "experiment_id",
-    "model_type", "metrics.`a.b`", "params.'x y'", "=", "!=", "<", "<=", ">", ">=", "<>", "LIKE", "ilike", "IN", "NOT IN", "IS NULL",
-    "IS NOT NULL", "AND", "and", "OR", "'x'", "'it''s'", "\"y\"", "'%a_'", "1", "-2.5e-3", ".5", "9223372036854775807", "1e999", "(", ")",
-    ",", "('a', 'b')", "('a',)", "()", "DESC", "asc", "'", "`", "\u{e9}", "\u{0}", "\u{1F600}", ";",
+    "metrics.acc",
+    "params.lr",
+    "tags.`my tag`",
+    "tag.\"a b\"",
+    "attributes.run_name",
+    "attr.status",
+    "name",
+    "run_id",
+    "status",
+    "start_time",
+    "creation_time",
+    "dataset.name",
+    "datasets.context",
+    "version_number",
+    "source_path",
+    "experiment_id",
+    "model_type",
+    "metrics.`a.b`",
+    "params.'x y'",
+    "=",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "<>",
+    "LIKE",
+    "ilike",
+    "IN",
+    "NOT IN",
+    "IS NULL",
+    "IS NOT NULL",
+    "AND",
+    "and",
+    "OR",
+    "'x'",
+    "'it''s'",
+    "\"y\"",
+    "'%a_'",
+    "1",
+    "-2.5e-3",
+    ".5",
+    "9223372036854775807",
+    "1e999",
+    "(",
+    ")",
+    ",",
+    "('a', 'b')",
+    "('a',)",
+    "()",
+    "DESC",
+    "asc",
+    "'",
+    "`",
+    "\u{e9}",
+    "\u{0}",
+    "\u{1F600}",
+    ";",
 ];
 const JSON: [&str; 26] = [
-    "{", "}", "[", "]", ",", ":", "\"run_id\"", "\"runId\"", "\"metrics\"", "\"key\"", "\"value\"", "\"timestamp\"", "\"step\"", "\"tags\"",
-    "\"max_results\"", "\"NaN\"", "\"12\"", "1", "-1", "1e400", "9223372036854775808", "1.5", "null", "true", "\"\\ud800\"", "\"{}\"",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"run_id\"",
+    "\"runId\"",
+    "\"metrics\"",
+    "\"key\"",
+    "\"value\"",
+    "\"timestamp\"",
+    "\"step\"",
+    "\"tags\"",
+    "\"max_results\"",
+    "\"NaN\"",
+    "\"12\"",
+    "1",
+    "-1",
+    "1e400",
+    "9223372036854775808",
+    "1.5",
+    "null",
+    "true",
+    "\"\\ud800\"",
+    "\"{}\"",
 ];
 const GRAPHQL: [&str; 24] = [
-    "query", "mutation", "{", "}", "(", ")", "mlflowGetRun", "test", "output", "run", "info", "runId", "input:", "$d", ":", "MlflowGetRunInput!", "...",
-    "fragment F on Test", "F", "@include(if: true)", "\"x\"", "{runId: \"r\"}", "a:", "__typename",
+    "query",
+    "mutation",
+    "{",
+    "}",
+    "(",
+    ")",
+    "mlflowGetRun",
+    "test",
+    "output",
+    "run",
+    "info",
+    "runId",
+    "input:",
+    "$d",
+    ":",
+    "MlflowGetRunInput!",
+    "...",
+    "fragment F on Test",
+    "F",
+    "@include(if: true)",
+    "\"x\"",
+    "{runId: \"r\"}",
+    "a:",
+    "__typename",
 ];
 
 fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
@@ -45,7 +144,13 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
     if name == "bodies" && dice.roll(2) == 0 {
         // A well-formed object, whose values are of every kind.
         let fields: Vec<String> = (0..dice.roll(6))
-            .map(|_| format!("{}:{}", dice.pick(&JSON[6..15]), dice.pick(&["1", "\"x\"", "[]", "[{}]", "null", "{\"key\":1}", "2.5", "\"7\""])))
+            .map(|_| {
+                format!(
+                    "{}:{}",
+                    dice.pick(&JSON[6..15]),
+                    dice.pick(&["1", "\"x\"", "[]", "[{}]", "null", "{\"key\":1}", "2.5", "\"7\""])
+                )
+            })
             .collect();
         text = format!("{{{}}}", fields.join(","));
     } else if name.ends_with("filters") && dice.roll(2) == 0 {
@@ -81,7 +186,9 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn strangers_texts_are_read_or_refused_and_mean_what_they_say() {
     let seed = number("DRYDOCK_FUZZ_SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |since| since.as_nanos() as u64);
         now | 1
     });
     let cases = number("DRYDOCK_FUZZ_CASES").unwrap_or(60_000);

@@ -39,10 +39,12 @@ async fn walk(browser: &Browser, experiment: &str, run: &str) -> Result<()> {
     visit(browser, &format!("/experiments/{experiment}/runs"), &["run-0", "run-2", "3 matching runs"]).await?;
     browser.shoot("mlflow-runs").await?;
 
-    visit(browser, &format!("/experiments/{experiment}/runs/{run}"), &["run-0", "Finished", "iris", "iris-model"]).await?;
+    visit(browser, &format!("/experiments/{experiment}/runs/{run}"), &["run-0", "Finished", "iris", "iris-model"])
+        .await?;
     browser.shoot("mlflow-run").await?;
 
-    visit(browser, &format!("/experiments/{experiment}/runs/{run}/model-metrics"), &["Model metrics (2)"]).await?;
+    visit(browser, &format!("/experiments/{experiment}/runs/{run}/model-metrics"), &["Model metrics", "acc", "loss"])
+        .await?;
     until("two charts with a line each", SLOW, || async {
         let script = "return document.querySelectorAll('.js-plotly-plot .scatterlayer path.js-line').length";
         let lines: u64 = browser.driver.execute(script, vec![]).await?.convert()?;
