@@ -113,6 +113,8 @@ fn Root() -> impl IntoView {
                     <Route path=path!("runs") view={Lazy::<area::Runs>::new()}/>
                     <Route path=path!("runs/:id") view={Lazy::<area::Run>::new()}/>
                     <Route path=path!("compare") view={Lazy::<area::Compare>::new()}/>
+                    <Route path=path!("traces") view={Lazy::<area::Traces>::new()}/>
+                    <Route path=path!("traces/:id") view={Lazy::<area::Trace>::new()}/>
                     <Route path=path!("models") view={Lazy::<area::Models>::new()}/>
                     <Route path=path!("models/:name") view={Lazy::<area::Model>::new()}/>
                     <Route path=path!("datasets") view={Lazy::<area::Datasets>::new()}/>

@@ -39,6 +39,8 @@ lazy_page!(runs, Runs, draw_runs, fetch_runs, pages::runs::RunsPage);
 lazy_page!(runs, Run, draw_run, fetch_run, pages::runs::RunPage);
 lazy_page!(runs, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
 lazy_page!(models, Models, draw_models, fetch_models, pages::models::ModelsPage);
+lazy_page!(models, Traces, draw_traces, fetch_traces, pages::traces::TracesPage);
+lazy_page!(models, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
 lazy_page!(models, Model, draw_model, fetch_model, pages::models::ModelPage);
 lazy_page!(data, Datasets, draw_datasets, fetch_datasets, pages::datasets::DatasetsPage);
 lazy_page!(data, Dataset, draw_dataset, fetch_dataset, pages::datasets::DatasetPage);

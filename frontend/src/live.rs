@@ -24,8 +24,16 @@ const QUIET_MS: f64 = 250.0;
 const RECONNECT: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_secs(5);
 
-pub const TOPICS: [Topic; 7] =
-    [Topic::Runs, Topic::Models, Topic::Datasets, Topic::Jobs, Topic::Deployments, Topic::Overview, Topic::Demo];
+pub const TOPICS: [Topic; 8] = [
+    Topic::Runs,
+    Topic::Models,
+    Topic::Datasets,
+    Topic::Jobs,
+    Topic::Deployments,
+    Topic::Overview,
+    Topic::Demo,
+    Topic::Traces,
+];
 
 struct Connection {
     source: EventSource,
@@ -84,6 +92,7 @@ fn place(topic: Topic) -> usize {
         Topic::Deployments => 4,
         Topic::Overview => 5,
         Topic::Demo => 6,
+        Topic::Traces => 7,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `storage images tracking registry webhooks datasets` · `jobs serving` · `monitoring overview lineage demo trash` · `web` · `router` ·
+//! `storage images tracking registry webhooks datasets traces` · `jobs serving` · `monitoring overview lineage demo trash` · `web` · `router` ·
 //! `boot` · `main`.
 
 pub mod error;
@@ -24,6 +24,7 @@ pub mod workloads;
 
 pub mod datasets;
 pub mod registry;
+pub mod traces;
 pub mod tracking;
 pub mod webhooks;
 

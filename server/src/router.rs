@@ -10,7 +10,7 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, lineage, monitoring, overview, registry as models, serving, tracking, trash,
+    images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking, trash,
     web::{assets, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -75,6 +75,8 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
 fn programs(config: &mut web::ServiceConfig) {
     native(config);
     tracking::mlflow::configure(config);
+    traces::mlflow::configure(config);
+    traces::otlp::configure(config);
     webhooks::mlflow::configure(config);
     models::mlflow::configure(config);
     monitoring::configure(config);
@@ -105,6 +107,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(overview::configure)
         .configure(datasets::configure)
         .configure(tracking::configure)
+        .configure(traces::configure)
         .configure(models::configure)
         .configure(webhooks::configure)
         .configure(lineage::configure)

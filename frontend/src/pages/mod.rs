@@ -10,4 +10,5 @@ pub mod parts;
 pub mod runs;
 pub mod settings;
 pub mod setup;
+pub mod traces;
 pub mod trash;

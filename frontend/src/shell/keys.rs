@@ -10,11 +10,12 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// The second key after `g`, where it goes, and what that is.
-const PLACES: [(&str, &str, &str); 7] = [
+const PLACES: [(&str, &str, &str); 8] = [
     ("o", "/", "Overview"),
     ("d", "/datasets", "Datasets"),
     ("j", "/jobs", "Jobs"),
     ("r", "/runs", "Runs"),
+    ("t", "/traces", "Traces"),
     ("m", "/models", "Models"),
     ("s", "/deployments", "Deployments"),
     ("e", "/settings", "Settings"),

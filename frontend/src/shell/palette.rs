@@ -123,6 +123,7 @@ fn fetch_named(named: RwSignal<Vec<Entry>>) {
     add(named, "/deployments?limit=200", |thing| by_name(thing, "rocket", "Deployment", "deployments"));
     add(named, "/jobs?limit=100", |thing| by_id(thing, "container", "Job", "jobs"));
     add(named, "/runs?limit=100", |thing| by_id(thing, "activity", "Run", "runs"));
+    add(named, "/traces?limit=100", |thing| by_id(thing, "git-branch", "Trace", "traces"));
 }
 
 #[component]
@@ -203,7 +204,7 @@ fn Search(named: RwSignal<Vec<Entry>>) -> impl IntoView {
         <div class="palette-search"><Icon name="search"/>
             <input node_ref=input type="text" role="combobox" aria-label="Search or jump to" aria-expanded="true" aria-controls="palette-list"
                 aria-activedescendant=move || format!("palette-{}", chosen.get()) aria-autocomplete="list" autocomplete="off" spellcheck="false"
-                placeholder="Pages, actions, runs, models, datasets, deployments…"
+                placeholder="Pages, actions, runs, traces, models, datasets, deployments…"
                 on:input:target=move |e| { query.set(e.target().value()); chosen.set(0) } on:keydown=on_key/>
             <kbd>"Esc"</kbd>
         </div>

@@ -35,6 +35,7 @@ fn area(part: &str) -> &'static str {
         "" => "Overview",
         "runs" => "Runs",
         "compare" => "Compare runs",
+        "traces" => "Traces",
         "models" => "Models",
         "datasets" => "Datasets",
         "jobs" => "Jobs",

@@ -29,11 +29,19 @@ pub fn SearchBox(
                     resets.clear();
                 }
                 param.set(&typed.get_untracked());
+                waiting.set_value(None);
             },
             Duration::from_millis(180),
         );
         waiting.set_value(later.ok());
     };
+    // what changes the address otherwise (Back, an example that was chosen) shows in the box, unless somebody is typing
+    Effect::new(move |_| {
+        let now = param.get();
+        if waiting.with_value(Option::is_none) && typed.with_untracked(|t| *t != now) {
+            typed.set(now);
+        }
+    });
     on_cleanup(move || {
         if let Some(Some(handle)) = waiting.try_get_value() {
             handle.clear();

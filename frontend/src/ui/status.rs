@@ -54,6 +54,16 @@ impl Status {
         }
     }
 
+    /// A trace's or a span's status, as the API words it.
+    pub fn trace(status: &str) -> Self {
+        match status {
+            "ok" => Self::new(Tone::Good, "OK"),
+            "error" => Self::new(Tone::Bad, "Error"),
+            "in_progress" => Self::live(Tone::Info, "In progress"),
+            _ => Self::new(Tone::Neutral, "No status"),
+        }
+    }
+
     /// A revision's state, as the serving API words it.
     pub fn revision(state: &str) -> Self {
         match state {

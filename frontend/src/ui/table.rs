@@ -32,6 +32,8 @@ pub struct Column<T> {
 #[derive(Clone)]
 enum SortBy<T> {
     Not,
+    /// By the server, which is asked again.
+    There,
     Here(Compare<T>),
 }
 
@@ -39,6 +41,7 @@ impl<T: 'static> Clone for Column<T> {
     fn clone(&self) -> Self {
         let sort = match &self.sort {
             SortBy::Not => SortBy::Not,
+            SortBy::There => SortBy::There,
             SortBy::Here(by) => SortBy::Here(by.clone()),
         };
         let (cell, label) = (self.cell.clone(), self.label.clone());
@@ -73,6 +76,12 @@ impl<T: 'static> Column<T> {
     /// Sorted here, among the rows on the page.
     pub fn sorts_by(mut self, by: impl Fn(&T, &T) -> std::cmp::Ordering + Send + Sync + 'static) -> Self {
         self.sort = SortBy::Here(Arc::new(by));
+        self
+    }
+
+    /// Sorted by the server: the page asks again when the parameter changes.
+    pub fn sorts_there(mut self) -> Self {
+        self.sort = SortBy::There;
         self
     }
 }
@@ -151,7 +160,7 @@ impl<T> SortBy<T> {
     fn clone_by(&self) -> Option<Compare<T>> {
         match self {
             Self::Here(by) => Some(by.clone()),
-            Self::Not => None,
+            Self::Not | Self::There => None,
         }
     }
 }

@@ -16,6 +16,8 @@ struct Row {
     #[diesel(sql_type = BigInt)]
     runs: i64,
     #[diesel(sql_type = BigInt)]
+    traces: i64,
+    #[diesel(sql_type = BigInt)]
     models: i64,
     #[diesel(sql_type = BigInt)]
     datasets: i64,
@@ -32,6 +34,7 @@ struct Row {
 const COUNTS: &str = "SELECT
     (SELECT count(*) FROM experiments WHERE deleted_at IS NULL) AS experiments,
     (SELECT count(*) FROM runs WHERE deleted_at IS NULL) AS runs,
+    (SELECT count(*) FROM traces) AS traces,
     (SELECT count(*) FROM registered_models) AS models,
     (SELECT count(*) FROM datasets) AS datasets,
     (SELECT count(*) FROM jobs WHERE state IN ('starting', 'running', 'cancelling')) AS jobs_running,
@@ -47,6 +50,7 @@ pub fn counts(conn: &mut Conn) -> Result<Counts> {
     Ok(Counts {
         experiments: count(row.experiments),
         runs: count(row.runs),
+        traces: count(row.traces),
         models: count(row.models),
         datasets: count(row.datasets),
         jobs_running: count(row.jobs_running),

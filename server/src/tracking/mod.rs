@@ -222,6 +222,21 @@ pub fn counts(conn: &mut Conn) -> Result<(u64, u64)> {
     Ok((u64::try_from(experiments).unwrap_or(0), u64::try_from(runs).unwrap_or(0)))
 }
 
+/// For `traces`: the experiment, for a change that needs it alive.
+pub fn active_experiment(conn: &mut Conn, id: i64) -> Result<Experiment> {
+    experiments::active(conn, id)
+}
+
+/// For `traces`: names of experiments by id.
+pub fn experiment_names(conn: &mut Conn, ids: &[i64]) -> Result<std::collections::HashMap<i64, String>> {
+    store::experiments::names(conn, ids)
+}
+
+/// For `traces`: names of runs by id.
+pub fn run_names(conn: &mut Conn, ids: &[String]) -> Result<std::collections::HashMap<String, String>> {
+    store::runs::names(conn, ids)
+}
+
 /// For `registry`: the run, if there is one of that id.
 pub fn run_on_conn(conn: &mut Conn, run_id: &str) -> Result<Option<Run>> {
     store::runs::load_one(conn, run_id)

@@ -17,8 +17,17 @@ use crate::{
 
 const GATHER: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const ALL: [Topic; 7] =
-    [Topic::Runs, Topic::Models, Topic::Datasets, Topic::Jobs, Topic::Deployments, Topic::Overview, Topic::Demo];
+const ALL: [Topic; 8] =
+    [
+    Topic::Runs,
+    Topic::Models,
+    Topic::Datasets,
+    Topic::Jobs,
+    Topic::Deployments,
+    Topic::Overview,
+    Topic::Demo,
+    Topic::Traces,
+];
 
 #[utoipa::path(tag = "events", responses((status = 200, description = "text/event-stream of Event", body = Event)))]
 #[get("/events")]

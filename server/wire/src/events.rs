@@ -12,6 +12,7 @@ wire! {
         Deployments,
         Overview,
         Demo,
+        Traces,
     }
 
     /// `data:` of each event. `id` is absent when many changed, or when the receiver fell behind.

@@ -24,6 +24,7 @@ pub mod lineage;
 pub mod overview;
 pub mod registry;
 pub mod serving;
+pub mod traces;
 pub mod tracking;
 pub mod trash;
 pub mod validate;

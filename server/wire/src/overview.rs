@@ -56,6 +56,7 @@ wire! {
     pub struct Counts {
         pub experiments: u64,
         pub runs: u64,
+        pub traces: u64,
         pub models: u64,
         pub datasets: u64,
         pub jobs_running: u64,

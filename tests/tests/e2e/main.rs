@@ -12,3 +12,4 @@ mod mlflow;
 mod mlflow_page;
 mod roles;
 mod start;
+mod traces;

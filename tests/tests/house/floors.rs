@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["accounts"],
     &["app"],
     &["workloads"],
-    &["tracking", "registry", "webhooks", "datasets", "images", "storage"],
+    &["tracking", "registry", "webhooks", "traces", "datasets", "images", "storage"],
     &["jobs", "serving"],
     &["pipelines", "monitoring", "transfers", "overview", "lineage", "demo", "trash"],
     &["web"],

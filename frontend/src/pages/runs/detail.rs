@@ -60,6 +60,7 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
             {move || run.with(|r| r.job_id.clone()).map(|job| view! {
                 <LinkButton href=format!("/jobs/{job}") icon="container">"Job"</LinkButton>
             })}
+            <LinkButton href=format!("/traces?run={}", seg(&untrack(summary).id)) icon="git-branch">"Traces"</LinkButton>
             <LinkButton href=format!("/runs?experiment={}", seg(&untrack(summary).experiment_id)) icon="list">"Experiment"</LinkButton>
             <DeleteRuns runs=Signal::derive(move || vec![id.get()]) done=move |_| crate::app::go("/runs")/>
         </PageHead>

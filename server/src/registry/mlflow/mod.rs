@@ -22,5 +22,4 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
     for prefix in ["/api/2.0", "/api/3.0", "/ajax-api"] {
         cfg.route(&format!("{prefix}{{rest:.*}}"), web::to(unknown_route));
     }
-    cfg.route("/v1/traces", web::to(unknown_route));
 }

@@ -21,7 +21,7 @@ pub mod view;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-pub use args::Args;
+pub use args::{Args, missing, mistyped, pairs_of, text_of};
 pub use artifacts::send_artifact;
 pub use failure::{Answer, Failure, Who, ok};
 

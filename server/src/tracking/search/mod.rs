@@ -8,9 +8,11 @@ mod lexer;
 mod order;
 mod parser;
 pub mod sql;
+mod traces;
 
 pub use order::{Direction, OrderBy, parse_order_by};
 pub use parser::{parse, parse_with};
+pub use traces::{TRACES, parse_traces};
 
 /// What kind of thing an identifier's prefix names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +22,12 @@ pub enum Entity {
     Param,
     Tag,
     Dataset,
+    /// Of traces.
+    Metadata,
+    Span,
+    Feedback,
+    Expectation,
+    Issue,
 }
 
 impl Entity {
@@ -31,6 +39,11 @@ impl Entity {
             Self::Param => "parameter",
             Self::Tag => "tag",
             Self::Dataset => "dataset",
+            Self::Metadata => "request_metadata",
+            Self::Span => "span",
+            Self::Feedback => "feedback",
+            Self::Expectation => "expectation",
+            Self::Issue => "issue",
         }
     }
 }
@@ -46,6 +59,8 @@ pub enum Op {
     Ge,
     Like,
     Ilike,
+    /// A regular expression; of traces alone.
+    Rlike,
     In,
     NotIn,
     IsNull,
@@ -63,6 +78,7 @@ impl Op {
             Self::Ge => ">=",
             Self::Like => "LIKE",
             Self::Ilike => "ILIKE",
+            Self::Rlike => "RLIKE",
             Self::In => "IN",
             Self::NotIn => "NOT IN",
             Self::IsNull => "IS NULL",
@@ -122,6 +138,10 @@ pub struct Grammar {
     pub order_attributes: &'static [&'static str],
     /// Entities that take IS NULL.
     pub nullable: &'static [Entity],
+    /// Prefixes of its own, in place of the usual ones.
+    pub prefixes: &'static [(&'static str, Entity)],
+    /// Whether texts can be compared with RLIKE.
+    pub regexes: bool,
 }
 
 /// Filters of `runs/search`.
@@ -142,6 +162,8 @@ pub const RUNS: Grammar = Grammar {
         "Created",
     ],
     nullable: &[Entity::Tag, Entity::Param],
+    prefixes: &[],
+    regexes: false,
 };
 
 /// Filters of `experiments/search`.
@@ -152,6 +174,8 @@ pub const EXPERIMENTS: Grammar = Grammar {
     list_attributes: &["experiment_id"],
     order_attributes: &["name", "experiment_id", "creation_time", "last_update_time"],
     nullable: &[Entity::Tag],
+    prefixes: &[],
+    regexes: false,
 };
 
 /// Filters of `logged-models/search`.
@@ -176,6 +200,8 @@ pub const LOGGED_MODELS: Grammar = Grammar {
     list_attributes: &["name", "model_id", "model_type", "source_run_id"],
     order_attributes: &[],
     nullable: &[],
+    prefixes: &[],
+    regexes: false,
 };
 
 /// Filters of `registered-models/search`.
@@ -186,6 +212,8 @@ pub const REGISTERED_MODELS: Grammar = Grammar {
     list_attributes: &["name"],
     order_attributes: &["name", "timestamp", "creation_timestamp", "last_updated_timestamp"],
     nullable: &[],
+    prefixes: &[],
+    regexes: false,
 };
 
 /// Filters of `model-versions/search`.
@@ -196,6 +224,8 @@ pub const MODEL_VERSIONS: Grammar = Grammar {
     list_attributes: &["name", "run_id"],
     order_attributes: &["name", "version_number", "creation_timestamp", "last_updated_timestamp"],
     nullable: &[],
+    prefixes: &[],
+    regexes: false,
 };
 
 /// Where the next page starts, as MLflow encodes it: base64 of `{"offset": n}`.

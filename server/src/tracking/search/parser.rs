@@ -96,6 +96,7 @@ fn operator(reader: &mut Reader<'_>, start: usize) -> Result<Op> {
         },
         Some((Token::Name(word), _)) if word.is("LIKE") => Op::Like,
         Some((Token::Name(word), _)) if word.is("ILIKE") => Op::Ilike,
+        Some((Token::Name(word), _)) if word.is("RLIKE") => Op::Rlike,
         Some((Token::Name(word), _)) if word.is("IN") => Op::In,
         Some((Token::Name(word), _)) if word.is("NOT") => {
             reader.keyword("IN")?;
@@ -164,7 +165,7 @@ fn list(reader: &mut Reader<'_>, open: usize) -> Result<Operand> {
 pub(super) fn identify(name: &Name, grammar: &Grammar, attributes: &[&str]) -> Result<(Entity, String)> {
     let entity = match name.prefix.as_deref() {
         None => Entity::Attribute,
-        Some(prefix) => entity_of(prefix).filter(|entity| grammar.entities.contains(entity)).ok_or_else(|| {
+        Some(prefix) => grammar.entity_of(prefix).ok_or_else(|| {
             let valid: Vec<String> = grammar.entities.iter().map(|entity| format!("'{}'", entity.word())).collect();
             Error::invalid(format!("Invalid entity type '{prefix}'. Valid values are [{}]", valid.join(", ")))
         })?,
@@ -198,6 +199,13 @@ fn entity_of(prefix: &str) -> Option<Entity> {
 }
 
 impl Grammar {
+    fn entity_of(&self, prefix: &str) -> Option<Entity> {
+        if self.prefixes.is_empty() {
+            return entity_of(prefix).filter(|entity| self.entities.contains(entity));
+        }
+        self.prefixes.iter().find(|(name, _)| *name == prefix).map(|(_, entity)| *entity)
+    }
+
     fn all_attributes(&self) -> Vec<&'static str> {
         self.text_attributes.iter().chain(self.numeric_attributes).copied().collect()
     }
@@ -224,7 +232,11 @@ fn check(condition: Condition, grammar: &Grammar) -> Result<Condition> {
     if grammar.is_numeric(&condition) {
         return check_numeric(condition);
     }
-    check_text(condition, grammar)
+    match entity {
+        Entity::Feedback | Entity::Expectation => super::traces::check_assessment(condition),
+        Entity::Span | Entity::Issue => super::traces::check_span_or_issue(condition),
+        _ => check_text(condition, grammar),
+    }
 }
 
 fn check_numeric(condition: Condition) -> Result<Condition> {
@@ -255,7 +267,7 @@ fn check_text(condition: Condition, grammar: &Grammar) -> Result<Condition> {
     };
     let key = &condition.key;
     match &condition.value {
-        Operand::Text(_) if condition.op.is_text() => Ok(condition),
+        Operand::Text(_) if condition.op.is_text() || (condition.op == Op::Rlike && grammar.regexes) => Ok(condition),
         Operand::List(_) if condition.op.is_list() && lists => Ok(condition),
         Operand::List(_) if condition.op.is_list() && condition.entity == Entity::Attribute => {
             Err(Error::invalid(format!(
@@ -263,7 +275,10 @@ fn check_text(condition: Condition, grammar: &Grammar) -> Result<Condition> {
                 grammar.list_attributes
             )))
         }
-        Operand::Text(_) | Operand::List(_) => Err(wrong_op(&condition, &[Op::Ne, Op::Eq, Op::Like, Op::Ilike])),
+        Operand::Text(_) | Operand::List(_) => {
+            let valid = [Op::Ne, Op::Eq, Op::Like, Op::Ilike, Op::Rlike];
+            Err(wrong_op(&condition, if grammar.regexes { &valid } else { &valid[..4] }))
+        }
         other => {
             let found = shown(other);
             Err(Error::invalid(match condition.entity {
@@ -278,7 +293,7 @@ fn check_text(condition: Condition, grammar: &Grammar) -> Result<Condition> {
     }
 }
 
-fn wrong_op(condition: &Condition, valid: &[Op]) -> Error {
+pub(super) fn wrong_op(condition: &Condition, valid: &[Op]) -> Error {
     let valid: Vec<String> = valid.iter().map(|op| format!("'{}'", op.text())).collect();
     Error::invalid(format!(
         "Invalid comparator '{}' not one of '{{{}}}' at character {}",
@@ -289,7 +304,7 @@ fn wrong_op(condition: &Condition, valid: &[Op]) -> Error {
 }
 
 /// A value as it was written, for messages.
-fn shown(value: &Operand) -> String {
+pub(super) fn shown(value: &Operand) -> String {
     match value {
         Operand::Text(text) => format!("'{text}'"),
         Operand::Integer(value) => value.to_string(),

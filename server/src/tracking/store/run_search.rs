@@ -307,7 +307,8 @@ fn run_condition(condition: &Condition) -> Fragment {
         Entity::Metric => has("metrics", "run = r.id", condition, metric_comparison(condition)),
         Entity::Param => has("run_params", "run = r.id", condition, value_comparison(condition)),
         Entity::Tag => has("run_tags", "run = r.id", condition, value_comparison(condition)),
-        Entity::Dataset => {
+        // The grammar of runs has no other.
+        _ => {
             let column = match condition.key.as_str() {
                 "context" => "i.context",
                 "digest" => "d.digest",

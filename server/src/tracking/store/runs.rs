@@ -64,6 +64,16 @@ fn rows() -> _ {
     ))
 }
 
+/// Names of runs by id.
+pub fn names(conn: &mut Conn, ids: &[String]) -> Result<HashMap<String, String>> {
+    let found: Vec<(String, String)> = runs::table
+        .filter(runs::run_id.eq_any(ids))
+        .select((runs::run_id, runs::name))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(found.into_iter().collect())
+}
+
 /// Inserts a run; its surrogate id.
 pub fn insert(conn: &mut Conn, info: &RunInfo) -> Result<i64> {
     diesel::insert_into(runs::table)

@@ -82,7 +82,9 @@ struct Row {
 
 impl Row {
     fn thing(self, kind: TrashKind) -> Thing {
-        let root = if kind == TrashKind::Experiment { None } else { rules::artifact_key(&self.root) };
+        let root = rules::artifact_key(&self.root);
+        // Runs and models have their own roots; what is left of an experiment's files is its traces'.
+        let root = if kind == TrashKind::Experiment { root.map(|root| format!("{root}/traces")) } else { root };
         let Row { surrogate: row, id, name, experiment, deleted_at, running, source_run, .. } = self;
         Thing { kind, row, id, name, experiment, deleted_at, running, source_run, root }
     }
@@ -260,9 +262,10 @@ pub fn holders(conn: &mut Conn, versions: BTreeSet<(String, i64)>) -> Result<Vec
         .collect()
 }
 
-/// Traces of the experiments and runs among these.
-pub fn traces(_conn: &mut Conn, _things: &[Thing]) -> Result<u64> {
-    Ok(0)
+/// Traces of the experiments among these: those of a deleted run stay.
+pub fn traces(conn: &mut Conn, things: &[Thing]) -> Result<u64> {
+    let experiments = things.iter().filter(|thing| thing.kind == TrashKind::Experiment).map(|thing| thing.row);
+    crate::traces::count_in(conn, &experiments.collect::<Vec<_>>())
 }
 
 /// # Errors

@@ -69,6 +69,7 @@ pub fn purge(conn: &mut Conn, things: &[Thing]) -> Result<Purged> {
                 gone.logged_models.push(thing.id.clone());
             }
             TrashKind::Experiment => {
+                crate::traces::forget_experiment(conn, thing.row)?;
                 if delete_empty(conn, thing.row)? {
                     gone.experiments.push(thing.name.clone());
                 }

@@ -1,0 +1,394 @@
+//! Traces and spans coming in.
+
+use drydock_wire::events::Topic;
+use uuid::Uuid;
+
+use super::{
+    Assessment, Pair, State, Trace, absent, names, rules,
+    span::Span,
+    store::{self, chunks, spans as rows, traces as heads},
+    summary::{self, Arrived, Cost, Summary, Usage},
+    translate::translate,
+};
+use crate::{
+    accounts::{Authorized, action},
+    app::App,
+    db::Conn,
+    error::{Error, Result},
+    tracking,
+};
+
+type Develop = Authorized<action::Develop>;
+
+/// What a client says about a trace as a whole.
+#[derive(Debug, Clone)]
+pub struct NewTrace {
+    /// Absent: the server makes one.
+    pub trace_id: Option<String>,
+    pub experiment_id: i64,
+    pub started_at: i64,
+    pub duration_ms: Option<i64>,
+    pub state: State,
+    pub client_request_id: Option<String>,
+    pub request_preview: Option<String>,
+    pub response_preview: Option<String>,
+    pub tags: Vec<Pair>,
+    pub metadata: Vec<Pair>,
+    pub assessments: Vec<Assessment>,
+    /// Whether start and duration are final: spans that come later do not change them.
+    pub finalized: bool,
+}
+
+/// Keeps what is said about a trace; one that is there already (its spans came first) is completed.
+pub async fn create_trace(app: &App, _auth: &Develop, mut new: NewTrace) -> Result<Trace> {
+    let id = new.trace_id.take().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+    rules::trace_id(&id)?;
+    new.tags = checked_tags(new.tags)?;
+    new.metadata = checked_metadata(new.metadata)?;
+    let published = id.clone();
+    let trace = app
+        .db
+        .write(move |conn| {
+            tracking::active_experiment(conn, new.experiment_id)?;
+            let row = head(conn, &id, &new)?;
+            complete(conn, row, &new)?;
+            loaded(conn, row, &id)
+        })
+        .await?;
+    app.events.publish(Topic::Traces, Some(&published));
+    Ok(trace)
+}
+
+fn checked_tags(tags: Vec<Pair>) -> Result<Vec<Pair>> {
+    let tags = tags.into_iter().map(|(key, value)| rules::tag(key, value)).collect::<Result<Vec<_>>>()?;
+    tags.iter().filter(|(key, _)| key == names::NAME_TAG).try_for_each(|(_, name)| rules::name(name))?;
+    Ok(tags)
+}
+
+fn checked_metadata(metadata: Vec<Pair>) -> Result<Vec<Pair>> {
+    metadata.into_iter().map(|(key, value)| rules::metadata(key, value)).collect()
+}
+
+/// The trace's row, made if it is not there.
+fn head(conn: &mut Conn, id: &str, new: &NewTrace) -> Result<i64> {
+    let Some(known) = heads::known(conn, id)? else {
+        let row = heads::NewRow {
+            trace_id: id,
+            experiment_id: new.experiment_id,
+            started_at: new.started_at,
+            duration_ms: new.duration_ms,
+            state: new.state,
+            finalized: new.finalized,
+        };
+        return heads::insert(conn, &row);
+    };
+    let changes = heads::Changes {
+        experiment_id: Some(new.experiment_id),
+        started_at: Some(new.started_at),
+        duration_ms: Some(new.duration_ms),
+        state: Some(new.state.as_str()),
+        finalized: Some(new.finalized),
+        ..heads::Changes::default()
+    };
+    heads::change(conn, known.row, &changes)?;
+    Ok(known.row)
+}
+
+fn complete(conn: &mut Conn, row: i64, new: &NewTrace) -> Result<()> {
+    let changes = heads::Changes {
+        client_request_id: new.client_request_id.clone(),
+        request_preview: new.request_preview.clone().map(rules::client_preview),
+        response_preview: new.response_preview.clone().map(rules::client_preview),
+        ..heads::Changes::default()
+    };
+    heads::change(conn, row, &changes)?;
+    new.tags.iter().try_for_each(|(key, value)| heads::set_tag(conn, row, key, value))?;
+    new.metadata.iter().try_for_each(|(key, value)| heads::set_metadata(conn, row, key, value))?;
+    if new.finalized {
+        heads::set_metadata(conn, row, names::FINALIZED, "true")?;
+    }
+    for assessment in &new.assessments {
+        match store::assessments::insert(conn, row, assessment) {
+            Err(error) if error.code == drydock_wire::ErrorCode::AlreadyExists => {
+                store::assessments::update(conn, assessment)?;
+            }
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// For clients of MLflow 2: the trace is over.
+pub async fn end_trace(
+    app: &App,
+    _auth: &Develop,
+    id: String,
+    ended_at: i64,
+    state: State,
+    metadata: Vec<Pair>,
+    tags: Vec<Pair>,
+) -> Result<Trace> {
+    let (metadata, tags) = (checked_metadata(metadata)?, checked_tags(tags)?);
+    let published = id.clone();
+    let trace = app
+        .db
+        .write(move |conn| {
+            let known = heads::known(conn, &id)?.ok_or_else(|| absent(&id))?;
+            let changes = heads::Changes {
+                duration_ms: Some(Some(ended_at.saturating_sub(known.started_at))),
+                state: Some(state.as_str()),
+                ..heads::Changes::default()
+            };
+            heads::change(conn, known.row, &changes)?;
+            tags.iter().try_for_each(|(key, value)| heads::set_tag(conn, known.row, key, value))?;
+            metadata.iter().try_for_each(|(key, value)| heads::set_metadata(conn, known.row, key, value))?;
+            loaded(conn, known.row, &id)
+        })
+        .await?;
+    app.events.publish(Topic::Traces, Some(&published));
+    Ok(trace)
+}
+
+pub(super) fn loaded(conn: &mut Conn, row: i64, id: &str) -> Result<Trace> {
+    heads::load(conn, &[row])?.pop().ok_or_else(|| absent(id))
+}
+
+/// Spans of one trace, with all that can be worked out before the transaction.
+struct Ready {
+    trace_id: String,
+    summary: Summary,
+    usage: Option<Usage>,
+    cost: Option<Cost>,
+    spans: Vec<Span>,
+    packed: Vec<u8>,
+}
+
+impl Ready {
+    fn new(mut arrived: Arrived) -> Result<Self> {
+        arrived.spans.iter_mut().for_each(translate);
+        Ok(Self {
+            trace_id: rules::trace_id_of(&arrived.otel_id),
+            summary: summary::summarize(&arrived),
+            usage: summary::usage(&arrived.spans),
+            cost: summary::cost(&arrived.spans),
+            packed: chunks::pack(&arrived.spans)?,
+            spans: arrived.spans,
+        })
+    }
+}
+
+/// Keeps spans, all or none; traces that are not there yet are made in the experiment. Those that are complete belong to the
+/// run, if one is named.
+pub async fn log_spans(
+    app: &App,
+    _auth: &Develop,
+    experiment: i64,
+    run: Option<String>,
+    arrived: Vec<Arrived>,
+) -> Result<()> {
+    let prepare = move || arrived.into_iter().map(Ready::new).collect::<Result<Vec<_>>>();
+    let ready = tokio::task::spawn_blocking(prepare).await.map_err(Error::internal)??;
+    let published = match ready.as_slice() {
+        [one] => Some(one.trace_id.clone()),
+        _ => None,
+    };
+    app.db
+        .write(move |conn| ready.iter().try_for_each(|one| keep(conn, experiment, run.as_deref(), one)))
+        .await?;
+    app.events.publish(Topic::Traces, published.as_deref());
+    Ok(())
+}
+
+fn keep(conn: &mut Conn, experiment: i64, run: Option<&str>, ready: &Ready) -> Result<()> {
+    let known = heads::known(conn, &ready.trace_id)?;
+    let known = match known {
+        Some(known) => known,
+        None => made(conn, experiment, ready)?,
+    };
+    let old = rows::ids(conn, known.row)?;
+    let fresh = ready.spans.iter().filter(|span| !old.contains(&span.id)).count();
+    let count = old.len() as i64 + fresh as i64;
+    if count > rules::MAX_SPANS_PER_TRACE {
+        return Err(Error::too_large(format!(
+            "The trace {} would have {count} spans; at most {} are kept.",
+            ready.trace_id,
+            rules::MAX_SPANS_PER_TRACE
+        )));
+    }
+    if fresh == ready.spans.len() {
+        chunks::append(conn, known.row, &ready.packed)?;
+    } else {
+        chunks::replace(conn, known.row, &ready.spans)?;
+    }
+    rows::upsert(conn, known.row, &ready.spans)?;
+    heads::change(conn, known.row, &told(&known, &ready.summary, count))?;
+    figures(conn, &known, ready, !old.is_empty())?;
+    beside(conn, known.row, &ready.summary)?;
+    match run.filter(|_| ready.summary.state.is_some()) {
+        Some(run) => heads::link_run(conn, known.row, run),
+        None => Ok(()),
+    }
+}
+
+fn made(conn: &mut Conn, experiment: i64, ready: &Ready) -> Result<heads::Known> {
+    tracking::active_experiment(conn, experiment)?;
+    let summary = &ready.summary;
+    let row = heads::NewRow {
+        trace_id: &ready.trace_id,
+        experiment_id: experiment,
+        started_at: summary.started_at,
+        duration_ms: None,
+        state: State::InProgress,
+        finalized: false,
+    };
+    heads::insert(conn, &row)?;
+    heads::known(conn, &ready.trace_id)?.ok_or_else(|| absent(&ready.trace_id))
+}
+
+/// What the spans change about the trace: nothing that the client said itself.
+fn told(known: &heads::Known, summary: &Summary, span_count: i64) -> heads::Changes {
+    let mut changes = heads::Changes { span_count: Some(span_count), ..heads::Changes::default() };
+    if !known.finalized {
+        let started = known.started_at.min(summary.started_at);
+        let before = known.duration_ms.map(|duration| known.started_at.saturating_add(duration));
+        changes.started_at = Some(started);
+        changes.duration_ms = before.max(summary.ended_at).map(|ended| Some(ended.saturating_sub(started)));
+    }
+    if matches!(State::parse(&known.state), Some(State::InProgress | State::Unspecified) | None) {
+        changes.state = summary.state.map(State::as_str);
+    }
+    changes.root_name = summary.root_name.clone();
+    changes.request_preview = summary.request_preview.clone().filter(|_| !known.has_request);
+    changes.response_preview = summary.response_preview.clone().filter(|_| !known.has_response);
+    changes
+}
+
+/// Tokens and costs: of a trace whose other spans came before, over all of them.
+fn figures(conn: &mut Conn, known: &heads::Known, ready: &Ready, has_more: bool) -> Result<()> {
+    let (mut usage, mut cost) = (ready.usage, ready.cost);
+    if (usage.is_some() || cost.is_some()) && has_more {
+        let all = chunks::of_trace(conn, known.row)?;
+        usage = usage.and(summary::usage(&all));
+        cost = cost.and(summary::cost(&all));
+    }
+    let said = |conn: &mut Conn, key: &str| Ok::<_, Error>(known.finalized && heads::has_metadata(conn, known.row, key)?);
+    if let Some(usage) = usage
+        && !said(conn, names::USAGE)?
+    {
+        heads::set_metadata(conn, known.row, names::USAGE, &usage.to_json())?;
+    }
+    if let Some(cost) = cost
+        && !said(conn, names::COST)?
+    {
+        heads::set_metadata(conn, known.row, names::COST, &cost.to_json())?;
+    }
+    Ok(())
+}
+
+/// Session, user, tags.
+fn beside(conn: &mut Conn, row: i64, summary: &Summary) -> Result<()> {
+    for (key, value) in [(names::SESSION, &summary.session), (names::USER, &summary.user)] {
+        if let Some(value) = value
+            && !heads::has_metadata(conn, row, key)?
+        {
+            let (key, value) = rules::metadata(key.to_owned(), value.clone())?;
+            heads::set_metadata(conn, row, &key, &value)?;
+        }
+    }
+    summary.tags.iter().try_for_each(|(key, value)| heads::set_tag(conn, row, key, value))?;
+    heads::set_tag(conn, row, names::SPANS_LOCATION_TAG, names::IN_STORE)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::traces::{
+        span::{Status, key},
+        summary::tests::span,
+    };
+
+    fn arrived(spans: Vec<Span>) -> Ready {
+        Ready::new(Arrived { otel_id: vec![7; 16], spans, resource: vec![] }).unwrap()
+    }
+
+    fn trace(conn: &mut Conn) -> Trace {
+        let known = heads::known(conn, &rules::trace_id_of(&[7; 16])).unwrap().unwrap();
+        loaded(conn, known.row, "").unwrap()
+    }
+
+    #[test]
+    fn a_trace_grows_with_its_spans() {
+        let mut conn = crate::db::testing::connection();
+        let mut child = span(2, Some(1), &[(key::USAGE, r#"{"input_tokens": 2, "output_tokens": 1, "total_tokens": 3}"#)]);
+        child.end_ns = Some(50_000_000);
+        keep(&mut conn, 0, None, &arrived(vec![child])).unwrap();
+        let first = trace(&mut conn);
+        assert_eq!((first.state, first.duration_ms, first.total_tokens), (State::InProgress, Some(40), Some(3)));
+        let mut root = span(1, None, &[(key::INPUTS, r#"{"x": 1}"#)]);
+        root.status = Status::Error;
+        root.start_ns = 0;
+        keep(&mut conn, 0, Some("r1"), &arrived(vec![root])).unwrap();
+        let whole = trace(&mut conn);
+        assert_eq!((whole.state, whole.started_at, whole.duration_ms), (State::Error, 0, Some(50)));
+        assert_eq!((whole.span_count, whole.total_tokens), (2, Some(3)));
+        assert_eq!((whole.root_name.as_deref(), whole.request_preview.as_deref()), (Some("s1"), Some(r#"{"x": 1}"#)));
+        assert_eq!(heads::runs_of(&mut conn, &[whole.row]).unwrap()[&whole.row], ["r1"]);
+    }
+
+    #[test]
+    fn a_span_that_comes_twice_is_kept_once_as_it_came_last() {
+        let mut conn = crate::db::testing::connection();
+        keep(&mut conn, 0, None, &arrived(vec![span(1, None, &[]), span(2, Some(1), &[])])).unwrap();
+        keep(&mut conn, 0, None, &arrived(vec![span(2, Some(1), &[("a", "1")]), span(3, Some(1), &[])])).unwrap();
+        let row = trace(&mut conn).row;
+        let spans = chunks::of_trace(&mut conn, row).unwrap();
+        assert_eq!(spans.len(), 3);
+        assert_eq!(spans.iter().find(|span| span.id == 2).unwrap().attributes.len(), 1);
+        assert_eq!(trace(&mut conn).span_count, 3);
+    }
+
+    #[test]
+    fn many_small_exports_become_one_chunk() {
+        let mut conn = crate::db::testing::connection();
+        for id in 1..=70 {
+            keep(&mut conn, 0, None, &arrived(vec![span(id, Some(1), &[])])).unwrap();
+        }
+        let row = trace(&mut conn).row;
+        use diesel::prelude::*;
+        let chunks: i64 = crate::db::schema::traces::span_chunks::table.count().get_result(&mut conn).unwrap();
+        assert!(chunks < 10, "{chunks}");
+        assert_eq!(super::chunks::of_trace(&mut conn, row).unwrap().len(), 70);
+    }
+
+    #[test]
+    fn what_the_client_said_is_not_changed_by_spans() {
+        let mut conn = crate::db::testing::connection();
+        let id = rules::trace_id_of(&[7; 16]);
+        let new = NewTrace {
+            trace_id: Some(id.clone()),
+            experiment_id: 0,
+            started_at: 5,
+            duration_ms: Some(1),
+            state: State::Ok,
+            client_request_id: None,
+            request_preview: Some("said".into()),
+            response_preview: None,
+            tags: vec![(names::NAME_TAG.into(), "mine".into())],
+            metadata: vec![
+                (names::RUN.into(), "r".into()),
+                (names::USAGE.into(), r#"{"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}"#.into()),
+            ],
+            assessments: vec![],
+            finalized: true,
+        };
+        let row = head(&mut conn, &id, &new).unwrap();
+        complete(&mut conn, row, &new).unwrap();
+        let used = r#"{"input_tokens": 9, "output_tokens": 9, "total_tokens": 18}"#;
+        keep(&mut conn, 0, None, &arrived(vec![span(1, None, &[(key::INPUTS, "1"), (key::USAGE, used)])])).unwrap();
+        let kept = trace(&mut conn);
+        assert_eq!((kept.started_at, kept.duration_ms, kept.total_tokens), (5, Some(1), Some(2)));
+        assert_eq!((kept.name.as_deref(), kept.request_preview.as_deref()), (Some("mine"), Some("said")));
+        assert!(kept.has_spans());
+    }
+}

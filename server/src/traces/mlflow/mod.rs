@@ -1,0 +1,31 @@
+//! The MLflow face of traces: versions 2 and 3 of its calls, answered as MLflow 3.17.2 answers them.
+//!
+//! Known differences: RLIKE has the syntax of Rust's `regex`, `span.attributes.x = 'y'` compares the value (MLflow's finds
+//! nothing), IN works for names too, a tag on a trace that is not there is 404 where MLflow says 400 with SQL in it.
+
+mod assessments;
+mod metrics;
+mod time;
+mod v2;
+mod v3;
+mod view;
+
+use actix_web::web;
+
+use crate::tracking::mlflow::unknown_route;
+
+/// Mounts the calls of traces.
+pub fn configure(cfg: &mut web::ServiceConfig) {
+    for prefix in ["/api/2.0/mlflow", "/ajax-api/2.0/mlflow"] {
+        v2::configure(cfg, prefix);
+        // Both are of a hosted product; MLflow's own server knows neither.
+        for absent in ["unified-traces", "get-online-trace-details"] {
+            cfg.route(&format!("{prefix}/{absent}"), web::get().to(unknown_route));
+        }
+    }
+    for prefix in ["/api/3.0/mlflow", "/ajax-api/3.0/mlflow"] {
+        v3::configure(cfg, prefix);
+        metrics::configure(cfg, prefix);
+        assessments::configure(cfg, prefix);
+    }
+}
