@@ -29,5 +29,16 @@ for index in range(3):
                 serialization_format="cloudpickle",
                 input_example=data.data.head(2),
             )
+
+
+@mlflow.trace(name="answer")
+def answer(question):
+    with mlflow.start_span("look up", span_type="RETRIEVER") as span:
+        span.set_inputs({"question": question})
+    return "42"
+
+
+answer("How many?")
+mlflow.flush_trace_async_logging()
 MlflowClient().set_registered_model_alias("iris-model", "champion", "1")
 print(f"ids {experiment_id} {first.info.run_id}")

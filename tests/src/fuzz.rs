@@ -6,19 +6,20 @@ use drydock::{
     registry::mlflow::graphql,
     tracking::{
         mlflow::Args,
-        search::{self, Condition, Entity, Grammar, Op, Operand, sql},
+        search::{self, Condition, Entity, Grammar, Operand, sql},
     },
 };
 
 /// A name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("run_filters", |data| filter(data, &search::RUNS)),
     ("experiment_filters", |data| filter(data, &search::EXPERIMENTS)),
     ("logged_model_filters", |data| filter(data, &search::LOGGED_MODELS)),
     ("registered_model_filters", |data| filter(data, &search::REGISTERED_MODELS)),
     ("model_version_filters", |data| filter(data, &search::MODEL_VERSIONS)),
+    ("trace_filters", traces),
     ("bodies", bodies),
     ("graphql_documents", |data| drop(graphql::read_document(&String::from_utf8_lossy(data)))),
 ];
@@ -46,6 +47,13 @@ pub fn filter(data: &[u8], grammar: &Grammar) {
     let again = search::parse(&written, grammar).unwrap_or_else(|error| panic!("{text:?} as {written:?}: {error}"));
     let plain = |all: Vec<Condition>| all.into_iter().map(|one| Condition { at: 0, ..one }).collect::<Vec<_>>();
     assert_eq!(plain(conditions), plain(again), "{text:?} as {written:?}");
+}
+
+/// A filter over traces is read or refused with a text; its keys have other names inside.
+fn traces(data: &[u8]) {
+    if let Err(error) = search::parse_traces(&String::from_utf8_lossy(data)) {
+        assert_eq!(error.code.http_status(), 400, "{error}");
+    }
 }
 
 fn check_sql(condition: &Condition) {
@@ -80,11 +88,7 @@ fn one(condition: &Condition) -> String {
         Operand::List(items) => format!("({})", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ")),
         Operand::Nothing => String::new(),
     };
-    format!("{prefix}.\"{}\" {} {value}", condition.key.replace('"', "\"\""), op_text(condition.op))
-}
-
-fn op_text(op: Op) -> &'static str {
-    op.text()
+    format!("{prefix}.\"{}\" {} {value}", condition.key.replace('"', "\"\""), condition.op.text())
 }
 
 /// A body is read or refused, whatever is asked of it, and what is asked twice is answered the same.

@@ -12,7 +12,7 @@ const SLOW: Duration = Duration::from_secs(60);
 const LEFT_OUT: [&str; 3] = ["/mlflow/assistant/", "/mlflow/datasets/search", "/mlflow/gateway/"];
 
 #[tokio::test]
-async fn mlflows_page_shows_experiments_runs_charts_and_models() -> Result<()> {
+async fn mlflows_page_shows_experiments_runs_charts_traces_and_models() -> Result<()> {
     let server = Server::start().await?;
     let engineer = server.person(&server.admin().await?, "erin", "engineer").await?;
     let said = clients::mlflow(&engineer, "irises.py", &[]).await?;
@@ -54,6 +54,9 @@ async fn walk(browser: &Browser, experiment: &str, run: &str) -> Result<()> {
     browser.shoot("mlflow-charts").await?;
 
     visit(browser, &format!("/experiments/{experiment}/runs/{run}/artifacts"), &["notes"]).await?;
+
+    visit(browser, &format!("/experiments/{experiment}/traces"), &["How many?", "42"]).await?;
+    browser.shoot("mlflow-traces").await?;
 
     visit(browser, "/models/iris-model", &["iris-model", "Version 1", "champion"]).await?;
     browser.shoot("mlflow-model").await?;
