@@ -66,11 +66,6 @@ pub async fn delete(path: &str) -> Result<(), ApiError> {
     fetch("DELETE", &format!("{BASE}{path}"), None).await.and_then(good).map(drop)
 }
 
-/// The answer as text: logs, artifacts.
-pub async fn text(path: &str) -> Result<String, ApiError> {
-    Ok(good(fetch("GET", &format!("{BASE}{path}"), None).await?)?.body)
-}
-
 /// Any request to an absolute path, whatever its status: the prediction box.
 pub async fn raw(method: &str, path: &str, json_body: Option<String>) -> Result<Answer, ApiError> {
     fetch(method, path, json_body).await

@@ -14,6 +14,8 @@ mod area;
 mod chart;
 #[cfg(any(target_arch = "wasm32", test))]
 mod format;
+#[cfg(any(target_arch = "wasm32", test))]
+mod grammar;
 #[cfg(target_arch = "wasm32")]
 mod live;
 #[cfg(target_arch = "wasm32")]

@@ -2,6 +2,7 @@
 
 use super::{
     Axis, COLOURS, Series, Settings,
+    frame::watch_size,
     overlay::{LastValues, Overlay},
     paint::{self, Ink, Scene},
     scale::{Curve, Plot},
@@ -10,7 +11,7 @@ use crate::{app::app, format};
 use leptos::{ev, html, prelude::*};
 use std::{cell::Cell, rc::Rc, sync::Arc};
 use wasm_bindgen::{JsCast, closure::Closure};
-use web_sys::{HtmlCanvasElement, PointerEvent, ResizeObserver};
+use web_sys::PointerEvent;
 
 /// Data in, picture out; what `Overlay` also needs.
 #[derive(Clone, Copy)]
@@ -115,48 +116,17 @@ fn Legend(model: Model) -> impl IntoView {
     }
 }
 
-/// The canvas's size in CSS pixels.
-fn watch_size(canvas: NodeRef<html::Canvas>) -> RwSignal<(f64, f64)> {
-    let size = RwSignal::new((0.0, 0.0));
-    canvas.on_load(move |el| {
-        let element: HtmlCanvasElement = el.clone();
-        let measure = Closure::<dyn FnMut()>::new(move || {
-            let now = (f64::from(element.client_width()), f64::from(element.client_height()));
-            if size.try_get_untracked().is_some_and(|old| old != now) {
-                size.set(now);
-            }
-        });
-        let Ok(observer) = ResizeObserver::new(measure.as_ref().unchecked_ref()) else { return };
-        observer.observe(&el);
-        let keep = StoredValue::new_local((observer, measure));
-        on_cleanup(move || {
-            let _ = keep.try_with_value(|k| k.0.disconnect());
-        });
-    });
-    size
-}
-
 /// Draws once per frame, when something that shows has changed.
 fn draw_when_needed(canvas: NodeRef<html::Canvas>, size: RwSignal<(f64, f64)>, model: Model, axis: Signal<Axis>) {
     let ink = StoredValue::new_local(None::<Ink>);
     let scheduled = Rc::new(Cell::new(false));
-    let themes = RwSignal::new(0u32);
-    if let Ok(Some(dark)) = window().match_media("(prefers-color-scheme: dark)") {
-        let changed = Closure::<dyn FnMut()>::new(move || {
-            let _ = themes.try_update(|n| *n += 1);
-        });
-        dark.set_onchange(Some(changed.as_ref().unchecked_ref()));
-        let keep = StoredValue::new_local((dark, changed));
-        on_cleanup(move || {
-            let _ = keep.try_with_value(|k| k.0.set_onchange(None));
-        });
-    }
+    let themes = theme_changes();
     Effect::new(move |_| {
-        (app().theme.track(), themes.track());
+        themes.track();
         ink.set_value(None);
     });
     Effect::new(move |_| {
-        (app().theme.track(), themes.track(), size.track(), model.curves.track(), model.hidden.track());
+        (themes.track(), size.track(), model.curves.track(), model.hidden.track());
         (model.settings.zoom.track(), model.settings.scale.is("log"), axis.track());
         let Some(element) = canvas.get() else { return };
         if scheduled.replace(true) {
@@ -183,6 +153,25 @@ fn draw_when_needed(canvas: NodeRef<html::Canvas>, size: RwSignal<(f64, f64)>, m
             }
         });
     });
+}
+
+/// Grows when the theme changes, here or in the system.
+pub(super) fn theme_changes() -> Signal<u32> {
+    let themes = RwSignal::new(0u32);
+    if let Ok(Some(dark)) = window().match_media("(prefers-color-scheme: dark)") {
+        let changed = Closure::<dyn FnMut()>::new(move || {
+            let _ = themes.try_update(|n| *n += 1);
+        });
+        dark.set_onchange(Some(changed.as_ref().unchecked_ref()));
+        let keep = StoredValue::new_local((dark, changed));
+        on_cleanup(move || {
+            let _ = keep.try_with_value(|k| k.0.set_onchange(None));
+        });
+    }
+    Signal::derive(move || {
+        app().theme.track();
+        themes.get()
+    })
 }
 
 fn inside_plot(model: Model, px: f64) -> Option<(Plot, f64)> {

@@ -1,20 +1,30 @@
-//! Line charts on a canvas of our own: many points, live data, drag to zoom, hover, keyboard, both themes.
+//! Charts (lines, points, parallel axes) on a canvas of our own: many points, live data, drag to zoom, hover, keyboard, both themes.
 //!
 //! Drawing happens at most once per frame and puts at most four points into a pixel column, however long the series is.
 //! What the picture shows is also there as a table, for those who do not see it.
 
+#[cfg(target_arch = "wasm32")]
+mod frame;
 #[cfg(target_arch = "wasm32")]
 mod line;
 #[cfg(target_arch = "wasm32")]
 mod overlay;
 #[cfg(target_arch = "wasm32")]
 mod paint;
+#[cfg(target_arch = "wasm32")]
+mod parallel;
+#[cfg(target_arch = "wasm32")]
+mod points;
 pub mod scale;
 #[cfg(target_arch = "wasm32")]
 mod tools;
 
 #[cfg(target_arch = "wasm32")]
 pub use line::LineChart;
+#[cfg(target_arch = "wasm32")]
+pub use parallel::{Brush, ParallelAxis, ParallelChart};
+#[cfg(target_arch = "wasm32")]
+pub use points::{PointChart, Points};
 #[cfg(target_arch = "wasm32")]
 pub use tools::{ChartTools, Settings};
 

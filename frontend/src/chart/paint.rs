@@ -17,6 +17,8 @@ const GLYPH_PX: f64 = 6.6;
 const FONT: &str = "11px 'Inter Variable', Inter, system-ui, sans-serif";
 /// With fewer points than this on a line, each is marked.
 const MARKED: usize = 40;
+/// More lines than this are drawn thin and without marks.
+const BUNDLE: usize = 12;
 
 /// Colours of the present theme, read from the stylesheet.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,8 +94,10 @@ pub fn draw(canvas: &HtmlCanvasElement, scene: &Scene<'_>, ink: &Ink) -> Option<
     c.rect(plot.left - 1.0, 0.0, plot.right - plot.left + 6.0, plot.bottom + 4.0);
     c.clip();
     c.set_line_join("round");
+    // a bundle of lines shows its shape only where they are thin
+    let bundle = scene.visible().count() > BUNDLE;
     for curve in scene.visible() {
-        line(&c, &plot, curve, &ink.lines[curve.colour % COLOURS]);
+        line(&c, &plot, curve, &ink.lines[curve.colour % COLOURS], bundle);
     }
     c.restore();
     Some(plot)
@@ -151,12 +155,13 @@ pub fn x_label(x: f64, axis: Axis, span: f64) -> String {
     }
 }
 
-fn line(c: &CanvasRenderingContext2d, plot: &Plot, curve: &Curve, colour: &str) {
+fn line(c: &CanvasRenderingContext2d, plot: &Plot, curve: &Curve, colour: &str, bundle: bool) {
     let range = curve.within(plot.x);
     let xs = &curve.x[range.clone()];
     c.set_stroke_style_str(colour);
     c.set_fill_style_str(colour);
-    if let Some(smooth) = &curve.smooth {
+    let (width, strength) = if bundle { (1.0, 0.6) } else { (1.75, 1.0) };
+    if let Some(smooth) = curve.smooth.as_ref().filter(|_| !bundle) {
         c.set_global_alpha(0.28);
         c.set_line_width(1.0);
         trace(c, plot, xs, &curve.raw[range.clone()]);
@@ -164,10 +169,12 @@ fn line(c: &CanvasRenderingContext2d, plot: &Plot, curve: &Curve, colour: &str) 
         c.set_line_width(1.75);
         trace(c, plot, xs, &smooth[range.clone()]);
     } else {
-        c.set_line_width(1.75);
-        trace(c, plot, xs, &curve.raw[range.clone()]);
+        c.set_line_width(width);
+        c.set_global_alpha(strength);
+        trace(c, plot, xs, &curve.shown()[range.clone()]);
+        c.set_global_alpha(1.0);
     }
-    let all = range.len() <= MARKED;
+    let all = range.len() <= MARKED && !bundle;
     let ys = &curve.shown()[range];
     // a point with no neighbour makes no line, so it is marked however many points there are
     let alone = |i: usize| {

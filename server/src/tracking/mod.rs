@@ -10,9 +10,11 @@ mod artifacts;
 mod decimation;
 mod experiments;
 mod inputs;
+mod list_routes;
 mod logged_models;
 mod logging;
 pub mod mlflow;
+mod preview;
 mod routes;
 pub mod rules;
 mod runs;
@@ -20,6 +22,7 @@ pub mod search;
 mod store;
 mod tasks;
 mod uploads;
+mod views;
 
 pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
 pub use experiments::{

@@ -180,6 +180,41 @@ pub async fn update_run(
     Ok(info)
 }
 
+/// A person's edit: renames the run where there is a name, sets and takes away tags, all in one.
+pub async fn edit_run(
+    app: &App,
+    auth: &Develop,
+    run_id: String,
+    name: Option<String>,
+    tags: Vec<Pair>,
+    remove: Vec<String>,
+) -> Result<()> {
+    let name = name.map(|name| name.trim().to_owned());
+    if name.as_deref().is_some_and(|name| name.is_empty() || name.chars().count() > rules::MAX_KEY_CHARS) {
+        return Err(Error::invalid("A run's name has 1 to 250 characters."));
+    }
+    let tags = tags.into_iter().map(|(key, value)| rules::tag(key, value, "")).collect::<Result<Vec<_>>>()?;
+    let who = auth.principal().clone();
+    let id = run_id.clone();
+    app.db
+        .write(move |conn| {
+            let (row, _) = active(conn, &id)?;
+            store::update(conn, row, None, None, name.as_deref())?;
+            for (key, value) in &tags {
+                apply_tag(conn, row, key, value)?;
+            }
+            for key in remove.iter().filter(|key| ![RUN_NAME_TAG, JOB_TAG].contains(&key.as_str())) {
+                store::delete_tag(conn, row, key)?;
+            }
+            let set: Vec<&String> = tags.iter().map(|(key, _)| key).collect();
+            let detail = json!({"name": name, "tags": set, "removed_tags": remove});
+            audit(conn, &who, "run.update", &format!("run/{id}"), detail)
+        })
+        .await?;
+    app.events.publish(Topic::Runs, Some(&run_id));
+    Ok(())
+}
+
 /// Moves a run to the trash.
 pub async fn delete_run(app: &App, auth: &Develop, run_id: String) -> Result<()> {
     set_deleted(app, auth, run_id, true).await

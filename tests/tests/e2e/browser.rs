@@ -10,7 +10,7 @@ use thirtyfour::prelude::*;
 /// Long enough for a container to train and another to get ready.
 const SAMPLE: Duration = Duration::from_secs(240);
 
-async fn log_in(browser: &Browser, username: &str) -> Result<()> {
+pub async fn log_in(browser: &Browser, username: &str) -> Result<()> {
     browser.visit("/login").await?;
     browser.fill("Username", username).await?;
     browser.fill("Password", PASSWORD).await?;

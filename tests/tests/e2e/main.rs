@@ -5,6 +5,7 @@
 mod accounts;
 mod away;
 mod browser;
+mod browser_runs;
 mod jobs;
 mod kill;
 mod lifecycle;

@@ -2,7 +2,11 @@
 
 use crate::{
     chart::{ChartTools, LineChart, Series, Settings},
-    ui::EmptyState,
+    format::plural,
+    ui::{
+        EmptyState, Icon, SearchBox,
+        url::{Param, param},
+    },
 };
 use drydock_wire::tracking::MetricSeries;
 use leptos::prelude::*;
@@ -63,18 +67,84 @@ pub fn group(runs: &[RunSeries]) -> BTreeMap<String, Arc<Vec<Series>>> {
     groups.into_iter().map(|(title, lines)| (title, Arc::new(lines))).collect()
 }
 
-/// All charts with their shared controls.
+/// The part of a title that several share: `system/cpu` is of `system`; nothing for a title without one.
+fn section_of(title: &str) -> &str {
+    title.split_once('/').map_or("", |(section, _)| section)
+}
+
+/// All charts with their shared controls: those without a prefix first, then a section per prefix, the machine's own last.
 #[component]
 pub fn MetricCharts(runs: Signal<Vec<RunSeries>>, settings: Settings) -> impl IntoView {
     let groups = Memo::new(move |_| runs.with(|r| group(r)));
-    let titles = Memo::new(move |_| groups.with(|g| g.keys().cloned().collect::<Vec<_>>()));
+    let wanted = param("charts", "");
+    // open unless the address says otherwise; the machine's own figures are shut until asked for
+    let shut = param("shut", "system");
+    let all = Memo::new(move |_| groups.with(|g| g.keys().cloned().collect::<Vec<_>>()));
+    let titles = Memo::new(move |_| {
+        let text = wanted.get().to_lowercase();
+        all.with(|all| all.iter().filter(|t| t.to_lowercase().contains(&text)).cloned().collect::<Vec<_>>())
+    });
+    let sections = Memo::new(move |_| {
+        let mut sections: Vec<String> = titles.with(|t| t.iter().map(|t| section_of(t).to_owned()).collect());
+        sections.sort_by_key(|s| (s == "system", s.clone()));
+        sections.dedup();
+        sections
+    });
     view! {
-        <Show when=move || titles.with(|t| !t.is_empty()) fallback=|| view! {
-            <EmptyState icon="chart-line" title="Nothing to draw" text="A chart appears for each metric that is logged more than once. Single values are under Metrics."/>
+        <Show when=move || all.with(|t| !t.is_empty()) fallback=|| view! {
+            <EmptyState icon="chart-line" title="Nothing to draw" text="A chart appears for each metric that is logged more than once. Single values are in the overview."/>
         }>
-            <ChartTools settings/>
-            <div class="charts" class:single=move || titles.with(|t| t.len() == 1)>
-                <For each=move || titles.get() key=|t| t.clone() let:title>
+            <div class="chart-bar">
+                <ChartTools settings/>
+                <Show when=move || all.with(|t| t.len() > 6)>
+                    <SearchBox param=wanted label="Search charts"/>
+                </Show>
+            </div>
+            <For each=move || sections.get() key=|s| s.clone() let:section>
+                <Section section titles groups settings shut/>
+            </For>
+            <Show when=move || titles.with(Vec::is_empty)><p class="dim none">"No chart has that in its name."</p></Show>
+        </Show>
+    }
+}
+
+type Groups = Memo<BTreeMap<String, Arc<Vec<Series>>>>;
+
+#[component]
+fn Section(section: String, titles: Memo<Vec<String>>, groups: Groups, settings: Settings, shut: Param) -> impl IntoView {
+    let name = StoredValue::new(section.clone());
+    let own = Memo::new(move |_| {
+        titles.with(|t| t.iter().filter(|t| name.with_value(|n| section_of(t) == n)).cloned().collect::<Vec<_>>())
+    });
+    let is_shut = move || name.with_value(|n| !n.is_empty() && shut.get().split(',').any(|s| s == n));
+    let toggle = move |_| {
+        let now = untrack(|| shut.get());
+        let mut list: Vec<String> = now.split(',').filter(|s| !s.is_empty() && *s != "-").map(str::to_owned).collect();
+        let own = name.get_value();
+        match list.iter().position(|s| *s == own) {
+            Some(at) => drop(list.remove(at)),
+            None => list.push(own),
+        }
+        // an empty list differs from the default one
+        shut.set(&if list.is_empty() { "-".to_owned() } else { list.join(",") });
+    };
+    let head = if section.is_empty() {
+        ().into_any()
+    } else {
+        let words = if section == "system" { "The machine (system)".to_owned() } else { section };
+        view! {
+            <button type="button" class="section-head" aria-expanded=move || (!is_shut()).to_string() on:click=toggle>
+                {move || view! { <Icon name=if is_shut() { "chevron-right" } else { "chevron-down" }/> }}
+                <b>{words}</b><span class="dim">{move || plural(own.with(Vec::len) as u64, "chart")}</span>
+            </button>
+        }
+        .into_any()
+    };
+    view! {
+        {head}
+        <Show when=move || !is_shut()>
+            <div class="charts" class:single=move || own.with(|t| t.len() == 1)>
+                <For each=move || own.get() key=|t| t.clone() let:title>
                     {
                         let key = title.clone();
                         let series = Signal::derive(move || groups.with(|g| g.get(&key).cloned().unwrap_or_default()));

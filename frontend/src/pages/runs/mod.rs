@@ -2,10 +2,19 @@
 
 mod artifacts;
 mod charts;
+mod columns;
 mod compare;
 mod detail;
+mod edit;
+mod filter;
 mod list;
+mod media;
+mod origin;
+mod overview;
+mod preview;
 mod table;
+mod views;
+mod windows;
 
 pub use compare::ComparePage;
 pub use detail::RunPage;

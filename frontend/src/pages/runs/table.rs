@@ -1,250 +1,336 @@
-//! The table of runs: fixed columns, and a column for each metric or parameter that is worth one.
+//! The table of runs: as many rows as there are, of which those in sight are drawn.
 //!
-//! Without a choice in the address, the metrics that most rows have become columns.
+//! A row is as high as every other, so a place in the list is a place on the scroll bar. What is chosen and sorted by is the page's.
 
-use crate::{
-    app::go,
-    format,
-    pages::parts::metric_text,
-    ui::{Icon, Pill, Sort, Status, TimeAgo, url::Param},
+use super::{
+    columns::{Column, Columns},
+    windows::Windows,
 };
-use drydock_wire::tracking::RunSummary;
-use leptos::{ev, prelude::*};
-use std::collections::BTreeMap;
-use wasm_bindgen::JsCast;
+use crate::{
+    api::{self, seg},
+    app::go,
+    ui::{Icon, Sort, url::Param},
+};
+use leptos::{ev, html, prelude::*, task::spawn_local};
+use std::collections::HashSet;
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Element, PointerEvent, ResizeObserver};
 
-/// Metric columns that are shown when nobody chose.
-const AUTOMATIC: usize = 3;
+pub const ROW_PX: f64 = 38.0;
+/// Rows drawn above and below what is in sight.
+const SPARE: usize = 8;
+const NAME_PX: u32 = 196;
+const NARROWEST_PX: u32 = 60;
 
-/// A column that depends on what the runs logged.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum Logged {
-    Metric(String),
-    Param(String),
+/// Which runs are chosen.
+#[derive(Clone, Default, PartialEq)]
+pub struct Chosen {
+    pub ids: HashSet<String>,
+    /// Everything that the filter matches, whatever `ids` has.
+    pub all: bool,
 }
 
-impl Logged {
-    /// As the address and the server's `sort` have it.
-    fn word(&self) -> String {
-        match self {
-            Self::Metric(key) => format!("metrics.{key}"),
-            Self::Param(key) => format!("params.{key}"),
-        }
+impl Chosen {
+    pub fn has(&self, id: &str) -> bool {
+        self.all || self.ids.contains(id)
     }
 
-    fn label(&self) -> &str {
-        match self {
-            Self::Metric(key) | Self::Param(key) => key,
-        }
-    }
-
-    fn text(&self, run: &RunSummary) -> String {
-        let found = match self {
-            Self::Metric(key) => run.metrics.iter().find(|m| m.key == *key).map(metric_text),
-            Self::Param(key) => run.params.iter().find(|p| p.key == *key).map(|p| p.value.clone()),
-        };
-        found.unwrap_or_else(|| "–".to_owned())
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.ids.is_empty()
     }
 }
 
-/// Everything that could be a column: metrics by how many rows have them, then parameters.
-fn candidates(rows: &[RunSummary]) -> Vec<Logged> {
-    let mut metrics = BTreeMap::<&str, usize>::new();
-    let mut params = BTreeMap::<&str, usize>::new();
-    for run in rows {
-        run.metrics.iter().for_each(|m| *metrics.entry(&m.key).or_default() += 1);
-        run.params.iter().for_each(|p| *params.entry(&p.key).or_default() += 1);
-    }
-    let ranked = |counts: BTreeMap<&str, usize>| {
-        let mut list: Vec<(String, usize)> = counts.into_iter().map(|(k, n)| (k.to_owned(), n)).collect();
-        list.sort_by_key(|(key, n)| (key.starts_with("system/"), std::cmp::Reverse(*n), !held_out(key)));
-        list.into_iter().map(|(k, _)| k)
-    };
-    ranked(metrics).map(Logged::Metric).chain(ranked(params).map(Logged::Param)).collect()
-}
-
-/// Figures on data the model did not see say more.
-fn held_out(key: &str) -> bool {
-    let key = key.to_lowercase();
-    ["val", "test", "eval", "holdout", "held_out"].iter().any(|word| key.contains(word))
+#[derive(Clone, Copy)]
+struct Grid {
+    rows: Windows,
+    columns: Columns,
+    chosen: RwSignal<Chosen>,
+    /// The row that was chosen last: where a range starts.
+    anchor: StoredValue<Option<usize>>,
+    path: Memo<String>,
 }
 
 #[component]
 pub fn RunsTable(
-    rows: Signal<Vec<RunSummary>>,
+    rows: Windows,
     sort: Param,
-    columns: Param,
-    chosen: RwSignal<Vec<String>>,
+    columns: Columns,
+    chosen: RwSignal<Chosen>,
+    /// As the server's list has it, for what is not fetched yet.
+    path: Memo<String>,
 ) -> impl IntoView {
-    let all = Memo::new(move |_| rows.with(|r| candidates(r)));
-    let logged = Memo::new(move |_| {
-        let words = columns.get();
-        match words.as_str() {
-            "" => all.with(|a| {
-                a.iter().filter(|c| matches!(c, Logged::Metric(_))).take(AUTOMATIC).cloned().collect::<Vec<_>>()
-            }),
-            words => words.split(',').filter_map(parse).collect(),
-        }
+    let pane = NodeRef::<html::Div>::new();
+    let grid = Grid { rows, columns, chosen, anchor: StoredValue::new(None), path };
+    let (scroll, height) = (RwSignal::new(0.0), RwSignal::new(600.0));
+    watch_height(pane, height);
+    let total = Memo::new(move |_| rows.total.get().unwrap_or(0) as usize);
+    let range = Memo::new(move |_| {
+        let first = ((scroll.get() / ROW_PX) as usize).saturating_sub(SPARE);
+        let last = first + (height.get() / ROW_PX) as usize + 2 * SPARE;
+        (first.min(total.get()), last.min(total.get()))
     });
-    let keys = move || rows.with(|l| l.iter().map(|r| r.id.clone()).collect::<Vec<_>>());
-    let every = move || rows.with(|l| !l.is_empty() && l.iter().all(|r| chosen.with(|c| c.contains(&r.id))));
-    let toggle_every = move |on: bool| {
-        let ids = rows.with_untracked(|l| l.iter().map(|r| r.id.clone()).collect::<Vec<_>>());
-        chosen.update(|c| {
-            c.retain(|id| !ids.contains(id));
-            if on {
-                c.extend(ids);
-            }
-        });
+    Effect::new(move |_| {
+        let first = (scroll.get() / ROW_PX) as usize;
+        rows.sight.set((first, first + (height.get() / ROW_PX).ceil() as usize + 1));
+    });
+    Effect::new(move |_| keep_place(rows, pane, rows.shift.get()));
+    Effect::new(move |before: Option<String>| {
+        // another filter or sort starts at its beginning
+        let now = path.get();
+        if before.is_some_and(|before| before != now)
+            && let Some(pane) = pane.get_untracked()
+        {
+            pane.set_scroll_top(0);
+        }
+        now
+    });
+    let widths = move || {
+        columns.shown.with(|list| {
+            let px = |c: &Column| c.width.unwrap_or_else(|| c.what.default_width());
+            list.iter().map(px).collect::<Vec<_>>()
+        })
     };
+    let above = move || format!("{}px", range.get().0 as f64 * ROW_PX);
+    let below = move || format!("{}px", total.get().saturating_sub(range.get().1) as f64 * ROW_PX);
+    let full = move || format!("{}px", 44 + NAME_PX + widths().iter().sum::<u32>());
     view! {
-        <div class="pane" role="region" aria-label="Runs" tabindex="0">
-            <table class="grid runs" aria-label="Runs">
-                <thead><tr>
-                    <th scope="col" class="choose">
-                        <input type="checkbox" aria-label="Choose all on this page" prop:checked=every
-                            on:change:target=move |e| toggle_every(e.target().checked())/>
-                    </th>
-                    {heading(sort, "name", "Run", false)}
-                    {heading(sort, "status", "Status", false)}
-                    <th scope="col" class="wide-only">"Experiment"</th>
-                    {move || logged.get().into_iter().map(|c| heading(sort, c.word(), c.label().to_owned(), true)).collect_view()}
-                    <th scope="col" class="num">"Duration"</th>
-                    {heading(sort, "started_at", "Started", true)}
-                    <th class="tools" scope="col"><ColumnPicker all logged columns/></th>
+        <div class="pane long" role="region" aria-label="Runs" tabindex="0" node_ref=pane
+            on:scroll=move |_| if let Some(p) = pane.get_untracked() { scroll.set(f64::from(p.scroll_top())) }
+            on:keydown=move |e| key(&e, grid)>
+            <table class="grid runs fixed" aria-label="Runs" aria-rowcount=move || (total.get() + 1).to_string() style:width=full>
+                <colgroup>
+                    <col style:width="44px"/><col style:width=format!("{NAME_PX}px")/>
+                    {move || widths().into_iter().map(|px| view! { <col style:width=format!("{px}px")/> }).collect_view()}
+                </colgroup>
+                <thead><tr aria-rowindex="1">
+                    <th scope="col" class="choose">{all_box(grid)}</th>
+                    {heading(sort, Some("name".to_owned()), "Run".to_owned(), false, None, columns)}
+                    {move || columns.shown.get().into_iter().enumerate().map(|(i, c)| {
+                        heading(sort, c.what.sort(), c.what.label(), c.what.is_figure(), Some((i, c)), columns)
+                    }).collect_view()}
                 </tr></thead>
-                <tbody><For each=keys key=|k| k.clone() children=move |id| row(id, rows, logged, chosen)/></tbody>
+                <tbody>
+                    <tr class="spacer" aria-hidden="true"><td style:height=above></td></tr>
+                    <For each=move || { let (from, to) = range.get(); from..to } key=|i| *i children=move |i| row(i, grid)/>
+                    <tr class="spacer" aria-hidden="true"><td style:height=below></td></tr>
+                </tbody>
             </table>
         </div>
     }
 }
 
-fn parse(word: &str) -> Option<Logged> {
-    let (kind, key) = word.split_once('.')?;
-    match kind {
-        "metrics" => Some(Logged::Metric(key.to_owned())),
-        "params" => Some(Logged::Param(key.to_owned())),
-        _ => None,
+fn watch_height(pane: NodeRef<html::Div>, height: RwSignal<f64>) {
+    pane.on_load(move |el| {
+        let element = el.clone();
+        let measure = Closure::<dyn FnMut()>::new(move || {
+            let _ = height.try_set(f64::from(element.client_height()));
+        });
+        let Ok(observer) = ResizeObserver::new(measure.as_ref().unchecked_ref()) else { return };
+        observer.observe(&el);
+        let keep = StoredValue::new_local((observer, measure));
+        on_cleanup(move || {
+            let _ = keep.try_with_value(|k| k.0.disconnect());
+        });
+    });
+}
+
+/// Rows that came in above push nothing: the pane scrolls with them, unless it stands at the top, where they are to be seen.
+fn keep_place(rows: Windows, pane: NodeRef<html::Div>, by: isize) {
+    if by == 0 {
+        return;
+    }
+    rows.shift.set(0);
+    if let Some(pane) = pane.get_untracked().filter(|p| p.scroll_top() > 0) {
+        pane.set_scroll_top(pane.scroll_top() + (by as f64 * ROW_PX) as i32);
     }
 }
 
-fn heading(sort: Param, key: impl Into<String>, label: impl Into<String>, num: bool) -> impl IntoView {
-    let key = StoredValue::new(key.into());
-    let label: String = label.into();
-    let full = label.clone();
-    let now = move || Some(Sort::parse(&sort.get())).filter(|s| key.with_value(|k| s.key == *k));
-    let press = move |_| {
-        let down = match now() {
-            Some(s) => !s.descending,
-            None => num,
-        };
-        key.with_value(|key| sort.set(&if down { format!("-{key}") } else { key.clone() }));
+/// Chooses everything that matches, drawn or not. The ids follow, for what needs them, as far as the server lists them.
+pub fn choose_all(chosen: RwSignal<Chosen>, path: Memo<String>) {
+    chosen.set(Chosen { all: true, ..Chosen::default() });
+    let path = ids_path(&path.get_untracked(), 0, 10_000);
+    spawn_local(async move {
+        if let Ok(ids) = api::get::<Vec<String>>(&path).await {
+            let _ = chosen.try_update(|c| {
+                if c.all {
+                    c.ids.extend(ids);
+                }
+            });
+        }
+    });
+}
+
+fn ids_path(list: &str, offset: usize, limit: usize) -> String {
+    let base = list.replacen("/runs", "/run-ids", 1);
+    let join = if base.contains('?') { '&' } else { '?' };
+    format!("{base}{join}offset={offset}&limit={limit}")
+}
+
+fn all_box(grid: Grid) -> impl IntoView {
+    let every = move || {
+        grid.chosen.with(|c| {
+            c.all || (!c.ids.is_empty() && grid.rows.total.get().is_some_and(|total| c.ids.len() as u64 == total))
+        })
     };
-    let aria = move || match now() {
-        None => "none",
-        Some(s) if s.descending => "descending",
-        Some(_) => "ascending",
+    let press = move |on: bool| {
+        if on { choose_all(grid.chosen, grid.path) } else { grid.chosen.set(Chosen::default()) }
     };
     view! {
-        <th scope="col" class:num=num aria-sort=aria title=full>
-            <button type="button" on:click=press>
-                <span>{label}</span>
-                {move || now().map(|s| view! { <Icon name=if s.descending { "arrow-down" } else { "arrow-up" }/> })}
-            </button>
-        </th>
+        <input type="checkbox" aria-label="Choose all that match" title="Choose all that match" prop:checked=every
+            prop:indeterminate=move || !every() && grid.chosen.with(|c| !c.is_empty())
+            on:change:target=move |e| press(e.target().checked())/>
     }
 }
 
-fn row(
-    id: String,
-    rows: Signal<Vec<RunSummary>>,
-    logged: Memo<Vec<Logged>>,
-    chosen: RwSignal<Vec<String>>,
+fn heading(
+    sort: Param,
+    key: Option<String>,
+    label: String,
+    figure: bool,
+    place: Option<(usize, Column)>,
+    columns: Columns,
 ) -> impl IntoView {
-    let key = StoredValue::new(id);
-    let run = Memo::new(move |old: Option<&Option<RunSummary>>| {
-        let found = rows.with(|l| key.with_value(|id| l.iter().find(|r| r.id == *id).cloned()));
-        found.or_else(|| old.cloned().flatten())
-    });
-    let part = move |f: fn(&RunSummary) -> AnyView| move || run.with(|r| r.as_ref().map(f));
-    let is_chosen = move || key.with_value(|id| chosen.with(|c| c.contains(id)));
-    let choose = move |on: bool| {
-        let id = key.get_value();
-        chosen.update(|c| {
-            c.retain(|other| *other != id);
-            if on {
-                c.push(id);
+    let key = StoredValue::new(key);
+    let now = move || {
+        let sort = Sort::parse(&sort.get());
+        key.with_value(|k| k.as_ref() == Some(&sort.key)).then_some(sort)
+    };
+    let press = move |_| {
+        let down = now().map_or(figure, |s| !s.descending);
+        if let Some(key) = key.get_value() {
+            sort.set(&if down { format!("-{key}") } else { key });
+        }
+    };
+    let aria = move || {
+        key.with_value(Option::is_some).then(|| match now() {
+            None => "none",
+            Some(s) if s.descending => "descending",
+            Some(_) => "ascending",
+        })
+    };
+    let text = label.clone();
+    let head = if key.with_value(Option::is_some) {
+        view! {
+            <button type="button" on:click=press>
+                <span>{text}</span>
+                {move || now().map(|s| view! { <Icon name=if s.descending { "arrow-down" } else { "arrow-up" }/> })}
+            </button>
+        }
+        .into_any()
+    } else {
+        view! { <span>{text}</span> }.into_any()
+    };
+    view! {
+        <th scope="col" class:num=figure aria-sort=aria title=label>{head}{place.map(|(i, c)| grip(i, c, columns))}</th>
+    }
+}
+
+/// The edge of a heading: dragging it makes the column wider.
+fn grip(index: usize, column: Column, columns: Columns) -> impl IntoView {
+    let start = StoredValue::new(None::<(i32, u32)>);
+    let was = column.width.unwrap_or_else(|| column.what.default_width());
+    let begin = move |e: PointerEvent| {
+        e.prevent_default();
+        start.set_value(Some((e.client_x(), was)));
+        if let Some(el) = e.target().and_then(|t| t.dyn_into::<Element>().ok()) {
+            let _ = el.set_pointer_capture(e.pointer_id());
+        }
+    };
+    let end = move |e: PointerEvent| {
+        let Some((x, width)) = start.get_value() else { return };
+        start.set_value(None);
+        let wider = (width as i32 + e.client_x() - x).max(NARROWEST_PX as i32) as u32;
+        columns.change(|list| {
+            if let Some(c) = list.get_mut(index) {
+                c.width = Some(wider.min(900));
             }
         });
     };
+    view! { <i class="grip" aria-hidden="true" on:pointerdown=begin on:pointerup=end></i> }
+}
+
+fn row(index: usize, grid: Grid) -> impl IntoView {
+    let run = Memo::new(move |_| grid.rows.row(index));
+    let is_chosen = move || run.with(|r| r.as_ref().is_some_and(|r| grid.chosen.with(|c| c.has(&r.id))));
     let open = move |e: ev::MouseEvent| {
-        let inner = e.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
-        if inner.is_some_and(|t| t.closest("a, button, input, label, td.choose").ok().flatten().is_none()) {
-            go(&format!("/runs/{}", key.get_value()));
+        let inner = e.target().and_then(|t| t.dyn_into::<Element>().ok());
+        let own = inner.is_some_and(|t| t.closest("a, button, input, label, td.choose").ok().flatten().is_some());
+        if own {
+            return;
+        }
+        if e.shift_key() {
+            e.prevent_default();
+            return choose_to(grid, index);
+        }
+        if let Some(id) = run.with_untracked(|r| r.as_ref().map(|r| r.id.clone())) {
+            go(&format!("/runs/{}", seg(&id)));
         }
     };
-    let name = move || run.with(|r| r.as_ref().map(|r| r.name.clone())).unwrap_or_default();
-    view! {
-        <tr class="link" class:chosen=is_chosen on:click=open>
-            <td class="choose"><input type="checkbox" aria-label=move || format!("Choose {}", name()) prop:checked=is_chosen
-                on:change:target=move |e| choose(e.target().checked())/></td>
-            <td><a class="row-link name" href=format!("/runs/{}", key.get_value())>{name}</a></td>
-            <td>{part(|r| view! { <Pill status=Status::run(&r.status)/> }.into_any())}</td>
-            <td class="wide-only dim">{part(|r| r.experiment_name.clone().into_any())}</td>
-            {move || logged.get().into_iter().map(|c| view! {
-                <td class="num mono">{move || run.with(|r| r.as_ref().map(|r| c.text(r)))}</td>
-            }).collect_view()}
-            <td class="num mono">{part(|r| duration(r).into_any())}</td>
-            <td class="num dim">{part(|r| view! { <TimeAgo at=r.started_at/> }.into_any())}</td>
-            <td class="tools"></td>
-        </tr>
-    }
-}
-
-/// How long the run took, or takes so far.
-pub fn duration(run: &RunSummary) -> String {
-    let end = run.ended_at.unwrap_or_else(|| crate::app::app().now.get());
-    format::duration((end - run.started_at).max(0) as u64)
-}
-
-#[component]
-fn ColumnPicker(all: Memo<Vec<Logged>>, logged: Memo<Vec<Logged>>, columns: Param) -> impl IntoView {
-    let toggle = move |column: &Logged, on: bool| {
-        let mut now = logged.get_untracked();
-        now.retain(|c| c != column);
-        if on {
-            now.push(column.clone());
+    let press = move |e: ev::MouseEvent| {
+        if e.shift_key() {
+            choose_to(grid, index);
+        } else {
+            toggle(grid, index);
         }
-        columns.set(&now.iter().map(Logged::word).collect::<Vec<_>>().join(","));
     };
-    let group = move |title: &'static str, wanted: fn(&Logged) -> bool| {
-        let list = all.get().into_iter().filter(wanted).collect::<Vec<_>>();
-        (!list.is_empty()).then(|| {
+    let cells = move || match run.get() {
+        None => view! { <td class="choose"></td><td colspan="99"><span class="wait"></span></td> }.into_any(),
+        Some(run) => {
+            let label = format!("Choose {}", run.name);
+            let others = grid.columns.shown.with(|list| {
+                let one = |c: &Column| {
+                    let mono = c.what.is_logged();
+                    view! { <td class:num=c.what.is_figure() class:mono=mono>{c.what.cell(&run)}</td> }
+                };
+                list.iter().map(one).collect_view()
+            });
             view! {
-                <b class="menu-title">{title}</b>
-                {list.into_iter().map(|c| {
-                    let (label, shown) = (c.label().to_owned(), c.clone());
-                    view! {
-                        <label class="check">
-                            <input type="checkbox" prop:checked=move || logged.with(|l| l.contains(&shown))
-                                on:change:target=move |e| toggle(&c, e.target().checked())/>
-                            {label}
-                        </label>
-                    }
-                }).collect_view()}
+                <td class="choose"><input type="checkbox" aria-label=label prop:checked=is_chosen on:click=press/></td>
+                <td><a class="row-link name" href=format!("/runs/{}", run.id) title=run.name.clone()>{run.name.clone()}</a></td>
+                {others}
             }
-        })
+            .into_any()
+        }
     };
-    view! {
-        <details class="menu columns">
-            <summary class="icon-btn" aria-label="Columns" title="Columns"><Icon name="columns-3"/></summary>
-            <div class="menu-list" role="group" aria-label="Columns shown">
-                {move || group("Metrics", |c| matches!(c, Logged::Metric(_)))}
-                {move || group("Parameters", |c| matches!(c, Logged::Param(_)))}
-                <Show when=move || !columns.is("")>
-                    <button type="button" class="btn small" on:click=move |_| columns.clear()>"Choose automatically"</button>
-                </Show>
-            </div>
-        </details>
+    view! { <tr class="link" class:chosen=is_chosen aria-rowindex=(index + 2).to_string() data-row=index.to_string() on:click=open>{cells}</tr> }
+}
+
+fn toggle(grid: Grid, index: usize) {
+    let Some(run) = untrack(|| grid.rows.row(index)) else { return };
+    grid.anchor.set_value(Some(index));
+    grid.chosen.update(|c| {
+        // without the one, it is no longer everything
+        c.all = false;
+        if !c.ids.remove(&run.id) {
+            c.ids.insert(run.id.clone());
+        }
+    });
+}
+
+/// Chooses from the row that was chosen last to this one.
+fn choose_to(grid: Grid, index: usize) {
+    let from = grid.anchor.get_value().unwrap_or(index);
+    let (first, last) = (from.min(index), from.max(index));
+    let known: Vec<String> = untrack(|| (first..=last).filter_map(|i| grid.rows.row(i).map(|r| r.id.clone())).collect());
+    if known.len() == last - first + 1 {
+        return grid.chosen.update(|c| c.ids.extend(known));
     }
+    let path = ids_path(&grid.path.get_untracked(), first, last - first + 1);
+    spawn_local(async move {
+        if let Ok(ids) = api::get::<Vec<String>>(&path).await {
+            let _ = grid.chosen.try_update(|c| c.ids.extend(ids));
+        }
+    });
+}
+
+/// x chooses the row that has the focus, with Shift all rows from the one before.
+fn key(e: &ev::KeyboardEvent, grid: Grid) {
+    let name = e.key();
+    if !name.eq_ignore_ascii_case("x") || e.ctrl_key() || e.meta_key() || e.alt_key() {
+        return;
+    }
+    let row = document().active_element().and_then(|a| a.closest("tr[data-row]").ok().flatten());
+    let Some(index) = row.and_then(|r| r.get_attribute("data-row")).and_then(|t| t.parse().ok()) else { return };
+    e.prevent_default();
+    if e.shift_key() { choose_to(grid, index) } else { toggle(grid, index) }
 }

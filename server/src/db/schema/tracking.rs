@@ -154,3 +154,16 @@ diesel::joinable!(runs -> experiments (experiment_id));
 diesel::joinable!(logged_models -> experiments (experiment_id));
 diesel::joinable!(run_inputs -> run_datasets (dataset));
 diesel::allow_tables_to_appear_in_same_query!(experiments, runs, logged_models, run_inputs, run_datasets);
+
+diesel::table! {
+    saved_views (id) {
+        id -> Text,
+        project_id -> Text,
+        owner -> Text,
+        kind -> Text,
+        name -> Text,
+        query -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}

@@ -2,12 +2,15 @@
 
 pub mod experiments;
 pub mod inputs;
+pub mod keys;
 pub mod lineage;
 pub mod logged_models;
+pub mod many_series;
 pub mod metrics;
 pub mod run_search;
 pub mod runs;
 pub mod search;
+pub mod views;
 
 use diesel::{QueryableByName, sql_types::BigInt};
 

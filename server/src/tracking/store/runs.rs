@@ -11,7 +11,7 @@ use crate::{
         schema::tracking::{experiments, run_params as params, run_tags as tags, runs},
     },
     error::{Error, Result},
-    tracking::{Metric, Pair, Run, RunInfo, RunStatus, rules},
+    tracking::{Metric, Pair, Run, RunInfo, RunStatus, rules, search::sql::Fragment},
 };
 
 #[derive(Queryable)]
@@ -273,8 +273,55 @@ struct MetricRow {
     is_nan: bool,
 }
 
+/// Which of the things that runs logged a list shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown {
+    pub metrics: Vec<String>,
+    pub params: Vec<String>,
+    pub tags: Vec<String>,
+}
+
 /// The runs of these surrogate ids, in this order, each with everything it logged, in six queries whatever their number.
 pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Run>> {
+    let bound = json_ids(ids);
+    let metrics = metrics_of(conn, &bound, None)?;
+    let params = pairs_of(conn, "run_params", &bound, None)?;
+    let tags = pairs_of(conn, "run_tags", &bound, None)?;
+    let mut datasets = inputs::datasets_of(conn, ids)?;
+    let mut models = inputs::models_of(conn, ids)?;
+    let mut all = put_together(conn, ids, metrics, params, tags)?;
+    for run in &mut all {
+        run.datasets = datasets.remove(&run.info.row).unwrap_or_default();
+        (run.models_in, run.models_out) = models.remove(&run.info.row).unwrap_or_default();
+    }
+    Ok(all)
+}
+
+/// As `load`, with what is shown of them alone: a window of a long list.
+pub fn load_shown(conn: &mut Conn, ids: &[i64], shown: &Shown) -> Result<Vec<Run>> {
+    let bound = json_ids(ids);
+    let metrics = match shown.metrics.is_empty() {
+        true => HashMap::new(),
+        false => metrics_of(conn, &bound, Some(&shown.metrics))?,
+    };
+    let mut pairs = |table: &str, keys: &[String]| match keys.is_empty() {
+        true => Ok(HashMap::new()),
+        false => pairs_of(conn, table, &bound, Some(keys)),
+    };
+    let params = pairs("run_params", &shown.params)?;
+    let tags = pairs("run_tags", &shown.tags)?;
+    put_together(conn, ids, metrics, params, tags)
+}
+
+type ByRun<T> = HashMap<i64, Vec<T>>;
+
+fn put_together(
+    conn: &mut Conn,
+    ids: &[i64],
+    mut metrics: ByRun<Metric>,
+    mut params: ByRun<Pair>,
+    mut tags: ByRun<Pair>,
+) -> Result<Vec<Run>> {
     let bound = json_ids(ids);
     let infos: Vec<InfoRow> = diesel::sql_query(
         "SELECT r.id, r.run_id, r.experiment_id, r.name, r.user_name, r.status, r.started_at, r.ended_at, r.deleted_at,
@@ -284,22 +331,16 @@ pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Run>> {
     .bind::<Text, _>(&bound)
     .load(conn)
     .map_err(Error::internal)?;
-    let mut metrics = metrics_of(conn, &bound)?;
-    let mut params = pairs_of(conn, "SELECT run, key, value FROM run_params", &bound)?;
-    let mut tags = pairs_of(conn, "SELECT run, key, value FROM run_tags", &bound)?;
-    let mut datasets = inputs::datasets_of(conn, ids)?;
-    let mut models = inputs::models_of(conn, ids)?;
     let mut by_id: HashMap<i64, Run> = infos
         .into_iter()
         .map(|row| {
-            let (models_in, models_out) = models.remove(&row.id).unwrap_or_default();
             let run = Run {
                 metrics: metrics.remove(&row.id).unwrap_or_default(),
                 params: params.remove(&row.id).unwrap_or_default(),
                 tags: tags.remove(&row.id).unwrap_or_default(),
-                datasets: datasets.remove(&row.id).unwrap_or_default(),
-                models_in,
-                models_out,
+                datasets: Vec::new(),
+                models_in: Vec::new(),
+                models_out: Vec::new(),
                 info: info_of(row),
             };
             (run.info.row, run)
@@ -326,11 +367,18 @@ fn info_of(row: InfoRow) -> RunInfo {
         .info()
 }
 
-fn pairs_of(conn: &mut Conn, select: &str, bound: &str) -> Result<HashMap<i64, Vec<Pair>>> {
-    let rows: Vec<PairRow> = diesel::sql_query(format!("{select} WHERE run IN (SELECT value FROM json_each(?))"))
-        .bind::<Text, _>(bound)
-        .load(conn)
-        .map_err(Error::internal)?;
+fn of_runs(select: &str, bound: &str, keys: Option<&[String]>) -> Fragment {
+    let mut query = Fragment::new(format!("{select} WHERE run IN (SELECT value FROM json_each(?))"));
+    query.text(bound);
+    if let Some(keys) = keys {
+        query.push(" AND key IN (SELECT value FROM json_each(?))").text(serde_json::Value::from(keys.to_vec()).to_string());
+    }
+    query
+}
+
+fn pairs_of(conn: &mut Conn, table: &str, bound: &str, keys: Option<&[String]>) -> Result<ByRun<Pair>> {
+    let query = of_runs(&format!("SELECT run, key, value FROM {table}"), bound, keys);
+    let rows: Vec<PairRow> = query.query().load(conn).map_err(Error::internal)?;
     let mut grouped: HashMap<i64, Vec<Pair>> = HashMap::new();
     for row in rows {
         grouped.entry(row.run).or_default().push((row.key, row.value));
@@ -338,13 +386,9 @@ fn pairs_of(conn: &mut Conn, select: &str, bound: &str) -> Result<HashMap<i64, V
     Ok(grouped)
 }
 
-fn metrics_of(conn: &mut Conn, bound: &str) -> Result<HashMap<i64, Vec<Metric>>> {
-    let rows: Vec<MetricRow> = diesel::sql_query(
-        "SELECT run, key, step, at, value, is_nan FROM metrics WHERE run IN (SELECT value FROM json_each(?))",
-    )
-    .bind::<Text, _>(bound)
-    .load(conn)
-    .map_err(Error::internal)?;
+fn metrics_of(conn: &mut Conn, bound: &str, keys: Option<&[String]>) -> Result<ByRun<Metric>> {
+    let query = of_runs("SELECT run, key, step, at, value, is_nan FROM metrics", bound, keys);
+    let rows: Vec<MetricRow> = query.query().load(conn).map_err(Error::internal)?;
     let mut grouped: HashMap<i64, Vec<Metric>> = HashMap::new();
     for row in rows {
         let value = if row.is_nan { f64::NAN } else { row.value };
