@@ -36,8 +36,8 @@ macro_rules! lazy_page {
 }
 
 lazy_page!(runs, Runs, draw_runs, fetch_runs, pages::runs::RunsPage);
-lazy_page!(runs, Run, draw_run, fetch_run, pages::runs::RunPage);
-lazy_page!(runs, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
+lazy_page!(run, Run, draw_run, fetch_run, pages::runs::RunPage);
+lazy_page!(compare, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
 lazy_page!(models, Models, draw_models, fetch_models, pages::models::ModelsPage);
 lazy_page!(models, Traces, draw_traces, fetch_traces, pages::traces::TracesPage);
 lazy_page!(models, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
@@ -56,6 +56,8 @@ lazy_page!(data, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
 /// it is opened.
 pub async fn fetch_all() {
     let _ = fetch_runs().await;
+    let _ = fetch_run().await;
+    let _ = fetch_compare().await;
     let _ = fetch_jobs().await;
     let _ = fetch_models().await;
     let _ = fetch_datasets().await;

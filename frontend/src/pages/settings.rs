@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod moving;
 mod people;
 mod tokens;
 
@@ -18,6 +19,9 @@ pub fn SettingsPage() -> impl IntoView {
     let admin = untrack(|| may(Role::Admin));
     let mut tabs =
         vec![("account", "Account".to_owned()), ("tokens", "API tokens".into()), ("sessions", "Sessions".into())];
+    if untrack(|| may(Role::Engineer)) {
+        tabs.push(("moving", "Import and export".into()));
+    }
     if admin {
         tabs.extend([("people", "People".into()), ("audit", "Audit trail".into())]);
     }
@@ -29,6 +33,7 @@ pub fn SettingsPage() -> impl IntoView {
             <div role="tabpanel" class="stack" aria-label="Settings">
                 {move || match tab.get().as_str() {
                     "tokens" => view! { <tokens::Tokens/> }.into_any(),
+                    "moving" => view! { <moving::Moving/> }.into_any(),
                     "sessions" => view! { <account::Sessions/> }.into_any(),
                     "people" if admin => view! { <people::People/> }.into_any(),
                     "audit" if admin => view! { <audit::Audit/> }.into_any(),

@@ -51,7 +51,10 @@ pub async fn save_view(app: &App, auth: &Read, kind: String, name: String, query
                         return Err(Error::refused("You have 1,000 saved views; delete some to save another."));
                     }
                     let id = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-                    store::insert(conn, DEFAULT_PROJECT, &id, &who.person_id, &kind, &name, &query, at)?;
+                    let (owner, username) = (who.person_id.clone(), who.username.clone());
+                    let (kind, name) = (kind.clone(), name.clone());
+                    let view = View { id: id.clone(), owner, kind, name, query: query.clone(), updated_at: at, username };
+                    store::insert(conn, DEFAULT_PROJECT, &view)?;
                     id
                 }
             };

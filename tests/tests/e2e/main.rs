@@ -11,6 +11,8 @@ mod kill;
 mod lifecycle;
 mod mlflow;
 mod mlflow_page;
+mod moving;
 mod roles;
 mod start;
 mod traces;
+mod trash;

@@ -9,13 +9,15 @@ use serde_json::{Map, Value, json};
 /// Answer without credentials.
 const OPEN: &[&str] = &["GET /api/v1/setup", "POST /api/v1/setup", "POST /api/v1/login"];
 
-/// A viewer's own account: the only things that a viewer changes.
+/// A viewer's own account and saved views: the only things that a viewer changes.
 const OWN: &[&str] = &[
     "POST /api/v1/logout",
     "POST /api/v1/me/password",
     "DELETE /api/v1/sessions/{id}",
     "POST /api/v1/tokens",
     "DELETE /api/v1/tokens/{id}",
+    "POST /api/v1/views",
+    "DELETE /api/v1/views/{id}",
 ];
 
 /// For admins alone.

@@ -25,6 +25,15 @@ async fn what_tracing_clients_log_is_what_they_read() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn the_older_clients_traces_are_kept_as_well() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let said = clients::mlflow_of(clients::Version::Older, &admin, "traces_2.py", &[], &[]).await?;
+    assert!(said.contains("traces passed with mlflow 2.22"), "{said}");
+    Ok(())
+}
+
 fn attribute(key: &str, value: Value) -> Value {
     json!({"key": key, "value": value})
 }

@@ -9,7 +9,7 @@ mod upload;
 mod values;
 
 pub use bars::Bars;
-pub use discard::{DeleteRuns, DiscardDialog, End, holder_text};
+pub use discard::{DeleteExperiment, DeleteRuns, DiscardDialog, End, holder_text};
 pub use log::LogView;
 pub use resources::{ResourceFields, ResourceForm, describe};
 pub use upload::{DropZone, UploadList, Uploads};

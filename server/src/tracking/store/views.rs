@@ -70,26 +70,18 @@ pub fn count(conn: &mut Conn, owner: &str) -> Result<i64> {
     views::table.filter(views::owner.eq(owner)).count().get_result(conn).map_err(Error::internal)
 }
 
-pub fn insert(
-    conn: &mut Conn,
-    project: &str,
-    id: &str,
-    owner: &str,
-    kind: &str,
-    name: &str,
-    query: &str,
-    at: i64,
-) -> Result<()> {
+/// Keeps a new view; made now is changed now.
+pub fn insert(conn: &mut Conn, project: &str, view: &View) -> Result<()> {
     diesel::insert_into(views::table)
         .values((
-            views::id.eq(id),
+            views::id.eq(&view.id),
             views::project_id.eq(project),
-            views::owner.eq(owner),
-            views::kind.eq(kind),
-            views::name.eq(name),
-            views::query.eq(query),
-            views::created_at.eq(at),
-            views::updated_at.eq(at),
+            views::owner.eq(&view.owner),
+            views::kind.eq(&view.kind),
+            views::name.eq(&view.name),
+            views::query.eq(&view.query),
+            views::created_at.eq(view.updated_at),
+            views::updated_at.eq(view.updated_at),
         ))
         .execute(conn)
         .map_err(Error::internal)?;
