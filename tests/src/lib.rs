@@ -7,6 +7,8 @@ pub mod api;
 pub mod browser;
 pub mod clients;
 pub mod docker;
+pub mod fuzz;
+pub mod proxy;
 pub mod receiver;
 pub mod server;
 pub mod wait;

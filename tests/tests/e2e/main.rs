@@ -11,6 +11,7 @@ mod jobs;
 mod kill;
 mod lifecycle;
 mod mlflow;
+mod mlflow_page;
 mod models;
 mod moving;
 mod roles;
