@@ -2,7 +2,7 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `storage images tracking registry webhooks datasets traces` · `jobs serving` · `monitoring overview lineage demo trash` · `web` · `router` ·
+//! `storage images tracking registry webhooks datasets traces` · `jobs serving` · `monitoring overview lineage demo transfers trash` · `web` · `router` ·
 //! `boot` · `main`.
 
 pub mod error;
@@ -37,6 +37,7 @@ pub mod demo;
 pub mod lineage;
 pub mod monitoring;
 pub mod overview;
+pub mod transfers;
 pub mod trash;
 
 pub mod web;

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking, trash,
+    images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking, transfers, trash,
     web::{assets, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -115,6 +115,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(serving::configure)
         .configure(demo::configure)
         .configure(trash::configure)
+        .configure(transfers::mlflow::configure)
         .service(live::events)
         .default_service(web::route().to(unknown))
         .map(|scope| scope.route("/openapi.json", web::get().to(document_json)));

@@ -1,6 +1,6 @@
 """Makes a history with the real mlflow client: an `mlruns` folder, an SQLite store with its artifact folder, or into a server.
 
-    make_mlflow_history.py TRACKING_URI [--runs N] [--artifacts DIR]
+    make_mlflow_history.py TRACKING_URI [--runs N] [--artifacts DIR] [--only-describe] [--out FILE]
 
 Prints one JSON object: what was made, as the client reads it back. `describe` alone is what tests compare two stores by.
 """
@@ -92,6 +92,9 @@ def make_v3(client, experiment, run_id):
 
 
 def number(value):
+    # MLflow's database keeps infinities as the largest double
+    if abs(value) == sys.float_info.max:
+        value = math.copysign(math.inf, value)
     return value if math.isfinite(value) else str(value)
 
 
@@ -158,7 +161,7 @@ def describe_run(client, experiment, run, contents):
         "tags": {k: v for k, v in data.tags.items() if not k.startswith("drydock.")}, "metrics": {k: number(v) for k, v in data.metrics.items()}, "history": history,
         "datasets": [[d.dataset.name, d.dataset.digest, d.dataset.source, d.dataset.schema, [[t.key, t.value] for t in d.tags]] for d in run.inputs.dataset_inputs],
     }
-    if V3 and run.outputs:
+    if V3 and run.outputs and run.outputs.model_outputs:
         told["outputs"] = [[o.model_id, o.step] for o in run.outputs.model_outputs]
     if contents:
         told["files"] = files(client, info.run_id)
@@ -175,7 +178,9 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=6)
     parser.add_argument("--artifacts")
     parser.add_argument("--only-describe", action="store_true")
+    parser.add_argument("--out", help="file for the JSON instead of standard output")
     asked = parser.parse_args()
     if not asked.only_describe:
         make(asked.uri, asked.runs, asked.artifacts)
-    json.dump(describe(asked.uri), sys.stdout, sort_keys=True, indent=1)
+    with open(asked.out, "w") if asked.out else sys.stdout as out:
+        json.dump(describe(asked.uri), out, sort_keys=True, indent=1)

@@ -93,6 +93,13 @@ pub async fn mlflow_of(
     Ok(text)
 }
 
+/// A program of that environment.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let path = environment()?.join("bin").join(name);
+    ensure!(path.exists(), "{} is missing: run 'installer/setup.sh test'", path.display());
+    Ok(path)
+}
+
 /// axe-core's source, to be run in a page.
 pub fn axe() -> Result<String> {
     Ok(std::fs::read_to_string(package("axe_playwright_python")?.join("axe.min.js"))?)

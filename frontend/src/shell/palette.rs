@@ -73,6 +73,7 @@ fn fixed() -> Vec<Entry> {
         list.push(Entry::go("scroll-text", "Audit trail", "Page", "/settings?tab=audit".into()));
     }
     if may(Role::Engineer) {
+        list.push(Entry::go("download", "Import from MLflow", "Page", "/settings?tab=moving".into()));
         list.push(Entry::go("plus", "New job", "Action", "/jobs/new".into()));
         list.push(Entry::act("play", "Run the sample", Deed::Sample));
     }

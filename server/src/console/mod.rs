@@ -19,6 +19,7 @@ use crate::{
     db::{self, Conn},
     demo,
     error::{Error, Result},
+    transfers,
 };
 
 /// Drydock: data, training, tracking, registry and serving in one program, without the internet.
@@ -44,6 +45,12 @@ pub enum Command {
     S3Key(S3KeyCommand),
     /// Run the sample lifecycle against a running server.
     Demo(DemoFlags),
+    /// Take in the history of another MLflow: a folder, its SQLite file or a running server.
+    #[command(subcommand)]
+    Import(ImportCommand),
+    /// Give out experiments and models as an `mlruns` folder that mlflow reads.
+    #[command(subcommand)]
+    Export(ExportCommand),
     /// Write database, blobs and keys into one file; the server may run meanwhile.
     Backup(BackupFlags),
     /// Fill an empty data directory from a backup.
@@ -123,6 +130,28 @@ pub struct BackupFlags {
     file: PathBuf,
 }
 
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Into a running box. Can be broken off and started again; exits with 3 when some parts were left out.
+    Mlflow(transfers::mlflow::ImportFlags),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// From a running box. Can be broken off and started again; exits with 3 when some parts were left out.
+    Mlflow(transfers::mlflow::ExportFlags),
+}
+
+/// Exit code of an import or export that left parts out.
+const PARTIAL: i32 = 3;
+
+fn whole_or_exit(whole: bool) -> Result<()> {
+    if !whole {
+        std::process::exit(PARTIAL);
+    }
+    Ok(())
+}
+
 /// Runs a command other than `serve`.
 pub async fn run(command: Command) -> Result<()> {
     match command {
@@ -143,6 +172,8 @@ pub async fn run(command: Command) -> Result<()> {
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
+        Command::Import(ImportCommand::Mlflow(flags)) => whole_or_exit(transfers::mlflow::import(flags).await?),
+        Command::Export(ExportCommand::Mlflow(flags)) => whole_or_exit(transfers::mlflow::export(flags).await?),
         Command::Backup(flags) => print(&backup::create(&flags.at.data_dir, &flags.file)?),
         Command::Restore(flags) => print(&backup::restore(&flags.at.data_dir, &flags.file)?),
         Command::Doctor(at) => doctor::examine(&at.data_dir, &mut std::io::stdout()).await,

@@ -6,6 +6,7 @@
 //! move; a model card's revisions never change (`cards`). Never here: the files themselves (`tracking` keeps them), serving.
 
 mod cards;
+mod import;
 pub mod mlflow;
 mod models;
 mod moves;
@@ -17,6 +18,7 @@ mod told;
 mod versions;
 
 pub use cards::{card, save_card};
+pub use import::{TakenModel, import_model};
 pub use models::{
     create_model, delete_model, delete_model_tag, latest_versions, model, rename_model, search_models, set_model_tag,
     update_model,

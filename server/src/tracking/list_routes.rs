@@ -56,6 +56,7 @@ async fn list_experiments(app: web::Data<App>, who: Principal) -> Result<web::Js
             name: experiment.name,
             created_at: experiment.created_at,
             run_count: u64::try_from(runs).unwrap_or(0),
+            imported_from: experiment.tags.into_iter().find(|(key, _)| key == super::IMPORT_TAG).map(|(_, from)| from),
         })
         .collect();
     Ok(web::Json(Page { total: items.len() as u64, items, next: None }))

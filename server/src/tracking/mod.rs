@@ -9,6 +9,7 @@
 mod artifacts;
 mod decimation;
 mod experiments;
+mod import;
 mod inputs;
 mod list_routes;
 mod logged_models;
@@ -28,6 +29,9 @@ pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artif
 pub use experiments::{
     create_experiment, delete_experiment, delete_experiment_tag, experiment, experiment_by_name, rename_experiment,
     restore_experiment, search_experiments, set_experiment_tag,
+};
+pub use import::{
+    IMPORT_TAG, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model, import_run,
 };
 pub use inputs::{DatasetSummary, dataset_summaries};
 pub use logged_models::{
@@ -243,6 +247,11 @@ pub fn run_names(conn: &mut Conn, ids: &[String]) -> Result<std::collections::Ha
 /// For `registry`: the run, if there is one of that id.
 pub fn run_on_conn(conn: &mut Conn, run_id: &str) -> Result<Option<Run>> {
     store::runs::load_one(conn, run_id)
+}
+
+/// For `transfers`: whether there is such a logged model, deleted or not.
+pub fn is_logged_model(conn: &mut Conn, model_id: &str) -> Result<bool> {
+    Ok(store::logged_models::find(conn, model_id)?.is_some())
 }
 
 /// For `registry`: the logged model, if there is one of that id that is not deleted.

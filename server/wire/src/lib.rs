@@ -19,6 +19,7 @@ pub mod datasets;
 pub mod demo;
 pub mod error;
 pub mod events;
+pub mod import;
 pub mod jobs;
 pub mod lineage;
 pub mod overview;

@@ -9,6 +9,9 @@ wire! {
         pub name: String,
         pub created_at: i64,
         pub run_count: u64,
+        /// Folder, file or address of the MLflow that it was imported from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub imported_from: Option<String>,
     }
 
     /// A run in a list. `GET /api/v1/runs?experiment=&search=&status=&sort=&page=&limit=` answers `Page<RunSummary>`;

@@ -50,6 +50,19 @@ pub fn DeleteRuns(
     }
 }
 
+/// A button that deletes an experiment with all its runs after a preview; nothing while `id` is empty, or for those who may not.
+#[component]
+pub fn DeleteExperiment(#[prop(into)] id: Signal<String>, #[prop(into)] done: Callback<()>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let what = Signal::derive(move || TrashSelection { experiments: vec![id.get()], ..Default::default() });
+    view! {
+        <Show when=move || may(Role::Engineer) && id.with(|id| !id.is_empty() && id != "0")>
+            <Button look=Look::Quiet icon="trash-2" on_press=move |_| open.set(true)>"Delete experiment"</Button>
+        </Show>
+        <DiscardDialog open what end=End::Trash done=move |_| done.run(())/>
+    }
+}
+
 /// Asks the server what would go, shows it, and lets it go once its name was typed.
 #[component]
 pub fn DiscardDialog(

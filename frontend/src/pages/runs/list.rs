@@ -12,7 +12,7 @@ use crate::{
     app::go,
     format::{number, plural},
     live::remote,
-    pages::parts::{DeleteRuns, Listing, counted, query},
+    pages::parts::{DeleteExperiment, DeleteRuns, Listing, counted, query},
     ui::{
         Button, Chips, EmptyState, ErrorState, Icon, LinkButton, Look, PageHead, Skeleton, Tone, act,
         list::Chip,
@@ -113,6 +113,7 @@ fn List() -> impl IntoView {
             <div class="toolbar">
                 <FilterBox param=filters.search experiment=filters.experiment keys=columns.keys error=filter_error/>
                 <ExperimentFilter filters/>
+                <DeleteExperiment id=Signal::derive(move || filters.experiment.get()) done=move |()| filters.clear()/>
                 <Chips param=filters.status label="Status" chips/>
             </div>
             <Body filters rows columns chosen path/>
@@ -291,6 +292,7 @@ fn Nothing(filters: Filters) -> impl IntoView {
                 <div class="snippet"><pre tabindex="0">{snippet}</pre></div>
                 <LinkButton href="/jobs/new" look=Look::Primary icon="play">"Submit a job"</LinkButton>
                 <LinkButton href="/settings?tab=tokens" icon="key-round">"Make a token"</LinkButton>
+                <LinkButton href="/settings?tab=moving" icon="download">"Bring runs from another MLflow"</LinkButton>
             </EmptyState>
         }
         .into_any()

@@ -135,7 +135,7 @@ fn fold(label: AnyView, size: String, mut pairs: Vec<(String, Json)>, depth: usi
         })
     };
     view! {
-        <details class="json-fold" open=open on:toggle=move |_| built.set(true)>
+        <details class="json-fold" open=open on:toggle=move |_| if !built.get_untracked() { built.set(true) }>
             <summary>{label}<span class="dim">{size}</span></summary>
             <div class="json-children">
                 {children}

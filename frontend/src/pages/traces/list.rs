@@ -131,18 +131,16 @@ fn columns() -> Vec<Column<TraceSummary>> {
         .sorts_there(),
         Column::<TraceSummary>::new("status", "Status", |t| view! { <Pill status=Status::trace(&t.status)/> }.into_any())
             .sorts_there(),
-        Column::<TraceSummary>::new("request", "Request", move |t| words(&t.request)).wide_only(),
-        Column::<TraceSummary>::new("response", "Response", move |t| words(&t.response)).wide_only(),
-        Column::<TraceSummary>::new("experiment", "Experiment", |t| {
-            view! { <span class="dim">{t.experiment_name.clone()}</span> }.into_any()
+        Column::<TraceSummary>::new("words", "Request and response", move |t| {
+            view! { {words(&t.request)}{words(&t.response)} }.into_any()
         })
         .wide_only(),
-        Column::<TraceSummary>::new("run", "Run", move |t| match t.runs.first() {
-            Some(run) => {
+        Column::<TraceSummary>::new("place", "Experiment and run", |t| {
+            let run = t.runs.first().map(|run| {
                 let name = run.name.clone().unwrap_or_else(|| run.id.chars().take(8).collect());
-                view! { <a href=format!("/runs/{}", seg(&run.id))>{name}</a> }.into_any()
-            }
-            None => dash(),
+                view! { <a class="clip-line" href=format!("/runs/{}", seg(&run.id))>{name}</a> }
+            });
+            view! { <span class="clip-line dim">{t.experiment_name.clone()}</span>{run} }.into_any()
         })
         .wide_only(),
         Column::<TraceSummary>::new("tokens", "Tokens", move |t| t.tokens.map_or_else(dash, |n| crate::format::number(n).into_any()))
@@ -155,6 +153,7 @@ fn columns() -> Vec<Column<TraceSummary>> {
         .sorts_there(),
         Column::<TraceSummary>::new("started_at", "Started", |t| view! { <TimeAgo at=t.started_at/> }.into_any())
             .right()
+            .wide_only()
             .sorts_there(),
     ]
 }

@@ -35,10 +35,10 @@ fn Panel(span: Signal<SpanDetail>, part: Param) -> impl IntoView {
         view! {
             <div class="span-head">
                 <h2>{s.name.clone()}</h2>
-                <Pill status=Status::trace(&s.status)/>
+                {(s.status != "unset").then(|| view! { <Pill status=Status::trace(&s.status)/> })}
                 {kind_words(&s.kind).map(|kind| view! { <span class="tag">{kind}</span> })}
             </div>
-            <p class="sub">{format!("{took}, from {} on · ", micros(s.start_us))}<code>{s.id.clone()}</code><CopyButton text=id what="Copy the span's id"/></p>
+            <p class="sub">{match s.start_us { 0 => format!("{took}, from the start · "), us => format!("{took}, {} after the start · ", micros(us)) }}<code>{s.id.clone()}</code><CopyButton text=id what="Copy the span's id"/></p>
             {(!s.message.is_empty()).then(|| view! {
                 <div class="callout bad" role="note"><Icon name="circle-alert"/><span class="wrap">{s.message.clone()}</span></div>
             })}

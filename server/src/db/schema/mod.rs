@@ -9,4 +9,5 @@ pub mod serving;
 pub mod traces;
 pub mod tracking;
 pub mod webhooks;
+pub mod transfers;
 pub mod workloads;

@@ -114,6 +114,37 @@ pub fn insert(conn: &mut Conn, model: i64, origin: &Origin, texts: (&str, &str),
         .map_err(Error::internal)
 }
 
+/// Inserts a version that was registered elsewhere, under its own number.
+pub fn insert_as(conn: &mut Conn, model: i64, version: &drydock_wire::import::ForeignVersion) -> Result<i64> {
+    diesel::insert_into(versions::table)
+        .values((
+            versions::model.eq(model),
+            versions::version.eq(version.version),
+            versions::created_at.eq(version.created_at),
+            versions::updated_at.eq(version.updated_at),
+            versions::user_name.eq(&version.user),
+            versions::description.eq(&version.description),
+            versions::source.eq(&version.source),
+            versions::storage_location.eq(&version.storage_location),
+            versions::run_id.eq(&version.run_id),
+            versions::run_link.eq(&version.run_link),
+            versions::model_id.eq(&version.model_id),
+            (versions::stage.eq(&version.stage), versions::status.eq(&version.status)),
+        ))
+        .returning(versions::id)
+        .get_result(conn)
+        .map_err(Error::internal)
+}
+
+/// No version of the model gets a number up to this one any more.
+pub fn raise_last(conn: &mut Conn, model: i64, last: i64) -> Result<()> {
+    diesel::update(models::table.find(model).filter(models::last_version.lt(last)))
+        .set(models::last_version.eq(last))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
 pub fn find(conn: &mut Conn, model: i64, version: i64) -> Result<Option<Version>> {
     let row: Option<VersionRow> = rows()
         .filter(versions::model.eq(model))

@@ -8,7 +8,7 @@ use crate::{
         schema::tracking::{experiment_tags as tags, experiments, runs},
     },
     error::{Error, Result},
-    tracking::{Experiment, Pair, Stage},
+    tracking::{Experiment, IMPORT_TAG, Pair, Stage},
 };
 
 #[derive(Queryable)]
@@ -61,6 +61,34 @@ pub fn insert(conn: &mut Conn, name: &str, location: Option<&str>, at: i64) -> R
     Ok(id)
 }
 
+/// Inserts an experiment that was made elsewhere, under that id if one is given. `times`: made, changed.
+pub fn insert_as(
+    conn: &mut Conn,
+    id: Option<i64>,
+    name: &str,
+    times: (i64, i64),
+    deleted_at: Option<i64>,
+) -> Result<i64> {
+    let row = (
+        id.map(|id| experiments::id.eq(id)),
+        experiments::name.eq(name),
+        experiments::artifact_location.eq(""),
+        experiments::created_at.eq(times.0),
+        experiments::updated_at.eq(times.1),
+        experiments::deleted_at.eq(deleted_at),
+    );
+    let id = diesel::insert_into(experiments::table)
+        .values(row)
+        .returning(experiments::id)
+        .get_result::<i64>(conn)
+        .map_err(|source| taken(source, name))?;
+    diesel::update(experiments::table.find(id))
+        .set(experiments::artifact_location.eq(format!("mlflow-artifacts:/{id}")))
+        .execute(conn)
+        .map_err(Error::internal)?;
+    Ok(id)
+}
+
 fn taken(source: diesel::result::Error, name: &str) -> Error {
     match source {
         diesel::result::Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
@@ -105,7 +133,7 @@ pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Experiment>> {
     Ok(all)
 }
 
-/// All that are not deleted, newest first, with the number of their runs.
+/// All that are not deleted, newest first, with the number of their runs; of their tags the one that says where from.
 pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
     use diesel::dsl::count;
     let counts: std::collections::HashMap<i64, i64> = runs::table
@@ -113,6 +141,13 @@ pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
         .group_by(runs::experiment_id)
         .select((runs::experiment_id, count(runs::id)))
         .load::<(i64, i64)>(conn)
+        .map_err(Error::internal)?
+        .into_iter()
+        .collect();
+    let from: std::collections::HashMap<i64, String> = tags::table
+        .filter(tags::key.eq(IMPORT_TAG))
+        .select((tags::experiment_id, tags::value))
+        .load::<(i64, String)>(conn)
         .map_err(Error::internal)?
         .into_iter()
         .collect();
@@ -125,7 +160,8 @@ pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
         .into_iter()
         .map(|row| {
             let count = counts.get(&row.id).copied().unwrap_or(0);
-            (row.with_tags(Vec::new()), count)
+            let from = from.get(&row.id).map(|from| (IMPORT_TAG.to_owned(), from.clone()));
+            (row.with_tags(from.into_iter().collect()), count)
         })
         .collect())
 }

@@ -1,0 +1,57 @@
+//! Rows of what came from elsewhere.
+
+use diesel::prelude::*;
+
+use crate::{
+    db::{Conn, schema::transfers::imported},
+    error::{Error, Result},
+};
+
+/// What a thing is called there: kind, id, when it was made.
+pub type Foreign<'a> = (&'a str, &'a str, i64);
+
+/// Its id here and the digest of what was read, if it came before.
+pub fn find(conn: &mut Conn, (kind, id, made_at): Foreign<'_>) -> Result<Option<(String, String)>> {
+    imported::table
+        .find((kind, id, made_at))
+        .select((imported::local_id, imported::digest))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
+/// Notes that the thing comes. A digest that is there stays: `finish` sets it.
+pub fn begin(
+    conn: &mut Conn,
+    (kind, id, made_at): Foreign<'_>,
+    local_id: &str,
+    source: &str,
+    at: i64,
+    by: &str,
+) -> Result<()> {
+    diesel::insert_into(imported::table)
+        .values((
+            imported::kind.eq(kind),
+            imported::foreign_id.eq(id),
+            imported::made_at.eq(made_at),
+            imported::local_id.eq(local_id),
+            imported::source.eq(source),
+            imported::imported_at.eq(at),
+            imported::imported_by.eq(by),
+        ))
+        .on_conflict((imported::kind, imported::foreign_id, imported::made_at))
+        .do_update()
+        .set(imported::local_id.eq(local_id))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Notes that all of the thing, as that digest says it, is here.
+pub fn finish(conn: &mut Conn, (kind, id, made_at): Foreign<'_>, digest: &str) -> Result<()> {
+    diesel::update(imported::table.find((kind, id, made_at)))
+        .set(imported::digest.eq(digest))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}

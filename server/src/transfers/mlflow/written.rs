@@ -1,0 +1,356 @@
+//! Files of a FileStore folder, as its own client writes them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use drydock_wire::{
+    KeyValue,
+    import::{ForeignDataset, ForeignExperiment, ForeignLoggedModel, ForeignModel, ForeignRun, ForeignVersion},
+};
+use sha2::{Digest, Sha256};
+
+use super::source::Unread;
+
+/// A run that is not whole yet.
+const PART: &str = ".part-";
+
+/// How much of a run was written.
+#[derive(Debug, Default)]
+pub struct Written {
+    pub params: usize,
+    pub tags: usize,
+    pub points: usize,
+    /// Keys that cannot be files beside the others: `a` and `a/b`.
+    pub refused: Vec<Unread>,
+}
+
+/// Whether the text can be the name of a folder and nothing else.
+pub fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']) && name.len() < 250
+}
+
+/// A scalar that every YAML reader takes for this very text.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+enum Value<'a> {
+    Text(&'a str),
+    Maybe(Option<&'a str>),
+    Number(i64),
+    Time(Option<i64>),
+    Map(&'a [KeyValue]),
+    List,
+}
+
+fn meta(dir: &Path, fields: &[(&str, Value<'_>)]) -> io::Result<()> {
+    let mut text = String::new();
+    for (key, value) in fields {
+        let value = match value {
+            Value::Text(value) | Value::Maybe(Some(value)) => quoted(value),
+            Value::Maybe(None) | Value::Time(None) => "null".into(),
+            Value::Number(number) | Value::Time(Some(number)) => number.to_string(),
+            Value::List => "[]".into(),
+            Value::Map(pairs) => {
+                let pairs: Vec<String> =
+                    pairs.iter().map(|pair| format!("{}: {}", quoted(&pair.key), quoted(&pair.value))).collect();
+                format!("{{{}}}", pairs.join(", "))
+            }
+        };
+        text.push_str(&format!("{key}: {value}\n"));
+    }
+    write(&dir.join("meta.yaml"), text.as_bytes())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, bytes)
+}
+
+fn stage(deleted: bool) -> Value<'static> {
+    Value::Text(if deleted { "deleted" } else { "active" })
+}
+
+/// One file per key; how many, and which could not be.
+fn pairs(dir: &Path, of: &str, pairs: &[KeyValue], refused: &mut Vec<Unread>) -> io::Result<usize> {
+    fs::create_dir_all(dir)?;
+    let mut count = 0;
+    for KeyValue { key, value } in pairs {
+        count += usize::from(leaf(dir, of, key, value.as_bytes(), refused));
+    }
+    Ok(count)
+}
+
+/// The file of a key; a key may be a path, and never leaves the folder.
+fn leaf(dir: &Path, of: &str, key: &str, bytes: &[u8], refused: &mut Vec<Unread>) -> bool {
+    let wrote = match drydock_wire::validate::relative_path(key) {
+        Ok(()) => write(&dir.join(key), bytes).map_err(|error| error.to_string()),
+        Err(why) => Err(why.to_owned()),
+    };
+    match wrote {
+        Ok(()) => true,
+        Err(why) => {
+            refused.push(Unread::new(format!("{of}, {key}"), why));
+            false
+        }
+    }
+}
+
+pub fn experiment(dir: &Path, it: &ForeignExperiment) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    meta(
+        dir,
+        &[
+            ("artifact_location", Value::Text(&dir.display().to_string())),
+            ("creation_time", Value::Number(it.created_at)),
+            ("experiment_id", Value::Text(&it.id)),
+            ("last_update_time", Value::Number(it.updated_at)),
+            ("lifecycle_stage", stage(it.deleted)),
+            ("name", Value::Text(&it.name)),
+        ],
+    )?;
+    pairs(&dir.join("tags"), &it.name, &it.tags, &mut Vec::new()).map(drop)
+}
+
+/// An empty folder for a thing that is being written.
+pub fn begin(dir: &Path, id: &str) -> io::Result<PathBuf> {
+    let place = dir.join(format!("{PART}{id}"));
+    if place.exists() {
+        fs::remove_dir_all(&place)?;
+    }
+    fs::create_dir_all(&place)?;
+    Ok(place)
+}
+
+/// Gives the thing its name: from now on it is there.
+pub fn finish(dir: &Path, id: &str) -> io::Result<()> {
+    fs::rename(dir.join(format!("{PART}{id}")), dir.join(id))?;
+    fs::File::open(dir)?.sync_all()
+}
+
+/// `dir`: the experiment's.
+pub fn run(place: &Path, experiment: &str, dir: &Path, it: &ForeignRun, artifacts: &Path) -> io::Result<Written> {
+    let status = match it.status.as_str() {
+        "SCHEDULED" => 2,
+        "FINISHED" => 3,
+        "FAILED" => 4,
+        "KILLED" => 5,
+        _ => 1,
+    };
+    meta(
+        place,
+        &[
+            ("artifact_uri", Value::Text(&artifacts.display().to_string())),
+            ("end_time", Value::Time(it.ended_at)),
+            ("entry_point_name", Value::Text("")),
+            ("experiment_id", Value::Text(experiment)),
+            ("lifecycle_stage", stage(it.deleted)),
+            ("run_id", Value::Text(&it.id)),
+            ("run_name", Value::Text(&it.name)),
+            ("run_uuid", Value::Text(&it.id)),
+            ("source_name", Value::Text("")),
+            ("source_type", Value::Number(4)),
+            ("source_version", Value::Text("")),
+            ("start_time", Value::Number(it.started_at)),
+            ("status", Value::Number(status)),
+            ("tags", Value::List),
+            ("user_id", Value::Text(&it.user)),
+        ],
+    )?;
+    let of = format!("run {}", it.id);
+    let mut done = Written::default();
+    done.params = pairs(&place.join("params"), &of, &it.params, &mut done.refused)?;
+    done.tags = pairs(&place.join("tags"), &of, &it.tags, &mut done.refused)?;
+    fs::create_dir_all(place.join("metrics"))?;
+    for series in &it.metrics {
+        let lines: String = series.points().map(|(step, at, value)| format!("{at} {value:?} {step}\n")).collect();
+        if leaf(&place.join("metrics"), &of, &series.key, lines.as_bytes(), &mut done.refused) {
+            done.points += series.steps.len();
+        }
+    }
+    for dataset in &it.datasets {
+        input(place, dir, &it.id, dataset)?;
+    }
+    for (folder, kinds, uses) in [
+        ("inputs", ("RUN_INPUT", "MODEL_INPUT"), &it.models_in),
+        ("outputs", ("RUN_OUTPUT", "MODEL_OUTPUT"), &it.models_out),
+    ] {
+        for model in uses.iter().filter(|model| is_plain(&model.model_id)) {
+            meta(
+                &place.join(folder).join(&model.model_id),
+                &[
+                    ("destination_id", Value::Text(&model.model_id)),
+                    ("destination_type", Value::Text(kinds.1)),
+                    ("source_id", Value::Text(&model.model_id)),
+                    ("source_type", Value::Text(kinds.0)),
+                    ("step", Value::Number(model.step)),
+                    ("tags", Value::Map(&[])),
+                ],
+            )?;
+        }
+    }
+    Ok(done)
+}
+
+fn id_of(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(format!("{}:{part}", part.len())));
+    hex::encode(hash.finalize())[..32].to_owned()
+}
+
+fn input(place: &Path, experiment: &Path, run: &str, it: &ForeignDataset) -> io::Result<()> {
+    let id = id_of(&[&it.name, &it.digest]);
+    meta(
+        &experiment.join("datasets").join(&id),
+        &[
+            ("digest", Value::Text(&it.digest)),
+            ("name", Value::Text(&it.name)),
+            ("profile", Value::Maybe(it.profile.as_deref())),
+            ("schema", Value::Maybe(it.schema.as_deref())),
+            ("source", Value::Text(&it.source)),
+            ("source_type", Value::Text(&it.source_type)),
+        ],
+    )?;
+    meta(
+        &place.join("inputs").join(id_of(&[&id, run])),
+        &[
+            ("destination_id", Value::Text(run)),
+            ("destination_type", Value::Text("RUN")),
+            ("source_id", Value::Text(&id)),
+            ("source_type", Value::Text("DATASET")),
+            ("tags", Value::Map(&it.tags)),
+        ],
+    )
+}
+
+/// What could not be written of it.
+pub fn logged_model(
+    place: &Path,
+    experiment: &str,
+    it: &ForeignLoggedModel,
+    artifacts: &Path,
+) -> io::Result<Vec<Unread>> {
+    meta(
+        place,
+        &[
+            ("artifact_location", Value::Text(&artifacts.display().to_string())),
+            ("creation_timestamp", Value::Number(it.created_at)),
+            ("experiment_id", Value::Text(experiment)),
+            ("last_updated_timestamp", Value::Number(it.updated_at)),
+            ("lifecycle_stage", stage(it.deleted)),
+            ("model_id", Value::Text(&it.id)),
+            ("model_type", Value::Text(&it.model_type)),
+            ("name", Value::Text(&it.name)),
+            ("source_run_id", Value::Maybe(it.source_run_id.as_deref())),
+            ("status", Value::Number(it.status)),
+            ("status_message", Value::Maybe(None)),
+        ],
+    )?;
+    let of = format!("logged model {}", it.id);
+    let mut refused = Vec::new();
+    pairs(&place.join("params"), &of, &it.params, &mut refused)?;
+    pairs(&place.join("tags"), &of, &it.tags, &mut refused)?;
+    fs::create_dir_all(place.join("metrics"))?;
+    let mut lines: std::collections::BTreeMap<&str, String> = Default::default();
+    for metric in &it.metrics {
+        let value = f64::from_bits(metric.value_bits);
+        let text = lines.entry(&metric.key).or_default();
+        text.push_str(&format!("{} {value:?} {} {}", metric.at, metric.step, metric.run_id));
+        if let (Some(name), Some(digest)) = (&metric.dataset_name, &metric.dataset_digest) {
+            text.push_str(&format!(" {name} {digest}"));
+        }
+        text.push('\n');
+    }
+    for (key, text) in lines {
+        leaf(&place.join("metrics"), &of, key, text.as_bytes(), &mut refused);
+    }
+    Ok(refused)
+}
+
+pub fn model(dir: &Path, it: &ForeignModel) -> io::Result<()> {
+    let numbers: Vec<KeyValue> =
+        it.aliases.iter().map(|a| KeyValue { key: a.alias.clone(), value: a.version.to_string() }).collect();
+    for version in &it.versions {
+        self::version(&dir.join(format!("version-{}", version.version)), &it.name, version)?;
+    }
+    pairs(&dir.join("tags"), &it.name, &it.tags, &mut Vec::new())?;
+    pairs(&dir.join("aliases"), &it.name, &numbers, &mut Vec::new())?;
+    // Last: without it the folder is no model, and the next export writes it again.
+    meta(
+        dir,
+        &[
+            ("aliases", Value::Map(&numbers)),
+            ("creation_timestamp", Value::Number(it.created_at)),
+            ("description", Value::Text(&it.description)),
+            ("last_updated_timestamp", Value::Number(it.updated_at)),
+            ("name", Value::Text(&it.name)),
+        ],
+    )
+}
+
+fn version(dir: &Path, name: &str, it: &ForeignVersion) -> io::Result<()> {
+    pairs(&dir.join("tags"), name, &it.tags, &mut Vec::new())?;
+    meta(
+        dir,
+        &[
+            ("creation_timestamp", Value::Number(it.created_at)),
+            ("current_stage", Value::Text(&it.stage)),
+            ("description", Value::Text(&it.description)),
+            ("last_updated_timestamp", Value::Number(it.updated_at)),
+            ("model_id", Value::Maybe(it.model_id.as_deref())),
+            ("name", Value::Text(name)),
+            ("run_id", Value::Maybe(it.run_id.as_deref())),
+            ("run_link", Value::Text(&it.run_link)),
+            ("source", Value::Text(&it.source)),
+            ("status", Value::Text(&it.status)),
+            ("status_message", Value::Maybe(None)),
+            ("storage_location", Value::Text(&it.storage_location)),
+            ("user_id", Value::Text(&it.user)),
+            ("version", Value::Number(it.version)),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn texts_come_back_from_yaml_as_they_went() {
+        for text in ["1", "yes", "1e5", "1:30", "2020-01-01", "null", "a: b # c", "zwei\nZeilen\t\"ü\\\"", "\u{2028}x", ""] {
+            let back: serde_yaml_ng::Value = serde_yaml_ng::from_str(&format!("k: {}\n", quoted(text))).unwrap();
+            assert_eq!(back["k"].as_str(), Some(text));
+        }
+    }
+
+    #[test]
+    fn keys_never_leave_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut refused = Vec::new();
+        let pair = |key: &str| KeyValue { key: key.into(), value: "x".into() };
+        let all = [pair("../out"), pair("/abs"), pair("a"), pair("a/b"), pair("c/d")];
+        assert_eq!(pairs(&dir.path().join("params"), "run r", &all, &mut refused).unwrap(), 2);
+        assert_eq!(refused.len(), 3);
+        assert!(!dir.path().join("out").exists());
+        assert!(!is_plain("..") && !is_plain("a/b") && is_plain("wine"));
+    }
+}

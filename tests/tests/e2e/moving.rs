@@ -1,0 +1,268 @@
+//! A history of the real mlflow, moved to the box and back: folder, SQLite file, running server; broken off, damaged, twice.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use drydock_tests::{Api, Server, clients, server, until};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+const HISTORY: &str = "make_mlflow_history.py";
+
+/// What a store has, as the real client reads it.
+async fn describe(api: &Api, uri: &str) -> Result<Value> {
+    script(api, &[uri, "--only-describe"]).await
+}
+
+async fn script(api: &Api, args: &[&str]) -> Result<Value> {
+    let dir = tempfile::tempdir()?;
+    let out = dir.path().join("told.json");
+    let mut args = args.to_vec();
+    args.extend(["--out", out.to_str().context("a path")?]);
+    clients::mlflow(api, HISTORY, &args).await?;
+    Ok(serde_json::from_str(&std::fs::read_to_string(out)?)?)
+}
+
+fn command(api: &Api, args: &[&str]) -> Command {
+    let mut command = Command::new(server::binary());
+    command.args(args).env("DRYDOCK_URL", api.url()).env("DRYDOCK_TOKEN", api.token()).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Exit code and what it printed.
+async fn drydock(api: &Api, args: &[&str]) -> Result<(i32, String)> {
+    let output = command(api, args).output().await?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Ok((output.status.code().unwrap_or(-1), text))
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Every difference between two descriptions, by the path to it.
+fn differences(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
+    match (a, b) {
+        (Value::Object(x), Value::Object(y)) => {
+            let keys: std::collections::BTreeSet<&String> = x.keys().chain(y.keys()).collect();
+            for key in keys {
+                let none = Value::Null;
+                differences(&format!("{at}/{key}"), x.get(key).unwrap_or(&none), y.get(key).unwrap_or(&none), found);
+            }
+        }
+        _ if a == b => {}
+        _ => found.push(format!("{at}: {a} became {b}")),
+    }
+}
+
+/// The unused "Default" that each MLflow has does not come over; all else has to be equal.
+fn assert_same(mut a: Value, mut b: Value) {
+    for told in [&mut a, &mut b] {
+        told["experiments"].as_object_mut().unwrap().remove("Default");
+    }
+    let mut found = vec![];
+    differences("", &a, &b, &mut found);
+    assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
+}
+
+#[tokio::test]
+async fn a_folder_comes_over_whole_and_a_second_import_changes_nothing() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let folder = dir.path().join("mlruns");
+    let made = script(&admin, &[text(&folder)]).await?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert_eq!(code, 0, "{said}");
+    let here = describe(&admin, admin.url()).await?;
+    assert_same(made, here.clone());
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert!(code == 0 && said.contains("Nothing was left to do"), "{said}");
+    assert_same(here, describe(&admin, admin.url()).await?);
+    let listed = admin.get("/api/v1/experiments").await?;
+    let wine = listed["items"].as_array().unwrap().iter().find(|it| it["name"] == "wine").unwrap();
+    assert_eq!(wine["imported_from"], text(&folder.canonicalize()?));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_comes_over_from_where_its_artifacts_moved_to() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let (file, artifacts) = (dir.path().join("a/mlflow.db"), dir.path().join("b/artifacts"));
+    std::fs::create_dir_all(dir.path().join("a"))?;
+    let uri = format!("sqlite:///{}", text(&file));
+    let made = script(&admin, &[&uri, "--artifacts", text(&artifacts)]).await?;
+    // Outside the database's own folder nothing is read that was not named.
+    let (code, said) = drydock(&admin, &["import", "mlflow", &uri]).await?;
+    assert!(code == 3 && said.contains("--artifacts"), "{said}");
+    let moved = dir.path().join("elsewhere");
+    std::fs::rename(dir.path().join("b"), &moved)?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&file), "--artifacts", text(&moved)]).await?;
+    assert_eq!(code, 0, "{said}");
+    assert_same(made, describe(&admin, admin.url()).await?);
+    Ok(())
+}
+
+/// A real `mlflow server` on a free port.
+struct Mlflow {
+    _child: Child,
+    url: String,
+}
+
+impl Mlflow {
+    async fn start(dir: &Path) -> Result<Self> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let store = format!("sqlite:///{}", text(&dir.join("mlflow.db")));
+        let artifacts = dir.join("mlartifacts");
+        let child = Command::new(clients::program("mlflow")?)
+            .args(["server", "--host", "127.0.0.1", "--port", &port.to_string(), "--workers", "1"])
+            .args(["--backend-store-uri", &store, "--artifacts-destination", text(&artifacts)])
+            .current_dir(dir)
+            .env("MLFLOW_DISABLE_TELEMETRY", "true")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Its workers are children of their own: ended with the group.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let url = format!("http://127.0.0.1:{port}");
+        let api = Api::anonymous(&url)?;
+        until("mlflow server answers", Duration::from_secs(120), || async {
+            Ok(api.get("/version").await.is_ok().then_some(()))
+        })
+        .await?;
+        Ok(Self { _child: child, url })
+    }
+}
+
+impl Drop for Mlflow {
+    fn drop(&mut self) {
+        if let Some(pid) = self._child.id() {
+            let _ = std::process::Command::new("kill").args(["-9", "--", &format!("-{pid}")]).status();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_running_server_comes_over() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let mlflow = Mlflow::start(dir.path()).await?;
+    let made = script(&admin, &[&mlflow.url]).await?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", &mlflow.url]).await?;
+    assert_eq!(code, 0, "{said}");
+    assert_same(made, describe(&admin, admin.url()).await?);
+    let (code, said) = drydock(&admin, &["import", "mlflow", &mlflow.url]).await?;
+    assert!(code == 0 && said.contains("Nothing was left to do"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_import_that_is_killed_goes_on_where_it_was() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let folder = dir.path().join("mlruns");
+    let made = script(&admin, &[text(&folder), "--runs", "300"]).await?;
+    let total = || async { Ok::<u64, anyhow::Error>(admin.get("/api/v1/runs?limit=1").await?["total"].as_u64().unwrap_or(0)) };
+    let mut killed = 0;
+    for wait_ms in [120, 200, 300, 400] {
+        let mut child = command(&admin, &["import", "mlflow", text(&folder)]).spawn()?;
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        if child.try_wait()?.is_none() {
+            child.kill().await?;
+            killed += usize::from(total().await? < 300);
+        }
+    }
+    ensure!(killed > 0, "no import was killed in the middle");
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert_eq!(code, 0, "{said}");
+    assert_same(made, describe(&admin, admin.url()).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_exported_is_what_was_imported() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let (folder, copy) = (dir.path().join("mlruns"), dir.path().join("copy"));
+    let made = script(&admin, &[text(&folder)]).await?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = drydock(&admin, &["export", "mlflow", text(&copy)]).await?;
+    assert_eq!(code, 0, "{said}");
+    // The unmodified client reads the folder …
+    assert_same(made.clone(), describe(&admin, text(&copy)).await?);
+    // … a second export adds nothing, this box takes it for what it has, and another box takes it in.
+    let (code, said) = drydock(&admin, &["export", "mlflow", text(&copy)]).await?;
+    assert!(code == 0 && said.contains("Nothing was left to do"), "{said}");
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&copy)]).await?;
+    assert_eq!(code, 0, "{said}");
+    assert_same(made.clone(), describe(&admin, admin.url()).await?);
+    let other = Server::start().await?;
+    let there = other.admin().await?;
+    let (code, said) = drydock(&there, &["import", "mlflow", text(&copy)]).await?;
+    assert_eq!(code, 0, "{said}");
+    assert_same(made, describe(&there, there.url()).await?);
+    Ok(())
+}
+
+/// The folder of the run that has artifacts.
+fn rich_run(folder: &Path) -> Result<PathBuf> {
+    for experiment in std::fs::read_dir(folder)?.flatten().filter(|entry| entry.path().is_dir()) {
+        for run in std::fs::read_dir(experiment.path())?.flatten() {
+            if run.path().join("artifacts/config.json").is_file() {
+                return Ok(run.path());
+            }
+        }
+    }
+    anyhow::bail!("no run has artifacts")
+}
+
+#[tokio::test]
+async fn damaged_parts_are_named_and_nothing_outside_the_folder_is_read() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let folder = dir.path().join("mlruns");
+    script(&admin, &[text(&folder)]).await?;
+    let secret = dir.path().join("secret.txt");
+    std::fs::write(&secret, "not for the box")?;
+    let rich = rich_run(&folder)?;
+    std::os::unix::fs::symlink(&secret, rich.join("artifacts/link.txt"))?;
+    std::fs::write(rich.join("metrics/loss"), "1700000000000 1.0 0\nno point at all\n")?;
+    let broken = rich.parent().unwrap().join("0123456789abcdef0123456789abcdef");
+    std::fs::create_dir_all(&broken)?;
+    std::fs::write(broken.join("meta.yaml"), "run_id: [")?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert_eq!(code, 3, "{said}");
+    for named in ["link.txt", "metric loss, line 2", "run 0123456789abcdef0123456789abcdef", "Partial: 3 left out"] {
+        assert!(said.contains(named), "{named}: {said}");
+    }
+    let run = rich.file_name().unwrap().to_str().unwrap();
+    let files = admin.get(&format!("/api/v1/runs/{run}/artifacts")).await?;
+    assert!(!files.to_string().contains("link.txt") && files.to_string().contains("config.json"), "{files}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_that_are_taken_are_changed_and_never_merged() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    admin.post("/api/2.0/mlflow/experiments/create", json!({"name": "wine"})).await?;
+    admin.post("/api/2.0/mlflow/registered-models/create", json!({"name": "grapes"})).await?;
+    let folder = dir.path().join("mlruns");
+    script(&admin, &[text(&folder)]).await?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder), "--suffix", " (old)"]).await?;
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("the experiment wine is wine (old) here"), "{said}");
+    assert!(said.contains("the model grapes is grapes (old) here"), "{said}");
+    let listed = admin.get("/api/v1/experiments").await?;
+    let count = |name: &str| listed["items"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap()["run_count"].clone();
+    assert_eq!((count("wine"), count("wine (old)")), (json!(0), json!(if said.contains("logged models") { 8 } else { 7 })));
+    Ok(())
+}
