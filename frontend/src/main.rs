@@ -13,9 +13,13 @@ mod area;
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 mod chart;
 #[cfg(any(target_arch = "wasm32", test))]
+mod difference;
+#[cfg(any(target_arch = "wasm32", test))]
 mod format;
 #[cfg(any(target_arch = "wasm32", test))]
 mod grammar;
+#[cfg(any(target_arch = "wasm32", test))]
+mod layout;
 #[cfg(target_arch = "wasm32")]
 mod live;
 #[cfg(target_arch = "wasm32")]

@@ -7,10 +7,14 @@ pub mod api;
 pub mod browser;
 pub mod clients;
 pub mod docker;
+pub mod fuzz;
+pub mod proxy;
+pub mod receiver;
 pub mod server;
 pub mod wait;
 
 pub use api::Api;
 pub use browser::Browser;
+pub use receiver::Receiver;
 pub use server::Server;
 pub use wait::until;

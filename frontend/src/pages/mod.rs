@@ -3,6 +3,7 @@
 pub mod datasets;
 pub mod deployments;
 pub mod jobs;
+pub mod lineage;
 pub mod login;
 pub mod models;
 pub mod overview;

@@ -1,10 +1,11 @@
-//! Settings: one's own account, tokens and sessions; for admins also people and the audit trail.
+//! Settings: one's own account, tokens and sessions; for engineers webhooks; for admins also people and the audit trail.
 
 mod account;
 mod audit;
 mod moving;
 mod people;
 mod tokens;
+mod webhooks;
 
 use crate::{
     session::{may, use_me},
@@ -19,8 +20,9 @@ pub fn SettingsPage() -> impl IntoView {
     let admin = untrack(|| may(Role::Admin));
     let mut tabs =
         vec![("account", "Account".to_owned()), ("tokens", "API tokens".into()), ("sessions", "Sessions".into())];
-    if untrack(|| may(Role::Engineer)) {
-        tabs.push(("moving", "Import and export".into()));
+    let engineer = untrack(|| may(Role::Engineer));
+    if engineer {
+        tabs.extend([("webhooks", "Webhooks".to_owned()), ("moving", "Import and export".into())]);
     }
     if admin {
         tabs.extend([("people", "People".into()), ("audit", "Audit trail".into())]);
@@ -35,6 +37,7 @@ pub fn SettingsPage() -> impl IntoView {
                     "tokens" => view! { <tokens::Tokens/> }.into_any(),
                     "moving" => view! { <moving::Moving/> }.into_any(),
                     "sessions" => view! { <account::Sessions/> }.into_any(),
+                    "webhooks" if engineer => view! { <webhooks::Webhooks/> }.into_any(),
                     "people" if admin => view! { <people::People/> }.into_any(),
                     "audit" if admin => view! { <audit::Audit/> }.into_any(),
                     _ => view! { <account::Account/> }.into_any(),

@@ -191,7 +191,8 @@ fn line(item: TrashItem, choice: Choice, engineer: bool, admin: bool) -> impl In
     let ends_at = item.ends_at;
     let left = move || match (ends_at - app().now.get() + DAY_MS - 1) / DAY_MS {
         days if days <= 0 => "goes today".to_owned(),
-        days => plural(days.unsigned_abs(), "day"),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
     };
     let stays = if item.held_by.is_empty() {
         view! { <span>{left}</span> }.into_any()

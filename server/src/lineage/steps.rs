@@ -44,7 +44,7 @@ pub fn back(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
         NodeKind::Deployment => Ok(serving::served_by(conn, &key.id)?
             .into_iter()
             .map(|one| Link {
-                past: !one.live,
+                past: !one.current,
                 ..Link::new(version_key(&one.model, one.version), "served by", key.clone())
             })
             .collect()),
@@ -185,7 +185,7 @@ fn forward_of_version(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
         copies.into_iter().map(|v| Link::new(key.clone(), "copied to", version_key(&v.model, v.version))).collect();
     for one in serving::that_served(conn, name, number)? {
         let deployment = Key::new(NodeKind::Deployment, one.deployment);
-        links.push(Link { past: !one.live, ..Link::new(key.clone(), "served by", deployment) });
+        links.push(Link { past: !one.current, ..Link::new(key.clone(), "served by", deployment) });
     }
     Ok(links)
 }

@@ -278,15 +278,24 @@ pub struct Served {
     pub version: i64,
     /// It is what the gateway sends requests to.
     pub live: bool,
+    /// It is that, or what was asked for last.
+    pub current: bool,
 }
 
-fn served(rows: Vec<(String, String, i64, String)>) -> Vec<Served> {
+/// Deployment, model, version, state, number, and the number that was asked for last.
+type ServedRow = (String, String, i64, String, i64, i64);
+
+fn served(rows: Vec<ServedRow>) -> Vec<Served> {
     let mut all: Vec<Served> = Vec::new();
-    for (deployment, model, version, state) in rows {
+    for (deployment, model, version, state, number, goal) in rows {
         let live = state == RevisionState::Live.as_str();
+        let current = live || number == goal;
         match all.iter_mut().find(|one| (&one.deployment, &one.model, one.version) == (&deployment, &model, version)) {
-            Some(known) => known.live |= live,
-            None => all.push(Served { deployment, model, version, live }),
+            Some(known) => {
+                known.live |= live;
+                known.current |= current;
+            }
+            None => all.push(Served { deployment, model, version, live, current }),
         }
     }
     all
@@ -298,7 +307,14 @@ pub fn served_by(conn: &mut Conn, deployment: &str) -> Result<Vec<Served>> {
         .inner_join(deployments::table)
         .filter(deployments::name.eq(deployment))
         .order(revisions::number.desc())
-        .select((deployments::name, revisions::model, revisions::version, revisions::state))
+        .select((
+            deployments::name,
+            revisions::model,
+            revisions::version,
+            revisions::state,
+            revisions::number,
+            deployments::goal,
+        ))
         .load(conn)
         .map_err(Error::internal)?;
     Ok(served(rows))
@@ -311,7 +327,14 @@ pub fn that_served(conn: &mut Conn, model: &str, version: i64) -> Result<Vec<Ser
         .filter(revisions::model.eq(model))
         .filter(revisions::version.eq(version))
         .order(deployments::name)
-        .select((deployments::name, revisions::model, revisions::version, revisions::state))
+        .select((
+            deployments::name,
+            revisions::model,
+            revisions::version,
+            revisions::state,
+            revisions::number,
+            deployments::goal,
+        ))
         .load(conn)
         .map_err(Error::internal)?;
     Ok(served(rows))

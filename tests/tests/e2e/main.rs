@@ -5,13 +5,17 @@
 mod accounts;
 mod away;
 mod browser;
+mod browser_models;
 mod browser_runs;
 mod jobs;
 mod kill;
 mod lifecycle;
 mod mlflow;
+mod mlflow_page;
+mod models;
 mod moving;
 mod roles;
 mod start;
 mod traces;
 mod trash;
+mod webhooks;

@@ -5,6 +5,8 @@ use drydock_tests::{
     Server,
     clients::{self, MlflowServer, Version},
 };
+use reqwest::Method;
+use serde_json::json;
 
 #[tokio::test]
 async fn what_the_client_logs_is_what_it_reads() -> Result<()> {
@@ -60,5 +62,37 @@ async fn runs_and_models_survive_a_killed_server() -> Result<()> {
     assert_eq!(before["items"].as_array().unwrap().len(), 3);
     server.restart().await?;
     assert_eq!(admin.get("/api/v1/runs?limit=100").await?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upload_in_parts_is_its_makers_alone() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let (erin, olaf) =
+        (server.person(&admin, "erin", "engineer").await?, server.person(&admin, "olaf", "engineer").await?);
+    let mpu = |verb: &str| format!("/api/2.0/mlflow-artifacts/mpu/{verb}/0/r/artifacts");
+    let made = erin.post(&mpu("create"), json!({"path": "/tmp/big.bin", "num_parts": 2})).await?;
+    let upload = made["upload_id"].as_str().unwrap();
+    let part = format!("/api/2.0/mlflow-artifacts/mpu/part/{upload}/1");
+    let by_name = json!({"path": "big.bin", "upload_id": upload, "parts": [{"part_number": 1, "etag": "x"}]});
+
+    // Somebody else's: there is no such upload, whatever is asked of it, and the attempt is noted.
+    assert_eq!(olaf.status(Method::PUT, &part, Some(json!({}))).await?, 404);
+    assert_eq!(olaf.status(Method::POST, &mpu("complete"), Some(by_name.clone())).await?, 404);
+    assert_eq!(olaf.status(Method::POST, &mpu("abort"), Some(by_name)).await?, 404);
+    let trail = admin.list("/api/v1/audit?limit=50").await?;
+    let denied = trail.iter().filter(|row| row["action"] == "upload.denied" && row["actor"] == "olaf").count();
+    assert_eq!(denied, 3, "{trail:#?}");
+
+    // A part that was acknowledged is there after a crash, and the upload can be ended.
+    let mut server = server;
+    let sent = erin.request(Method::PUT, &part).body("the whole of it").send().await?;
+    let tag = sent.headers()["etag"].to_str()?.to_owned();
+    server.restart().await?;
+    let end = json!({"path": "big.bin", "upload_id": upload, "parts": [{"part_number": 1, "etag": tag}]});
+    erin.post(&mpu("complete"), end).await?;
+    let there = erin.request(Method::GET, "/api/2.0/mlflow-artifacts/artifacts/0/r/artifacts/big.bin").send().await?;
+    assert_eq!(there.text().await?, "the whole of it");
     Ok(())
 }

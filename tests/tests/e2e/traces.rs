@@ -55,22 +55,49 @@ fn export(at_ns: i64) -> Value {
     let text = |key: &str, value: &str| attribute(key, json!({"stringValue": value}));
     let usage = attribute("gen_ai.usage.input_tokens", json!({"intValue": "1210"}));
     let said = attribute("gen_ai.usage.output_tokens", json!({"intValue": "87"}));
-    let mut failed = span(4, 1, "charge card", 900, 1240, vec![kind("TOOL"), text("mlflow.spanInputs", "{\"amount\": 12.5, \"card\": {\"id\": 7}}")]);
+    let mut failed = span(
+        4,
+        1,
+        "charge card",
+        900,
+        1240,
+        vec![kind("TOOL"), text("mlflow.spanInputs", "{\"amount\": 12.5, \"card\": {\"id\": 7}}")],
+    );
     failed["status"] = json!({"code": 2, "message": "The card was declined."});
     failed["events"] = json!([{"name": "exception", "timeUnixNano": (at_ns + 1_239_000_000).to_string(),
         "attributes": [text("exception.type", "CardDeclined"), text("exception.stacktrace", "Traceback (most recent call last):\n  line 1")]}]);
     let spans = [
-        span(1, 0, "support agent", 0, 2400, vec![
-            kind("AGENT"),
-            text("mlflow.spanInputs", "{\"question\": \"Where is my order 4711, and can I still pay by card?\", \"customer\": {\"id\": 12, \"tags\": [\"new\", \"eu\"]}}"),
-            text("mlflow.spanOutputs", "{\"answer\": \"Your order is on its way. The card was declined, please try another one.\"}"),
-            text("mlflow.traceTag.mlflow.traceName", "support"),
-            text("session.id", "session-1"),
-        ]),
+        span(
+            1,
+            0,
+            "support agent",
+            0,
+            2400,
+            vec![
+                kind("AGENT"),
+                text(
+                    "mlflow.spanInputs",
+                    "{\"question\": \"Where is my order 4711, and can I still pay by card?\", \"customer\": {\"id\": 12, \"tags\": [\"new\", \"eu\"]}}",
+                ),
+                text(
+                    "mlflow.spanOutputs",
+                    "{\"answer\": \"Your order is on its way. The card was declined, please try another one.\"}",
+                ),
+                text("mlflow.traceTag.mlflow.traceName", "support"),
+                text("session.id", "session-1"),
+            ],
+        ),
         span(2, 1, "search orders", 20, 480, vec![kind("RETRIEVER")]),
         span(3, 2, "embed question", 30, 120, vec![kind("EMBEDDING")]),
         failed,
-        span(5, 1, "write answer", 1300, 2380, vec![kind("CHAT_MODEL"), usage, said, text("gen_ai.request.model", "llama-3.1-8b")]),
+        span(
+            5,
+            1,
+            "write answer",
+            1300,
+            2380,
+            vec![kind("CHAT_MODEL"), usage, said, text("gen_ai.request.model", "llama-3.1-8b")],
+        ),
     ];
     json!({"resourceSpans": [{
         "resource": {"attributes": [text("service.name", "support-bot")]},
@@ -161,7 +188,9 @@ async fn a_trace_is_found_and_read_in_the_dashboard() -> Result<()> {
                 browser.sees("support").await?;
                 tokio::time::sleep(Duration::from_millis(700)).await;
                 browser.shoot(&format!("{name}-{theme}-{width}")).await?;
-                barriers.extend(browser.barriers().await?.into_iter().map(|text| format!("{path} {theme} {width}: {text}")));
+                barriers.extend(
+                    browser.barriers().await?.into_iter().map(|text| format!("{path} {theme} {width}: {text}")),
+                );
                 let wide = "return document.documentElement.scrollWidth > document.documentElement.clientWidth + 1";
                 if browser.driver.execute(wide, vec![]).await?.convert::<bool>()? {
                     barriers.push(format!("{path} {theme} {width}: the page scrolls sideways"));

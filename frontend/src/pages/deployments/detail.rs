@@ -68,7 +68,8 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let sub = move || {
         let (model, version, at) = model();
         let href = format!("/models/{}?version={version}", seg(&model));
-        view! { <a href=href>{format!("{model} version {version}")}</a>{format!(" · updated {}", ago(at))} }
+        let lineage = format!("/lineage/deployment/{}", seg(&name.get()));
+        view! { <a href=href>{format!("{model} version {version}")}</a>{format!(" · updated {} · ", ago(at))}<a href=lineage>"Where it comes from"</a> }
     };
     view! {
         <PageHead title=Signal::derive(move || name.get()) aside=move || view! { <Pill status=state.get()/> } sub>

@@ -22,7 +22,8 @@ pub fn ModelsPage() -> impl IntoView {
                     let rows = Signal::derive(move || {
                         let wanted = search.get().to_lowercase();
                         let alias = |m: &ModelSummary| m.aliases.iter().any(|a| a.alias.to_lowercase().contains(&wanted));
-                        let hit = |m: &&ModelSummary| m.name.to_lowercase().contains(&wanted) || m.description.to_lowercase().contains(&wanted) || alias(m);
+                        let tag = |m: &ModelSummary| m.tags.iter().any(|t| format!("{}={}", t.key, t.value).to_lowercase().contains(&wanted));
+                        let hit = |m: &&ModelSummary| m.name.to_lowercase().contains(&wanted) || m.description.to_lowercase().contains(&wanted) || alias(m) || tag(m);
                         all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
                     });
                     view! {
@@ -67,10 +68,19 @@ fn columns() -> Vec<Column<ModelSummary>> {
             view! { <span class="dim">{m.description.clone()}</span> }.into_any()
         })
         .wide_only(),
+        Column::<ModelSummary>::new("tags", "Tags", |m| {
+            let tags = m.tags.iter().map(|t| {
+                let text = if t.value.is_empty() { t.key.clone() } else { format!("{}={}", t.key, t.value) };
+                view! { <span class="tag">{text}</span> " " }
+            });
+            tags.collect_view().into_any()
+        })
+        .wide_only(),
         Column::<ModelSummary>::new("latest", "Latest", |m| {
             m.latest_version.map_or("–".to_owned(), |v| format!("version {v}")).into_any()
         })
-        .right(),
+        .right()
+        .sorts_by(|a, b| a.latest_version.cmp(&b.latest_version)),
         Column::<ModelSummary>::new("versions", "Versions", |m| format::number(m.version_count).into_any())
             .right()
             .wide_only()

@@ -2,6 +2,7 @@
 
 mod bars;
 mod discard;
+mod lineage;
 mod log;
 mod resources;
 mod tail;
@@ -10,6 +11,7 @@ mod values;
 
 pub use bars::Bars;
 pub use discard::{DeleteExperiment, DeleteRuns, DiscardDialog, End, holder_text};
+pub use lineage::LineageView;
 pub use log::LogView;
 pub use resources::{ResourceFields, ResourceForm, describe};
 pub use upload::{DropZone, UploadList, Uploads};

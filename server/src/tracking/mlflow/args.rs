@@ -44,7 +44,7 @@ impl FromRequest for Args {
                 .await
                 .map_err(|_| Error::too_large(format!("The request is larger than {BODY_LIMIT_BYTES} bytes.")))?
                 .map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?;
-            Ok(from_body(kind.as_deref(), must_say, &body)?)
+            Ok(Args::from_body(kind.as_deref(), must_say, &body)?)
         })
     }
 }
@@ -61,25 +61,6 @@ fn from_query(query: &str) -> Result<Args> {
         }
     }
     Ok(Args { fields, from_query: true })
-}
-
-fn from_body(kind: Option<&str>, must_say: bool, body: &[u8]) -> Result<Args> {
-    match kind.map(|kind| kind.split(';').next().unwrap_or("").trim()) {
-        None if must_say => return Err(Error::invalid("Bad Request. Content-Type header is missing.")),
-        Some(kind) if must_say && kind != "application/json" => {
-            return Err(Error::invalid("Bad Request. Content-Type must be one of ['application/json']."));
-        }
-        _ => {}
-    }
-    let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
-    // Old clients sent JSON within JSON.
-    if let Value::String(inner) = &value {
-        value = serde_json::from_str(inner).unwrap_or_default();
-    }
-    match value {
-        Value::Object(fields) => Args::of(fields),
-        _ => Ok(Args::default()),
-    }
 }
 
 /// `artifactLocation` as `artifact_location`: protobuf's JSON may spell a field either way.
@@ -150,6 +131,29 @@ pub fn float_of(value: Option<&Value>, path: &str) -> Result<Option<f64>> {
 }
 
 impl Args {
+    /// The fields of a body.
+    ///
+    /// # Errors
+    /// `invalid` for a missing or foreign content type, where the method asks for one.
+    pub fn from_body(kind: Option<&str>, must_say: bool, body: &[u8]) -> Result<Self> {
+        match kind.map(|kind| kind.split(';').next().unwrap_or("").trim()) {
+            None if must_say => return Err(Error::invalid("Bad Request. Content-Type header is missing.")),
+            Some(kind) if must_say && kind != "application/json" => {
+                return Err(Error::invalid("Bad Request. Content-Type must be one of ['application/json']."));
+            }
+            _ => {}
+        }
+        let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
+        // Old clients sent JSON within JSON.
+        if let Value::String(inner) = &value {
+            value = serde_json::from_str(inner).unwrap_or_default();
+        }
+        match value {
+            Value::Object(fields) => Self::of(fields),
+            _ => Ok(Self::default()),
+        }
+    }
+
     /// Fields under their own names.
     ///
     /// # Errors
@@ -287,7 +291,7 @@ mod tests {
     use super::*;
 
     fn args(json: &str) -> Args {
-        from_body(Some("application/json; charset=utf-8"), true, json.as_bytes()).unwrap()
+        Args::from_body(Some("application/json; charset=utf-8"), true, json.as_bytes()).unwrap()
     }
 
     #[test]
@@ -326,17 +330,17 @@ mod tests {
     #[test]
     fn a_post_without_a_content_type_is_refused_and_a_delete_is_not() {
         for body in [&b"{}"[..], b""] {
-            let error = from_body(None, true, body).unwrap_err().message;
+            let error = Args::from_body(None, true, body).unwrap_err().message;
             assert_eq!(error, "Bad Request. Content-Type header is missing.");
         }
-        assert!(from_body(Some("text/plain"), true, b"{}").is_err());
-        assert!(from_body(None, false, b"").is_ok());
+        assert!(Args::from_body(Some("text/plain"), true, b"{}").is_err());
+        assert!(Args::from_body(None, false, b"").is_ok());
     }
 
     #[test]
     fn fields_may_be_spelt_as_protobuf_spells_them_but_not_twice() {
         assert_eq!(args(r#"{"experimentId": "7"}"#).required("experiment_id").unwrap(), "7");
-        let twice = from_body(Some("application/json"), true, br#"{"run_id": "a", "runId": "b"}"#).unwrap_err();
+        let twice = Args::from_body(Some("application/json"), true, br#"{"run_id": "a", "runId": "b"}"#).unwrap_err();
         assert_eq!(twice.message, "Request specifies both 'run_id' and 'runId'; provide only one of them.");
     }
 

@@ -47,6 +47,11 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         users::configure(cfg, &base);
         cfg.service(web::resource(format!("{base}/gateway-proxy")).route(web::get().to(no_gateway)));
     }
+    cfg.service(
+        web::resource("/ajax-api/3.0/mlflow/ui-telemetry")
+            .route(web::get().to(no_telemetry))
+            .route(web::post().to(no_telemetry)),
+    );
     cfg.route("/get-artifact", web::get().to(artifacts::of_run));
     cfg.route("/version", web::get().to(|| async { MLFLOW_VERSION }));
     cfg.route("/health", web::get().to(|| async { "OK" }));
@@ -59,6 +64,14 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
 async fn no_gateway(who: Who) -> Answer {
     who.view()?;
     ok(serde_json::json!({"endpoints": []}))
+}
+
+/// MLflow's web page reports to nobody: a box without a network has nobody to report to.
+async fn no_telemetry(who: Who) -> Answer {
+    who.view()?;
+    ok(serde_json::json!({
+        "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0, "status": "disabled",
+    }))
 }
 
 /// Answered without login, as MLflow does: clients ask before they authenticate.

@@ -97,7 +97,7 @@ fn part_of(item: &Value) -> Result<(i64, String)> {
 }
 
 async fn abort(app: web::Data<App>, who: Who, _folder: web::Path<String>, args: Args) -> Answer {
-    args.required("path")?;
-    tracking::abort_upload(&app, &who.develop()?, &args.required("upload_id")?).await?;
+    let (auth, _) = (who.develop()?, args.required("path")?);
+    tracking::abort_upload(&app, &auth, &args.required("upload_id")?).await?;
     ok(json!({}))
 }

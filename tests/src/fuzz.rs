@@ -1,0 +1,108 @@
+//! What is thrown at the parsers that read strangers' texts: MLflow's filters and orders, its JSON bodies, its GraphQL. Each
+//! function takes bytes and panics when a promise is broken; `tests/fuzz` gives it libFuzzer's bytes, `tests/tests/fuzz.rs` those of
+//! a seeded generator, so that both ways run the same code.
+
+use drydock::{
+    registry::mlflow::graphql,
+    tracking::{
+        mlflow::Args,
+        search::{self, Condition, Entity, Grammar, Operand, sql},
+    },
+};
+
+/// A name, and what it does with bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+pub const TARGETS: [Target; 8] = [
+    ("run_filters", |data| filter(data, &search::RUNS)),
+    ("experiment_filters", |data| filter(data, &search::EXPERIMENTS)),
+    ("logged_model_filters", |data| filter(data, &search::LOGGED_MODELS)),
+    ("registered_model_filters", |data| filter(data, &search::REGISTERED_MODELS)),
+    ("model_version_filters", |data| filter(data, &search::MODEL_VERSIONS)),
+    ("trace_filters", traces),
+    ("bodies", bodies),
+    ("graphql_documents", |data| drop(graphql::read_document(&String::from_utf8_lossy(data)))),
+];
+
+/// A filter is read or refused with a text. What was read says the same when it is written out again, stands where it says, and
+/// reaches SQL as bound values alone.
+pub fn filter(data: &[u8], grammar: &Grammar) {
+    let text = String::from_utf8_lossy(data);
+    let _ = search::parse_order_by(&[text.clone().into_owned()], grammar);
+    let _ = search::page_offset(Some(&text));
+    let conditions = match search::parse(&text, grammar) {
+        Ok(conditions) => conditions,
+        Err(error) => {
+            assert_eq!(error.code.http_status(), 400, "{text:?}: {error}");
+            assert!(!error.message.is_empty());
+            return;
+        }
+    };
+    let length = text.chars().count();
+    for condition in &conditions {
+        assert!((1..=length).contains(&condition.at), "{text:?}: at {}", condition.at);
+        check_sql(condition);
+    }
+    let written = written(&conditions);
+    let again = search::parse(&written, grammar).unwrap_or_else(|error| panic!("{text:?} as {written:?}: {error}"));
+    let plain = |all: Vec<Condition>| all.into_iter().map(|one| Condition { at: 0, ..one }).collect::<Vec<_>>();
+    assert_eq!(plain(conditions), plain(again), "{text:?} as {written:?}");
+}
+
+/// A filter over traces is read or refused with a text; its keys have other names inside.
+fn traces(data: &[u8]) {
+    if let Err(error) = search::parse_traces(&String::from_utf8_lossy(data)) {
+        assert_eq!(error.code.http_status(), 400, "{error}");
+    }
+}
+
+fn check_sql(condition: &Condition) {
+    if condition.op.is_null_test() {
+        return;
+    }
+    let piece = sql::compare("c", condition.op, &condition.value);
+    assert_eq!(piece.sql.matches('?').count(), piece.binds.len(), "{condition:?}");
+    let plain = |c: char| c.is_ascii_alphabetic() || " ?=!<>()_".contains(c);
+    assert!(piece.sql.chars().all(plain), "{condition:?}: {}", piece.sql);
+}
+
+/// The conditions as a filter, everything quoted.
+pub fn written(conditions: &[Condition]) -> String {
+    conditions.iter().map(one).collect::<Vec<_>>().join(" AND ")
+}
+
+fn one(condition: &Condition) -> String {
+    let prefix = match condition.entity {
+        Entity::Attribute => "attribute",
+        Entity::Metric => "metrics",
+        Entity::Param => "params",
+        Entity::Tag => "tags",
+        Entity::Dataset => "dataset",
+        other => other.word(),
+    };
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let value = match &condition.value {
+        Operand::Text(text) => quoted(text),
+        Operand::Integer(value) => value.to_string(),
+        Operand::Float(value) => format!("{value:?}"),
+        Operand::List(items) => format!("({})", items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(", ")),
+        Operand::Nothing => String::new(),
+    };
+    format!("{prefix}.\"{}\" {} {value}", condition.key.replace('"', "\"\""), condition.op.text())
+}
+
+/// A body is read or refused, whatever is asked of it, and what is asked twice is answered the same.
+pub fn bodies(data: &[u8]) {
+    let Ok(args) = Args::from_body(Some("application/json"), true, data) else { return };
+    for field in
+        ["run_id", "name", "key", "value", "timestamp", "step", "metrics", "params", "tags", "max_results", "order_by"]
+    {
+        let _ = (args.text(field), args.required(field), args.filled(field), args.list(field), args.texts(field));
+        let _ = (args.pairs(field), args.experiment_ids(field), args.stage(field), args.flag(field));
+        if let (Ok(Some(int)), Ok(Some(float))) = (args.int(field), args.float(field)) {
+            assert!((int as f64 - float).abs() <= float.abs() * 1e-9 + 1.0, "{field}: {int} and {float}");
+        }
+        assert_eq!(format!("{:?}", args.text(field)), format!("{:?}", args.text(field)));
+    }
+    let _ = (args.run_id(), args.experiment_id());
+}
