@@ -288,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_pause_asks_only_for_what_is_whole() {
-        for whole in ["", "quick fox", "metrics.acc > 0.5", "params.lr = '0.1'", "status = 'RUNNING' and metrics.a < 3"] {
+        for whole in ["", "quick fox", "metrics.acc > 0.5", "params.lr = '0.1'", "status = 'RUNNING' and metrics.a < 3"]
+        {
             assert!(is_whole(whole), "{whole}");
         }
         for unfinished in ["metrics.ac", "metrics.acc >", "params.lr = '0.", "status = 'RUNNING' and metrics.a"] {

@@ -50,7 +50,9 @@ impl Frame {
     }
 
     fn nearest(&self, x: f64) -> Option<usize> {
-        (0..self.count).min_by(|a, b| (self.x(*a) - x).abs().total_cmp(&(self.x(*b) - x).abs())).filter(|i| (self.x(*i) - x).abs() < NEAR_PX)
+        (0..self.count)
+            .min_by(|a, b| (self.x(*a) - x).abs().total_cmp(&(self.x(*b) - x).abs()))
+            .filter(|i| (self.x(*i) - x).abs() < NEAR_PX)
     }
 }
 
@@ -67,18 +69,26 @@ pub fn ParallelChart(
     let size = watch_size(canvas);
     let drag = RwSignal::new(None::<(usize, f64, f64)>);
     let focus = RwSignal::new(0usize);
-    let frame = move || Frame { width: size.get_untracked().0, height: size.get_untracked().1, count: axes.with_untracked(|a| a.len()) };
-    whenever(canvas, move || (size.track(), axes.track(), kept.track(), brushes.track(), drag.track()), move |c, paper| {
-        let axes = axes.get_untracked();
-        let frame = frame();
-        let mut shown = brushes.get_untracked();
-        if let Some((i, a, b)) = drag.get_untracked()
-            && let Some(brush) = shown.get_mut(i)
-        {
-            *brush = Some(between(&frame, &axes[i], a, b));
-        }
-        draw(c, paper, frame, &axes, &kept.get_untracked(), &shown);
-    });
+    let frame = move || Frame {
+        width: size.get_untracked().0,
+        height: size.get_untracked().1,
+        count: axes.with_untracked(|a| a.len()),
+    };
+    whenever(
+        canvas,
+        move || (size.track(), axes.track(), kept.track(), brushes.track(), drag.track()),
+        move |c, paper| {
+            let axes = axes.get_untracked();
+            let frame = frame();
+            let mut shown = brushes.get_untracked();
+            if let Some((i, a, b)) = drag.get_untracked()
+                && let Some(brush) = shown.get_mut(i)
+            {
+                *brush = Some(between(&frame, &axes[i], a, b));
+            }
+            draw(c, paper, frame, &axes, &kept.get_untracked(), &shown);
+        },
+    );
     let press = move |e: PointerEvent| {
         let Some(axis) = frame().nearest(f64::from(e.offset_x())) else { return };
         let y = f64::from(e.offset_y());
@@ -116,7 +126,9 @@ pub fn ParallelChart(
     };
     let label = move || {
         let names = axes.with(|a| a.iter().map(|a| a.label.clone()).collect::<Vec<_>>().join(", "));
-        format!("Parallel coordinates of {names}. Left and right choose an axis, up and down keep its upper or lower half, Escape keeps all.")
+        format!(
+            "Parallel coordinates of {names}. Left and right choose an axis, up and down keep its upper or lower half, Escape keeps all."
+        )
     };
     let said = move || axes.with(|a| a.get(focus.get()).map(|a| format!("Axis {}", a.label)));
     view! {
@@ -186,7 +198,14 @@ fn path(c: &CanvasRenderingContext2d, frame: &Frame, axes: &[ParallelAxis], run:
     c.stroke();
 }
 
-fn upright(c: &CanvasRenderingContext2d, paper: &Paper, frame: &Frame, i: usize, axis: &ParallelAxis, brush: Option<Brush>) {
+fn upright(
+    c: &CanvasRenderingContext2d,
+    paper: &Paper,
+    frame: &Frame,
+    i: usize,
+    axis: &ParallelAxis,
+    brush: Option<Brush>,
+) {
     let x = frame.x(i).round() + 0.5;
     c.set_stroke_style_str(&paper.text);
     c.set_line_width(1.0);

@@ -55,14 +55,23 @@ pub fn PointChart(
     let plot = RwSignal::new(None::<Plot>);
     let near = RwSignal::new(None::<usize>);
     let names = StoredValue::new((x_label.clone(), y_label.clone()));
-    whenever(canvas, move || (size.track(), points.track(), near.track()), move |c, paper| {
-        let now = names.with_value(|(x, y)| draw(c, paper, &points.get_untracked(), size.get_untracked(), near.get_untracked(), x, y));
-        if plot.get_untracked() != now {
-            plot.set(now);
-        }
-    });
+    whenever(
+        canvas,
+        move || (size.track(), points.track(), near.track()),
+        move |c, paper| {
+            let now = names.with_value(|(x, y)| {
+                draw(c, paper, &points.get_untracked(), size.get_untracked(), near.get_untracked(), x, y)
+            });
+            if plot.get_untracked() != now {
+                plot.set(now);
+            }
+        },
+    );
     let point = move |e: PointerEvent| {
-        near.set(plot.get_untracked().and_then(|p| nearest(&points.get_untracked(), &p, f64::from(e.offset_x()), f64::from(e.offset_y()))));
+        near.set(
+            plot.get_untracked()
+                .and_then(|p| nearest(&points.get_untracked(), &p, f64::from(e.offset_x()), f64::from(e.offset_y()))),
+        );
     };
     let open = move || {
         if let Some(id) = near.get_untracked().and_then(|i| points.with_untracked(|p| p.ids.get(i).cloned())) {
@@ -148,7 +157,11 @@ fn short(value: f64, words: &Option<Vec<String>>) -> String {
         None => scale::short(value),
         Some(_) => {
             let all = text(value, words);
-            if all.chars().count() <= LABELS { all } else { format!("{}…", all.chars().take(LABELS - 1).collect::<String>()) }
+            if all.chars().count() <= LABELS {
+                all
+            } else {
+                format!("{}…", all.chars().take(LABELS - 1).collect::<String>())
+            }
         }
     }
 }

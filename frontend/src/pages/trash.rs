@@ -89,7 +89,11 @@ pub fn TrashPage() -> impl IntoView {
         format!("{path}{}limit=1", if path.contains('?') { '&' } else { '?' })
     });
     let admin = untrack(|| may(Role::Admin));
-    let sub = || format!("Deleted things stay {TRASH_DAYS} days. Only then, or when an admin frees them, does the disk get its bytes back.");
+    let sub = || {
+        format!(
+            "Deleted things stay {TRASH_DAYS} days. Only then, or when an admin frees them, does the disk get its bytes back."
+        )
+    };
     view! {
         <section class="page">
             <PageHead title="Trash" sub=sub><HeadActions choice admin/></PageHead>

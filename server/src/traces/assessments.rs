@@ -62,7 +62,11 @@ impl NewAssessment {
             source_id: self.source.1,
             span_id: self.span_id,
             rationale: self.rationale,
-            metadata: self.metadata.into_iter().map(|(key, value)| rules::metadata(key, value)).collect::<Result<_>>()?,
+            metadata: self
+                .metadata
+                .into_iter()
+                .map(|(key, value)| rules::metadata(key, value))
+                .collect::<Result<_>>()?,
             overrides: self.overrides,
             valid: self.valid,
             created_at: self.created_at.unwrap_or(now),

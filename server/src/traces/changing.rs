@@ -114,13 +114,7 @@ pub async fn delete_traces(app: &App, auth: &Develop, experiment: i64, doomed: D
 }
 
 /// Removes some, with their audit row.
-fn delete_some(
-    conn: &mut Conn,
-    who: &Principal,
-    experiment: i64,
-    doomed: &Doomed,
-    most: i64,
-) -> Result<i64> {
+fn delete_some(conn: &mut Conn, who: &Principal, experiment: i64, doomed: &Doomed, most: i64) -> Result<i64> {
     let found = match doomed {
         Doomed::Until(before, _) => store::doomed(conn, experiment, Some(*before), None, most)?,
         Doomed::Ids(ids) => store::doomed(conn, experiment, None, Some(ids), most)?,
@@ -172,6 +166,8 @@ mod tests {
         let left = objects::store::list_prefix(&mut conn, ARTIFACT_BUCKET, "0/traces/").unwrap();
         assert_eq!(left.len(), 2);
         assert_eq!(delete_some(&mut conn, &who, 0, &Doomed::Until(9, None), 1).unwrap(), 1);
-        assert!(store::known(&mut conn, "tr-b").unwrap().is_none() && store::known(&mut conn, "tr-ab").unwrap().is_some());
+        assert!(
+            store::known(&mut conn, "tr-b").unwrap().is_none() && store::known(&mut conn, "tr-ab").unwrap().is_some()
+        );
     }
 }

@@ -192,9 +192,7 @@ pub async fn log_spans(
         [one] => Some(one.trace_id.clone()),
         _ => None,
     };
-    app.db
-        .write(move |conn| ready.iter().try_for_each(|one| keep(conn, experiment, run.as_deref(), one)))
-        .await?;
+    app.db.write(move |conn| ready.iter().try_for_each(|one| keep(conn, experiment, run.as_deref(), one))).await?;
     app.events.publish(Topic::Traces, published.as_deref());
     Ok(())
 }
@@ -271,7 +269,8 @@ fn figures(conn: &mut Conn, known: &heads::Known, ready: &Ready, has_more: bool)
         usage = usage.and(summary::usage(&all));
         cost = cost.and(summary::cost(&all));
     }
-    let said = |conn: &mut Conn, key: &str| Ok::<_, Error>(known.finalized && heads::has_metadata(conn, known.row, key)?);
+    let said =
+        |conn: &mut Conn, key: &str| Ok::<_, Error>(known.finalized && heads::has_metadata(conn, known.row, key)?);
     if let Some(usage) = usage
         && !said(conn, names::USAGE)?
     {
@@ -320,7 +319,8 @@ mod tests {
     #[test]
     fn a_trace_grows_with_its_spans() {
         let mut conn = crate::db::testing::connection();
-        let mut child = span(2, Some(1), &[(key::USAGE, r#"{"input_tokens": 2, "output_tokens": 1, "total_tokens": 3}"#)]);
+        let mut child =
+            span(2, Some(1), &[(key::USAGE, r#"{"input_tokens": 2, "output_tokens": 1, "total_tokens": 3}"#)]);
         child.end_ns = Some(50_000_000);
         keep(&mut conn, 0, None, &arrived(vec![child])).unwrap();
         let first = trace(&mut conn);

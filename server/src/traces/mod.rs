@@ -26,9 +26,9 @@ mod views;
 pub use assessments::{Change, NewAssessment, assessment, create_assessment, delete_assessment, update_assessment};
 pub use changing::{Doomed, delete_tag, delete_traces, link_prompts, link_run, set_tag};
 pub use ingest::{NewTrace, create_trace, end_trace, log_spans};
-pub use span::Span as StoredSpan;
 pub use reading::{correlation, search_traces, spans_of, trace, traces, whole_traces};
 pub use routes::configure;
+pub use span::Span as StoredSpan;
 
 use crate::{
     db::Conn,

@@ -55,7 +55,11 @@ pub async fn whole_traces(
             let rows = store::rows_of(conn, &ids, experiments.as_deref())?;
             let mut spans = chunks::of_traces(conn, &rows)?;
             let traces = store::load(conn, &rows)?;
-            Ok(traces.into_iter().map(|trace| (spans.remove(&trace.row).unwrap_or_default(), trace)).map(|(s, t)| (t, s)).collect())
+            Ok(traces
+                .into_iter()
+                .map(|trace| (spans.remove(&trace.row).unwrap_or_default(), trace))
+                .map(|(s, t)| (t, s))
+                .collect())
         })
         .await
 }
@@ -76,7 +80,9 @@ pub async fn spans_of(app: &App, auth: &View, trace: &Trace) -> Result<Vec<Span>
         Err(error) => return Err(error),
     };
     if usize::try_from(file.size_bytes).is_ok_and(|size| size > rules::MAX_UNPACKED_BYTES) {
-        return Err(Error::too_large("The file with the spans of this trace is too large to show; download it instead."));
+        return Err(Error::too_large(
+            "The file with the spans of this trace is too large to show; download it instead.",
+        ));
     }
     let bytes = app.objects.read(&file.digest).await?;
     let data: Value = serde_json::from_slice(&bytes)

@@ -146,7 +146,8 @@ async fn get_trace(app: web::Data<App>, who: Principal, id: web::Path<String>) -
     let detail = app
         .db
         .read(move |conn| {
-            let summary = summaries(conn, std::slice::from_ref(&trace))?.pop().ok_or_else(|| super::absent(&trace.trace_id))?;
+            let summary =
+                summaries(conn, std::slice::from_ref(&trace))?.pop().ok_or_else(|| super::absent(&trace.trace_id))?;
             let prompts = store::prompts_of(conn, &[trace.row])?.remove(&trace.row).unwrap_or_default();
             Ok(TraceDetail {
                 summary: TraceSummary { span_count: spans.len() as u64, ..summary },

@@ -96,7 +96,8 @@ impl Usage {
 
     /// As the trace's metadata has it.
     pub fn to_json(self) -> String {
-        let mut pairs = vec![("input_tokens", self.input), ("output_tokens", self.output), ("total_tokens", self.total)];
+        let mut pairs =
+            vec![("input_tokens", self.input), ("output_tokens", self.output), ("total_tokens", self.total)];
         pairs.extend(self.cache_read.map(|count| ("cache_read_input_tokens", count)));
         pairs.extend(self.cache_creation.map(|count| ("cache_creation_input_tokens", count)));
         let map = pairs.into_iter().map(|(name, count)| (name.to_owned(), Value::Int(count))).collect();

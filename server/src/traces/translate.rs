@@ -113,7 +113,8 @@ fn unwrap_doubly_encoded(span: &mut Span) {
         if !name.starts_with("mlflow.") || name.starts_with(key::TRACE_TAG_PREFIX) {
             continue;
         }
-        if let Some(inner @ (Value::Text(_) | Value::List(_) | Value::Map(_))) = value.as_text().and_then(Value::parse) {
+        if let Some(inner @ (Value::Text(_) | Value::List(_) | Value::Map(_))) = value.as_text().and_then(Value::parse)
+        {
             *value = inner;
         }
     }

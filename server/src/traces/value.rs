@@ -207,7 +207,10 @@ mod tests {
 
     #[test]
     fn what_json_cannot_say_is_a_text() {
-        assert_eq!(Value::List(vec![Value::Double(f64::NAN), Value::Double(f64::NEG_INFINITY)]).to_json(), r#"["NaN", "-Infinity"]"#);
+        assert_eq!(
+            Value::List(vec![Value::Double(f64::NAN), Value::Double(f64::NEG_INFINITY)]).to_json(),
+            r#"["NaN", "-Infinity"]"#
+        );
         assert_eq!(Value::parse("18446744073709551615").unwrap(), Value::Double(18_446_744_073_709_551_615.0));
     }
 }

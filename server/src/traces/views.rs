@@ -91,7 +91,8 @@ pub fn tree(spans: &[Span]) -> Vec<SpanSummary> {
 }
 
 fn line(span: &Span, origin: i64, depth: u32, children: usize) -> SpanSummary {
-    let tokens = span.attribute(key::USAGE).and_then(Usage::of).map(|usage| usage.total.max(usage.input + usage.output));
+    let tokens =
+        span.attribute(key::USAGE).and_then(Usage::of).map(|usage| usage.total.max(usage.input + usage.output));
     SpanSummary {
         id: span_hex(span.id),
         name: span.name.clone(),

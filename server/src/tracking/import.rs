@@ -192,12 +192,7 @@ fn dataset_input(dataset: &ForeignDataset) -> DatasetInput {
 ///
 /// # Errors
 /// As `import_run`.
-pub fn import_logged_model(
-    conn: &mut Conn,
-    foreign: &ForeignLoggedModel,
-    came_before: bool,
-    at: i64,
-) -> Result<Taken> {
+pub fn import_logged_model(conn: &mut Conn, foreign: &ForeignLoggedModel, came_before: bool, at: i64) -> Result<Taken> {
     rules::run_id(&foreign.id)?;
     let (params, tags) = (checked(&foreign.params)?, checked(&foreign.tags)?);
     let experiment_id = rules::experiment_id(&foreign.experiment_id)?;

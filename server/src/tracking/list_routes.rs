@@ -14,14 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::{
     RunStatus, experiments, routes, rules, runs,
     search::{self, Condition, Entity, Op, Operand, RUNS},
-    store::{
-        self,
-        keys::Count,
-        run_search::RunSearch,
-        runs::Shown,
-        search::Window,
-        views::View,
-    },
+    store::{self, keys::Count, run_search::RunSearch, runs::Shown, search::Window, views::View},
     views,
 };
 use crate::{
@@ -140,11 +133,7 @@ fn summaries(conn: &mut Conn, ids: &[i64], shown: Option<&Shown>) -> Result<Vec<
 /// Ids of the runs that match, in order: what "choose all that match" chooses.
 #[utoipa::path(tag = "runs", params(RunsQuery), responses((status = 200, body = Vec<String>)))]
 #[get("/run-ids")]
-async fn list_ids(
-    app: web::Data<App>,
-    who: Principal,
-    query: web::Query<RunsQuery>,
-) -> Result<web::Json<Vec<String>>> {
+async fn list_ids(app: web::Data<App>, who: Principal, query: web::Query<RunsQuery>) -> Result<web::Json<Vec<String>>> {
     accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let query = query.into_inner();
     let wish = run_search(&query)?;

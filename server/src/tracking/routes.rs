@@ -12,10 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{
-    LoggedModel, Metric, Pair, Run, decimation, list_routes, mlflow, preview, rules, runs,
-    store,
-};
+use super::{LoggedModel, Metric, Pair, Run, decimation, list_routes, mlflow, preview, rules, runs, store};
 use crate::{
     accounts::{self, DEFAULT_PROJECT, Principal, action},
     app::App,

@@ -53,7 +53,8 @@ pub async fn save_view(app: &App, auth: &Read, kind: String, name: String, query
                     let id = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
                     let (owner, username) = (who.person_id.clone(), who.username.clone());
                     let (kind, name) = (kind.clone(), name.clone());
-                    let view = View { id: id.clone(), owner, kind, name, query: query.clone(), updated_at: at, username };
+                    let view =
+                        View { id: id.clone(), owner, kind, name, query: query.clone(), updated_at: at, username };
                     store::insert(conn, DEFAULT_PROJECT, &view)?;
                     id
                 }

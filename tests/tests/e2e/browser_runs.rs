@@ -79,11 +79,15 @@ async fn shots(browser: &Browser, name: &str) -> Result<()> {
     for theme in ["light", "dark"] {
         for width in [1280, 390] {
             browser.look(width, theme).await?;
-            holds(browser, "the page is settled", "return !document.querySelector('.skeleton, [aria-busy=true]')").await?;
+            holds(browser, "the page is settled", "return !document.querySelector('.skeleton, [aria-busy=true]')")
+                .await?;
             tokio::time::sleep(Duration::from_millis(500)).await;
             browser.shoot(&format!("{name}-{theme}-{width}")).await?;
-            let wide: bool =
-                script(browser, "return document.documentElement.scrollWidth > document.documentElement.clientWidth + 1").await?;
+            let wide: bool = script(
+                browser,
+                "return document.documentElement.scrollWidth > document.documentElement.clientWidth + 1",
+            )
+            .await?;
             ensure!(!wide, "{name} {theme} {width}: the page scrolls sideways");
             let found = browser.barriers().await?;
             ensure!(found.is_empty(), "{name} {theme} {width}:\n{}", found.join("\n"));
@@ -103,7 +107,12 @@ async fn ten_thousand_runs_are_one_table() -> Result<()> {
 
     // Far down, only what is in sight is drawn.
     script::<Value>(&browser, "document.querySelector('.pane.long').scrollTop = 9000 * 38").await?;
-    holds(&browser, "row 9,000 is there", "return [...document.querySelectorAll('tr[data-row]')].some(r => r.textContent.includes('run-1000'))").await?;
+    holds(
+        &browser,
+        "row 9,000 is there",
+        "return [...document.querySelectorAll('tr[data-row]')].some(r => r.textContent.includes('run-1000'))",
+    )
+    .await?;
     let drawn: u32 = script(&browser, "return document.querySelectorAll('tr[data-row]').length").await?;
     ensure!(drawn < 80, "{drawn} rows are drawn");
 
@@ -111,18 +120,32 @@ async fn ten_thousand_runs_are_one_table() -> Result<()> {
     let place = "return Math.round(document.querySelector('tr[data-row] a.row-link').getBoundingClientRect().top) + ' ' + [...document.querySelectorAll('tr[data-row] a.row-link')].find(a => a.getBoundingClientRect().top > 300).textContent";
     let seen = "return [...document.querySelectorAll('tr[data-row] a.row-link')].find(a => a.getBoundingClientRect().top > 400).textContent";
     let before: String = script(&browser, seen).await?;
-    let made = admin.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0", "run_name": "newcomer", "start_time": 1_800_000_000_000i64 })).await?;
+    let made = admin
+        .post(
+            "/api/2.0/mlflow/runs/create",
+            json!({ "experiment_id": "0", "run_name": "newcomer", "start_time": 1_800_000_000_000i64 }),
+        )
+        .await?;
     browser.sees("10,001 runs").await?;
     tokio::time::sleep(Duration::from_millis(600)).await;
     let after: String = script(&browser, seen).await?;
-    ensure!(before == after, "the row in sight was {before} and is {after}: {}", script::<String>(&browser, place).await?);
+    ensure!(
+        before == after,
+        "the row in sight was {before} and is {after}: {}",
+        script::<String>(&browser, place).await?
+    );
     ensure!(made["run"]["info"]["run_name"] == "newcomer");
 
     // Sorted by the server, over all of them.
     browser.visit("/runs?columns=status,metrics.accuracy,params.lr").await?;
     browser.sees("10,001 runs").await?;
     browser.click("accuracy").await?;
-    holds(&browser, "the greatest accuracy stands first", "return document.querySelector('tr[data-row=\"0\"]')?.textContent.includes('0.9999')").await?;
+    holds(
+        &browser,
+        "the greatest accuracy stands first",
+        "return document.querySelector('tr[data-row=\"0\"]')?.textContent.includes('0.9999')",
+    )
+    .await?;
 
     frames(&browser).await?;
     browser.close().await
@@ -153,20 +176,41 @@ async fn the_filter_completes_and_says_where_it_is_wrong() -> Result<()> {
     field.click().await?;
     // a key that the runs have, its operators, its values: all by keyboard
     field.send_keys("mod").await?;
-    holds(&browser, "the key is offered", "return !!document.querySelector('#filter-offers li code')?.textContent.includes('params.model')").await?;
+    holds(
+        &browser,
+        "the key is offered",
+        "return !!document.querySelector('#filter-offers li code')?.textContent.includes('params.model')",
+    )
+    .await?;
     field.send_keys(Key::Down + "").await?;
     field.send_keys(Key::Enter + "").await?;
-    holds(&browser, "operators are offered", "return [...document.querySelectorAll('#filter-offers code')].some(c => c.textContent === 'LIKE')").await?;
+    holds(
+        &browser,
+        "operators are offered",
+        "return [...document.querySelectorAll('#filter-offers code')].some(c => c.textContent === 'LIKE')",
+    )
+    .await?;
     field.send_keys("= ").await?;
-    holds(&browser, "values are offered", "return [...document.querySelectorAll('#filter-offers code')].some(c => c.textContent === \"'forest'\")").await?;
+    holds(
+        &browser,
+        "values are offered",
+        "return [...document.querySelectorAll('#filter-offers code')].some(c => c.textContent === \"'forest'\")",
+    )
+    .await?;
     field.send_keys(Key::Down + "").await?;
     field.send_keys(Key::Enter + "").await?;
     field.send_keys("and metrics.accuracy > 0.9").await?;
     field.send_keys(Key::Enter + "").await?;
     browser.sees("runs").await?;
-    holds(&browser, "the filter is in the address", "return decodeURIComponent(location.search).includes(\"params.model = 'forest'\")").await?;
+    holds(
+        &browser,
+        "the filter is in the address",
+        "return decodeURIComponent(location.search).includes(\"params.model = 'forest'\")",
+    )
+    .await?;
     let narrowed = until("fewer runs", SOON, || async {
-        let text: String = script(&browser, "return document.querySelector('[data-testid=place]')?.textContent || ''").await?;
+        let text: String =
+            script(&browser, "return document.querySelector('[data-testid=place]')?.textContent || ''").await?;
         Ok((!text.is_empty() && !text.contains("10,000")).then_some(text))
     })
     .await?;
@@ -176,7 +220,8 @@ async fn the_filter_completes_and_says_where_it_is_wrong() -> Result<()> {
     field.send_keys(Key::Control + "a").await?;
     field.send_keys("metrics.accuracy ~ 3").await?;
     field.send_keys(Key::Enter + "").await?;
-    holds(&browser, "the mistake is marked", "return document.querySelector('.where mark')?.textContent === '~'").await?;
+    holds(&browser, "the mistake is marked", "return document.querySelector('.where mark')?.textContent === '~'")
+        .await?;
     ensure!(!script::<Vec<String>>(&browser, NAMES).await?.is_empty(), "the rows are gone");
     browser.shoot("runs-filter-wrong").await?;
     browser.close().await
@@ -196,8 +241,14 @@ async fn columns_views_and_choices_are_kept_and_can_be_sent() -> Result<()> {
     browser.press("//dialog//label[contains(., 'seed')]/input", "seed").await?;
     browser.click("Move seed up").await?;
     browser.click("Done").await?;
-    holds(&browser, "the column is shown", "return [...document.querySelectorAll('th')].some(t => t.textContent === 'seed')").await?;
-    let order: Vec<String> = script(&browser, "return [...document.querySelectorAll('th')].map(t => t.textContent)").await?;
+    holds(
+        &browser,
+        "the column is shown",
+        "return [...document.querySelectorAll('th')].some(t => t.textContent === 'seed')",
+    )
+    .await?;
+    let order: Vec<String> =
+        script(&browser, "return [...document.querySelectorAll('th')].map(t => t.textContent)").await?;
     ensure!(order[order.len() - 2] == "seed", "{order:?}");
 
     // The view by its name, its link for somebody else.
@@ -209,12 +260,20 @@ async fn columns_views_and_choices_are_kept_and_can_be_sent() -> Result<()> {
     let views = admin.get("/api/v1/views?kind=runs").await?;
     let id = views[0]["id"].as_str().context("no view was saved")?.to_owned();
     ensure!(views[0]["name"] == "With seed" && views[0]["mine"] == true);
-    ensure!(colleague.get("/api/v1/views?kind=runs").await?.as_array().is_some_and(Vec::is_empty), "views are one's own");
+    ensure!(
+        colleague.get("/api/v1/views?kind=runs").await?.as_array().is_some_and(Vec::is_empty),
+        "views are one's own"
+    );
     ensure!(colleague.get(&format!("/api/v1/views/{id}")).await?["mine"] == false);
     ensure!(colleague.status("DELETE".parse()?, &format!("/api/v1/views/{id}"), None).await? == 403);
     script::<Value>(&browser, "localStorage.clear()").await?;
     browser.visit(&format!("/runs?view={id}")).await?;
-    holds(&browser, "the link shows the same", "return [...document.querySelectorAll('th')].some(t => t.textContent === 'seed')").await?;
+    holds(
+        &browser,
+        "the link shows the same",
+        "return [...document.querySelectorAll('th')].some(t => t.textContent === 'seed')",
+    )
+    .await?;
     let audit = admin.get("/api/v1/audit?limit=50").await?.to_string();
     ensure!(audit.contains("view.save"), "saving has no audit row");
 
@@ -237,13 +296,18 @@ async fn columns_views_and_choices_are_kept_and_can_be_sent() -> Result<()> {
 
 /// A run with everything on it.
 async fn furnished(admin: &Api) -> Result<String> {
-    let made = admin.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0", "run_name": "rich", "tags": [
+    let made = admin
+        .post(
+            "/api/2.0/mlflow/runs/create",
+            json!({ "experiment_id": "0", "run_name": "rich", "tags": [
         { "key": "mlflow.source.name", "value": "train.py" },
         { "key": "mlflow.source.git.commit", "value": "0123456789abcdef0123456789abcdef01234567" },
         { "key": "mlflow.loggedImages", "value": "True" },
         { "key": "mlflow.loggedArtifacts", "value": "[{\"path\": \"answers.json\", \"type\": \"table\"}]" },
         { "key": "team", "value": "vision" },
-    ] })).await?;
+    ] }),
+        )
+        .await?;
     let id = made["run"]["info"]["run_id"].as_str().context("a run without an id")?.to_owned();
     let mut metrics = vec![];
     for step in 0..60 {
@@ -255,7 +319,9 @@ async fn furnished(admin: &Api) -> Result<String> {
             ("layers/second", (step * 2) as f64),
             ("system/cpu_utilization", 40.0 + (step % 7) as f64),
         ] {
-            metrics.push(json!({ "key": key, "value": value, "timestamp": 1_700_000_000_000i64 + step * 1000, "step": step }));
+            metrics.push(
+                json!({ "key": key, "value": value, "timestamp": 1_700_000_000_000i64 + step * 1000, "step": step }),
+            );
         }
     }
     let params = json!([{ "key": "lr", "value": "0.1" }, { "key": "depth", "value": "8" }]);
@@ -276,11 +342,18 @@ async fn furnished(admin: &Api) -> Result<String> {
     put("head.parquet", base64::engine::general_purpose::STANDARD.decode(PARQUET)?).await?;
     put("broken.parquet", b"PAR1 not really PAR1".to_vec()).await?;
     put("weights.bin", vec![0, 1, 2, 0, 255]).await?;
-    put("answers.json", br#"{"columns":["question","answer"],"data":[["why","because"],["how","slowly"]]}"#.to_vec()).await?;
+    put("answers.json", br#"{"columns":["question","answer"],"data":[["why","because"],["how","slowly"]]}"#.to_vec())
+        .await?;
     for (step, colour) in [(0, "red"), (5, "green"), (9, "blue")] {
-        let svg = format!("<svg xmlns='http://www.w3.org/2000/svg' width='120' height='80'><rect width='120' height='80' fill='{colour}'/></svg>");
+        let svg = format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' width='120' height='80'><rect width='120' height='80' fill='{colour}'/></svg>"
+        );
         // as mlflow.log_image names them; the per cent signs are encoded once
-        put(&format!("images/sample%25step%25{step}%25timestamp%25170000000000{step}%25id{step}.svg"), svg.into_bytes()).await?;
+        put(
+            &format!("images/sample%25step%25{step}%25timestamp%25170000000000{step}%25id{step}.svg"),
+            svg.into_bytes(),
+        )
+        .await?;
     }
     Ok(id)
 }
@@ -321,7 +394,12 @@ async fn a_run_shows_all_it_has() -> Result<()> {
     browser.sees("sample").await?;
     browser.sees("step 5").await?;
     browser.sees("because").await?;
-    holds(&browser, "the picture is drawn", "const i = document.querySelector('.shot img'); return !!i && i.complete && i.naturalWidth > 0").await?;
+    holds(
+        &browser,
+        "the picture is drawn",
+        "const i = document.querySelector('.shot img'); return !!i && i.complete && i.naturalWidth > 0",
+    )
+    .await?;
     shots(&browser, "run-media").await?;
     for (tab, words) in [("models", "No models"), ("code", "0123456789abcdef")] {
         browser.visit(&format!("/runs/{id}?tab={tab}")).await?;
@@ -334,16 +412,32 @@ async fn charts(browser: &Browser, id: &str) -> Result<()> {
     browser.visit(&format!("/runs/{id}?tab=charts")).await?;
     browser.sees("The machine (system)").await?;
     browser.sees("layers").await?;
-    ensure!(!script::<bool>(browser, "return document.body.innerText.includes('cpu_utilization')").await?, "the machine's charts are shut at first");
+    ensure!(
+        !script::<bool>(browser, "return document.body.innerText.includes('cpu_utilization')").await?,
+        "the machine's charts are shut at first"
+    );
     browser.press("//button[contains(., 'The machine')]", "the machine's section").await?;
     browser.sees("cpu_utilization").await?;
     browser.press("//label[contains(., 'Log scale')]/input", "Log scale").await?;
     browser.click("Elapsed").await?;
     script::<Value>(browser, "const r = document.querySelector('.smooth input'); r.value = '0.6'; r.dispatchEvent(new Event('input', { bubbles: true }))").await?;
-    holds(browser, "the controls are in the address", "return ['scale=log', 'axis=elapsed', 'smooth=0.6'].every(t => location.search.includes(t))").await?;
+    holds(
+        browser,
+        "the controls are in the address",
+        "return ['scale=log', 'axis=elapsed', 'smooth=0.6'].every(t => location.search.includes(t))",
+    )
+    .await?;
     // zoom by dragging, hover, and back
     let canvas = browser.driver.query(By::Css(".plot canvas")).first().await?;
-    browser.driver.action_chain().move_to_element_center(&canvas).click_and_hold().move_by_offset(80, 0).release().perform().await?;
+    browser
+        .driver
+        .action_chain()
+        .move_to_element_center(&canvas)
+        .click_and_hold()
+        .move_by_offset(80, 0)
+        .release()
+        .perform()
+        .await?;
     holds(browser, "hovering says the values", "return !!document.querySelector('.tip')").await?;
     browser.click("Reset zoom").await?;
     browser.press("(//div[contains(@class, 'legend')]//button)[1]", "a line's name").await?;
@@ -383,7 +477,12 @@ async fn hundreds_of_runs_are_compared() -> Result<()> {
     holds(&browser, "some hundred match", "return /of [23]\\d\\d runs/.test(document.body.innerText)").await?;
     browser.press("//input[@aria-label='Choose all that match']", "all that match").await?;
     browser.press("//button[starts-with(normalize-space(.), 'Compare')]", "Compare").await?;
-    holds(&browser, "the filter is in the comparison's address", "return location.pathname === '/compare' && decodeURIComponent(location.search).includes('accuracy > 0.97')").await?;
+    holds(
+        &browser,
+        "the filter is in the comparison's address",
+        "return location.pathname === '/compare' && decodeURIComponent(location.search).includes('accuracy > 0.97')",
+    )
+    .await?;
     holds(&browser, "curves are drawn", PAINTED).await?;
     shots(&browser, "compare-curves").await?;
 
@@ -423,7 +522,8 @@ async fn hundreds_of_runs_are_compared() -> Result<()> {
     browser.sees("30 chosen").await?;
     browser.click("Compare 30").await?;
     browser.sees("Compare 30 runs").await?;
-    holds(&browser, "the link is short", "return location.search.includes('set=') && location.href.length < 200").await?;
+    holds(&browser, "the link is short", "return location.search.includes('set=') && location.href.length < 200")
+        .await?;
     browser.close().await
 }
 

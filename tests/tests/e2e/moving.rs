@@ -169,7 +169,8 @@ async fn an_import_that_is_killed_goes_on_where_it_was() -> Result<()> {
     let admin = server.admin().await?;
     let folder = dir.path().join("mlruns");
     let made = script(&admin, &[text(&folder), "--runs", "300"]).await?;
-    let total = || async { Ok::<u64, anyhow::Error>(admin.get("/api/v1/runs?limit=1").await?["total"].as_u64().unwrap_or(0)) };
+    let total =
+        || async { Ok::<u64, anyhow::Error>(admin.get("/api/v1/runs?limit=1").await?["total"].as_u64().unwrap_or(0)) };
     let mut killed = 0;
     for wait_ms in [120, 200, 300, 400] {
         let mut child = command(&admin, &["import", "mlflow", text(&folder)]).spawn()?;
@@ -262,7 +263,12 @@ async fn names_that_are_taken_are_changed_and_never_merged() -> Result<()> {
     assert!(said.contains("the experiment wine is wine (old) here"), "{said}");
     assert!(said.contains("the model grapes is grapes (old) here"), "{said}");
     let listed = admin.get("/api/v1/experiments").await?;
-    let count = |name: &str| listed["items"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap()["run_count"].clone();
-    assert_eq!((count("wine"), count("wine (old)")), (json!(0), json!(if said.contains("logged models") { 8 } else { 7 })));
+    let count = |name: &str| {
+        listed["items"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap()["run_count"].clone()
+    };
+    assert_eq!(
+        (count("wine"), count("wine (old)")),
+        (json!(0), json!(if said.contains("logged models") { 8 } else { 7 }))
+    );
     Ok(())
 }

@@ -42,7 +42,8 @@ async fn du_falls_after_free_now_and_not_before() -> Result<()> {
     let what = json!({"runs": [one, own], "with_models": true});
     let seen = engineer.post("/api/v1/trash/preview", what.clone()).await?;
     assert_eq!((seen["bytes"].as_u64(), seen["freed_bytes"].as_u64()), (Some(28 << 20), Some(20 << 20)), "{seen}");
-    let (status, _) = engineer.send(Method::POST, "/api/v1/trash", Some(json!({"what": what, "confirm": "yes"}))).await?;
+    let (status, _) =
+        engineer.send(Method::POST, "/api/v1/trash", Some(json!({"what": what, "confirm": "yes"}))).await?;
     assert_eq!(status, 422);
     engineer.post("/api/v1/trash", json!({"what": what, "confirm": seen["confirm"]})).await?;
     let listed = engineer.get("/api/v1/trash").await?;

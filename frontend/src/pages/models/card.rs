@@ -125,7 +125,8 @@ fn sheet(model: &ModelDetail, card: &Card) -> impl IntoView + use<> {
         Some(view! { <div><dt>"Run"</dt><dd><a href=format!("/runs/{id}")>{name}</a></dd></div> })
     });
     let facts = card.content.facts().into_iter().filter(|(_, text)| !text.trim().is_empty());
-    let facts = facts.map(|(title, text)| view! { <div><dt>{title}</dt><dd>{text.to_owned()}</dd></div> }).collect_view();
+    let facts =
+        facts.map(|(title, text)| view! { <div><dt>{title}</dt><dd>{text.to_owned()}</dd></div> }).collect_view();
     let section = |(key, title, hint): (&'static str, &'static str, &'static str)| {
         let text = card.content.section(key).trim().to_owned();
         let metrics = (key == "metrics").then(|| measured(version.map(|v| v.metrics.as_slice()).unwrap_or_default()));
@@ -153,11 +154,8 @@ fn sheet(model: &ModelDetail, card: &Card) -> impl IntoView + use<> {
 
 /// What the run measured, beside what people wrote about it.
 fn measured(metrics: &[drydock_wire::tracking::MetricValue]) -> impl IntoView + use<> {
-    let rows: Vec<(String, String)> = metrics
-        .iter()
-        .filter(|m| !m.key.starts_with("system/"))
-        .map(|m| (m.key.clone(), metric_text(m)))
-        .collect();
+    let rows: Vec<(String, String)> =
+        metrics.iter().filter(|m| !m.key.starts_with("system/")).map(|m| (m.key.clone(), metric_text(m))).collect();
     (!rows.is_empty()).then(|| view! {
         <table class="plain measured"><caption class="dim">"Last values that the run logged"</caption><tbody>
             {rows.into_iter().map(|(key, value)| view! { <tr><th scope="row">{key}</th><td class="mono">{value}</td></tr> }).collect_view()}
@@ -168,7 +166,8 @@ fn measured(metrics: &[drydock_wire::tracking::MetricValue]) -> impl IntoView + 
 /// What changed from one revision to another, by words.
 fn changes(before: &Card, after: &Card) -> impl IntoView + use<> {
     let (old, new) = if before.revision < after.revision { (before, after) } else { (after, before) };
-    let sections = CARD_SECTIONS.iter().map(|(key, title, _)| (*title, old.content.section(key), new.content.section(key)));
+    let sections =
+        CARD_SECTIONS.iter().map(|(key, title, _)| (*title, old.content.section(key), new.content.section(key)));
     let facts = old.content.facts().into_iter().zip(new.content.facts()).map(|((title, a), (_, b))| (title, a, b));
     let changed: Vec<_> = sections.chain(facts).filter(|(_, a, b)| a != b).collect();
     let none = changed.is_empty().then(|| view! { <p class="dim">"Nothing differs."</p> });

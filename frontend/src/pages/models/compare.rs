@@ -4,7 +4,10 @@ use crate::{
     api::seg,
     live::{Remote, remote},
     pages::parts::metric_text,
-    ui::{Button, Card, EmptyState, Icon, TimeAgo, url::{Param, param}},
+    ui::{
+        Button, Card, EmptyState, Icon, TimeAgo,
+        url::{Param, param},
+    },
 };
 use drydock_wire::{
     events::Topic,
@@ -48,7 +51,9 @@ fn Sides(a: ModelVersion, b: ModelVersion, runs: (Remote<RunDetail>, Remote<RunD
     let only = param("differing", "");
     let params = move |run: Remote<RunDetail>| {
         run.data.with(|r| {
-            let pairs = r.as_ref().map(|r| r.summary.params.iter().map(|p| (p.key.clone(), p.value.clone())).collect::<Vec<_>>());
+            let pairs = r
+                .as_ref()
+                .map(|r| r.summary.params.iter().map(|p| (p.key.clone(), p.value.clone())).collect::<Vec<_>>());
             pairs.unwrap_or_default()
         })
     };
@@ -66,9 +71,11 @@ fn Sides(a: ModelVersion, b: ModelVersion, runs: (Remote<RunDetail>, Remote<RunD
     let numbers = (a.version, b.version);
     let (metrics, facts) = ((metrics(&a), metrics(&b)), (facts(&a), facts(&b)));
     let dates = view! { <p class="dim">{format!("Version {} was registered ", a.version)}<TimeAgo at=a.created_at/>{format!(", version {} ", b.version)}<TimeAgo at=b.created_at/>"."</p> };
-    let differing = move || view! {
-        <label class="check"><input type="checkbox" prop:checked=move || only.is("1")
-            on:change:target=move |e| only.set(if e.target().checked() { "1" } else { "" })/>"Only what differs"</label>
+    let differing = move || {
+        view! {
+            <label class="check"><input type="checkbox" prop:checked=move || only.is("1")
+                on:change:target=move |e| only.set(if e.target().checked() { "1" } else { "" })/>"Only what differs"</label>
+        }
     };
     view! {
         {dates}

@@ -75,7 +75,11 @@ fn what_goes(model: &ModelDetail, doomed: Doomed) -> impl IntoView + use<> {
     let cards = (cards > 0).then(|| format::plural(cards, "model card"));
     let names = (!aliases.is_empty()).then(|| format!("the aliases {}", aliases.join(", ")));
     let goes: Vec<String> = [count, names, cards].into_iter().flatten().collect();
-    let goes = if goes.is_empty() { "The entry in the registry goes.".to_owned() } else { format!("These go: {}.", goes.join(", ")) };
+    let goes = if goes.is_empty() {
+        "The entry in the registry goes.".to_owned()
+    } else {
+        format!("These go: {}.", goes.join(", "))
+    };
     view! {
         {(!served.is_empty()).then(|| view! {
             <p class="callout bad">{format!("{} serves it. Delete the deployment, or have it serve another version, first.", served.join(", "))}</p>

@@ -83,13 +83,15 @@ fn Detail(model: Signal<ModelDetail>) -> impl IntoView {
         ("card", "Card".to_owned()),
         ("lineage", "Lineage".to_owned()),
     ];
-    let of = Signal::derive(move || {
-        number.get().map(|number| (NodeKind::Version, format!("{}:{number}", name.get())))
-    });
+    let of = Signal::derive(move || number.get().map(|number| (NodeKind::Version, format!("{}:{number}", name.get()))));
     let panel = move || match tab.get().as_str() {
         "aliases" => view! { <AliasesPanel model actions/> }.into_any(),
-        "card" if number.get().is_some() => view! { <VersionPicker model version number/><CardPanel model number/> }.into_any(),
-        "lineage" if number.get().is_some() => view! { <VersionPicker model version number/><LineageView of/> }.into_any(),
+        "card" if number.get().is_some() => {
+            view! { <VersionPicker model version number/><CardPanel model number/> }.into_any()
+        }
+        "lineage" if number.get().is_some() => {
+            view! { <VersionPicker model version number/><LineageView of/> }.into_any()
+        }
         "card" | "lineage" => no_version().into_any(),
         _ if !against.get().is_empty() => view! { <Compare model against/> }.into_any(),
         _ => view! {
@@ -155,9 +157,8 @@ fn Head(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
 
 #[component]
 fn VersionPicker(model: Signal<ModelDetail>, version: Param, number: Memo<Option<i64>>) -> impl IntoView {
-    let options = move || {
-        model.with(|m| m.versions.iter().map(|v| (v.version, v.aliases.join(", "))).collect::<Vec<_>>())
-    };
+    let options =
+        move || model.with(|m| m.versions.iter().map(|v| (v.version, v.aliases.join(", "))).collect::<Vec<_>>());
     view! {
         <label class="pick print-hide"><span class="sr">"Version"</span>
             <select prop:value=move || { options(); number.get().unwrap_or_default().to_string() }

@@ -120,7 +120,9 @@ fn said(now_called: &str, at: AliasAt) -> impl IntoView + use<> {
             let href = format!("/models/{}?version={version}", seg(now_called));
             view! { <b>{at.alias}</b>" pointed at "<a href=href>"version "{version}</a> }.into_any()
         }
-        Some(version) => view! { <b>{at.alias}</b>{format!(" pointed at version {version}, which is deleted now")} }.into_any(),
+        Some(version) => {
+            view! { <b>{at.alias}</b>{format!(" pointed at version {version}, which is deleted now")} }.into_any()
+        }
         None => view! { <b>{at.alias}</b>" pointed at nothing" }.into_any(),
     };
     view! { <span>{what}{since}{until}"."{renamed}</span> }

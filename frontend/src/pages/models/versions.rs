@@ -41,7 +41,8 @@ pub fn Versions(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
     let staged = Memo::new(move |_| model.with(|m| m.versions.iter().any(|v| v.stage != "None")));
     let against = param("compare", "");
     let chosen = RwSignal::new(Vec::<i64>::new());
-    let why_not = Signal::derive(move || (chosen.with(Vec::len) != 2).then(|| "Choose two versions to compare.".to_owned()));
+    let why_not =
+        Signal::derive(move || (chosen.with(Vec::len) != 2).then(|| "Choose two versions to compare.".to_owned()));
     let compare = move |_| {
         let mut two = chosen.get_untracked();
         two.sort_unstable();
@@ -172,7 +173,9 @@ fn row_actions(model: &str, v: ModelVersion, actions: Actions) -> impl IntoView 
         let path = format!("/models/{}/versions/{number}/stage", seg(&name));
         let said = stage.clone();
         let call = async move { api::put::<_, Option<()>>(&path, &SetStage { stage, archive_existing: false }).await };
-        act(busy, "The stage was not set", call, move |_| toast(Tone::Good, &format!("Version {number} is {said}"), ""));
+        act(busy, "The stage was not set", call, move |_| {
+            toast(Tone::Good, &format!("Version {number} is {said}"), "")
+        });
     };
     let stage = v.stage.clone();
     view! {

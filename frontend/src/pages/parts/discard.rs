@@ -171,11 +171,14 @@ fn What(seen: TrashPreview, end: End) -> impl IntoView {
     );
     let size = if seen.bytes == seen.freed_bytes { format!("{} of artifacts.", bytes(seen.bytes)) } else { size };
     let when = match end {
-        End::Trash => format!("It stays in the trash for {TRASH_DAYS} days and can be restored; only then is the disk freed."),
+        End::Trash => {
+            format!("It stays in the trash for {TRASH_DAYS} days and can be restored; only then is the disk freed.")
+        }
         End::Purge => "It is gone at once and cannot be restored.".to_owned(),
     };
     let named = (seen.names.len() > 1).then(|| seen.names.join(", "));
-    let running = (seen.running > 0).then(|| format!("{} still going: what is logged from now on is refused.", plural(seen.running, "run")));
+    let running = (seen.running > 0)
+        .then(|| format!("{} still going: what is logged from now on is refused.", plural(seen.running, "run")));
     view! {
         <p><b>{counts(&seen)}</b></p>
         {named.map(|names| view! { <p class="dim">{names}</p> })}
@@ -190,7 +193,9 @@ fn What(seen: TrashPreview, end: End) -> impl IntoView {
 #[component]
 fn Held(versions: Vec<TrashHolder>, end: End) -> impl IntoView {
     let text = match end {
-        End::Trash => "Registered versions were made from it. They and their files stay, and so does what they were made from:",
+        End::Trash => {
+            "Registered versions were made from it. They and their files stay, and so does what they were made from:"
+        }
         End::Purge => "What these versions were made from stays, with its files:",
     };
     view! {

@@ -127,7 +127,10 @@ fn tile(node: &Node, (x, y): (usize, usize), is_start: bool) -> AnyView {
         </g>
     };
     match &node.href {
-        Some(href) => view! { <g><a href=href.clone() class="node" class:start=is_start aria-label=name>{inside}</a></g> }.into_any(),
+        Some(href) => {
+            view! { <g><a href=href.clone() class="node" class:start=is_start aria-label=name>{inside}</a></g> }
+                .into_any()
+        }
         None => view! { <g class="node fixed" class:start=is_start role="img" aria-label=name>{inside}</g> }.into_any(),
     }
 }

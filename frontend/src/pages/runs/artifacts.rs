@@ -31,11 +31,7 @@ pub fn Artifacts(run_id: Signal<String>) -> impl IntoView {
 
 /// The entries of one folder.
 #[component]
-fn Folder(
-    run_id: Signal<String>,
-    path: String,
-    file: crate::ui::url::Param,
-) -> AnyView {
+fn Folder(run_id: Signal<String>, path: String, file: crate::ui::url::Param) -> AnyView {
     let root = path.is_empty();
     let entries = remote::<Vec<ArtifactEntry>>(
         move || Some(format!("/runs/{}/artifacts?path={}", seg(&run_id.get()), seg(&path))),
@@ -55,11 +51,7 @@ fn Folder(
     .into_any()
 }
 
-fn one(
-    run_id: Signal<String>,
-    entry: ArtifactEntry,
-    file: crate::ui::url::Param,
-) -> impl IntoView {
+fn one(run_id: Signal<String>, entry: ArtifactEntry, file: crate::ui::url::Param) -> impl IntoView {
     let name = entry.path.rsplit('/').next().unwrap_or_default().to_owned();
     if !entry.is_dir {
         let (path, is_open) = (entry.path.clone(), entry.path.clone());

@@ -111,7 +111,13 @@ pub fn MetricCharts(runs: Signal<Vec<RunSeries>>, settings: Settings) -> impl In
 type Groups = Memo<BTreeMap<String, Arc<Vec<Series>>>>;
 
 #[component]
-fn Section(section: String, titles: Memo<Vec<String>>, groups: Groups, settings: Settings, shut: Param) -> impl IntoView {
+fn Section(
+    section: String,
+    titles: Memo<Vec<String>>,
+    groups: Groups,
+    settings: Settings,
+    shut: Param,
+) -> impl IntoView {
     let name = StoredValue::new(section.clone());
     let own = Memo::new(move |_| {
         titles.with(|t| t.iter().filter(|t| name.with_value(|n| section_of(t) == n)).cloned().collect::<Vec<_>>())

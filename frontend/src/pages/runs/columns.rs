@@ -6,9 +6,7 @@ use crate::{
     pages::parts::{metric_text, query, short_id},
     ui::{Dialog, Icon, Pill, Status, TimeAgo, theme, url::Param},
 };
-use drydock_wire::{
-    tracking::{RunKeys, RunSummary},
-};
+use drydock_wire::tracking::{RunKeys, RunSummary};
 use leptos::prelude::*;
 
 const REMEMBERED: &str = "drydock.columns.runs";
@@ -160,10 +158,7 @@ pub struct Columns {
 
 impl Columns {
     pub fn new(param: Param, experiment: Param) -> Self {
-        let keys = remote::<RunKeys>(
-            move || Some(query("/run-keys", &[("experiment", experiment.get())])),
-            &[],
-        );
+        let keys = remote::<RunKeys>(move || Some(query("/run-keys", &[("experiment", experiment.get())])), &[]);
         if param.is("")
             && let Some(last) = theme::stored(REMEMBERED).filter(|t| !t.is_empty())
         {
@@ -196,7 +191,8 @@ impl Columns {
 
     /// The server's `columns`: what of a run's values comes along. Reactive.
     pub fn asked(&self) -> String {
-        self.shown.with(|s| s.iter().filter(|c| c.what.is_logged()).map(|c| c.what.word()).collect::<Vec<_>>().join(","))
+        self.shown
+            .with(|s| s.iter().filter(|c| c.what.is_logged()).map(|c| c.what.word()).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -234,8 +230,7 @@ pub fn ColumnPicker(columns: Columns) -> impl IntoView {
 fn Choices(columns: Columns, open: RwSignal<bool>) -> impl IntoView {
     let wanted = RwSignal::new(String::new());
     let all = Memo::new(move |_| {
-        let mut all: Vec<(&'static str, What)> =
-            ATTRIBUTES.iter().map(|(_, _, what)| ("Run", what.clone())).collect();
+        let mut all: Vec<(&'static str, What)> = ATTRIBUTES.iter().map(|(_, _, what)| ("Run", what.clone())).collect();
         columns.keys.with(|keys| {
             if let Some(k) = keys {
                 all.extend(k.metrics.iter().map(|m| ("Metrics", What::Metric(m.key.clone()))));

@@ -125,7 +125,8 @@ fn Beside(
     series: Remote<Vec<MetricSeries>>,
     settings: Settings,
 ) -> impl IntoView {
-    move || match job.get() {
+    move || {
+        match job.get() {
         None => view! {
             <EmptyState icon="scroll-text" title="No log" text="Runs that a job of this box made have one. This run was logged from elsewhere."/>
         }
@@ -141,6 +142,7 @@ fn Beside(
             }
             .into_any()
         }
+    }
     }
 }
 

@@ -59,9 +59,10 @@ pub fn FilterBox(
     // the address may change without the box: Back, a saved view, "Clear filters"
     Effect::new(move |_| {
         let text = param.get();
-        let own = it.node.get_untracked().is_some_and(|n| {
-            document().active_element().is_some_and(|a| a.is_same_node(Some(&n)))
-        });
+        let own = it
+            .node
+            .get_untracked()
+            .is_some_and(|n| document().active_element().is_some_and(|a| a.is_same_node(Some(&n))));
         if !own && it.typed.get_untracked() != text {
             it.typed.set(text);
         }
@@ -127,7 +128,12 @@ impl Entry {
         // the browser counts UTF-16 units
         let mut seen = 0;
         self.typed.with_untracked(|t| {
-            t.chars().take_while(|c| { seen += c.len_utf16(); seen <= units }).count()
+            t.chars()
+                .take_while(|c| {
+                    seen += c.len_utf16();
+                    seen <= units
+                })
+                .count()
         })
     }
 
@@ -143,7 +149,11 @@ impl Entry {
             Expect::Operator(subject) => self.show(grammar::operators(&subject, &place.typed)),
             Expect::And => {
                 let fits = "and".starts_with(&place.typed.to_lowercase()) && before.ends_with(char::is_whitespace);
-                self.show(if fits { vec![Offer { text: "and ".into(), label: "and".into(), note: "another condition".into() }] } else { vec![] });
+                self.show(if fits {
+                    vec![Offer { text: "and ".into(), label: "and".into(), note: "another condition".into() }]
+                } else {
+                    vec![]
+                });
             }
             Expect::Value(subject) => {
                 let part = place.typed.trim_matches(['\'', '"']).to_owned();
@@ -234,7 +244,8 @@ impl Entry {
         // what is half typed would only be found wrong
         let when_whole = move || {
             if self.typed.try_with_untracked(|t| grammar::is_whole(t)) == Some(true)
-                && (self.offers.with_untracked(Vec::is_empty) || self.typed.with_untracked(|t| t.trim().contains(' ') || t.is_empty()))
+                && (self.offers.with_untracked(Vec::is_empty)
+                    || self.typed.with_untracked(|t| t.trim().contains(' ') || t.is_empty()))
             {
                 self.commit();
             }

@@ -50,11 +50,10 @@ impl Filters {
 
     /// What chooses the runs, as both the server and the page of a comparison have it.
     pub fn chosen_query(&self) -> String {
-        query("", &[
-            ("search", self.search.get()),
-            ("experiment", self.experiment.get()),
-            ("status", self.status.get()),
-        ])
+        query(
+            "",
+            &[("search", self.search.get()), ("experiment", self.experiment.get()), ("status", self.status.get())],
+        )
     }
 
     fn any(&self) -> bool {
@@ -83,7 +82,8 @@ fn List() -> impl IntoView {
     let columns = Columns::new(param("columns", ""), filters.experiment);
     let path = Memo::new(move |_| {
         let base = filters.of_status(&filters.status.get());
-        let rest = query("", &[("sort", filters.sort.get())]).replacen('?', if base.contains('?') { "&" } else { "?" }, 1);
+        let rest =
+            query("", &[("sort", filters.sort.get())]).replacen('?', if base.contains('?') { "&" } else { "?" }, 1);
         let join = if base.contains('?') || !rest.is_empty() { "&" } else { "?" };
         format!("{base}{rest}{join}columns={}", seg(&columns.asked()))
     });
@@ -131,11 +131,16 @@ fn listed(chosen: RwSignal<Chosen>, rows: Windows) -> Vec<String> {
 }
 
 #[component]
-fn Body(filters: Filters, rows: Windows, columns: Columns, chosen: RwSignal<Chosen>, path: Memo<String>) -> impl IntoView {
+fn Body(
+    filters: Filters,
+    rows: Windows,
+    columns: Columns,
+    chosen: RwSignal<Chosen>,
+    path: Memo<String>,
+) -> impl IntoView {
     let there = Memo::new(move |_| rows.total.get().map(|t| t > 0));
-    let failed = Memo::new(move |_| {
-        rows.error.get().filter(|e| there.get().is_none() && e.code != ErrorCode::InvalidRequest)
-    });
+    let failed =
+        Memo::new(move |_| rows.error.get().filter(|e| there.get().is_none() && e.code != ErrorCode::InvalidRequest));
     view! {
         {move || match (there.get(), failed.get()) {
             (_, Some(error)) => view! { <ErrorState error retry=move |()| rows.again()/> }.into_any(),
@@ -213,9 +218,14 @@ fn CompareButton(chosen: RwSignal<Chosen>, filters: Filters, rows: Windows) -> i
         }
         // too many for an address: the server keeps them under a short id
         let wish = SaveView { kind: "compare".to_owned(), name: String::new(), query: format!("ids={list}") };
-        act(busy, "The comparison was not kept", async move { api::post::<_, SavedView>("/views", &wish).await }, |view| {
-            go(&format!("/compare?set={}", view.id));
-        });
+        act(
+            busy,
+            "The comparison was not kept",
+            async move { api::post::<_, SavedView>("/views", &wish).await },
+            |view| {
+                go(&format!("/compare?set={}", view.id));
+            },
+        );
     };
     view! {
         <Button look=Look::Primary icon="git-compare" why_not busy=busy on_press=compare>
@@ -230,7 +240,8 @@ fn ExperimentFilter(filters: Filters) -> impl IntoView {
     let experiments = remote::<Listing<Experiment>>(|| Some("/experiments".to_owned()), &[Topic::Runs]);
     let all = move || experiments.data.with(|e| e.as_ref().map(|e| e.items().to_vec()).unwrap_or_default());
     let wanted = RwSignal::new(String::new());
-    let now = move || filters.experiment.get().split(',').filter(|t| !t.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let now =
+        move || filters.experiment.get().split(',').filter(|t| !t.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let label = move || {
         let now = now();
         match now.as_slice() {

@@ -37,10 +37,13 @@ pub fn Preview(run_id: String, path: String) -> impl IntoView {
 fn shown(head: &Head, src: &str, alt: &str) -> AnyView {
     let note = head.note.clone().map(|n| view! { <p class="callout warn"><Icon name="info"/><span>{n}</span></p> });
     let body = match head.kind {
-        PreviewKind::Image => view! { <div class="picture"><img src=src.to_owned() alt=alt.to_owned()/></div> }.into_any(),
+        PreviewKind::Image => {
+            view! { <div class="picture"><img src=src.to_owned() alt=alt.to_owned()/></div> }.into_any()
+        }
         PreviewKind::Table => view! { <Table head=head.clone()/> }.into_any(),
         PreviewKind::Binary if head.note.is_none() => {
-            view! { <EmptyState icon="file" title="No preview of this kind" text="Download the file to look at it."/> }.into_any()
+            view! { <EmptyState icon="file" title="No preview of this kind" text="Download the file to look at it."/> }
+                .into_any()
         }
         PreviewKind::Binary => ().into_any(),
         PreviewKind::Text | PreviewKind::Json => {
@@ -61,7 +64,9 @@ fn shown(head: &Head, src: &str, alt: &str) -> AnyView {
 #[component]
 pub fn Table(head: Head) -> impl IntoView {
     let count = match (head.total_rows, head.truncated) {
-        (Some(total), true) => format!("The first {} of {}.", format::number(head.rows.len() as u64), format::plural(total, "row")),
+        (Some(total), true) => {
+            format!("The first {} of {}.", format::number(head.rows.len() as u64), format::plural(total, "row"))
+        }
         (Some(total), false) => format!("{}.", format::plural(total, "row")),
         (None, _) => format!("The first {}.", format::plural(head.rows.len() as u64, "row")),
     };

@@ -311,7 +311,8 @@ fn toggle(grid: Grid, index: usize) {
 fn choose_to(grid: Grid, index: usize) {
     let from = grid.anchor.get_value().unwrap_or(index);
     let (first, last) = (from.min(index), from.max(index));
-    let known: Vec<String> = untrack(|| (first..=last).filter_map(|i| grid.rows.row(i).map(|r| r.id.clone())).collect());
+    let known: Vec<String> =
+        untrack(|| (first..=last).filter_map(|i| grid.rows.row(i).map(|r| r.id.clone())).collect());
     if known.len() == last - first + 1 {
         return grid.chosen.update(|c| c.ids.extend(known));
     }

@@ -20,21 +20,27 @@ pub fn Views() -> impl IntoView {
     let views = move || list.data.get().unwrap_or_default();
     let query = move || location.search.get().trim_start_matches('?').to_owned();
     let save = move || {
-        let wish = SaveView {
-            kind: "runs".to_owned(),
-            name: name.get_untracked(),
-            query: untrack(query),
-        };
-        act(busy, "The view was not saved", async move { api::post::<_, SavedView>("/views", &wish).await }, move |view| {
-            naming.set(false);
-            list.refetch();
-            toast(Tone::Good, "View saved", &format!("{} is under Views; its link can be sent.", view.name));
-        });
+        let wish = SaveView { kind: "runs".to_owned(), name: name.get_untracked(), query: untrack(query) };
+        act(
+            busy,
+            "The view was not saved",
+            async move { api::post::<_, SavedView>("/views", &wish).await },
+            move |view| {
+                naming.set(false);
+                list.refetch();
+                toast(Tone::Good, "View saved", &format!("{} is under Views; its link can be sent.", view.name));
+            },
+        );
     };
     let remove = move |view: SavedView| {
-        act(busy, "The view was not deleted", async move { api::delete(&format!("/views/{}", view.id)).await }, move |()| {
-            list.refetch();
-        });
+        act(
+            busy,
+            "The view was not deleted",
+            async move { api::delete(&format!("/views/{}", view.id)).await },
+            move |()| {
+                list.refetch();
+            },
+        );
     };
     let copy = move |id: String| {
         let link = format!("{}/runs?view={id}", window().location().origin().unwrap_or_default());

@@ -8,8 +8,8 @@ use crate::{
     live::remote,
     pages::parts::{PairTable, is_engineer},
     ui::{
-        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, LinkButton, Loaded, Look, PageHead, Pill, Status, TimeAgo,
-        Tone, act, toast, url::param,
+        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, LinkButton, Loaded, Look, PageHead, Pill, Status,
+        TimeAgo, Tone, act, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -70,7 +70,12 @@ fn line(trace: &TraceDetail) -> String {
     let s = &trace.summary;
     let took = s.duration_ms.map_or_else(|| "still running".to_owned(), |ms| micros(ms * 1000));
     let tokens = s.tokens.map(|n| format!(" · {} tokens", format::number(n))).unwrap_or_default();
-    format!("{} · {took} · started {} · {}{tokens}", s.experiment_name, ago(s.started_at), format::plural(s.span_count, "span"))
+    format!(
+        "{} · {took} · started {} · {}{tokens}",
+        s.experiment_name,
+        ago(s.started_at),
+        format::plural(s.span_count, "span")
+    )
 }
 
 fn run_button(run: TraceRun) -> impl IntoView {
@@ -86,7 +91,8 @@ fn Origin(trace: Signal<TraceDetail>) -> impl IntoView {
     };
     move || {
         let t = trace.get();
-        let fact = |name: &'static str, value: Option<String>| value.map(|value| view! { <dt>{name}</dt><dd>{value}</dd> });
+        let fact =
+            |name: &'static str, value: Option<String>| value.map(|value| view! { <dt>{name}</dt><dd>{value}</dd> });
         let runs: Vec<TraceRun> = t.summary.runs.clone();
         view! {
             <Facts>

@@ -87,7 +87,9 @@ impl Json {
         match self {
             Self::Plain(text) | Self::Text(text) => text.clone(),
             Self::List(items) => format!("{} items", items.len()),
-            Self::Map(pairs) => pairs.iter().map(|(key, value)| format!("{key}: {}", value.short())).collect::<Vec<_>>().join(", "),
+            Self::Map(pairs) => {
+                pairs.iter().map(|(key, value)| format!("{key}: {}", value.short())).collect::<Vec<_>>().join(", ")
+            }
         }
     }
 }
@@ -108,10 +110,18 @@ pub fn JsonBlock(title: &'static str, what: &'static str, json: String) -> impl 
 pub fn tree(value: Json, key: Option<String>, depth: usize) -> AnyView {
     let label = key.map(|key| view! { <span class="json-key">{key}</span>": " });
     match value {
-        Json::Plain(text) => view! { <div class="json-line">{label}<span class="json-plain">{text}</span></div> }.into_any(),
-        Json::Text(text) => view! { <div class="json-line">{label}<span class="json-text">{text}</span></div> }.into_any(),
-        Json::List(items) if items.is_empty() => view! { <div class="json-line">{label}<span class="dim">"[ ]"</span></div> }.into_any(),
-        Json::Map(pairs) if pairs.is_empty() => view! { <div class="json-line">{label}<span class="dim">"{ }"</span></div> }.into_any(),
+        Json::Plain(text) => {
+            view! { <div class="json-line">{label}<span class="json-plain">{text}</span></div> }.into_any()
+        }
+        Json::Text(text) => {
+            view! { <div class="json-line">{label}<span class="json-text">{text}</span></div> }.into_any()
+        }
+        Json::List(items) if items.is_empty() => {
+            view! { <div class="json-line">{label}<span class="dim">"[ ]"</span></div> }.into_any()
+        }
+        Json::Map(pairs) if pairs.is_empty() => {
+            view! { <div class="json-line">{label}<span class="dim">"{ }"</span></div> }.into_any()
+        }
         Json::List(items) => {
             let count = items.len();
             let pairs = items.into_iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect();

@@ -129,8 +129,10 @@ fn columns() -> Vec<Column<TraceSummary>> {
         })
         .fixed()
         .sorts_there(),
-        Column::<TraceSummary>::new("status", "Status", |t| view! { <Pill status=Status::trace(&t.status)/> }.into_any())
-            .sorts_there(),
+        Column::<TraceSummary>::new("status", "Status", |t| {
+            view! { <Pill status=Status::trace(&t.status)/> }.into_any()
+        })
+        .sorts_there(),
         Column::<TraceSummary>::new("words", "Request and response", move |t| {
             view! { {words(&t.request)}{words(&t.response)} }.into_any()
         })
@@ -143,9 +145,11 @@ fn columns() -> Vec<Column<TraceSummary>> {
             view! { <span class="clip-line dim">{t.experiment_name.clone()}</span>{run} }.into_any()
         })
         .wide_only(),
-        Column::<TraceSummary>::new("tokens", "Tokens", move |t| t.tokens.map_or_else(dash, |n| crate::format::number(n).into_any()))
-            .right()
-            .wide_only(),
+        Column::<TraceSummary>::new("tokens", "Tokens", move |t| {
+            t.tokens.map_or_else(dash, |n| crate::format::number(n).into_any())
+        })
+        .right()
+        .wide_only(),
         Column::<TraceSummary>::new("duration", "Duration", move |t| {
             t.duration_ms.map_or_else(dash, |ms| micros(ms * 1000).into_any())
         })

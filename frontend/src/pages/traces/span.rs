@@ -13,7 +13,11 @@ use drydock_wire::{KeyValue, events::Topic, traces::SpanDetail};
 use leptos::prelude::*;
 
 #[component]
-pub fn SpanPanel(#[prop(into)] trace: Signal<String>, #[prop(into)] span: Signal<String>, part: Param) -> impl IntoView {
+pub fn SpanPanel(
+    #[prop(into)] trace: Signal<String>,
+    #[prop(into)] span: Signal<String>,
+    part: Param,
+) -> impl IntoView {
     let path = move || {
         let (trace, span) = (trace.get(), span.get());
         (!span.is_empty()).then(|| format!("/traces/{}/spans/{}", seg(&trace), seg(&span)))

@@ -50,7 +50,9 @@ pub fn SpanTree(
 ) -> impl IntoView {
     let node = NodeRef::<html::Div>::new();
     let most = RwSignal::new(AT_ONCE);
-    let folded_ids = Memo::new(move |_| folded.get().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect::<HashSet<_>>());
+    let folded_ids = Memo::new(move |_| {
+        folded.get().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect::<HashSet<_>>()
+    });
     let rows = Memo::new(move |_| spans.with(|s| folded_ids.with(|f| visible(s, f))));
     let end = Memo::new(move |_| {
         spans.with(|s| s.iter().map(|s| s.start_us + s.duration_us.unwrap_or(0)).max().unwrap_or(0)).max(1)
@@ -60,7 +62,8 @@ pub fn SpanTree(
         rows.with(|r| r.iter().find(|s| s.id == wanted).or(r.first()).map(|s| s.id.clone())).unwrap_or_default()
     });
     let fold = move |id: &str, on: bool| {
-        let mut ids: Vec<String> = folded.get_untracked().split(',').filter(|f| !f.is_empty() && *f != id).map(str::to_owned).collect();
+        let mut ids: Vec<String> =
+            folded.get_untracked().split(',').filter(|f| !f.is_empty() && *f != id).map(str::to_owned).collect();
         if on {
             ids.push(id.to_owned());
         }

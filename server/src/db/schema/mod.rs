@@ -8,6 +8,6 @@ pub mod registry;
 pub mod serving;
 pub mod traces;
 pub mod tracking;
-pub mod webhooks;
 pub mod transfers;
+pub mod webhooks;
 pub mod workloads;

@@ -7,8 +7,8 @@ use super::{time, v3::map, view};
 use crate::{
     app::App,
     error::{Error, Result},
-    tracking::mlflow::{Answer, Args, Who, missing, mistyped, ok, text_of},
     traces::{self, Change, Fault, Kind, NewAssessment, value::Value},
+    tracking::mlflow::{Answer, Args, Who, missing, mistyped, ok, text_of},
 };
 
 pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
@@ -54,7 +54,9 @@ fn read_change(from: &Json, mask: &str) -> Result<Change> {
     let mut change = Change::default();
     for field in mask.split(',').map(str::trim) {
         match field {
-            "assessmentName" | "assessment_name" => change.name = text_of(from.get("assessment_name"), "assessment_name")?,
+            "assessmentName" | "assessment_name" => {
+                change.name = text_of(from.get("assessment_name"), "assessment_name")?
+            }
             "feedback" => change.feedback = Some(feedback(from.get("feedback").unwrap_or(&Json::Null))?),
             "expectation" => change.expectation = Some(expectation(from.get("expectation").unwrap_or(&Json::Null))?),
             "rationale" => change.rationale = text_of(from.get("rationale"), "rationale")?,
@@ -68,7 +70,8 @@ fn read_change(from: &Json, mask: &str) -> Result<Change> {
 
 /// An assessment as a client writes it.
 pub fn read_assessment(from: &Json) -> Result<NewAssessment> {
-    let text = |key: &str| Ok::<_, Error>(text_of(from.get(key), &format!("assessment.{key}"))?.filter(|t| !t.is_empty()));
+    let text =
+        |key: &str| Ok::<_, Error>(text_of(from.get(key), &format!("assessment.{key}"))?.filter(|t| !t.is_empty()));
     let there = |key: &str| from.get(key).filter(|value| !value.is_null());
     let (kind, name, value, error) = match (there("feedback"), there("expectation"), there("issue")) {
         (Some(inner), ..) => {

@@ -6,13 +6,13 @@ use serde_json::{Value as Json, json};
 use crate::{
     app::App,
     error::{Error, Result},
-    tracking::{
-        mlflow::{Answer, Args, Who, missing, mistyped, ok},
-        search::{self, Entity, Grammar, Op, Operand},
-    },
     traces::{
         self, names,
         store::metrics::{Aggregate, Only, Point, Question, View, answer},
+    },
+    tracking::{
+        mlflow::{Answer, Args, Who, missing, mistyped, ok},
+        search::{self, Entity, Grammar, Op, Operand},
     },
 };
 

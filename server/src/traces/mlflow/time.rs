@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn times_have_protobufs_form_both_ways() {
-        for (ms, text) in [(1_795_622_072_274, "2026-11-25T15:54:32.274Z"), (1_544_712_660_000, "2018-12-13T14:51:00Z")] {
+        for (ms, text) in [(1_795_622_072_274, "2026-11-25T15:54:32.274Z"), (1_544_712_660_000, "2018-12-13T14:51:00Z")]
+        {
             assert_eq!(instant(ms), text);
             assert_eq!(read_instant(Some(&json!(text)), "t").unwrap(), Some(ms));
         }

@@ -7,13 +7,13 @@ use super::view;
 use crate::{
     app::App,
     error::Error,
+    traces::{self, Doomed, NewTrace, State, names, value::Value},
     tracking::{
         self,
         mlflow::{Answer, Args, Who, missing, mistyped, ok, send_artifact, text_of},
         rules::{artifact_key, artifact_path, experiment_id, max_results},
         search::page_offset,
     },
-    traces::{self, Doomed, NewTrace, State, names, value::Value},
 };
 
 /// A page of a search.
@@ -80,8 +80,7 @@ async fn search(app: web::Data<App>, who: Who, args: Args) -> Answer {
         return Err(missing("experiment_ids").into());
     }
     let (filter, order_by) = (args.text("filter")?.unwrap_or_default(), args.texts("order_by")?);
-    let (found, next) =
-        traces::search_traces(&app, &auth, experiments, &filter, &order_by, window(&args)?).await?;
+    let (found, next) = traces::search_traces(&app, &auth, experiments, &filter, &order_by, window(&args)?).await?;
     ok(view::page("traces", found.iter().map(view::info_v2).collect(), next))
 }
 
@@ -101,7 +100,13 @@ pub async fn set_tag(app: web::Data<App>, who: Who, id: web::Path<String>, args:
     ok(json!({}))
 }
 
-pub async fn delete_tag(app: web::Data<App>, who: Who, id: web::Path<String>, args: Args, request: HttpRequest) -> Answer {
+pub async fn delete_tag(
+    app: web::Data<App>,
+    who: Who,
+    id: web::Path<String>,
+    args: Args,
+    request: HttpRequest,
+) -> Answer {
     let auth = who.develop()?;
     // The key is in the body, or, as some clients have it, in the query.
     let key = match args.filled("key")? {
@@ -131,7 +136,10 @@ pub async fn delete(app: web::Data<App>, who: Who, args: Args) -> Answer {
             return Err(Error::invalid("`max_traces` can't be specified if `trace_ids` is specified.").into());
         }
         (None, false) if ids.len() > MAX_IDS => {
-            return Err(Error::invalid(format!("At most {MAX_IDS} traces can be deleted by their ids in one request.")).into());
+            return Err(Error::invalid(format!(
+                "At most {MAX_IDS} traces can be deleted by their ids in one request."
+            ))
+            .into());
         }
         (None, false) => Doomed::Ids(ids),
         (Some(before), true) => Doomed::Until(before, most),

@@ -9,11 +9,11 @@ use super::{assessments::read_assessment, time, v2, view};
 use crate::{
     app::App,
     error::{Error, Result},
+    traces::{self, Assessment, NewTrace, State},
     tracking::{
         mlflow::{Answer, Args, Who, missing, mistyped, ok, text_of},
         rules::experiment_id,
     },
-    traces::{self, Assessment, NewTrace, State},
 };
 
 /// Traces that one request may ask for by their ids.
@@ -45,7 +45,8 @@ fn new_trace(info: &Json) -> Result<NewTrace> {
     let text = |key: &str| text_of(info.get(key), &format!("trace.trace_info.{key}"));
     let id = text("trace_id")?.filter(|id| !id.is_empty()).ok_or_else(|| missing("trace.trace_info.trace_id"))?;
     let assessments = info.get("assessments").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    let assessments = assessments.iter().map(|one| read_assessment(one)?.of(&id)).collect::<Result<Vec<Assessment>>>()?;
+    let assessments =
+        assessments.iter().map(|one| read_assessment(one)?.of(&id)).collect::<Result<Vec<Assessment>>>()?;
     let state = match info.get("state") {
         None | Some(Json::Null) => State::Unspecified,
         Some(Json::String(name)) => State::parse(name).ok_or_else(|| mistyped("state", &json!(name)))?,
@@ -168,7 +169,6 @@ async fn search(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let ours = locations.iter().filter(|location| location.get("mlflow_experiment").is_some());
     let experiments = ours.map(experiment).collect::<Result<Vec<_>>>()?;
     let (filter, order_by) = (args.text("filter")?.unwrap_or_default(), args.texts("order_by")?);
-    let (found, next) =
-        traces::search_traces(&app, &auth, experiments, &filter, &order_by, v2::window(&args)?).await?;
+    let (found, next) = traces::search_traces(&app, &auth, experiments, &filter, &order_by, v2::window(&args)?).await?;
     ok(view::page("traces", found.iter().map(view::info).collect(), next))
 }

@@ -78,8 +78,7 @@ pub fn info_v2(trace: &Trace) -> Json {
         "execution_time_ms": trace.duration_ms.unwrap_or(0),
         "status": status,
     });
-    for (key, pairs, most) in
-        [("request_metadata", &trace.metadata, METADATA_CHARS), ("tags", &trace.tags, TAG_CHARS)]
+    for (key, pairs, most) in [("request_metadata", &trace.metadata, METADATA_CHARS), ("tags", &trace.tags, TAG_CHARS)]
     {
         if !pairs.is_empty() {
             view[key] = pairs.iter().map(|(k, v)| json!({"key": cut(k, 250), "value": cut(v, most)})).collect();

@@ -67,7 +67,10 @@ pub fn read(bytes: &[u8]) -> Option<Vec<Batch>> {
 
 fn batch(of_resource: ResourceSpans) -> Option<Batch> {
     let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-    Some(Batch { resource: attributes(&of_resource.resource.attributes)?, spans: spans.map(read_span).collect::<Option<_>>()? })
+    Some(Batch {
+        resource: attributes(&of_resource.resource.attributes)?,
+        spans: spans.map(read_span).collect::<Option<_>>()?,
+    })
 }
 
 fn read_span(span: JsonSpan) -> Option<(Vec<u8>, Vec<u8>, Vec<u8>, Span)> {
@@ -113,7 +116,9 @@ fn link(link: &Value) -> Option<Link> {
 }
 
 fn attributes(all: &[Value]) -> Option<Vec<(String, Value)>> {
-    all.iter().map(|pair| Some((pair.get("key")?.as_text()?.to_owned(), pair.get("value").map_or(Value::Null, value)))).collect()
+    all.iter()
+        .map(|pair| Some((pair.get("key")?.as_text()?.to_owned(), pair.get("value").map_or(Value::Null, value))))
+        .collect()
 }
 
 /// A typed value: `{"intValue": "3"}`. What cannot be read counts as absent.

@@ -46,7 +46,8 @@ async fn export(app: web::Data<App>, who: Who, request: HttpRequest, body: web::
     let auth = who.develop()?;
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let Some(experiment) = header(EXPERIMENT) else {
-        let missing = json!([{"type": "missing", "loc": ["header", EXPERIMENT], "msg": "Field required", "input": null}]);
+        let missing =
+            json!([{"type": "missing", "loc": ["header", EXPERIMENT], "msg": "Field required", "input": null}]);
         return Ok(HttpResponse::UnprocessableEntity().json(json!({"detail": missing})));
     };
     let experiment = crate::tracking::rules::experiment_id(experiment)?;
@@ -65,7 +66,12 @@ async fn export(app: web::Data<App>, who: Who, request: HttpRequest, body: web::
     let body = body
         .to_bytes_limited(rules::MAX_EXPORT_BYTES)
         .await
-        .map_err(|_| Error::too_large(format!("The export is larger than {} bytes; send smaller batches.", rules::MAX_EXPORT_BYTES)))?
+        .map_err(|_| {
+            Error::too_large(format!(
+                "The export is larger than {} bytes; send smaller batches.",
+                rules::MAX_EXPORT_BYTES
+            ))
+        })?
         .map_err(|cause| Error::invalid(format!("The export broke off: {cause}")))?;
     let read = move || read(&body, form, encoding.as_deref());
     match tokio::task::spawn_blocking(read).await.map_err(Error::internal)?? {
@@ -247,7 +253,11 @@ mod tests {
         ] {
             assert!(matches!(read(body, form, encoding).unwrap(), Outcome::Refused(StatusCode::BAD_REQUEST, _)));
         }
-        let no_id = br#"{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "", "spanId": "01", "name": "x"}]}]}]}"#;
-        assert!(matches!(read(no_id, Form::Json, None).unwrap(), Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY, _)));
+        let no_id =
+            br#"{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "", "spanId": "01", "name": "x"}]}]}]}"#;
+        assert!(matches!(
+            read(no_id, Form::Json, None).unwrap(),
+            Outcome::Refused(StatusCode::UNPROCESSABLE_ENTITY, _)
+        ));
     }
 }

@@ -140,7 +140,9 @@ fn batch(of_resource: ResourceSpans) -> Batch {
     let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
     Batch {
         resource: attributes(of_resource.resource.unwrap_or_default().attributes),
-        spans: spans.map(|span| (span.trace_id.clone(), span.span_id.clone(), span.parent_span_id.clone(), read_span(span))).collect(),
+        spans: spans
+            .map(|span| (span.trace_id.clone(), span.span_id.clone(), span.parent_span_id.clone(), read_span(span)))
+            .collect(),
     }
 }
 
@@ -237,7 +239,8 @@ mod tests {
         for _ in 0..500 {
             deep = AnyValue { value: Some(Any::List(AnyList { values: vec![deep] })) };
         }
-        let span = ProtoSpan { attributes: vec![KeyValue { key: "d".into(), value: Some(deep) }], ..ProtoSpan::default() };
+        let span =
+            ProtoSpan { attributes: vec![KeyValue { key: "d".into(), value: Some(deep) }], ..ProtoSpan::default() };
         let export = Export {
             resource_spans: vec![ResourceSpans { resource: None, scope_spans: vec![ScopeSpans { spans: vec![span] }] }],
         };

@@ -132,7 +132,11 @@ impl Test {
             Comparison::Rlike => Against::Pattern(pattern(&first).ok()?),
             _ => Against::Values(wanted.values),
         };
-        Some(Self { part: wanted.part, not: matches!(wanted.comparison, Comparison::NotEqual | Comparison::NotIn), against })
+        Some(Self {
+            part: wanted.part,
+            not: matches!(wanted.comparison, Comparison::NotEqual | Comparison::NotIn),
+            against,
+        })
     }
 
     fn fits(&self, span: &Span) -> bool {

@@ -11,8 +11,8 @@ use super::json_ids;
 use crate::{
     db::Conn,
     error::{Error, Result},
-    tracking::search::sql::Fragment,
     traces::names,
+    tracking::search::sql::Fragment,
 };
 
 /// What is counted.
@@ -110,7 +110,9 @@ fn grouped(conn: &mut Conn, question: &Question) -> Result<Vec<Point>> {
     let numbers = if is_count(question) {
         "NULL AS sum, NULL AS least, NULL AS greatest".to_owned()
     } else {
-        format!("CAST(sum({value}) AS REAL) AS sum, CAST(min({value}) AS REAL) AS least, CAST(max({value}) AS REAL) AS greatest")
+        format!(
+            "CAST(sum({value}) AS REAL) AS sum, CAST(min({value}) AS REAL) AS least, CAST(max({value}) AS REAL) AS greatest"
+        )
     };
     let mut query = Fragment::new(format!("SELECT {}, count({distinct}{value}) AS n, {numbers}", head(question)));
     query.append(body(question)).push(" GROUP BY 1, 2 ORDER BY 1, 2 LIMIT ?").integer(question.most);
@@ -248,14 +250,17 @@ fn body(question: &Question) -> Fragment {
 
 fn narrow(query: &mut Fragment, only: &Only) {
     let pair = |query: &mut Fragment, table: &str, key: &str, value: &str| {
-        query.push(&format!(" AND EXISTS (SELECT 1 FROM {table} x WHERE x.trace = t.id AND x.key = ? AND x.value = ?)"));
+        query
+            .push(&format!(" AND EXISTS (SELECT 1 FROM {table} x WHERE x.trace = t.id AND x.key = ? AND x.value = ?)"));
         query.text(key).text(value);
     };
     let (column, value) = match only {
         Only::Tag(key, value) => return pair(query, "trace_tags", key, value),
         Only::Metadata(key, value) => return pair(query, "trace_metadata", key, value),
         Only::Run(run) => {
-            query.push(" AND t.id IN (SELECT l.trace FROM trace_links l WHERE l.kind = 0 AND l.target = ?)").text(run.as_str());
+            query
+                .push(" AND t.id IN (SELECT l.trace FROM trace_links l WHERE l.kind = 0 AND l.target = ?)")
+                .text(run.as_str());
             return;
         }
         Only::Status(value) => ("t.state", value),

@@ -10,11 +10,11 @@ use super::{
 use crate::{
     db::Conn,
     error::{Error, Result},
+    traces::names,
     tracking::search::{
         Condition, Entity, Op, Operand, OrderBy,
         sql::{Fragment, compare},
     },
-    traces::names,
 };
 
 /// Which traces, in which order.
@@ -54,10 +54,16 @@ fn conditions(conn: &mut Conn, search: &Search) -> Result<Fragment> {
     let mut all = Fragment::new(" WHERE ");
     match &search.experiments {
         Some(some) => all.push("t.experiment_id IN (SELECT value FROM json_each(?))").text(json_ids(some)),
-        None => all.push("NOT EXISTS (SELECT 1 FROM experiments e WHERE e.id = t.experiment_id AND e.deleted_at IS NOT NULL)"),
+        None => all
+            .push("NOT EXISTS (SELECT 1 FROM experiments e WHERE e.id = t.experiment_id AND e.deleted_at IS NOT NULL)"),
     };
     if let Some(words) = &search.words {
-        let places = ["coalesce(t.name, t.root_name, '')", "t.trace_id", "coalesce(t.request_preview, '')", "coalesce(t.response_preview, '')"];
+        let places = [
+            "coalesce(t.name, t.root_name, '')",
+            "t.trace_id",
+            "coalesce(t.request_preview, '')",
+            "coalesce(t.response_preview, '')",
+        ];
         all.push(" AND (0");
         for place in places {
             all.push(&format!(" OR instr(lower({place}), lower(?))")).text(words.clone());
@@ -213,7 +219,8 @@ fn spans(all: &[&Condition]) -> Result<Fragment> {
     rows.push(")");
     if inside {
         let wanted = serde_json::to_string(&wanted).map_err(Error::internal)?;
-        rows.push(" AND EXISTS (SELECT 1 FROM span_chunks c WHERE c.trace = t.id AND chunk_has(c.data, ?))").text(wanted);
+        rows.push(" AND EXISTS (SELECT 1 FROM span_chunks c WHERE c.trace = t.id AND chunk_has(c.data, ?))")
+            .text(wanted);
     }
     Ok(rows)
 }
@@ -257,7 +264,9 @@ fn order(order: &[OrderBy]) -> Result<(Fragment, String)> {
             None if key.entity == Entity::Tag => "t.name".to_owned(),
             None => column(&key.key).to_owned(),
             Some((table, name)) => {
-                joins.push(&format!(" LEFT JOIN {table} o{index} ON o{index}.trace = t.id AND o{index}.key = ?")).text(name);
+                joins
+                    .push(&format!(" LEFT JOIN {table} o{index} ON o{index}.trace = t.id AND o{index}.key = ?"))
+                    .text(name);
                 format!("o{index}.value")
             }
         };

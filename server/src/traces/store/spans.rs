@@ -24,7 +24,9 @@ pub fn ids(conn: &mut Conn, trace: i64) -> Result<HashSet<i64>> {
 /// Inserts the spans' rows, or replaces them.
 pub fn upsert(conn: &mut Conn, trace: i64, all: &[Span]) -> Result<()> {
     for span in all {
-        let text = |name: &str| span.attribute(name).and_then(Value::as_text).map(|text| text.chars().take(500).collect::<String>());
+        let text = |name: &str| {
+            span.attribute(name).and_then(Value::as_text).map(|text| text.chars().take(500).collect::<String>())
+        };
         let cost = span.attribute(key::COST).and_then(Cost::of);
         diesel::replace_into(spans::table)
             .values((

@@ -15,8 +15,8 @@ use crate::{
         schema::tracking::experiments,
     },
     error::{Error, Result},
-    tracking::rules::join_uri,
     traces::{Pair, State, Trace, names, summary::Usage, value::Value},
+    tracking::rules::join_uri,
 };
 
 const RUN: i64 = 0;
@@ -362,11 +362,8 @@ pub fn doomed(
 
 /// How many traces the experiments have.
 pub fn count_in(conn: &mut Conn, some: &[i64]) -> Result<u64> {
-    let count: i64 = traces::table
-        .filter(traces::experiment_id.eq_any(some))
-        .count()
-        .get_result(conn)
-        .map_err(Error::internal)?;
+    let count: i64 =
+        traces::table.filter(traces::experiment_id.eq_any(some)).count().get_result(conn).map_err(Error::internal)?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 

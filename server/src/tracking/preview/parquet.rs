@@ -46,10 +46,7 @@ fn head(blob: Blob) -> Outcome<Preview> {
     let meta = reader.metadata().file_metadata();
     let (schema, total) = (meta.schema(), meta.num_rows());
     let fields: Vec<_> = schema.get_fields().iter().take(COLUMNS).cloned().collect();
-    let columns = fields
-        .iter()
-        .map(|field| PreviewColumn { name: cell(field.name()), kind: kind_of(field) })
-        .collect();
+    let columns = fields.iter().map(|field| PreviewColumn { name: cell(field.name()), kind: kind_of(field) }).collect();
     let wide = schema.get_fields().len() > COLUMNS;
     let projection = Type::group_type_builder(schema.name()).with_fields(fields).build()?;
     let mut rows = Vec::new();

@@ -7,17 +7,12 @@ use super::{MAX_COLUMNS, MAX_ROWS, cell, empty, plain};
 pub fn of(text: &str, separator: u8, size_bytes: u64, truncated: bool) -> Preview {
     // The record at the end of a head is cut somewhere.
     let whole = if truncated { text.rfind('\n').map_or("", |end| &text[..=end]) } else { text };
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(separator)
-        .has_headers(true)
-        .flexible(true)
-        .from_reader(whole.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(separator).has_headers(true).flexible(true).from_reader(whole.as_bytes());
     let columns: Vec<PreviewColumn> = match reader.headers() {
-        Ok(head) => head
-            .iter()
-            .take(MAX_COLUMNS)
-            .map(|name| PreviewColumn { name: cell(name), kind: String::new() })
-            .collect(),
+        Ok(head) => {
+            head.iter().take(MAX_COLUMNS).map(|name| PreviewColumn { name: cell(name), kind: String::new() }).collect()
+        }
         Err(_) => Vec::new(),
     };
     if columns.is_empty() {

@@ -36,9 +36,7 @@ pub fn newest(conn: &mut Conn, experiments: Option<&[i64]>) -> Result<Vec<i64>> 
     let mut query = Fragment::new("SELECT r.id FROM runs r WHERE r.deleted_at IS NULL");
     match experiments {
         Some([one]) => query.push(" AND r.experiment_id = ?").integer(*one),
-        Some(several) => {
-            query.push(" AND r.experiment_id IN (SELECT value FROM json_each(?))").text(json_ids(several))
-        }
+        Some(several) => query.push(" AND r.experiment_id IN (SELECT value FROM json_each(?))").text(json_ids(several)),
         None => &mut query,
     };
     query.push(" ORDER BY r.started_at DESC LIMIT ?").integer(NEWEST);

@@ -44,7 +44,9 @@ pub fn sampled(conn: &mut Conn, runs: &[i64], key: &str, most: i64) -> Result<Ha
     let series = series_of(conn, runs, key)?;
     let targets: Vec<serde_json::Value> = series
         .iter()
-        .map(|row| serde_json::json!([row.id, (row.last.saturating_sub(row.first) / most.max(1)).max(1), row.first, row.last]))
+        .map(|row| {
+            serde_json::json!([row.id, (row.last.saturating_sub(row.first) / most.max(1)).max(1), row.first, row.last])
+        })
         .collect();
     // Each step found leads to the next by one descent of the key; nothing between them is read.
     let mut query = Fragment::new(

@@ -371,7 +371,9 @@ fn of_runs(select: &str, bound: &str, keys: Option<&[String]>) -> Fragment {
     let mut query = Fragment::new(format!("{select} WHERE run IN (SELECT value FROM json_each(?))"));
     query.text(bound);
     if let Some(keys) = keys {
-        query.push(" AND key IN (SELECT value FROM json_each(?))").text(serde_json::Value::from(keys.to_vec()).to_string());
+        query
+            .push(" AND key IN (SELECT value FROM json_each(?))")
+            .text(serde_json::Value::from(keys.to_vec()).to_string());
     }
     query
 }

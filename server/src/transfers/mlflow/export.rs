@@ -168,7 +168,9 @@ impl<'a> Export<'a> {
         if let Err(error) = wrote {
             return self.report.refuse(Kind::Models, &format!("model {}", model.name), &error.to_string());
         }
-        for (kind, count) in [(Kind::Models, 1), (Kind::Versions, versions), (Kind::Aliases, aliases), (Kind::Tags, tags)] {
+        for (kind, count) in
+            [(Kind::Models, 1), (Kind::Versions, versions), (Kind::Aliases, aliases), (Kind::Tags, tags)]
+        {
             self.report.count(kind, outcome, count);
         }
     }

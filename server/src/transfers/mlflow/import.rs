@@ -479,7 +479,10 @@ mod tests {
     fn places_of_artifacts_become_places_on_the_box() {
         let roots = HashMap::from([("r1".to_owned(), "7/r1/artifacts".to_owned())]);
         let at = |place: &str| moved_place(place, &roots);
-        assert_eq!(at("/home/x/mlruns/1/r1/artifacts/model").as_deref(), Some("mlflow-artifacts:/7/r1/artifacts/model"));
+        assert_eq!(
+            at("/home/x/mlruns/1/r1/artifacts/model").as_deref(),
+            Some("mlflow-artifacts:/7/r1/artifacts/model")
+        );
         assert_eq!(at("mlflow-artifacts:/1/r1/artifacts").as_deref(), Some("mlflow-artifacts:/7/r1/artifacts"));
         assert_eq!(at("runs:/r1/model"), None);
         assert_eq!(at("s3://bucket/other"), None);

@@ -136,7 +136,8 @@ impl Report {
 
     /// The table. `verb` is what was done: "imported".
     pub fn table(&self, verb: &str) -> String {
-        let mut text = format!("{:<18}{:>10}{verb:>12}{:>10}{:>10}{:>10}\n", "", "found", "updated", "already", "refused");
+        let mut text =
+            format!("{:<18}{:>10}{verb:>12}{:>10}{:>10}{:>10}\n", "", "found", "updated", "already", "refused");
         for ((_, name), tally) in KINDS.iter().zip(&self.tallies).filter(|(_, tally)| tally.found > 0) {
             let Tally { found, done, updated, already, refused } = tally;
             let _ = writeln!(text, "{name:<18}{found:>10}{done:>12}{updated:>10}{already:>10}{refused:>10}");
@@ -173,7 +174,10 @@ mod tests {
         report.refuse(Kind::Runs, "run x", "no meta.yaml");
         let text = report.table("imported");
         assert!(text.contains("runs                       6           3         0         2         1"), "{text}");
-        assert!(text.contains("artifact bytes: 10 imported") && text.contains("refused: run x: no meta.yaml"), "{text}");
+        assert!(
+            text.contains("artifact bytes: 10 imported") && text.contains("refused: run x: no meta.yaml"),
+            "{text}"
+        );
         assert!(!report.is_whole() && !text.contains("Nothing was left to do"));
     }
 

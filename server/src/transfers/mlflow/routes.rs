@@ -36,7 +36,11 @@ async fn experiment(
 
 #[utoipa::path(tag = "import", request_body = ImportRuns, responses((status = 200, body = Vec<ImportAnswer>)))]
 #[post("/import/mlflow/runs")]
-async fn runs(app: web::Data<App>, who: Principal, wish: web::Json<ImportRuns>) -> Result<web::Json<Vec<ImportAnswer>>> {
+async fn runs(
+    app: web::Data<App>,
+    who: Principal,
+    wish: web::Json<ImportRuns>,
+) -> Result<web::Json<Vec<ImportAnswer>>> {
     let auth = may(&who)?;
     let ImportRuns { source, runs } = wish.into_inner();
     Ok(web::Json(receive::runs(&app, &auth, &source, runs).await))

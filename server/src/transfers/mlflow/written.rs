@@ -336,7 +336,9 @@ mod tests {
 
     #[test]
     fn texts_come_back_from_yaml_as_they_went() {
-        for text in ["1", "yes", "1e5", "1:30", "2020-01-01", "null", "a: b # c", "zwei\nZeilen\t\"ü\\\"", "\u{2028}x", ""] {
+        for text in
+            ["1", "yes", "1e5", "1:30", "2020-01-01", "null", "a: b # c", "zwei\nZeilen\t\"ü\\\"", "\u{2028}x", ""]
+        {
             let back: serde_yaml_ng::Value = serde_yaml_ng::from_str(&format!("k: {}\n", quoted(text))).unwrap();
             assert_eq!(back["k"].as_str(), Some(text));
         }

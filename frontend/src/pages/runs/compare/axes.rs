@@ -36,7 +36,9 @@ pub fn label(word: &str) -> &str {
 fn text(run: &RunSummary, word: &str) -> Option<String> {
     match word.split_once('.') {
         Some(("params", key)) => run.params.iter().find(|p| p.key == key).map(|p| p.value.clone()),
-        Some(("metrics", key)) => run.metrics.iter().find(|m| m.key == key).and_then(|m| m.value).map(|v| v.to_string()),
+        Some(("metrics", key)) => {
+            run.metrics.iter().find(|m| m.key == key).and_then(|m| m.value).map(|v| v.to_string())
+        }
         _ => run.ended_at.map(|end| ((end - run.started_at) as f64 / 1000.0).to_string()),
     }
 }

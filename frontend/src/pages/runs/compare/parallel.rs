@@ -35,7 +35,9 @@ pub fn Parallel(it: Compared) -> impl IntoView {
     // brushes stand in the address by the axis's word, so that they outlive a change of axes
     let brushes = Memo::new(move |_| {
         let read = read_brushes(&brushed.get());
-        now.with(|n: &Vec<String>| n.iter().map(|w| read.iter().find(|b| b.0 == *w).map(|b| (b.1, b.2))).collect::<Vec<Option<Brush>>>())
+        now.with(|n: &Vec<String>| {
+            n.iter().map(|w| read.iter().find(|b| b.0 == *w).map(|b| (b.1, b.2))).collect::<Vec<Option<Brush>>>()
+        })
     });
     let set = Callback::new(move |(index, brush): (usize, Option<Brush>)| {
         let Some(word) = now.with_untracked(|n| n.get(index).cloned()) else { return };
@@ -47,16 +49,18 @@ pub fn Parallel(it: Compared) -> impl IntoView {
     });
     let kept = Memo::new(move |_| {
         let count = it.runs.with(|r| r.len());
-        axes.with(|axes| brushes.with(|b| {
-            let fits = |i: usize| {
-                axes.iter().zip(b).all(|(axis, brush)| match (brush, axis.places[i]) {
-                    (None, _) => true,
-                    (Some((lo, hi)), Some(at)) => (*lo..=*hi).contains(&at),
-                    (Some(_), None) => false,
-                })
-            };
-            Arc::new((0..count).map(fits).collect::<Vec<bool>>())
-        }))
+        axes.with(|axes| {
+            brushes.with(|b| {
+                let fits = |i: usize| {
+                    axes.iter().zip(b).all(|(axis, brush)| match (brush, axis.places[i]) {
+                        (None, _) => true,
+                        (Some((lo, hi)), Some(at)) => (*lo..=*hi).contains(&at),
+                        (Some(_), None) => false,
+                    })
+                };
+                Arc::new((0..count).map(fits).collect::<Vec<bool>>())
+            })
+        })
     });
     // what is brushed away is gone from the other pictures, too
     Effect::new(move |_| {
@@ -74,9 +78,17 @@ pub fn Parallel(it: Compared) -> impl IntoView {
         chosen.set(&list.join(SEPARATOR));
     };
     let left = move || kept.with(|k| k.iter().filter(|k| **k).count());
-    let rows = move || it.shown().into_iter().take(12).map(|(_, r)| view! {
-        <li><a href=format!("/runs/{}", r.id)>{r.name.clone()}</a></li>
-    }).collect_view();
+    let rows = move || {
+        it.shown()
+            .into_iter()
+            .take(12)
+            .map(|(_, r)| {
+                view! {
+                    <li><a href=format!("/runs/{}", r.id)>{r.name.clone()}</a></li>
+                }
+            })
+            .collect_view()
+    };
     view! {
         <div class="chart-bar">
             <details class="menu experiments">

@@ -38,7 +38,9 @@ pub fn Scatter(it: Compared) -> impl IntoView {
             let (lo, hi) = axis.span();
             axis.places[i].map(|p| (p - lo) / (hi - lo))
         };
-        let spots = (0..runs.len()).filter_map(|i| Some((along_x.places[i]?, along_y.places[i]?, share(i), i))).collect::<Vec<_>>();
+        let spots = (0..runs.len())
+            .filter_map(|i| Some((along_x.places[i]?, along_y.places[i]?, share(i), i)))
+            .collect::<Vec<_>>();
         Arc::new(Points {
             x: spots.iter().map(|s| s.0).collect(),
             y: spots.iter().map(|s| s.1).collect(),

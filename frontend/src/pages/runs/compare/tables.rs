@@ -50,7 +50,7 @@ fn table(runs: Vec<(usize, RunSummary)>, lines: Vec<Line>, label: &'static str, 
             }
         };
         view! { <table class="plain lines diff"><thead><tr><th scope="col">{first}</th>{head}</tr></thead>
-            <tbody>{lines.into_iter().map(row).collect_view()}</tbody></table> }
+        <tbody>{lines.into_iter().map(row).collect_view()}</tbody></table> }
         .into_any()
     } else {
         let head = lines.iter().map(|l| view! { <th scope="col">{l.key.clone()}</th> }).collect_view();

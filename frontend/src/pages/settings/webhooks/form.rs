@@ -16,7 +16,8 @@ fn check_name(text: &str) -> Result<(), &'static str> {
 }
 
 fn check_url(text: &str) -> Result<(), &'static str> {
-    let good = ["https://", "http://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    let good =
+        ["https://", "http://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
     good.then_some(()).ok_or("Enter the whole address, such as https://chat.example/hooks/models.")
 }
 

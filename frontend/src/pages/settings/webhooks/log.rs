@@ -6,10 +6,7 @@ use crate::{
     live::remote,
     pages::parts::query,
     ui::{
-        Button, Card, Chips, Dialog, EmptyState, Loaded, Pager, Pill, TimeAgo, Tone, act,
-        list::Chip,
-        toast,
-        url::param,
+        Button, Card, Chips, Dialog, EmptyState, Loaded, Pager, Pill, TimeAgo, Tone, act, list::Chip, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -97,7 +94,11 @@ fn Message(webhook: Memo<String>, fresh: RwSignal<u64>) -> impl IntoView {
     let detail = remote::<DeliveryDetail>(path, &[]);
     let busy = RwSignal::new(false);
     let send = move |_| {
-        let path = format!("/webhooks/{}/deliveries/{}/send", api::seg(&webhook.get_untracked()), api::seg(&opened.get_untracked()));
+        let path = format!(
+            "/webhooks/{}/deliveries/{}/send",
+            api::seg(&webhook.get_untracked()),
+            api::seg(&opened.get_untracked())
+        );
         act(busy, "It was not sent again", async move { api::post_empty::<DeliveryDetail>(&path).await }, move |_| {
             open.set(false);
             fresh.update(|n| *n += 1);

@@ -100,7 +100,8 @@ impl Folder {
         if named != id {
             return Err(format!("its meta.yaml names another run, {named}"));
         }
-        let status = meta.integer("status").and_then(|n| STATUSES.get(usize::try_from(n - 1).ok()?)).unwrap_or(&"RUNNING");
+        let status =
+            meta.integer("status").and_then(|n| STATUSES.get(usize::try_from(n - 1).ok()?)).unwrap_or(&"RUNNING");
         let tags = self.pairs(&dir.join("tags"))?;
         let tagged = tags.iter().find(|tag| tag.key == "mlflow.runName").map(|tag| tag.value.clone());
         let mut unread = Vec::new();
@@ -199,7 +200,8 @@ impl Folder {
                 if input.text("source_type").as_deref() != Some("DATASET") {
                     return Ok(None);
                 }
-                let dataset = Meta::read(&experiment.join("datasets").join(input.needed("source_id")?).join("meta.yaml"))?;
+                let dataset =
+                    Meta::read(&experiment.join("datasets").join(input.needed("source_id")?).join("meta.yaml"))?;
                 Ok(Some(ForeignDataset {
                     name: dataset.needed("name")?,
                     digest: dataset.needed("digest")?,

@@ -90,9 +90,16 @@ impl Source {
         let path = named.strip_prefix("sqlite:///").or_else(|| named.strip_prefix("file://")).unwrap_or(named);
         let path = PathBuf::from(path);
         let real = path.canonicalize().map_err(|error| {
-            Error::invalid(format!("{} cannot be read ({error}); name an mlruns folder, MLflow's SQLite file or an address.", path.display()))
+            Error::invalid(format!(
+                "{} cannot be read ({error}); name an mlruns folder, MLflow's SQLite file or an address.",
+                path.display()
+            ))
         })?;
-        if real.is_dir() { Folder::open(&real, artifacts).map(Self::Folder) } else { Sqlite::open(&real, artifacts).map(Self::Sqlite) }
+        if real.is_dir() {
+            Folder::open(&real, artifacts).map(Self::Folder)
+        } else {
+            Sqlite::open(&real, artifacts).map(Self::Sqlite)
+        }
     }
 
     /// All experiments, deleted ones too.

@@ -51,9 +51,8 @@ fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + us
 }
 
 fn pairs(value: &Value, key: &str) -> Vec<KeyValue> {
-    let pair = |pair: &Value| {
-        Some(KeyValue { key: text(pair, "key")?, value: text(pair, "value").unwrap_or_default() })
-    };
+    let pair =
+        |pair: &Value| Some(KeyValue { key: text(pair, "key")?, value: text(pair, "value").unwrap_or_default() });
     list(value, key).filter_map(pair).collect()
 }
 

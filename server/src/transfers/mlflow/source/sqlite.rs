@@ -214,9 +214,8 @@ impl Sqlite {
         let beside = file.parent().unwrap_or(Path::new("/"));
         let places = Places::new(beside, artifacts).map_err(|error| Error::invalid(error.to_string()))?;
         let mut it = Self { file: file.to_owned(), places, tables: HashSet::new() };
-        let names: Vec<Name> = sql_query("SELECT name FROM sqlite_master WHERE type = 'table'")
-            .load(&mut it.conn()?)
-            .map_err(broken)?;
+        let names: Vec<Name> =
+            sql_query("SELECT name FROM sqlite_master WHERE type = 'table'").load(&mut it.conn()?).map_err(broken)?;
         it.tables = names.into_iter().map(|row| row.name).collect();
         if !it.has("experiments") || !it.has("runs") {
             return Err(Error::invalid(format!("{} is no database of MLflow.", file.display())));
@@ -419,7 +418,8 @@ impl Sqlite {
         .load(conn)
         .map_err(broken)?;
         for row in rows {
-            let params = "SELECT param_key AS key, param_value AS value FROM logged_model_params WHERE model_id = ? ORDER BY 1";
+            let params =
+                "SELECT param_key AS key, param_value AS value FROM logged_model_params WHERE model_id = ? ORDER BY 1";
             let tags = "SELECT tag_key AS key, tag_value AS value FROM logged_model_tags WHERE model_id = ? ORDER BY 1";
             let (files, unread) =
                 self.files(row.location.as_deref().unwrap_or(""), &row.id, &format!("logged model {}", row.id));
@@ -517,7 +517,8 @@ impl Sqlite {
         .bind::<Text, _>(name)
         .load(conn)
         .map_err(broken)?;
-        let tags = "SELECT key, value FROM model_version_tags WHERE name = ?1 AND version = CAST(?2 AS INTEGER) ORDER BY key";
+        let tags =
+            "SELECT key, value FROM model_version_tags WHERE name = ?1 AND version = CAST(?2 AS INTEGER) ORDER BY key";
         let mut found = Vec::new();
         for row in rows {
             let pairs: Vec<Pair> = sql_query(tags)
