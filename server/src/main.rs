@@ -8,7 +8,7 @@ use drydock::{boot, config::Config, console, error::Result};
 fn main() -> ExitCode {
     let cli = console::Cli::parse();
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ended) => ExitCode::from(ended.exit_code()),
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -16,14 +16,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: console::Cli) -> Result<()> {
+fn run(cli: console::Cli) -> Result<console::Ended> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(drydock::error::Error::internal)?;
     match cli.command {
         console::Command::Serve(flags) => {
             let config = Config::load(flags)?;
             log_to_stderr(config.log_json);
-            runtime.block_on(boot::serve(config))
+            runtime.block_on(boot::serve(config)).map(|()| console::Ended::Well)
         }
         command => runtime.block_on(console::run(command)),
     }

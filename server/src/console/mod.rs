@@ -142,20 +142,39 @@ pub enum ExportCommand {
     Mlflow(transfers::mlflow::ExportFlags),
 }
 
-/// Exit code of an import or export that left parts out.
-const PARTIAL: i32 = 3;
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Well,
+    /// An import or export left parts out, and said which.
+    Partly,
+}
 
-fn whole_or_exit(whole: bool) -> Result<()> {
-    if !whole {
-        std::process::exit(PARTIAL);
+impl Ended {
+    /// The code that the program exits with.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Well => 0,
+            Self::Partly => 3,
+        }
     }
-    Ok(())
 }
 
 /// Runs a command other than `serve`.
-pub async fn run(command: Command) -> Result<()> {
+pub async fn run(command: Command) -> Result<Ended> {
+    let whole = match command {
+        Command::Import(ImportCommand::Mlflow(flags)) => transfers::mlflow::import(flags).await?,
+        Command::Export(ExportCommand::Mlflow(flags)) => transfers::mlflow::export(flags).await?,
+        other => run_plain(other).await.map(|()| true)?,
+    };
+    Ok(if whole { Ended::Well } else { Ended::Partly })
+}
+
+async fn run_plain(command: Command) -> Result<()> {
     match command {
-        Command::Serve(_) => Err(Error::internal(anyhow::anyhow!("serve is not a console command"))),
+        Command::Serve(_) | Command::Import(_) | Command::Export(_) => {
+            Err(Error::internal(anyhow::anyhow!("this is not a plain console command")))
+        }
         Command::Admin(AdminCommand::Create(flags)) => {
             with_password(&flags, |conn, password| accounts::console_create_admin(conn, &flags.username, password))
         }
@@ -172,8 +191,6 @@ pub async fn run(command: Command) -> Result<()> {
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
-        Command::Import(ImportCommand::Mlflow(flags)) => whole_or_exit(transfers::mlflow::import(flags).await?),
-        Command::Export(ExportCommand::Mlflow(flags)) => whole_or_exit(transfers::mlflow::export(flags).await?),
         Command::Backup(flags) => print(&backup::create(&flags.at.data_dir, &flags.file)?),
         Command::Restore(flags) => print(&backup::restore(&flags.at.data_dir, &flags.file)?),
         Command::Doctor(at) => doctor::examine(&at.data_dir, &mut std::io::stdout()).await,

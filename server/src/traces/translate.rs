@@ -86,6 +86,9 @@ const TRACELOOP: Convention = Convention {
     cache_creation_tokens: &[],
 };
 
+/// Picks a convention's names for one thing.
+type NamesOf = fn(&Convention) -> &[&'static str];
+
 /// Adds MLflow's attributes where they are missing and another convention has the like.
 pub fn translate(span: &mut Span) {
     unwrap_doubly_encoded(span);
@@ -94,7 +97,7 @@ pub fn translate(span: &mut Span) {
     {
         span.set_attribute(key::TYPE, Value::Text(kind.into()));
     }
-    let copies: [(&str, fn(&Convention) -> &[&'static str]); 3] =
+    let copies: [(&str, NamesOf); 3] =
         [(key::INPUTS, |c| c.inputs), (key::OUTPUTS, |c| c.outputs), (key::MODEL, |c| c.model)];
     for (target, names) in copies {
         copy(span, target, CONVENTIONS.iter().flat_map(|convention| names(convention).iter().copied()));

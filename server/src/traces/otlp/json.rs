@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Batch;
+use super::{Batch, Identified};
 use crate::traces::{
     span::{Event, Link, Span, Status},
     value::Value,
@@ -73,7 +73,7 @@ fn batch(of_resource: ResourceSpans) -> Option<Batch> {
     })
 }
 
-fn read_span(span: JsonSpan) -> Option<(Vec<u8>, Vec<u8>, Vec<u8>, Span)> {
+fn read_span(span: JsonSpan) -> Option<Identified> {
     let ids = (
         hex::decode(&span.trace_id).ok()?,
         hex::decode(&span.span_id).ok()?,

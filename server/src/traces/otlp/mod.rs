@@ -26,10 +26,13 @@ use crate::{
 const EXPERIMENT: &str = "x-mlflow-experiment-id";
 const RUN: &str = "x-mlflow-run-id";
 
-/// Spans of one program, with the ids of trace, span and parent as they came.
+/// A span behind the ids of its trace, of itself and of its parent, as they came.
+type Identified = (Vec<u8>, Vec<u8>, Vec<u8>, Span);
+
+/// Spans of one program.
 pub struct Batch {
     resource: Attributes,
-    spans: Vec<(Vec<u8>, Vec<u8>, Vec<u8>, Span)>,
+    spans: Vec<Identified>,
 }
 
 pub fn configure(cfg: &mut web::ServiceConfig) {

@@ -34,7 +34,7 @@ pub fn page(conn: &mut Conn, search: &Search, offset: i64, limit: i64) -> Result
     let mut query = Fragment::new("SELECT t.id FROM traces t");
     query.append(joins).append(conditions(conn, search)?).push(&format!(" ORDER BY {keys} LIMIT ? OFFSET ?"));
     query.integer(limit).integer(offset);
-    Ok(ids(conn, query)?)
+    ids(conn, query)
 }
 
 /// How many traces match.
