@@ -59,7 +59,8 @@ pub fn ago(at: i64, now: i64) -> String {
 
 /// `1 run`, `2 runs`, with separators.
 pub fn plural(n: u64, noun: &str) -> String {
-    match noun.strip_suffix('y') {
+    // "entry" changes its ending, "day" does not.
+    match noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
         _ if n == 1 => format!("1 {noun}"),
         Some(stem) => format!("{} {stem}ies", number(n)),
         None => format!("{} {noun}s", number(n)),

@@ -262,6 +262,17 @@ mod tests {
     }
 
     #[test]
+    fn values_come_from_where_they_are_known() {
+        let of = |entity: &str, key: &str| Subject { entity: entity.into(), key: key.into() };
+        assert_eq!(value_source(&of("params", "lr")).as_deref(), Some("params.lr"));
+        assert_eq!(value_source(&of("", "user_id")).as_deref(), Some("user_id"));
+        assert_eq!(value_source(&acc()), None);
+        assert!(fixed_values(&of("", "status")).is_some_and(|values| values.contains(&"RUNNING")));
+        assert_eq!(fixed_values(&of("tags", "status")), None);
+        assert_eq!(quoted("it's"), "'it''s'");
+    }
+
+    #[test]
     fn the_caret_knows_what_may_follow() {
         assert_eq!(expects(""), (Expect::Subject, String::new()));
         assert_eq!(expects("metr"), (Expect::Subject, "metr".into()));

@@ -319,6 +319,17 @@ mod tests {
     }
 
     #[test]
+    fn a_double_is_read_to_the_last_bit() {
+        // Shortest forms that a reader of 64 bits of digits gets wrong.
+        for text in
+            ["9.5367431640625e-7", "5e-324", "0.30000000000000004", "1.7976931348623157e308", "-122.416294033786585"]
+        {
+            let read = args(&format!("{{\"v\": {text}}}")).float("v").unwrap().unwrap();
+            assert_eq!(read.to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
+        }
+    }
+
+    #[test]
     fn queries_repeat_keys_for_lists() {
         let one = from_query("run_ids=a&metric_key=m").unwrap();
         assert_eq!(one.texts("run_ids").unwrap(), ["a"]);
