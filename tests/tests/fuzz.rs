@@ -185,12 +185,7 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn strangers_texts_are_read_or_refused_and_mean_what_they_say() {
-    let seed = number("DRYDOCK_FUZZ_SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(1, |since| since.as_nanos() as u64);
-        now | 1
-    });
+    let seed = number("DRYDOCK_FUZZ_SEED").unwrap_or_else(|| drydock::clock::now_ms().unsigned_abs() | 1);
     let cases = number("DRYDOCK_FUZZ_CASES").unwrap_or(60_000);
     println!("DRYDOCK_FUZZ_SEED={seed} DRYDOCK_FUZZ_CASES={cases}");
     for (name, target) in TARGETS {

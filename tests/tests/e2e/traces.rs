@@ -116,8 +116,7 @@ async fn send(api: &Api, at_ns: i64) -> Result<()> {
 }
 
 fn now_ns() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_nanos()).unwrap()
+    drydock::clock::now_ms() * 1_000_000
 }
 
 #[tokio::test]
