@@ -60,6 +60,7 @@ async fn from_the_first_admin_to_a_prediction() -> Result<()> {
     browser.sees_within("Succeeded", SAMPLE).await?;
     browser.visit("/runs").await?;
     browser.press("//main//a[contains(@href, '/runs/')]", "the run").await?;
+    browser.press("//*[@role='tab'][starts-with(normalize-space(.), 'Charts')]", "the charts").await?;
     drydock_tests::until("a chart with something on it", Duration::from_secs(20), || async {
         Ok(has_paint(&browser).await?.then_some(()))
     })
