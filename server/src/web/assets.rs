@@ -1,7 +1,10 @@
 //! The dashboard's files, compiled into the program. Files under `assets/` carry a hash of their content in their name and
 //! may be cached for ever; everything else is the page itself, which is asked for each time.
 
-use actix_web::{HttpRequest, HttpResponse, http::header};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
@@ -13,6 +16,10 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// Serves a file of the dashboard; any path that is no file gets the page, whose router knows it.
 pub async fn serve(request: HttpRequest) -> HttpResponse {
+    // A page is asked for, never written to: a program that posts to a path that is none has to hear so.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return HttpResponse::NotFound().finish();
+    }
     let path = request.path().trim_start_matches('/');
     if path.starts_with("assets/") {
         return file(&request, path, FOR_EVER).unwrap_or_else(|| HttpResponse::NotFound().finish());
