@@ -19,7 +19,7 @@ async fn what_tracing_clients_log_is_what_they_read() -> Result<()> {
     assert!(said.contains("traces passed with mlflow"), "{said}");
     // Every deletion is in the audit trail, with who did it.
     let audit = admin.list("/api/v1/audit?limit=200").await?;
-    let by = |action: &str| audit.iter().filter(|row| row["action"] == action && row["username"] == "erin").count();
+    let by = |action: &str| audit.iter().filter(|row| row["action"] == action && row["actor"] == "erin").count();
     assert!(by("trace.delete") >= 3, "{audit:?}");
     assert_eq!(by("assessment.delete"), 1);
     Ok(())
