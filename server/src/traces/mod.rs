@@ -9,6 +9,7 @@
 
 mod assessments;
 mod changing;
+mod import;
 mod ingest;
 pub mod mlflow;
 pub mod otlp;
@@ -25,6 +26,7 @@ mod views;
 
 pub use assessments::{Change, NewAssessment, assessment, create_assessment, delete_assessment, update_assessment};
 pub use changing::{Doomed, delete_tag, delete_traces, link_prompts, link_run, set_tag};
+pub use import::{Arriving, import_trace, is_trace};
 pub use ingest::{NewTrace, create_trace, end_trace, log_spans};
 pub use reading::{correlation, search_traces, spans_of, trace, traces, whole_traces};
 pub use routes::configure;

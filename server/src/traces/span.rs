@@ -220,9 +220,24 @@ impl Span {
                 _ => Vec::new(),
             },
             events: get("events").and_then(Value::as_list).unwrap_or_default().iter().filter_map(file_event).collect(),
-            links: Vec::new(),
+            links: get("links").and_then(Value::as_list).unwrap_or_default().iter().filter_map(file_link).collect(),
         })
     }
+}
+
+fn file_link(link: &Value) -> Option<Link> {
+    let text = |key: &str| link.get(key).and_then(Value::as_text);
+    let digits = |text: &str, length: usize| {
+        (text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| text.to_owned())
+    };
+    Some(Link {
+        trace: digits(text("trace_id")?.trim_start_matches("tr-"), 32)?,
+        span: digits(text("span_id")?, 16)?,
+        attributes: match link.get("attributes") {
+            Some(Value::Map(pairs)) => pairs.clone(),
+            _ => Vec::new(),
+        },
+    })
 }
 
 fn file_event(event: &Value) -> Option<Event> {
@@ -330,6 +345,11 @@ mod tests {
         }
     }
 
+    fn linked() -> Span {
+        let link = Link { trace: "ab".repeat(16), span: "0000000000000007".into(), attributes: vec![] };
+        Span { links: vec![link], ..span() }
+    }
+
     #[test]
     fn protobufs_json_leaves_out_what_is_empty() {
         let view = span().proto_json(&[0; 16]);
@@ -350,9 +370,9 @@ mod tests {
 
     #[test]
     fn a_span_read_from_its_file_is_the_same_span() {
-        let file = span().file_value(&[0; 16]);
+        let file = linked().file_value(&[0; 16]);
         let again = Value::parse(&file.to_json()).unwrap();
-        assert_eq!(Span::from_file(&again).unwrap(), span());
+        assert_eq!(Span::from_file(&again).unwrap(), linked());
     }
 
     #[test]

@@ -89,9 +89,14 @@ const TRACELOOP: Convention = Convention {
 /// Picks a convention's names for one thing.
 type NamesOf = fn(&Convention) -> &[&'static str];
 
-/// Adds MLflow's attributes where they are missing and another convention has the like.
+/// Makes a span that came over the wire MLflow's.
 pub fn translate(span: &mut Span) {
     unwrap_doubly_encoded(span);
+    complete(span);
+}
+
+/// Adds MLflow's attributes where they are missing and another convention has the like.
+pub fn complete(span: &mut Span) {
     if span.kind() == UNKNOWN_TYPE
         && let Some(kind) = CONVENTIONS.iter().find_map(|convention| kind(span, convention))
     {

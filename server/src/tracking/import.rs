@@ -11,7 +11,7 @@ use drydock_wire::{
 use super::{
     DatasetInput, Experiment, JOB_TAG, LoggedModel, Metric, ModelMetric, Pair, RUN_NAME_TAG, RunInfo, RunStatus, Stage,
     rules,
-    store::{experiments, inputs, logged_models, metrics, runs},
+    store::{experiments, inputs, logged_models, metrics, rows_written, runs},
 };
 use crate::{
     db::Conn,
@@ -29,7 +29,16 @@ const HIGHEST_ID: i64 = 1 << 62;
 pub enum Taken {
     New,
     /// It was here, and got what was missing.
-    Known,
+    Grown,
+    /// It was here, and nothing was missing.
+    Same,
+}
+
+impl Taken {
+    /// Of a thing that was here, by how many rows were written since.
+    fn since(conn: &mut Conn, before: i64) -> Result<Self> {
+        Ok(if rows_written(conn)? > before { Self::Grown } else { Self::Same })
+    }
 }
 
 fn checked(pairs: &[KeyValue]) -> Result<Vec<Pair>> {
@@ -90,26 +99,43 @@ pub fn import_run(conn: &mut Conn, foreign: &ForeignRun, came_before: bool, at: 
     let status = RunStatus::parse(&foreign.status)
         .ok_or_else(|| Error::refused(format!("{:?} is no status of a run.", foreign.status)))?;
     let (params, tags) = (checked(&foreign.params)?, checked(&foreign.tags)?);
-    let (row, taken) = match runs::find(conn, &foreign.id)? {
-        None => (insert_run(conn, foreign, experiment, status, at)?, Taken::New),
+    let known = runs::find(conn, &foreign.id)?;
+    let before = rows_written(conn)?;
+    let row = match &known {
+        None => insert_run(conn, foreign, experiment, status, at)?,
         Some(known) if came_before => {
-            if !known.deleted {
+            let ended = foreign.ended_at.is_some() && foreign.ended_at != known.ended_at;
+            if !known.deleted && (known.status != status || ended) {
                 runs::update(conn, known.row, Some(status), foreign.ended_at, None)?;
             }
-            (known.row, Taken::Known)
+            known.row
         }
         Some(known) => {
-            refuse_another(conn, &known, foreign, &params)?;
-            return Ok(Taken::Known);
+            refuse_another(conn, known, foreign, &params)?;
+            return Ok(Taken::Same);
         }
     };
-    for (key, value) in &params {
+    add_to_run(conn, row, experiment, foreign, (&params, &tags))?;
+    if known.is_none() { Ok(Taken::New) } else { Taken::since(conn, before) }
+}
+
+/// Writes what is not there yet, and nothing else: rows written are what tells a run that grew.
+fn add_to_run(
+    conn: &mut Conn,
+    row: i64,
+    experiment: i64,
+    foreign: &ForeignRun,
+    (params, tags): (&[Pair], &[Pair]),
+) -> Result<()> {
+    for (key, value) in params {
         if runs::param(conn, row, key)?.is_none() {
             runs::insert_param(conn, row, key, value)?;
         }
     }
     for (key, value) in tags.iter().filter(|(key, _)| key != JOB_TAG) {
-        runs::set_tag(conn, row, key, value)?;
+        if runs::tag(conn, row, key)?.as_ref() != Some(value) {
+            runs::set_tag(conn, row, key, value)?;
+        }
     }
     for series in &foreign.metrics {
         add_points(conn, row, series)?;
@@ -123,7 +149,7 @@ pub fn import_run(conn: &mut Conn, foreign: &ForeignRun, came_before: bool, at: 
     for model in &foreign.models_out {
         inputs::add_model_output(conn, row, &model.model_id, model.step)?;
     }
-    Ok(taken)
+    Ok(())
 }
 
 fn insert_run(conn: &mut Conn, foreign: &ForeignRun, experiment: i64, status: RunStatus, at: i64) -> Result<i64> {
@@ -197,9 +223,10 @@ pub fn import_logged_model(conn: &mut Conn, foreign: &ForeignLoggedModel, came_b
     let (params, tags) = (checked(&foreign.params)?, checked(&foreign.tags)?);
     let experiment_id = rules::experiment_id(&foreign.experiment_id)?;
     let known = logged_models::find(conn, &foreign.id)?;
-    let (row, taken) = match known {
-        Some(known) if came_before => (known.row, Taken::Known),
-        Some(known) if known.created_at == foreign.created_at => return Ok(Taken::Known),
+    let before = rows_written(conn)?;
+    let row = match &known {
+        Some(known) if came_before => known.row,
+        Some(known) if known.created_at == foreign.created_at => return Ok(Taken::Same),
         Some(_) => {
             let text = format!("The box has another logged model with the id {}; it was left as it is.", foreign.id);
             return Err(Error::conflict(text));
@@ -209,13 +236,15 @@ pub fn import_logged_model(conn: &mut Conn, foreign: &ForeignLoggedModel, came_b
             if foreign.deleted {
                 logged_models::set_deleted(conn, row, at)?;
             }
-            (row, Taken::New)
+            row
         }
     };
-    for (key, value) in &params {
+    let (old_params, old_tags) =
+        known.as_ref().map(|known| (known.params.as_slice(), known.tags.as_slice())).unwrap_or_default();
+    for (key, value) in params.iter().filter(|pair| !old_params.contains(pair)) {
         logged_models::set_param(conn, row, key, value)?;
     }
-    for (key, value) in &tags {
+    for (key, value) in tags.iter().filter(|pair| !old_tags.contains(pair)) {
         logged_models::set_tag(conn, row, key, value)?;
     }
     for metric in &foreign.metrics {
@@ -233,7 +262,7 @@ pub fn import_logged_model(conn: &mut Conn, foreign: &ForeignLoggedModel, came_b
         };
         logged_models::add_metric(conn, &metric)?;
     }
-    Ok(taken)
+    if known.is_none() { Ok(Taken::New) } else { Taken::since(conn, before) }
 }
 
 fn new_model(foreign: &ForeignLoggedModel, experiment_id: i64) -> LoggedModel {
@@ -252,5 +281,85 @@ fn new_model(foreign: &ForeignLoggedModel, experiment_id: i64) -> LoggedModel {
         params: Vec::new(),
         tags: Vec::new(),
         metrics: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn pair(key: &str, value: &str) -> KeyValue {
+        KeyValue { key: key.into(), value: value.into() }
+    }
+
+    fn run() -> ForeignRun {
+        let mut series = ForeignSeries { key: "loss".into(), ..ForeignSeries::default() };
+        series.push(0, 1, 0.5);
+        series.push(1, 2, f64::NAN);
+        ForeignRun {
+            id: "0123456789abcdef0123456789abcdef".into(),
+            experiment_id: "0".into(),
+            name: "r".into(),
+            status: "FINISHED".into(),
+            started_at: 1,
+            ended_at: Some(5),
+            params: vec![pair("p", "1")],
+            tags: vec![pair("t", "1")],
+            metrics: vec![series],
+            datasets: vec![ForeignDataset {
+                name: "d".into(),
+                digest: "x".into(),
+                source_type: "local".into(),
+                source: "{}".into(),
+                schema: None,
+                profile: None,
+                tags: vec![pair("mlflow.data.context", "training")],
+            }],
+            ..ForeignRun::default()
+        }
+    }
+
+    #[test]
+    fn a_run_that_comes_again_grew_only_if_it_did() {
+        let conn = &mut crate::db::testing::connection();
+        assert_eq!(import_run(conn, &run(), false, 9).unwrap(), Taken::New);
+        assert_eq!(import_run(conn, &run(), true, 9).unwrap(), Taken::Same);
+        let grown: [fn(&mut ForeignRun); 5] = [
+            |run| run.tags[0].value = "2".into(),
+            |run| run.metrics[0].push(2, 3, 0.25),
+            |run| run.params.push(pair("q", "2")),
+            |run| run.ended_at = Some(6),
+            |run| run.datasets[0].digest = "y".into(),
+        ];
+        let mut there = run();
+        for grow in grown {
+            grow(&mut there);
+            assert_eq!(import_run(conn, &there, true, 9).unwrap(), Taken::Grown, "{there:?}");
+            assert_eq!(import_run(conn, &there, true, 9).unwrap(), Taken::Same, "{there:?}");
+        }
+    }
+
+    #[test]
+    fn a_logged_model_that_comes_again_grew_only_if_it_did() {
+        let conn = &mut crate::db::testing::connection();
+        let mut there = ForeignLoggedModel {
+            id: "m-0123456789abcdef0123456789abcdef".into(),
+            experiment_id: "0".into(),
+            name: "net".into(),
+            model_type: String::new(),
+            source_run_id: None,
+            status: 2,
+            created_at: 1,
+            updated_at: 1,
+            deleted: false,
+            params: vec![pair("p", "1")],
+            tags: vec![pair("t", "1")],
+            metrics: Vec::new(),
+        };
+        assert_eq!(import_logged_model(conn, &there, false, 9).unwrap(), Taken::New);
+        assert_eq!(import_logged_model(conn, &there, true, 9).unwrap(), Taken::Same);
+        there.tags[0].value = "2".into();
+        assert_eq!(import_logged_model(conn, &there, true, 9).unwrap(), Taken::Grown);
     }
 }

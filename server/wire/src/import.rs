@@ -131,6 +131,59 @@ wire! {
         pub version: i64,
     }
 
+    /// A trace with its spans. Those of a large one come in several calls with the same head.
+    #[derive(Default)]
+    pub struct ForeignTrace {
+        pub id: String,
+        /// The experiment's id on the box.
+        pub experiment_id: String,
+        pub started_at: i64,
+        pub duration_ms: Option<i64>,
+        /// MLflow's word: `OK`, `ERROR`, `IN_PROGRESS`, `STATE_UNSPECIFIED`.
+        pub state: String,
+        pub client_request_id: Option<String>,
+        pub request_preview: Option<String>,
+        pub response_preview: Option<String>,
+        pub tags: Vec<KeyValue>,
+        pub metadata: Vec<KeyValue>,
+        /// Runs that it belongs to, beside the one that its metadata may name.
+        pub runs: Vec<String>,
+        /// Prompt versions that it used: `name/version`.
+        pub prompts: Vec<String>,
+        pub assessments: Vec<ForeignAssessment>,
+        /// Each as MLflow's `traces.json` has it, a text of JSON: types and the order of keys stay.
+        pub spans: Vec<String>,
+    }
+
+    /// What somebody or something said about a trace.
+    pub struct ForeignAssessment {
+        pub id: String,
+        pub name: String,
+        /// `feedback`, `expectation` or `issue`.
+        pub kind: String,
+        /// JSON; of an issue its name.
+        pub value: String,
+        /// Why there is no value.
+        pub error: Option<ForeignFault>,
+        pub source_type: String,
+        pub source_id: Option<String>,
+        pub span_id: Option<String>,
+        pub rationale: Option<String>,
+        pub metadata: Vec<KeyValue>,
+        /// The assessment that this one takes the place of.
+        pub overrides: Option<String>,
+        pub valid: bool,
+        pub created_at: i64,
+        pub updated_at: i64,
+    }
+
+    #[derive(Eq)]
+    pub struct ForeignFault {
+        pub code: String,
+        pub message: Option<String>,
+        pub stack: Option<String>,
+    }
+
     /// `POST /api/v1/import/mlflow/experiment`.
     pub struct ImportExperiment {
         pub source: String,
@@ -149,6 +202,9 @@ wire! {
         Imported,
         /// It came before, and has new parts now.
         Updated,
+        /// It came before, and nothing is new but perhaps its files.
+        Same,
+        /// It is wholly here, or was made here: its files are not touched either.
         Already,
     }
 
@@ -179,6 +235,12 @@ wire! {
         pub refused: Option<String>,
     }
 
+    /// `POST /api/v1/import/mlflow/traces`.
+    pub struct ImportTraces {
+        pub source: String,
+        pub traces: Vec<ForeignTrace>,
+    }
+
     /// `POST /api/v1/import/mlflow/model`.
     pub struct ImportModel {
         pub source: String,
@@ -200,7 +262,7 @@ wire! {
     /// id; `…/done` says that these are.
     #[derive(Eq)]
     pub struct ForeignState {
-        /// `run` or `logged_model`.
+        /// `run`, `logged_model` or `trace`.
         pub kind: String,
         pub id: String,
         pub made_at: i64,

@@ -5,7 +5,7 @@
 
 mod assessments;
 mod metrics;
-mod time;
+pub mod time;
 mod v2;
 mod v3;
 mod view;

@@ -3,8 +3,8 @@
 use drydock_wire::{
     events::Topic,
     import::{
-        ForeignFile, ForeignLoggedModel, ForeignRun, ForeignState, ImportAnswer, ImportExperiment, ImportModel,
-        ImportOutcome, ImportedExperiment, ImportedModel,
+        ForeignFile, ForeignLoggedModel, ForeignRun, ForeignState, ForeignTrace, ImportAnswer, ImportExperiment,
+        ImportModel, ImportOutcome, ImportedExperiment, ImportedModel,
     },
 };
 use futures_util::future::join_all;
@@ -17,7 +17,7 @@ use crate::{
     clock,
     db::Conn,
     error::{Error, Result},
-    registry,
+    registry, traces,
     tracking::{self, ARTIFACT_BUCKET, Experiment, Taken, rules},
 };
 
@@ -102,6 +102,7 @@ pub async fn known(app: &App, _auth: &Launch, states: Vec<ForeignState>) -> Resu
 fn is_here(conn: &mut Conn, state: &ForeignState) -> Result<bool> {
     match state.kind.as_str() {
         "run" => Ok(tracking::run_on_conn(conn, &state.id)?.is_some()),
+        "trace" => traces::is_trace(conn, &state.id),
         _ => tracking::is_logged_model(conn, &state.id),
     }
 }
@@ -154,6 +155,31 @@ pub async fn logged_models(
     join_all(taken).await
 }
 
+/// Takes traces in, as `runs` does. Spans are read and packed before the write.
+pub async fn traces(app: &App, auth: &Launch, source: &str, traces: Vec<ForeignTrace>) -> Result<Vec<ImportAnswer>> {
+    let read = |trace: ForeignTrace| (trace.id.clone(), traces::Arriving::read(trace));
+    let ready = tokio::task::spawn_blocking(move || traces.into_iter().map(read).collect::<Vec<_>>());
+    let taken = ready.await.map_err(Error::internal)?.into_iter().map(|(id, ready)| {
+        let (who, source) = (auth.principal().clone(), source.to_owned());
+        async move {
+            let ready = match ready {
+                Ok(ready) => ready,
+                Err(error) => return answer(id, Err(error)),
+            };
+            let write = app.db.write(move |conn| {
+                let key = ("trace", ready.id.as_str(), ready.started_at);
+                let came = store::find(conn, key)?;
+                let taken = traces::import_trace(conn, &ready, came.is_some())?;
+                note(conn, &who, key, &source, (taken, came))
+            });
+            answer(id, write.await)
+        }
+    });
+    let answers = join_all(taken).await;
+    app.events.publish(Topic::Traces, None);
+    Ok(answers)
+}
+
 /// Remembers where a thing came from, once; how it ended.
 fn note(
     conn: &mut Conn,
@@ -165,9 +191,10 @@ fn note(
     let outcome = match (taken, &came) {
         (Taken::New, _) => ImportOutcome::Imported,
         // It was broken off before it was whole.
-        (Taken::Known, Some((_, digest))) if digest.is_empty() => ImportOutcome::Imported,
-        (Taken::Known, Some(_)) => ImportOutcome::Updated,
-        (Taken::Known, None) => return Ok(ImportOutcome::Already),
+        (Taken::Grown | Taken::Same, Some((_, digest))) if digest.is_empty() => ImportOutcome::Imported,
+        (Taken::Grown, Some(_)) => ImportOutcome::Updated,
+        (Taken::Same, Some(_)) => ImportOutcome::Same,
+        (Taken::Grown | Taken::Same, None) => return Ok(ImportOutcome::Already),
     };
     if came.is_none() || taken == Taken::New {
         store::begin(conn, key, key.1, source, clock::now_ms(), &who.username)?;

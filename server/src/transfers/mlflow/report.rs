@@ -24,9 +24,11 @@ pub enum Kind {
     Versions,
     Aliases,
     Traces,
+    Spans,
+    Assessments,
 }
 
-const KINDS: [(Kind, &str); 11] = [
+const KINDS: [(Kind, &str); 13] = [
     (Kind::Experiments, "experiments"),
     (Kind::Runs, "runs"),
     (Kind::Params, "params"),
@@ -38,6 +40,8 @@ const KINDS: [(Kind, &str); 11] = [
     (Kind::Versions, "versions"),
     (Kind::Aliases, "aliases"),
     (Kind::Traces, "traces"),
+    (Kind::Spans, "spans"),
+    (Kind::Assessments, "assessments"),
 ];
 
 /// Between two lines of progress.
@@ -89,7 +93,7 @@ impl Report {
         match outcome {
             ImportOutcome::Imported => tally.done += number,
             ImportOutcome::Updated => tally.updated += number,
-            ImportOutcome::Already => tally.already += number,
+            ImportOutcome::Already | ImportOutcome::Same => tally.already += number,
         }
     }
 
@@ -97,7 +101,7 @@ impl Report {
     pub fn file(&mut self, outcome: ImportOutcome, bytes: u64) {
         self.count(Kind::Artifacts, outcome, 1);
         match outcome {
-            ImportOutcome::Already => self.bytes.1 += bytes,
+            ImportOutcome::Already | ImportOutcome::Same => self.bytes.1 += bytes,
             _ => self.bytes.0 += bytes,
         }
     }

@@ -3,7 +3,7 @@
 use actix_web::{post, web};
 use drydock_wire::import::{
     ImportAnswer, ImportExperiment, ImportFiles, ImportLoggedModels, ImportModel, ImportRuns, ImportStates,
-    ImportedExperiment, ImportedModel,
+    ImportTraces, ImportedExperiment, ImportedModel,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -16,7 +16,7 @@ use crate::{
 
 /// Mounts the routes under `/api/v1`.
 pub fn configure(config: &mut ServiceConfig<'_>) {
-    config.service(experiment).service(runs).service(logged_models).service(model);
+    config.service(experiment).service(runs).service(logged_models).service(traces).service(model);
     config.service(known).service(done).service(files);
 }
 
@@ -56,6 +56,18 @@ async fn logged_models(
     let auth = may(&who)?;
     let ImportLoggedModels { source, models } = wish.into_inner();
     Ok(web::Json(receive::logged_models(&app, &auth, &source, models).await))
+}
+
+#[utoipa::path(tag = "import", request_body = ImportTraces, responses((status = 200, body = Vec<ImportAnswer>)))]
+#[post("/import/mlflow/traces")]
+async fn traces(
+    app: web::Data<App>,
+    who: Principal,
+    wish: web::Json<ImportTraces>,
+) -> Result<web::Json<Vec<ImportAnswer>>> {
+    let auth = may(&who)?;
+    let ImportTraces { source, traces } = wish.into_inner();
+    Ok(web::Json(receive::traces(&app, &auth, &source, traces).await?))
 }
 
 #[utoipa::path(tag = "import", request_body = ImportModel, responses((status = 200, body = ImportedModel)))]

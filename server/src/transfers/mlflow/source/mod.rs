@@ -1,4 +1,5 @@
-//! Where a history is read from. Three kinds, one form: experiments, then the runs and logged models of each, then the registry.
+//! Where a history is read from. Three kinds, one form: experiments, then the runs, logged models and traces of each, then the
+//! registry.
 //!
 //! Always holds: nothing is written there; no file outside the named folders is opened, through a link neither; a part that
 //! cannot be read is an `Unread` beside the others, never the end of the whole.
@@ -7,11 +8,12 @@ mod folder;
 mod places;
 mod server;
 mod sqlite;
+pub mod trace_info;
 mod yaml;
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
-use drydock_wire::import::{ForeignExperiment, ForeignLoggedModel, ForeignModel, ForeignRun};
+use drydock_wire::import::{ForeignExperiment, ForeignLoggedModel, ForeignModel, ForeignRun, ForeignTrace};
 
 use super::api::Api;
 use crate::error::{Error, Result};
@@ -20,7 +22,7 @@ pub use folder::Folder;
 pub use server::Server;
 pub use sqlite::Sqlite;
 
-/// A file of a run or logged model.
+/// A file of a run, logged model or trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     /// Below the artifact root.
@@ -138,6 +140,37 @@ impl Source {
             Self::Folder(folder) => blocking(folder, move |it| Ok(it.logged_models(&experiment))).await,
             Self::Sqlite(file) => blocking(file, move |it| it.logged_models(&experiment)).await,
             Self::Server(server) => server.logged_models(&experiment).await,
+        }
+    }
+
+    /// Ids of the experiment's traces, the oldest first where the source knows an order.
+    pub async fn trace_ids(&self, experiment: &str) -> Result<Vec<String>> {
+        let experiment = experiment.to_owned();
+        match self {
+            Self::Folder(folder) => blocking(folder, move |it| it.trace_ids(&experiment)).await,
+            Self::Sqlite(file) => blocking(file, move |it| it.trace_ids(&experiment)).await,
+            Self::Server(server) => server.trace_ids(&experiment).await,
+        }
+    }
+
+    /// Runs that traces of the experiment were linked to, by trace.
+    pub async fn trace_runs(&self, experiment: &str) -> Result<HashMap<String, Vec<String>>> {
+        let experiment = experiment.to_owned();
+        match self {
+            // A folder has no place for them.
+            Self::Folder(_) => Ok(HashMap::new()),
+            Self::Sqlite(file) => blocking(file, move |it| it.trace_runs(&experiment)).await,
+            Self::Server(server) => server.trace_runs(&experiment).await,
+        }
+    }
+
+    /// These traces with their spans.
+    pub async fn traces(&self, experiment: &str, ids: Vec<String>) -> Result<Batch<ForeignTrace>> {
+        let experiment = experiment.to_owned();
+        match self {
+            Self::Folder(folder) => blocking(folder, move |it| Ok(it.traces(&experiment, &ids))).await,
+            Self::Sqlite(file) => blocking(file, move |it| it.traces(&ids)).await,
+            Self::Server(server) => server.traces(ids).await,
         }
     }
 

@@ -1,5 +1,9 @@
 //! Files of a FileStore folder, as its own client writes them.
 
+mod traces;
+
+pub use traces::trace;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},

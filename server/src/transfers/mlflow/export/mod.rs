@@ -3,6 +3,8 @@
 //! Always holds: a run is written beside its place and moved there when all of it is on the disk, so a killed export goes on
 //! where it was; nothing that is there is changed; no name from the server becomes a path outside the folder.
 
+mod traces;
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -95,7 +97,8 @@ impl<'a> Export<'a> {
             let done = (number * BATCH + some.len()).min(total);
             self.report.progress(&format!("{}: {done} of {total} runs", experiment.name));
         }
-        self.logged_models(&experiment.id, &dir).await
+        self.logged_models(&experiment.id, &dir).await?;
+        self.traces(&experiment.id, &dir).await
     }
 
     async fn runs(&mut self, experiment: &str, dir: &Path, ids: &[String]) -> Result<()> {

@@ -1,5 +1,9 @@
 //! A running MLflow server, asked over the calls that its clients use; Drydock's own face answers them, too.
 
+mod traces;
+
+use std::sync::Arc;
+
 use drydock_wire::{
     KeyValue,
     import::{
@@ -26,6 +30,8 @@ const DEEPEST: usize = 40;
 #[derive(Clone)]
 pub struct Server {
     api: Api,
+    /// Asked once.
+    drydock: Arc<tokio::sync::OnceCell<bool>>,
 }
 
 fn text(value: &Value, key: &str) -> Option<String> {
@@ -58,7 +64,7 @@ fn pairs(value: &Value, key: &str) -> Vec<KeyValue> {
 
 impl Server {
     pub fn new(api: Api) -> Self {
-        Self { api }
+        Self { api, drydock: Arc::default() }
     }
 
     pub fn api(&self) -> &Api {

@@ -1,5 +1,7 @@
 //! An `mlruns` folder: MLflow's FileStore and its registry below `models/`, as clients from 1.x to 3.x write it.
 
+mod traces;
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,0 +1,53 @@
+//! Traces: a folder each below their experiment's `traces`.
+
+use std::path::Path;
+
+use drydock_wire::import::{ForeignTrace, ImportOutcome};
+
+use super::{
+    super::{report::Kind, source::Whole, written},
+    BATCH, Export, disk,
+};
+use crate::{error::Result, traces::names};
+
+impl Export<'_> {
+    pub(super) async fn traces(&mut self, experiment: &str, dir: &Path) -> Result<()> {
+        let ids = self.source.trace_ids(experiment).await?;
+        let dir = dir.join("traces");
+        let (plain, odd): (Vec<String>, Vec<String>) = ids.into_iter().partition(|id| written::is_plain(id));
+        for id in odd {
+            self.report.refuse(Kind::Traces, &format!("trace {id}"), "its id is no name of a folder");
+        }
+        let (there, absent): (Vec<String>, Vec<String>) = plain.into_iter().partition(|id| dir.join(id).is_dir());
+        self.report.count(Kind::Traces, ImportOutcome::Already, there.len());
+        for some in absent.chunks(BATCH) {
+            let batch = self.source.traces(experiment, some.to_vec()).await?;
+            self.report.unread(Kind::Traces, batch.unread);
+            for trace in batch.things {
+                self.trace(experiment, &dir, trace).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn trace(&mut self, experiment: &str, dir: &Path, trace: Whole<ForeignTrace>) -> Result<()> {
+        let Whole { thing, files, unread } = trace;
+        let place = written::begin(dir, &thing.id).map_err(disk)?;
+        let artifacts = dir.join(&thing.id).join("artifacts");
+        let refused = written::trace(&place, experiment, &thing, &artifacts).map_err(disk)?;
+        let of = format!("trace {}", thing.id);
+        self.report.unread(Kind::Traces, refused);
+        self.report.unread(Kind::Traces, unread);
+        self.files(&of, &place.join("artifacts"), files).await?;
+        written::finish(dir, &thing.id).map_err(disk)?;
+        self.report.count(Kind::Traces, ImportOutcome::Imported, 1);
+        self.report.count(Kind::Spans, ImportOutcome::Imported, thing.spans.len());
+        self.report.count(Kind::Assessments, ImportOutcome::Imported, thing.assessments.len());
+        let own = thing.metadata.iter().find(|pair| pair.key == names::RUN).map(|pair| &pair.value);
+        for run in thing.runs.iter().filter(|run| Some(*run) != own) {
+            let text = format!("{of} was linked to the run {run}; a folder has no place for that");
+            self.report.note(text);
+        }
+        Ok(())
+    }
+}
