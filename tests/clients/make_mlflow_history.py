@@ -89,6 +89,81 @@ def make_v3(client, experiment, run_id):
     client.create_model_version("grapes", model.model_uri, run_id, model_id=model.model_id)
     with mlflow.start_run(run_id=client.create_run(experiment, run_name="with output").info.run_id):
         mlflow.log_outputs([mlflow.entities.LoggedModelOutput(model.model_id, 4)])
+    make_traces(client, experiment, run_id)
+
+
+def make_traces(client, experiment, run_id):
+    from mlflow.entities import AssessmentSource, SpanEvent
+
+    mlflow.set_experiment(experiment_id=experiment)
+    with mlflow.start_run(run_id=client.create_run(experiment, run_name="with a trace").info.run_id):
+        with mlflow.start_span("answer", span_type="CHAIN") as root:
+            root.set_inputs({"question": "größer?\n\"[1]\"", "list": [1, 2.5, None]})
+            mlflow.update_current_trace(
+                tags={"team": "grapes"}, metadata={"mlflow.trace.session": "s-1", "long": "x" * 240}, client_request_id="c-1"
+            )
+            with mlflow.start_span("model", span_type="LLM") as span:
+                span.set_inputs("[1, 2]")
+                span.set_attribute("mlflow.chat.tokenUsage", {"input_tokens": 30, "output_tokens": 4, "total_tokens": 34})
+                span.set_attributes({"temperature": 0.1, "tiny": 1e-300, "nothing": None, "on": True, "big": 2**53 + 1, "map": {"z": 1, "a": []}})
+                span.add_event(SpanEvent("first token", attributes={"n": 1, "words": ["x"]}))
+            root.set_outputs({"answer": 42})
+    good = mlflow.get_last_active_trace_id()
+    try:
+        with mlflow.start_span("breaks", span_type="TOOL"):
+            raise ValueError("no such tool")
+    except ValueError:
+        pass
+    bad = mlflow.get_last_active_trace_id()
+    mlflow.flush_trace_async_logging()
+    human = AssessmentSource("HUMAN", "ann")
+    first = mlflow.log_feedback(
+        trace_id=good, name="correct", value="no", rationale="too: short #1", metadata={"k": "1e5"}, source=human, span_id=span.span_id
+    )
+    mlflow.log_feedback(trace_id=good, name="score", value=0.75, source=AssessmentSource("LLM_JUDGE", "judge"))
+    mlflow.log_feedback(trace_id=bad, name="score", error=RuntimeError("judge is away"))
+    mlflow.log_expectation(trace_id=good, name="answer", value={"answer": [42], "a": "1e5"})
+    mlflow.override_feedback(trace_id=good, assessment_id=first.assessment_id, value=True)
+    client.set_trace_tag(bad, "stage", "prod")
+    if mlflow.get_tracking_uri().startswith(("sqlite", "http")):
+        client.link_traces_to_run([bad], run_id)
+
+
+def describe_traces(experiment, first_run):
+    """All traces of an experiment; where their files are may change."""
+    places = {"mlflow.artifactLocation", "mlflow.trace.spansLocation"}
+    told = {}
+    for trace in mlflow.search_traces(locations=[experiment], return_type="list"):
+        info = trace.info
+        told[info.trace_id] = {
+            "state": str(info.state), "start": info.request_time, "duration": info.execution_duration,
+            "client_request_id": info.client_request_id, "request": info.request_preview, "response": info.response_preview,
+            "tags": {k: v for k, v in info.tags.items() if k not in places}, "metadata": info.trace_metadata,
+            "usage": info.token_usage, "assessments": sorted((describe_assessment(a) for a in info.assessments), key=str),
+            "spans": [
+                {
+                    "id": span.span_id, "parent": span.parent_id, "name": span.name, "type": span.span_type, "start": span.start_time_ns,
+                    "end": span.end_time_ns, "status": str(span.status), "inputs": span.inputs, "outputs": span.outputs,
+                    "attributes": span.attributes, "events": [[e.name, e.timestamp, {k: str(v) for k, v in e.attributes.items()}] for e in span.events],
+                }
+                for span in sorted(trace.data.spans, key=lambda span: span.start_time_ns)
+            ],
+        }
+        assert mlflow.get_trace(info.trace_id).info.trace_id == info.trace_id
+    if first_run:
+        for trace in mlflow.search_traces(locations=[experiment], filter_string=f"run_id = '{first_run}'", return_type="list"):
+            told[trace.info.trace_id]["linked to"] = first_run
+    return told
+
+
+def describe_assessment(it):
+    said = it.to_dictionary()
+    if it.error:
+        said["feedback"]["error"].pop("stack_trace", None)
+    if it.expectation:
+        # the client drops it where it reads an expectation from a server
+        said.pop("valid", None)
+    return said
 
 
 def number(value):
@@ -124,13 +199,14 @@ def describe(uri, contents=True):
     mlflow.set_registry_uri(uri)
     client = MlflowClient()
     experiments = every(client.search_experiments, view_type=ViewType.ALL)
-    told = {"experiments": {}, "runs": {}, "models": {}, "versions": {}, "logged_models": {}}
+    told = {"experiments": {}, "runs": {}, "models": {}, "versions": {}, "logged_models": {}, "traces": {}}
     for experiment in experiments:
         told["experiments"][experiment.name] = {"stage": experiment.lifecycle_stage, "tags": {k: v for k, v in sorted(experiment.tags.items()) if not k.startswith("drydock.")}}
         ids = [experiment.experiment_id]
         for run in every(client.search_runs, experiment_ids=ids, run_view_type=ViewType.ALL):
             told["runs"][run.info.run_id] = describe_run(client, experiment.name, run, contents)
         if V3:
+            told["traces"].update(describe_traces(experiment.experiment_id, run_named(client, ids, "run 0")))
             for model in every(client.search_logged_models, experiment_ids=ids):
                 told["logged_models"][model.model_id] = {
                     "name": model.name, "type": model.model_type, "run": model.source_run_id, "status": str(model.status),
@@ -147,6 +223,11 @@ def describe(uri, contents=True):
             "aliases": sorted(full.aliases), "created": full.creation_timestamp, "status": full.status,
         }
     return told
+
+
+def run_named(client, experiments, name):
+    found = client.search_runs(experiments, f"attributes.run_name = '{name}'")
+    return found[0].info.run_id if found else None
 
 
 def describe_run(client, experiment, run, contents):

@@ -186,3 +186,103 @@ async fn an_experiment_is_one_entry_and_its_runs_come_back_with_it() {
     let back = restore(&world.app, &auth(action::Develop), Wish::These(seven())).await.unwrap();
     assert_eq!((back.experiments, back.runs), (1, 1));
 }
+
+/// Rows of traces and of what belongs to them, and the bytes that objects refer to.
+#[derive(Debug, PartialEq, Eq, diesel::QueryableByName)]
+struct TraceRows {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    traces: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    beside: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    spans: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    chunks: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    assessments: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    objects: i64,
+}
+
+impl World {
+    /// A trace with two spans, a judgement, a tag and an attachment of that content.
+    async fn trace(&self, experiment: i64, id: &'static str, attachment: &[u8]) {
+        use drydock_wire::{
+            KeyValue,
+            import::{ForeignAssessment, ForeignTrace},
+        };
+        let span = |number: u64, parent: &str| {
+            format!(
+                r#"{{"span_id": "{number:016x}", "parent_span_id": {parent}, "name": "s", "start_time_unix_nano": 1,
+                "end_time_unix_nano": 2, "attributes": {{}}, "status": {{"code": "STATUS_CODE_OK"}}}}"#
+            )
+        };
+        let foreign = ForeignTrace {
+            id: id.into(),
+            experiment_id: experiment.to_string(),
+            state: "OK".into(),
+            tags: vec![KeyValue { key: "k".into(), value: "v".into() }],
+            metadata: vec![KeyValue { key: "mlflow.sourceRun".into(), value: "a".into() }],
+            spans: vec![span(1, "null"), span(2, r#""0000000000000001""#)],
+            assessments: vec![ForeignAssessment {
+                id: format!("a-{id}"),
+                name: "good".into(),
+                kind: "feedback".into(),
+                value: "true".into(),
+                error: None,
+                source_type: "HUMAN".into(),
+                source_id: None,
+                span_id: None,
+                rationale: None,
+                metadata: vec![],
+                overrides: None,
+                valid: true,
+                created_at: 1,
+                updated_at: 1,
+            }],
+            ..ForeignTrace::default()
+        };
+        let ready = crate::traces::Arriving::read(foreign).unwrap();
+        self.app.db.write(move |conn| crate::traces::import_trace(conn, &ready, false)).await.unwrap();
+        let blob = self.app.objects.put_bytes(Bytes::copy_from_slice(attachment)).await.unwrap();
+        let key = format!("{experiment}/traces/{id}/artifacts/attachments/x");
+        self.app.objects.link(ARTIFACT_BUCKET, &key, &blob.digest).await.unwrap();
+    }
+
+    async fn trace_rows(&self) -> TraceRows {
+        use diesel::RunQueryDsl;
+        let count = "SELECT (SELECT count(*) FROM traces) AS traces,
+            (SELECT count(*) FROM trace_tags) + (SELECT count(*) FROM trace_metadata) + (SELECT count(*) FROM trace_links)
+              AS beside, (SELECT count(*) FROM spans) AS spans, (SELECT count(*) FROM span_chunks) AS chunks,
+            (SELECT count(*) FROM assessments) AS assessments, (SELECT count(*) FROM objects) AS objects";
+        let read = move |conn: &mut Conn| diesel::sql_query(count).get_result(conn).map_err(Error::internal);
+        self.app.db.read(read).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_experiments_traces_come_back_with_it_and_go_for_good_with_it() {
+    let world = World::new();
+    world
+        .sql("INSERT INTO experiments (id, name, artifact_location, created_at, updated_at) VALUES (7, 'seven', 'mlflow-artifacts:/7', 0, 0)")
+        .await;
+    world.trace(7, "tr-1", &vec![1; 300_000]).await;
+    world.trace(7, "tr-2", &vec![2; 200_000]).await;
+    world.trace(0, "tr-3", &vec![3; 100_000]).await;
+    let (before, on_disk) = (world.trace_rows().await, world.on_disk());
+    assert_eq!((before.traces, before.spans, before.assessments, before.objects), (3, 6, 3, 3));
+    let seven = || Chosen { experiments: vec![7], with_models: true, ..Chosen::default() };
+    let seen = preview(&world.app, &auth(action::Develop), Wish::These(seven())).await.unwrap();
+    assert_eq!((seen.traces, seen.files, seen.freed_bytes), (2, 2, 500_000));
+    discard(&world.app, &auth(action::Develop), seven(), "seven").await.unwrap();
+    assert_eq!((world.trace_rows().await, world.on_disk()), (before, on_disk), "the trash keeps everything");
+    restore(&world.app, &auth(action::Develop), Wish::These(seven())).await.unwrap();
+    assert_eq!(world.trace_rows().await.traces, 3);
+    discard(&world.app, &auth(action::Develop), seven(), "seven").await.unwrap();
+    let done = purge(&world.app, &auth(action::Administer), Wish::Everything, "empty the trash").await.unwrap();
+    assert_eq!((done.experiments, done.freed_bytes, world.on_disk()), (1, 500_000, 100_000));
+    // Of the other experiment's trace nothing went.
+    // (`beside`: two tags, one of metadata, the link to its run.)
+    let left = TraceRows { traces: 1, beside: 4, spans: 2, chunks: 1, assessments: 1, objects: 1 };
+    assert_eq!(world.trace_rows().await, left);
+}

@@ -3,7 +3,7 @@
 //! Both are clients of the running box's API (`--url`, `--token`), not of the data directory: so they work from the laptop
 //! where the history lies, with the rights and the name of the person who moves it, while the box goes on working; the bytes
 //! go the way of any artifact, hashed and fsynced. What MLflow's own calls cannot say (ids, times, states) has routes of its
-//! own under `/api/v1/import/mlflow`, which take many runs at once: each run's rows are one write closure, and the closures
+//! own under `/api/v1/import/mlflow`, which take many runs or traces at once: each one's rows are one write closure, and the closures
 //! of a request share a commit. Reading three kinds of source gives one kind of thing (`drydock_wire::import`); an export is the
 //! server's kind of source with a folder as its sink, so the round trip exercises both.
 //!
