@@ -7,7 +7,10 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-use bollard::models::{IpamConfig, NetworkCreateRequest, NetworkInspect};
+use bollard::{
+    models::{IpamConfig, NetworkCreateRequest, NetworkInspect},
+    query_parameters::ListNetworksOptions,
+};
 
 use super::{
     EngineError, Result,
@@ -25,9 +28,39 @@ pub struct Network {
     pub gateway: IpAddr,
 }
 
+/// What the names of all instances' networks begin with.
+const PREFIX: &str = "drydock-";
+/// Names that the message about used up addresses has.
+const NAMED: usize = 40;
+
 /// The name of an instance's network.
 pub fn network_name(instance: &str) -> String {
-    format!("drydock-{instance}")
+    format!("{PREFIX}{instance}")
+}
+
+/// Whether Docker said that all its address pools are taken, as its releases word it.
+fn no_room(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    said.contains("non-overlapping") && said.contains("address pool") || said.contains("predefined address pools")
+}
+
+/// What to do when all address pools are taken. Containers wait until somebody did.
+fn used_up(idle: &[String]) -> EngineError {
+    let why = "Docker has no addresses left for Drydock's network (it gives out about 30 pools).";
+    EngineError::Unavailable(if idle.is_empty() {
+        format!(
+            "{why} No network of another Drydock is idle: remove some that `docker network ls` shows, or name more pools \
+             under `default-address-pools` in Docker's daemon.json."
+        )
+    } else {
+        let more = idle.len().saturating_sub(NAMED);
+        let rest = if more == 0 { String::new() } else { format!(" ({more} more afterwards)") };
+        let names = idle.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(" ");
+        format!(
+            "{why} Networks of Drydocks that were not taken down have no container; if none of them is still in use: \
+             `docker network rm {names}`{rest}."
+        )
+    })
 }
 
 impl Engine {
@@ -40,7 +73,11 @@ impl Engine {
             return walled(&found, instance);
         }
         let request = request(&name, instance);
-        self.call(USUAL, &name, |docker| async move { docker.create_network(request).await }).await?;
+        match self.call(USUAL, &name, |docker| async move { docker.create_network(request).await }).await {
+            Ok(_) => {}
+            Err(EngineError::Refused(said)) if no_room(&said) => return Err(self.pools_are_used_up(&name).await),
+            Err(other) => return Err(other),
+        }
         match self.find_network(&name).await? {
             Some(found) => walled(&found, instance),
             None => Err(EngineError::NotFound(format!("The network {name} vanished right after it was made."))),
@@ -57,6 +94,25 @@ impl Engine {
             Ok(()) | Err(EngineError::NotFound(_)) => Ok(()),
             Err(other) => Err(other),
         }
+    }
+
+    /// Which networks of former instances stand about without a container on them.
+    async fn pools_are_used_up(&self, name: &str) -> EngineError {
+        let ours = ListNetworksOptions {
+            filters: Some(HashMap::from([("label".to_owned(), vec![LABEL_INSTANCE.to_owned()])])),
+        };
+        let listed = self.call(USUAL, name, |docker| async move { docker.list_networks(Some(ours)).await }).await;
+        let names: Vec<String> = listed.unwrap_or_default().into_iter().filter_map(|found| found.name).collect();
+        let mut idle = Vec::new();
+        for other in names.into_iter().filter(|other| other.starts_with(PREFIX) && other != name) {
+            // Only what Docker says about one network has its containers.
+            if let Ok(Some(found)) = self.find_network(&other).await
+                && found.containers.is_none_or(|containers| containers.is_empty())
+            {
+                idle.push(other);
+            }
+        }
+        used_up(&idle)
     }
 
     async fn find_network(&self, name: &str) -> Result<Option<NetworkInspect>> {
@@ -135,6 +191,31 @@ mod tests {
     fn a_network_with_all_walls_is_used() {
         let network = walled(&found(|_| ()), "a").unwrap();
         assert_eq!(network, Network { name: "drydock-a".into(), gateway: "172.20.0.1".parse().unwrap() });
+    }
+
+    #[test]
+    fn used_up_address_pools_are_known_by_what_docker_says() {
+        for said in [
+            "Docker refused: could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+            "Docker refused: all predefined address pools have been fully subnetted",
+        ] {
+            assert!(no_room(said), "{said}");
+        }
+        for said in [
+            "Docker refused: network with name drydock-a already exists",
+            "Docker refused: Pool overlaps with other one",
+        ] {
+            assert!(!no_room(said), "{said}");
+        }
+    }
+
+    #[test]
+    fn idle_networks_are_named_with_the_command_that_removes_them() {
+        let text = used_up(&["drydock-a".into(), "drydock-b".into()]).to_string();
+        assert!(text.contains("`docker network rm drydock-a drydock-b`."), "{text}");
+        assert!(used_up(&[]).to_string().contains("default-address-pools"));
+        let many: Vec<String> = (0..NAMED + 2).map(|number| format!("drydock-{number}")).collect();
+        assert!(used_up(&many).to_string().contains("(2 more afterwards)"));
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::{
 
 /// All of the front page.
 pub async fn overview(app: &App, _auth: &Authorized<action::View>) -> Result<Overview> {
-    let (counts, docker, box_info) = tokio::join!(app.db.read(store::counts), docker_state(&app.engine), box_info(app));
+    let (counts, docker, box_info) =
+        tokio::join!(app.db.read(store::counts), docker_state(&app.engine, &app.instance), box_info(app));
     Ok(Overview {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: app.started_at,
@@ -28,12 +29,18 @@ pub async fn overview(app: &App, _auth: &Authorized<action::View>) -> Result<Ove
     })
 }
 
-/// Whether containers can be run now, and if not, what to do.
-pub async fn docker_state(engine: &Engine) -> DockerState {
+/// Whether containers can be run now, and if not, what to do. A Docker without room for the instance's network runs none.
+pub async fn docker_state(engine: &Engine, instance: &str) -> DockerState {
     match engine.version().await {
         Ok(version) => {
             let runtime_image = matches!(engine.image(RUNTIME_IMAGE).await, Ok(Some(_)));
-            DockerState { available: true, version: Some(version), message: None, runtime_image }
+            let trouble = engine.ensure_network(instance).await.err();
+            DockerState {
+                available: trouble.is_none(),
+                version: Some(version),
+                message: trouble.map(|cause| cause.to_string()),
+                runtime_image,
+            }
         }
         Err(cause) => {
             DockerState { available: false, version: None, message: Some(cause.to_string()), runtime_image: false }

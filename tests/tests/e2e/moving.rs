@@ -273,7 +273,7 @@ async fn names_that_are_taken_are_changed_and_never_merged() -> Result<()> {
     };
     assert_eq!(
         (count("wine"), count("wine (old)")),
-        (json!(0), json!(if said.contains("logged models") { 8 } else { 7 }))
+        (json!(0), json!(if said.contains("logged models") { 9 } else { 7 }))
     );
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! may be compared with what. Always holds: a value or key from a filter reaches SQL as a bound parameter, never as text;
 //! an error names the character it is about. Never here: running the SQL.
 
+mod check;
 mod lexer;
 mod order;
 mod parser;

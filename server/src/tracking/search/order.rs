@@ -2,8 +2,8 @@
 
 use super::{
     Entity, Grammar,
+    check::identify,
     lexer::{Token, tokens},
-    parser::identify,
 };
 use crate::error::{Error, Result};
 

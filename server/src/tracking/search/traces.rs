@@ -1,7 +1,7 @@
 //! The grammar of searches over traces: beside attributes and tags it has metadata, spans, feedback, expectations, issues, and
 //! RLIKE.
 
-use super::{Condition, Entity, Grammar, Op, Operand, parse, parser};
+use super::{Condition, Entity, Grammar, Op, Operand, check, parse};
 use crate::error::{Error, Result};
 
 /// Filters of `traces/search`.
@@ -82,11 +82,11 @@ pub(super) fn check_assessment(condition: Condition) -> Result<Condition> {
         other if numeric => Err(Error::invalid(format!(
             "Expected a numeric value for {word} when using comparator '{}'. Got value {}",
             op.text(),
-            parser::shown(other)
+            check::shown(other)
         ))),
         Operand::Integer(_) | Operand::Float(_) => Err(Error::invalid(format!(
             "Expected a quoted string value for {word} (e.g. 'my-value'). Got value {}",
-            parser::shown(&condition.value)
+            check::shown(&condition.value)
         ))),
         _ => Err(Error::invalid(format!("assessment.{} comparator '{}' is not supported", condition.key, op.text()))),
     }
@@ -98,7 +98,7 @@ pub(super) fn check_span_or_issue(condition: Condition) -> Result<Condition> {
     if condition.entity == Entity::Issue {
         return match (key, condition.op, &condition.value) {
             ("id", Op::Eq, Operand::Text(_)) => Ok(condition),
-            ("id", ..) => Err(parser::wrong_op(&condition, &[Op::Eq])),
+            ("id", ..) => Err(check::wrong_op(&condition, &[Op::Eq])),
             _ => Err(Error::invalid(format!("Invalid issue attribute '{key}'. Supported attributes: id"))),
         };
     }
@@ -118,20 +118,20 @@ pub(super) fn check_span_or_issue(condition: Condition) -> Result<Condition> {
         other => {
             return Err(Error::invalid(format!(
                 "Expected a quoted string value for span (e.g. 'my-value'). Got value {}",
-                parser::shown(other)
+                check::shown(other)
             )));
         }
     };
     if fits {
         return Ok(condition);
     }
-    Err(parser::wrong_op(&condition, &[Op::Eq, Op::Ne, Op::In, Op::NotIn, Op::Like, Op::Ilike, Op::Rlike]))
+    Err(check::wrong_op(&condition, &[Op::Eq, Op::Ne, Op::In, Op::NotIn, Op::Like, Op::Ilike, Op::Rlike]))
 }
 
 fn check_content(condition: &Condition) -> Result<()> {
     match (condition.op, &condition.value) {
         (Op::Like | Op::Ilike, Operand::Text(_)) => Ok(()),
-        _ => Err(parser::wrong_op(condition, &[Op::Like, Op::Ilike])),
+        _ => Err(check::wrong_op(condition, &[Op::Like, Op::Ilike])),
     }
 }
 
