@@ -11,6 +11,7 @@
 
 mod digest;
 mod error;
+mod growing;
 mod reader;
 mod writer;
 

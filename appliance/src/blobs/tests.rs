@@ -249,3 +249,18 @@ async fn a_failed_fsync_of_the_folder_is_no_acknowledgement_either() {
     let blobs = DiskBlobs::open_with(dir.path().to_owned(), failing_directory_fsync).unwrap();
     assert!(blobs.put(b"lost").await.unwrap_err().is_fatal());
 }
+
+#[tokio::test]
+async fn a_large_blob_leaves_the_cache_half_way_and_is_the_same() {
+    // the second folder is in memory, where there is no way around the cache
+    let in_memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let (_folder, on_disk) = store();
+    for blobs in [on_disk, DiskBlobs::open(in_memory.path()).unwrap()] {
+        for size in [8 << 20, (8 << 20) + 1, (10 << 20) + 4096, (11 << 20) + 777] {
+            let bytes = Random(size as u64).bytes(size);
+            let digest = blobs.put(&bytes).await.unwrap();
+            assert_eq!(digest, digest_of(&bytes));
+            assert!(read(&blobs, &digest).await == bytes, "{size} bytes came back otherwise");
+        }
+    }
+}

@@ -1,32 +1,33 @@
 //! Writing a blob: receiving, hashing and writing run side by side, in blocks, with no thread kept by a slow sender.
 
 use std::{
-    fs, io,
-    io::{Seek, Write},
-    mem,
+    fs, io, mem,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::Arc,
 };
 
-use bytes::{Bytes, BytesMut};
+use aligned_vec::{AVec, ConstAlign};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{BlobError, Result, Store};
+use super::{
+    BlobError, Result, Store,
+    growing::{ALIGN, Growing},
+};
 
 /// Large enough that handing a block over costs nothing, small enough that many uploads fit in memory: one has at most one
 /// block on its way to the disk and one filling up.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// Stretches in which a growing file is handed to the disk.
-const WRITEBACK_BYTES: u64 = 8 * BLOCK_BYTES as u64;
+/// Memory that a file can be written from without a copy.
+type Block = AVec<u8, ConstAlign<ALIGN>>;
 
 /// One blob being written. Dropped before [`BlobWriter::finish`], it leaves nothing behind.
 pub struct BlobWriter {
     store: Arc<Store>,
-    filling: BytesMut,
+    filling: Block,
     size_bytes: u64,
     progress: Progress,
 }
@@ -35,7 +36,7 @@ enum Progress {
     /// Less than a block so far: no file yet.
     Nothing,
     /// A block is being hashed on one thread while it is written on another.
-    Block { hashing: JoinHandle<Sha256>, writing: JoinHandle<io::Result<NamedTempFile>> },
+    Block { block: Arc<Block>, hashing: JoinHandle<Sha256>, writing: JoinHandle<io::Result<Growing>> },
     /// An earlier call failed or was abandoned half-way: the bytes before are incomplete, so that nothing more is taken.
     Broken,
 }
@@ -43,12 +44,14 @@ enum Progress {
 /// Everything before the last, unfinished block.
 struct Settled {
     hasher: Sha256,
-    file: Option<NamedTempFile>,
+    file: Option<Growing>,
+    /// The block before, to be filled again.
+    spare: Option<Block>,
 }
 
 impl BlobWriter {
     pub(super) fn new(store: Arc<Store>) -> BlobWriter {
-        BlobWriter { store, filling: BytesMut::new(), size_bytes: 0, progress: Progress::Nothing }
+        BlobWriter { store, filling: Block::new(ALIGN), size_bytes: 0, progress: Progress::Nothing }
     }
 
     /// Bytes taken so far.
@@ -74,12 +77,12 @@ impl BlobWriter {
     /// Makes it durable and visible: the digest, and the size in bytes.
     pub async fn finish(mut self) -> Result<(String, u64)> {
         self.store.usable()?;
-        let Settled { mut hasher, file } = self.settle().await?;
-        let (store, rest) = (Arc::clone(&self.store), self.filling.split().freeze());
+        let Settled { mut hasher, file, .. } = self.settle().await?;
+        let (store, rest) = (Arc::clone(&self.store), mem::replace(&mut self.filling, Block::new(ALIGN)));
         let kept = spawn_blocking(move || {
-            hasher.update(&rest);
+            hasher.update(&*rest);
             let file = write_block(file, store.incoming(), &rest).map_err(BlobError::from_io)?;
-            keep(&store, file, hex::encode(hasher.finalize()))
+            keep(&store, file.into_file(), hex::encode(hasher.finalize()))
         });
         let digest = kept.await.map_err(|stopped| BlobError::Failed(io::Error::other(stopped)))??;
         Ok((digest, self.size_bytes))
@@ -87,51 +90,42 @@ impl BlobWriter {
 
     /// Hands the full block over, after the one before it is done: memory stays bounded, and the sender is slowed to the disk's pace.
     async fn send_block(&mut self) -> Result<()> {
-        let Settled { mut hasher, file } = self.settle().await?;
-        let block: Bytes = mem::replace(&mut self.filling, BytesMut::with_capacity(BLOCK_BYTES)).freeze();
-        let (to_hash, incoming) = (block.clone(), self.store.incoming());
+        let Settled { mut hasher, file, spare } = self.settle().await?;
+        let mut next = spare.unwrap_or_else(|| Block::with_capacity(ALIGN, BLOCK_BYTES));
+        next.clear();
+        let block = Arc::new(mem::replace(&mut self.filling, next));
+        let (to_hash, to_write, incoming) = (Arc::clone(&block), Arc::clone(&block), self.store.incoming());
         let hashing = spawn_blocking(move || {
-            hasher.update(&to_hash);
+            hasher.update(&**to_hash);
             hasher
         });
-        let writing = spawn_blocking(move || write_block(file, incoming, &block));
-        self.progress = Progress::Block { hashing, writing };
+        let writing = spawn_blocking(move || write_block(file, incoming, &to_write));
+        self.progress = Progress::Block { block, hashing, writing };
         Ok(())
     }
 
     /// Waits for the block on its way. Leaves `Broken` behind until the caller says otherwise.
     async fn settle(&mut self) -> Result<Settled> {
         match mem::replace(&mut self.progress, Progress::Broken) {
-            Progress::Nothing => Ok(Settled { hasher: Sha256::new(), file: None }),
-            Progress::Block { hashing, writing } => {
+            Progress::Nothing => Ok(Settled { hasher: Sha256::new(), file: None, spare: None }),
+            Progress::Block { block, hashing, writing } => {
                 let stopped = |stopped| BlobError::Failed(io::Error::other(stopped));
                 let file = writing.await.map_err(stopped)?.map_err(BlobError::from_io)?;
-                Ok(Settled { hasher: hashing.await.map_err(stopped)?, file: Some(file) })
+                let hasher = hashing.await.map_err(stopped)?;
+                Ok(Settled { hasher, file: Some(file), spare: Arc::try_unwrap(block).ok() })
             }
             Progress::Broken => Err(BlobError::Failed(io::Error::other("an earlier part of this blob was lost"))),
         }
     }
 }
 
-fn write_block(file: Option<NamedTempFile>, incoming: PathBuf, block: &[u8]) -> io::Result<NamedTempFile> {
+fn write_block(file: Option<Growing>, incoming: PathBuf, block: &[u8]) -> io::Result<Growing> {
     let mut file = match file {
         Some(file) => file,
-        None => NamedTempFile::new_in(incoming)?,
+        None => Growing::new_in(&incoming)?,
     };
-    file.as_file_mut().write_all(block)?;
-    start_writeback(file.as_file_mut());
+    file.append(block)?;
     Ok(file)
-}
-
-/// Has the kernel begin to write what is in the file so far, a stretch at a time, so that the disk works while the rest arrives
-/// and the fsync at the end finds little left. Only a hint: whether it is taken changes nothing but the time.
-fn start_writeback(file: &mut fs::File) {
-    let Ok(end) = file.stream_position() else { return };
-    if let Some(begin) = end.checked_sub(WRITEBACK_BYTES).filter(|_| end.is_multiple_of(WRITEBACK_BYTES)) {
-        // "Not needed" starts the writing of dirty pages and drops clean ones, of which this stretch has none.
-        let _ =
-            rustix::fs::fadvise(file, begin, std::num::NonZeroU64::new(WRITEBACK_BYTES), rustix::fs::Advice::DontNeed);
-    }
 }
 
 /// The steps of durability, in their order.
