@@ -5,7 +5,11 @@ use std::path::Path;
 use drydock_wire::import::{ForeignTrace, ImportOutcome};
 
 use super::{
-    super::{report::Kind, source::Whole, written},
+    super::{
+        report::Kind,
+        source::{Whole, trace_info::SPANS_FILE},
+        written,
+    },
     BATCH, Export, disk,
 };
 use crate::{error::Result, traces::names};
@@ -31,7 +35,9 @@ impl Export<'_> {
     }
 
     async fn trace(&mut self, experiment: &str, dir: &Path, trace: Whole<ForeignTrace>) -> Result<()> {
-        let Whole { thing, files, unread } = trace;
+        let Whole { thing, mut files, unread } = trace;
+        // Written from the spans, so that it names them in today's form.
+        files.retain(|file| file.path != SPANS_FILE);
         let place = written::begin(dir, &thing.id).map_err(disk)?;
         let artifacts = dir.join(&thing.id).join("artifacts");
         let refused = written::trace(&place, experiment, &thing, &artifacts).map_err(disk)?;

@@ -100,6 +100,11 @@ impl TraceInfo {
         self.trace_id.as_deref().or(self.request_id.as_deref()).filter(|id| !id.is_empty())
     }
 
+    /// Whether a client before 3.0 wrote it. Such a client finds spans in the file only, so that comes along.
+    pub fn is_version_2(&self) -> bool {
+        self.trace_id.is_none()
+    }
+
     /// The trace without its spans.
     pub fn trace(self, id: &str) -> Read<ForeignTrace> {
         let started_at = match self.timestamp_ms.as_ref().and_then(Whole::read) {
@@ -321,7 +326,7 @@ mod tests {
         assert_eq!((pairs(&trace.metadata), pairs(&trace.tags)), (vec![("m", "x")], vec![("empty", "")]));
         let file = "request_id: 12e7\nexperiment_id: '1'\ntimestamp_ms: 5\nexecution_time_ms: null\nstatus: OK\n";
         let info: TraceInfo = serde_yaml_ng::from_str(file).unwrap();
-        assert_eq!(info.id(), Some("12e7"));
+        assert!(info.is_version_2() && info.id() == Some("12e7"));
         assert_eq!(info.trace("12e7").unwrap().duration_ms, None);
     }
 

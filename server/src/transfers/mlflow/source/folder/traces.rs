@@ -46,6 +46,7 @@ impl Folder {
         if named != id {
             return Err(format!("its {HEAD} names another trace, {named}"));
         }
+        let keeps_file = info.is_version_2();
         let mut trace = info.trace(id)?;
         trace.metadata = self.pairs(&dir.join("request_metadata"))?;
         trace_info::set_tags(&mut trace, self.pairs(&dir.join("tags"))?);
@@ -56,7 +57,11 @@ impl Folder {
         let (mut files, missed) = self.artifacts(&dir.join("artifacts"), &uri.unwrap_or_default(), id, &of);
         unread.extend(missed);
         if let Some(at) = files.iter().position(|file| file.path == SPANS_FILE) {
-            match trace_info::spans_on_disk(&files.remove(at)) {
+            let read = trace_info::spans_on_disk(&files[at]);
+            if !keeps_file {
+                files.remove(at);
+            }
+            match read {
                 Ok(spans) => trace.spans = spans,
                 Err(why) => unread.push(Unread::new(format!("{of}, spans"), why)),
             }

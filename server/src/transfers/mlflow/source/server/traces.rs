@@ -16,11 +16,14 @@ use serde_json::json;
 use super::{
     super::{
         Batch, File, Place, Unread, Whole,
-        trace_info::{self, TraceInfo},
+        trace_info::{self, SPANS_FILE, TraceInfo},
     },
     AT_ONCE, Server, text,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    traces::names,
+};
 
 const DATA: &str = "ajax-api/2.0/mlflow/get-trace-artifact";
 
@@ -40,6 +43,13 @@ fn in_experiment(experiment: &str) -> serde_json::Value {
         "max_results": 500,
         "order_by": ["timestamp_ms ASC"],
     })
+}
+
+/// A file of a trace: that of its spans, or, by name, one that they refer to.
+fn file(trace: &str, path: String, size_bytes: u64, attachment: Option<String>) -> File {
+    let mut query = vec![("request_id".to_owned(), trace.to_owned())];
+    query.extend(attachment.map(|name| ("path".to_owned(), name)));
+    File { path, size_bytes, changed_at: 0, at: Place::Server(DATA.into(), query) }
 }
 
 /// Whether nothing more will come of this server.
@@ -135,27 +145,31 @@ impl Server {
         if self.is_drydock().await? {
             self.complete(&mut trace).await?;
         }
-        let mut unread = Vec::new();
+        let (mut files, mut unread) = (Vec::new(), Vec::new());
         match self.spans(id).await {
-            Ok(spans) => trace.spans = spans,
+            Ok((spans, size_bytes)) => {
+                // Clients before 3.6 look for spans in that file, and have no other.
+                if !trace.tags.iter().any(|tag| tag.key == names::SPANS_LOCATION_TAG) {
+                    files.push(file(id, SPANS_FILE.into(), size_bytes, None));
+                }
+                trace.spans = spans;
+            }
             Err(error) if is_over(&error) => return Err(error),
             // It is under way, and none of its spans has ended.
             Err(_) if trace.state == "IN_PROGRESS" => {}
             Err(error) => unread.push(Unread::new(format!("trace {id}, spans"), error)),
         }
-        let files = trace_info::attachments(&trace.spans).into_iter().map(|(name, size_bytes)| File {
-            path: format!("attachments/{name}"),
-            size_bytes,
-            changed_at: 0,
-            at: Place::Server(DATA.into(), vec![("request_id".into(), id.into()), ("path".into(), name)]),
-        });
-        Ok(Whole { files: files.collect(), thing: trace, unread })
+        for (name, size_bytes) in trace_info::attachments(&trace.spans) {
+            files.push(file(id, format!("attachments/{name}"), size_bytes, Some(name)));
+        }
+        Ok(Whole { thing: trace, files, unread })
     }
 
-    async fn spans(&self, id: &str) -> Result<Vec<String>> {
+    /// The spans, and how large their file is.
+    async fn spans(&self, id: &str) -> Result<(Vec<String>, u64)> {
         let answer = self.api.send(self.api.request(Method::GET, &[DATA], &[("request_id", id)])?).await?;
         let bytes = answer.bytes().await.map_err(|error| self.api.unreachable(&error))?;
-        trace_info::spans_of_file(&bytes).map_err(Error::invalid)
+        Ok((trace_info::spans_of_file(&bytes).map_err(Error::invalid)?, bytes.len() as u64))
     }
 
     /// MLflow's calls cut long tags and metadata and leave links out.

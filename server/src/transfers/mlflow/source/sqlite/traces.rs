@@ -329,11 +329,12 @@ impl Sqlite {
         let Some(location) = location.map(|tag| tag.value.clone()) else { return Ok(()) };
         let (mut files, missed) = self.files(&location, &whole.thing.id, &of);
         whole.unread.extend(missed);
-        if let Some(at) = files.iter().position(|file| file.path == SPANS_FILE) {
-            let file = files.remove(at);
-            match trace_info::spans_on_disk(&file) {
-                Ok(spans) if !in_rows => whole.thing.spans = spans,
-                Ok(_) => {}
+        if in_rows {
+            files.retain(|file| file.path != SPANS_FILE);
+        } else if let Some(file) = files.iter().find(|file| file.path == SPANS_FILE) {
+            // It comes along: clients before 3.6 look for spans there.
+            match trace_info::spans_on_disk(file) {
+                Ok(spans) => whole.thing.spans = spans,
                 Err(why) => whole.unread.push(Unread::new(format!("{of}, spans"), why)),
             }
         }
