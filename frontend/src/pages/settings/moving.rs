@@ -5,7 +5,8 @@ use crate::{
     format::plural,
     live::remote,
     pages::parts::Listing,
-    ui::{Card, CopyButton, EmptyState, LinkButton, Loaded, TimeAgo},
+    reactive::memo,
+    ui::{Card, CopyButton, EmptyState, LinkButton, Loaded, Show, TimeAgo},
 };
 use drydock_wire::{events::Topic, tracking::Experiment};
 use leptos::prelude::*;
@@ -53,7 +54,7 @@ fn Imported() -> impl IntoView {
     view! {
         <Loaded remote=experiments lines=4 let:all>
             {
-                let rows = Memo::new(move |_| {
+                let rows = memo(move || {
                     all.with(|l| l.items().iter().filter(|e| e.imported_from.is_some()).cloned().collect::<Vec<_>>())
                 });
                 view! {
