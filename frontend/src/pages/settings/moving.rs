@@ -20,7 +20,7 @@ pub fn Moving() -> impl IntoView {
     let server = import("http://old-server:5000");
     let export = format!("drydock export mlflow ./mlruns-copy --url {box_url}");
     view! {
-        <p class="dim">"Run these where the history lies, with the drydock program and a token in DRYDOCK_TOKEN. Ids, times, metric histories, artifacts, the registry and what was deleted come along. A broken-off import goes on where it was; a second one finds nothing to do."</p>
+        <p class="dim">"Run these where the history lies, with the drydock program and a token in DRYDOCK_TOKEN. Ids, times, metric histories, artifacts, traces, the registry and what was deleted come along. A broken-off import goes on where it was; a second one finds nothing to do."</p>
         <div class="row"><LinkButton href="/settings?tab=tokens" icon="key-round">"Make a token"</LinkButton></div>
         <div class="split">
             <Card title="Import">
