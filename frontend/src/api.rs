@@ -2,10 +2,12 @@
 //!
 //! Paths are relative to `/api/v1`. An answer 401 means that the session is over: the shell then shows the login page.
 
+use crate::json;
 use drydock_wire::{ErrorBody, ErrorCode};
 use js_sys::Promise;
 use leptos::prelude::window;
 use serde::{Serialize, de::DeserializeOwned};
+use std::pin::Pin;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Headers, ProgressEvent, RequestCache, RequestInit, Response, XmlHttpRequest};
@@ -42,11 +44,16 @@ pub struct Answer {
 }
 
 pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
-    call("GET", path, None).await
+    read(&get_text(path).await?)
+}
+
+/// What a `GET` answers, for `read`.
+pub fn get_text(path: &str) -> Sent {
+    send("GET", path, None)
 }
 
 pub async fn post<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Result<T, ApiError> {
-    call("POST", path, Some(json(body)?)).await
+    call("POST", path, Some(written(body)?)).await
 }
 
 /// A `POST` without a body.
@@ -55,15 +62,15 @@ pub async fn post_empty<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> 
 }
 
 pub async fn put<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Result<T, ApiError> {
-    call("PUT", path, Some(json(body)?)).await
+    call("PUT", path, Some(written(body)?)).await
 }
 
 pub async fn patch<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Result<T, ApiError> {
-    call("PATCH", path, Some(json(body)?)).await
+    call("PATCH", path, Some(written(body)?)).await
 }
 
 pub async fn delete(path: &str) -> Result<(), ApiError> {
-    fetch("DELETE", &format!("{BASE}{path}"), None).await.and_then(good).map(drop)
+    send("DELETE", path, None).await.map(drop)
 }
 
 /// Any request to an absolute path, whatever its status: the prediction box.
@@ -107,24 +114,34 @@ pub fn seg(part: &str) -> String {
     js_sys::encode_uri_component(part).into()
 }
 
-fn json<B: Serialize>(body: &B) -> Result<String, ApiError> {
+fn written<B: Serialize>(body: &B) -> Result<String, ApiError> {
     serde_json::to_string(body).map_err(|e| ApiError::unreadable(&e.to_string()))
 }
 
-async fn call<T: DeserializeOwned>(method: &str, path: &str, body: Option<String>) -> Result<T, ApiError> {
-    read(&good(fetch(method, &format!("{BASE}{path}"), body).await?)?.body)
+async fn call<T: DeserializeOwned>(method: &'static str, path: &str, body: Option<String>) -> Result<T, ApiError> {
+    read(&send(method, path, body).await?)
 }
 
-fn read<T: DeserializeOwned>(body: &str) -> Result<T, ApiError> {
+/// A request under way. Boxed, so that what waits for it is small code for each type that is read from the answer.
+pub type Sent = Pin<Box<dyn Future<Output = Result<String, ApiError>>>>;
+
+/// Sends to the native API; the body of the answer, unless it is an error.
+fn send(method: &'static str, path: &str, body: Option<String>) -> Sent {
+    let url = format!("{BASE}{path}");
+    Box::pin(async move { Ok(good(fetch(method, &url, body).await?)?.body) })
+}
+
+/// The value in the body of an answer.
+pub fn read<T: DeserializeOwned>(body: &str) -> Result<T, ApiError> {
     let body = if body.is_empty() { "null" } else { body };
-    serde_json::from_str(body).map_err(|e| ApiError::unreadable(&e.to_string()))
+    json::from_str(body).map_err(|e| ApiError::unreadable(&e.to_string()))
 }
 
 fn good(answer: Answer) -> Result<Answer, ApiError> {
     if (200..300).contains(&answer.status) {
         return Ok(answer);
     }
-    let error = match serde_json::from_str::<ErrorBody>(&answer.body) {
+    let error = match json::from_str::<ErrorBody>(&answer.body) {
         Ok(body) => ApiError { code: body.code, message: body.message, request_id: body.request_id },
         Err(_) => ApiError {
             code: if answer.status == 401 { ErrorCode::Unauthenticated } else { ErrorCode::Internal },

@@ -2,7 +2,8 @@
 
 use crate::{
     area, format, live,
-    pages::{login, overview, setup},
+    pages::login,
+    reactive::effect,
     shell,
     ui::{
         EmptyState, LinkButton, PageHead,
@@ -96,7 +97,7 @@ fn Root() -> impl IntoView {
     };
     APP.set(Some(state));
     set_interval(move || state.now.set(now_ms()), Duration::from_secs(10));
-    Effect::new(move |_| state.theme.get().apply());
+    effect(move || state.theme.get().apply());
     theme::follow_system(state.theme);
     set_timeout(|| spawn_local(area::fetch_all()), AREAS_AFTER);
     if let Some(boot) = document().get_element_by_id("boot") {
@@ -106,10 +107,10 @@ fn Root() -> impl IntoView {
         <Router>
             <KeepNavigate/>
             <Routes fallback=|| view! { <main id="main"><NotFound/></main> }>
-                <Route path=path!("/setup") view=setup::SetupPage/>
+                <Route path=path!("/setup") view={Lazy::<area::Setup>::new()}/>
                 <Route path=path!("/login") view=login::LoginPage/>
                 <ParentRoute path=path!("") view=shell::Shell>
-                    <Route path=path!("") view=overview::OverviewPage/>
+                    <Route path=path!("") view={Lazy::<area::Overview>::new()}/>
                     <Route path=path!("runs") view={Lazy::<area::Runs>::new()}/>
                     <Route path=path!("runs/:id") view={Lazy::<area::Run>::new()}/>
                     <Route path=path!("compare") view={Lazy::<area::Compare>::new()}/>

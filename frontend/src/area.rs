@@ -1,4 +1,4 @@
-//! The areas of the dashboard that are modules of their own. The page starts with the frame, login and overview; an area is
+//! The areas of the dashboard that are modules of their own. The page starts with the frame and login; an area is
 //! fetched when one of its pages is first opened, or a moment after the first page stands.
 
 use crate::{
@@ -11,7 +11,7 @@ use leptos::{
 };
 use leptos_router::LazyRoute;
 
-// Few areas on purpose: what some of them share becomes a module per combination, so that six areas make fifty small files.
+// Few areas on purpose: what some of them share becomes a module per combination, so that nine areas make a hundred small files.
 
 /// A page of an area: a split point for `wasm_split` and the route's view. `$fetch` loads the area's module without drawing.
 macro_rules! lazy_page {
@@ -35,12 +35,14 @@ macro_rules! lazy_page {
     };
 }
 
+lazy_page!(home, Overview, draw_overview, fetch_overview, pages::overview::OverviewPage);
+lazy_page!(home, Setup, draw_setup, fetch_setup, pages::setup::SetupPage);
 lazy_page!(runs, Runs, draw_runs, fetch_runs, pages::runs::RunsPage);
 lazy_page!(run, Run, draw_run, fetch_run, pages::runs::RunPage);
 lazy_page!(compare, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
 lazy_page!(models, Models, draw_models, fetch_models, pages::models::ModelsPage);
-lazy_page!(models, Traces, draw_traces, fetch_traces, pages::traces::TracesPage);
-lazy_page!(models, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
+lazy_page!(traces, Traces, draw_traces, fetch_traces, pages::traces::TracesPage);
+lazy_page!(traces, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
 lazy_page!(models, Model, draw_model, fetch_model, pages::models::ModelPage);
 lazy_page!(models, Lineage, draw_lineage, fetch_lineage, pages::lineage::LineagePage);
 lazy_page!(data, Datasets, draw_datasets, fetch_datasets, pages::datasets::DatasetsPage);
@@ -50,18 +52,21 @@ lazy_page!(work, NewJob, draw_new_job, fetch_new_job, pages::jobs::NewJobPage);
 lazy_page!(work, Job, draw_job, fetch_job, pages::jobs::JobPage);
 lazy_page!(work, Deployments, draw_deployments, fetch_deployments, pages::deployments::DeploymentsPage);
 lazy_page!(work, Deployment, draw_deployment, fetch_deployment, pages::deployments::DeploymentPage);
-lazy_page!(data, Settings, draw_settings, fetch_settings, pages::settings::SettingsPage);
-lazy_page!(data, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
+lazy_page!(settings, Settings, draw_settings, fetch_settings, pages::settings::SettingsPage);
+lazy_page!(settings, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
 
 /// Fetches every area, one after the other, so that opening its pages later needs no waiting. What fails is asked for again when
 /// it is opened.
 pub async fn fetch_all() {
+    let _ = fetch_overview().await;
     let _ = fetch_runs().await;
     let _ = fetch_run().await;
     let _ = fetch_compare().await;
     let _ = fetch_jobs().await;
     let _ = fetch_models().await;
     let _ = fetch_datasets().await;
+    let _ = fetch_settings().await;
+    let _ = fetch_traces().await;
 }
 
 /// After an upgrade of the box, a page that stood open asks for modules that are no more.

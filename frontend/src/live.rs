@@ -5,6 +5,8 @@
 use crate::{
     api::{self, ApiError},
     app::app,
+    json,
+    reactive::effect,
 };
 use drydock_wire::{
     ErrorCode,
@@ -14,6 +16,7 @@ use leptos::{prelude::*, task::spawn_local};
 use serde::de::DeserializeOwned;
 use std::{
     cell::{Cell, RefCell},
+    sync::Arc,
     time::Duration,
 };
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -104,7 +107,7 @@ pub fn start() {
     }
     let Ok(source) = EventSource::new("/api/v1/events") else { return };
     let message = Closure::<dyn Fn(MessageEvent)>::new(|e: MessageEvent| {
-        let event = e.data().as_string().and_then(|text| serde_json::from_str::<Event>(&text).ok());
+        let event = e.data().as_string().and_then(|text| json::from_str::<Event>(&text).ok());
         if let Some(event) = event {
             hint(event.topic);
         }
@@ -164,7 +167,6 @@ pub struct Remote<T: Send + Sync + 'static> {
     pub data: RwSignal<Option<T>>,
     /// The last request failed so; older data may still be there.
     pub error: RwSignal<Option<ApiError>>,
-    pub loading: RwSignal<bool>,
     nudge: RwSignal<u64>,
 }
 
@@ -175,24 +177,32 @@ impl<T: Send + Sync + 'static> Clone for Remote<T> {
 }
 impl<T: Send + Sync + 'static> Copy for Remote<T> {}
 
-impl<T: Clone + Send + Sync + 'static> Remote<T> {
+impl<T: Send + Sync + 'static> Remote<T> {
     /// Asks again; what is shown stays until the answer comes.
     pub fn refetch(&self) {
-        let _ = self.nudge.try_update(|n| *n += 1);
+        nudge(self.nudge);
     }
 
     /// Asks again every so often, for values that change without a hint.
     pub fn every(self, period: Duration) -> Self {
-        let ask = move || {
-            // nobody looks at a hidden tab
-            if !document().hidden() {
-                self.refetch();
-            }
-        };
-        if let Ok(handle) = set_interval_with_handle(ask, period) {
-            on_cleanup(move || handle.clear());
-        }
+        nudge_every(self.nudge, period);
         self
+    }
+}
+
+fn nudge(it: RwSignal<u64>) {
+    let _ = it.try_update(|n| *n += 1);
+}
+
+fn nudge_every(it: RwSignal<u64>, period: Duration) {
+    let ask = move || {
+        // nobody looks at a hidden tab
+        if !document().hidden() {
+            nudge(it);
+        }
+    };
+    if let Ok(handle) = set_interval_with_handle(ask, period) {
+        on_cleanup(move || handle.clear());
     }
 }
 
@@ -205,36 +215,67 @@ struct Flight {
     again: bool,
 }
 
+/// What asks for a value, whatever its type: the dashboard has fifty of them, and each would bring all of this along.
+#[derive(Clone, Copy)]
+struct Asker {
+    error: RwSignal<Option<ApiError>>,
+    nudge: RwSignal<u64>,
+    flight: StoredValue<Flight>,
+    take: StoredValue<Take>,
+}
+
+/// Reads an answer's body into the value; without a body there is no value any more.
+type Take = Arc<dyn Fn(Option<&str>) -> Result<(), ApiError> + Send + Sync>;
+
 /// `GET`s `path()` now, whenever it changes, and on each hint of `topics`. `None`: nothing to ask for yet.
 /// Another query keeps the old data in sight; another thing (the part before `?`) does not.
 pub fn remote<T>(path: impl Fn() -> Option<String> + Send + Sync + 'static, topics: &[Topic]) -> Remote<T>
 where
-    T: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static,
+    T: DeserializeOwned + PartialEq + Send + Sync + 'static,
 {
-    let it = Remote {
-        data: RwSignal::new(None),
+    let data = RwSignal::new(None::<T>);
+    let take = move |body: Option<&str>| {
+        let value = body.map(api::read::<T>).transpose()?;
+        if data.try_with_untracked(|old| *old != value) == Some(true) {
+            let _ = data.try_set(value);
+        }
+        Ok(())
+    };
+    let (error, nudge) = asker(Box::new(path), topics, Arc::new(take));
+    Remote { data, error, nudge }
+}
+
+fn asker(
+    path: Box<dyn Fn() -> Option<String>>,
+    topics: &[Topic],
+    take: Take,
+) -> (RwSignal<Option<ApiError>>, RwSignal<u64>) {
+    let it = Asker {
         error: RwSignal::new(None),
-        loading: RwSignal::new(true),
         nudge: RwSignal::new(0),
+        flight: StoredValue::new(Flight::default()),
+        take: StoredValue::new(take),
     };
     let live: Vec<_> = topics.iter().map(|topic| use_live(*topic)).collect();
-    let flight = StoredValue::new(Flight::default());
-    Effect::new(move |_| {
+    effect(move || {
         it.nudge.track();
         live.iter().for_each(Track::track);
         if let Some(path) = path() {
-            ask(it, flight, path);
+            ask(it, path);
         }
     });
-    it
+    (it.error, it.nudge)
 }
 
-fn ask<T>(it: Remote<T>, flight: StoredValue<Flight>, path: String)
-where
-    T: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static,
-{
+impl Asker {
+    fn take(&self, body: Option<&str>) -> Result<(), ApiError> {
+        self.take.try_get_value().map_or(Ok(()), |take| take(body))
+    }
+}
+
+fn ask(it: Asker, path: String) {
     let now = js_sys::Date::now();
-    let generation = flight.try_update_value(|f| {
+    let generation = it.flight.try_update_value(|f| {
         if f.path == path && f.flying {
             f.again = true;
             return None;
@@ -245,7 +286,7 @@ where
             return Some((f.generation, true));
         }
         if f.path.split('?').next() != path.split('?').next() && !f.path.is_empty() {
-            it.data.set(None);
+            let _ = it.take(None);
             it.error.set(None);
         }
         f.generation += 1;
@@ -257,37 +298,30 @@ where
     });
     let Some(Some((generation, wait))) = generation else { return };
     if wait {
-        set_timeout(move || landed(it, flight, generation), Duration::from_millis(QUIET_MS as u64));
+        set_timeout(move || landed(it, generation), Duration::from_millis(QUIET_MS as u64));
         return;
     }
-    it.loading.set(true);
     spawn_local(async move {
-        let answer = api::get::<T>(&path).await;
-        if flight.try_with_value(|f| f.generation) != Some(generation) {
+        let answer = api::get_text(&path).await;
+        if it.flight.try_with_value(|f| f.generation) != Some(generation) {
             return;
         }
-        match answer {
-            Ok(value) => {
-                if it.data.try_with_untracked(|old| old.as_ref() != Some(&value)) == Some(true) {
-                    let _ = it.data.try_set(Some(value));
-                }
-                let _ = it.error.try_set(None);
-            }
+        match answer.and_then(|body| it.take(Some(&body))) {
+            Ok(()) => drop(it.error.try_set(None)),
             Err(error) => {
                 if error.code.retryable() {
-                    set_timeout(move || it.refetch(), RETRY);
+                    set_timeout(move || nudge(it.nudge), RETRY);
                 }
                 let _ = it.error.try_set(Some(error));
             }
         }
-        let _ = it.loading.try_set(false);
-        landed(it, flight, generation);
+        landed(it, generation);
     });
 }
 
 /// The request is over, or the quiet time is: ask again if a hint came meanwhile.
-fn landed<T: Clone + Send + Sync + 'static>(it: Remote<T>, flight: StoredValue<Flight>, generation: u64) {
-    let again = flight.try_update_value(|f| {
+fn landed(it: Asker, generation: u64) {
+    let again = it.flight.try_update_value(|f| {
         if f.generation != generation {
             return false;
         }
@@ -295,6 +329,6 @@ fn landed<T: Clone + Send + Sync + 'static>(it: Remote<T>, flight: StoredValue<F
         std::mem::take(&mut f.again)
     });
     if again == Some(true) {
-        it.refetch();
+        nudge(it.nudge);
     }
 }

@@ -19,11 +19,16 @@ mod format;
 #[cfg(any(target_arch = "wasm32", test))]
 mod grammar;
 #[cfg(any(target_arch = "wasm32", test))]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+mod json;
+#[cfg(any(target_arch = "wasm32", test))]
 mod layout;
 #[cfg(target_arch = "wasm32")]
 mod live;
 #[cfg(target_arch = "wasm32")]
 mod pages;
+#[cfg(target_arch = "wasm32")]
+mod reactive;
 #[cfg(target_arch = "wasm32")]
 mod session;
 #[cfg(target_arch = "wasm32")]
@@ -33,6 +38,7 @@ mod ui;
 
 #[cfg(target_arch = "wasm32")]
 fn main() {
+    #[cfg(not(wordless_panics))]
     console_error_panic_hook::set_once();
     app::mount();
 }

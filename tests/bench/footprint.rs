@@ -18,7 +18,18 @@ pub fn sizes() -> Result<()> {
     collect(Path::new(&dist), &mut packed)?;
     let total: u64 = packed.iter().map(|(_, bytes)| bytes).sum();
     figure("dashboard's wasm, brotli", &format!("{:.0} kB in {} files", total as f64 / 1e3, packed.len()));
+    packed.sort_by_key(|(name, bytes)| (!name.starts_with("app_bg"), std::cmp::Reverse(*bytes)));
+    let first = packed.iter().filter(|(name, _)| !name.starts_with("chunk"));
+    let listed: Vec<_> = first.map(|(name, bytes)| format!("{} {:.0}", named(name), *bytes as f64 / 1e3)).collect();
+    figure("  of it kB in the main module, then by area", &listed.join(", "));
     Ok(())
+}
+
+fn named(file: &str) -> &str {
+    match file.trim_end_matches(".wasm.br") {
+        "app_bg" => "main",
+        area => area.trim_start_matches("split_"),
+    }
 }
 
 fn collect(folder: &Path, found: &mut Vec<(String, u64)>) -> Result<()> {

@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "the figures are the program's output")]
 
 mod footprint;
+mod frames;
 mod scale;
 mod upload;
 mod writes;
@@ -18,14 +19,17 @@ async fn main() -> Result<()> {
         None => tempfile::tempdir()?,
     };
     // One part by name, or all.
-    if std::env::args().nth(1).as_deref() == Some("scale") {
-        return scale::compare().await;
+    match std::env::args().nth(1).as_deref() {
+        Some("scale") => return scale::compare().await,
+        Some("frames") => return frames::measure().await,
+        _ => {}
     }
     footprint::sizes()?;
     footprint::start_and_rest().await?;
     writes::direct(scratch.path()).await?;
     writes::over_http().await?;
     upload::compare(scratch.path()).await?;
+    frames::measure().await?;
     scale::compare().await
 }
 

@@ -55,7 +55,8 @@ impl Growing {
             Err(refused) if self.way == Way::Direct && refused.kind() == io::ErrorKind::InvalidInput => {
                 self.back_to_cached()?;
                 // what of the block was taken is where the file now ends
-                let taken = usize::try_from(self.file.stream_position()? - self.size_bytes).map_err(io::Error::other)?;
+                let taken =
+                    usize::try_from(self.file.stream_position()? - self.size_bytes).map_err(io::Error::other)?;
                 self.file.write_all(block.get(taken..).unwrap_or_default())?;
             }
             other => other?,

@@ -257,7 +257,7 @@ async fn a_large_blob_leaves_the_cache_half_way_and_is_the_same() {
     let (_folder, on_disk) = store();
     for blobs in [on_disk, DiskBlobs::open(in_memory.path()).unwrap()] {
         for size in [8 << 20, (8 << 20) + 1, (10 << 20) + 4096, (11 << 20) + 777] {
-            let bytes = Random(size as u64).bytes(size);
+            let bytes = Dice(size as u64).bytes(size);
             let digest = blobs.put(&bytes).await.unwrap();
             assert_eq!(digest, digest_of(&bytes));
             assert!(read(&blobs, &digest).await == bytes, "{size} bytes came back otherwise");

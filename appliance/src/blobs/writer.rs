@@ -1,11 +1,6 @@
 //! Writing a blob: receiving, hashing and writing run side by side, in blocks, with no thread kept by a slow sender.
 
-use std::{
-    fs, io, mem,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fs, io, mem, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc};
 
 use aligned_vec::{AVec, ConstAlign};
 use sha2::{Digest, Sha256};

@@ -13,6 +13,9 @@ use std::{
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const CRATE: &str = "drydock-frontend";
+/// Where std is compiled too: a panic ends the page (`boot.js` says so) without words of its own, which are a tenth of the module.
+const SMALL: &str =
+    " --cfg wordless_panics -Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none";
 
 struct Toolchain {
     cargo: PathBuf,
@@ -33,13 +36,17 @@ pub fn compile(options: &Options) -> Result<PathBuf> {
     for name in ["RUSTUP_TOOLCHAIN", "CARGO", "LD_LIBRARY_PATH", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
         command.env_remove(name);
     }
-    command.env("RUSTFLAGS", "--cfg erase_components");
+    let mut flags = "--cfg erase_components".to_owned();
     command.args(["build", "-p", CRATE, "--target", TARGET, "--profile", profile]);
     command.arg("--target-dir").arg(&options.target_dir);
     if let Some(linker) = &found.build_std {
+        if !options.dev {
+            flags.push_str(SMALL);
+        }
         command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         command.args(["-Z", "build-std=std,panic_abort", "-Z", "build-std-features=optimize_for_size"]);
     }
+    command.env("RUSTFLAGS", flags);
     let status = command.status().with_context(|| format!("start {}", found.cargo.display()))?;
     ensure!(status.success(), "cargo could not build {CRATE}");
     Ok(options.target_dir.join(TARGET).join(profile).join(format!("{CRATE}.wasm")))

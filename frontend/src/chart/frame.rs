@@ -1,6 +1,7 @@
 //! What every canvas needs: its size, the theme's colours, one drawing per frame.
 
 use super::{COLOURS, line::theme_changes};
+use crate::reactive::effect;
 use leptos::{html, prelude::*};
 use std::{cell::Cell, rc::Rc};
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -67,7 +68,7 @@ pub fn whenever<T: 'static>(
     let alive = RwSignal::new(());
     let draw = Rc::new(draw);
     let themes = theme_changes();
-    Effect::new(move |_| {
+    effect(move || {
         themes.track();
         track();
         let Some(element) = canvas.get() else { return };

@@ -7,7 +7,11 @@ use super::{
     paint::{self, Ink, Scene},
     scale::{Curve, Plot},
 };
-use crate::{app::app, format};
+use crate::{
+    app::app,
+    format,
+    reactive::{effect, memo},
+};
 use leptos::{ev, html, prelude::*};
 use std::{cell::Cell, rc::Rc, sync::Arc};
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -95,7 +99,7 @@ pub fn LineChart(
 /// Names of the lines; pressing one hides or shows its line.
 #[component]
 fn Legend(model: Model) -> impl IntoView {
-    let names = Memo::new(move |_| {
+    let names = memo(move || {
         model.series.with(|s| s.iter().map(|s| (s.label.clone(), s.colour % COLOURS)).collect::<Vec<_>>())
     });
     let toggle = move |i: usize| {
@@ -121,11 +125,11 @@ fn draw_when_needed(canvas: NodeRef<html::Canvas>, size: RwSignal<(f64, f64)>, m
     let ink = StoredValue::new_local(None::<Ink>);
     let scheduled = Rc::new(Cell::new(false));
     let themes = theme_changes();
-    Effect::new(move |_| {
+    effect(move || {
         themes.track();
         ink.set_value(None);
     });
-    Effect::new(move |_| {
+    effect(move || {
         (themes.track(), size.track(), model.curves.track(), model.hidden.track());
         (model.settings.zoom.track(), model.settings.scale.is("log"), axis.track());
         let Some(element) = canvas.get() else { return };

@@ -6,7 +6,7 @@ use super::{
     paint::x_label,
     scale::{Plot, short},
 };
-use crate::format;
+use crate::{format, reactive::memo};
 use leptos::prelude::*;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ struct Reading {
 
 #[component]
 pub(super) fn Overlay(model: Model, axis: Signal<Axis>) -> impl IntoView {
-    let reading = Memo::new(move |_| read(model));
+    let reading = memo(move || read(model));
     let drag = move || {
         let (plot, (a, b)) = (model.plot.get()?, model.drag.get()?);
         ((a - b).abs() > 2.0).then(|| {

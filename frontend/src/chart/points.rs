@@ -5,6 +5,7 @@ use super::{
     scale::{self, Plot},
 };
 use crate::format;
+use crate::ui::Show;
 use leptos::{ev, html, prelude::*};
 use std::sync::Arc;
 use web_sys::{CanvasRenderingContext2d, PointerEvent};

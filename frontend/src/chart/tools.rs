@@ -1,6 +1,7 @@
 //! What several charts on a page share: smoothing, scale, axis, the place that is pointed at, the part that is zoomed to.
 
 use super::Axis;
+use crate::ui::Show;
 use crate::ui::{Button, url::Param};
 use leptos::prelude::*;
 

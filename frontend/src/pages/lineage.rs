@@ -2,7 +2,8 @@
 
 use crate::{
     pages::parts::LineageView,
-    ui::{EmptyState, PageHead},
+    reactive::memo,
+    ui::{EmptyState, PageHead, Show},
 };
 use drydock_wire::lineage::NodeKind;
 use leptos::prelude::*;
@@ -12,7 +13,7 @@ use leptos_router::hooks::use_params_map;
 pub fn LineagePage() -> impl IntoView {
     let params = use_params_map();
     let part = move |name: &str| params.with(|p| p.get(name)).unwrap_or_default();
-    let of = Memo::new(move |_| NodeKind::parse(&part("kind")).map(|kind| (kind, part("id"))));
+    let of = memo(move || NodeKind::parse(&part("kind")).map(|kind| (kind, part("id"))));
     let title = Signal::derive(move || match of.get() {
         Some((kind, id)) => format!("Lineage of {} {id}", kind.word().to_lowercase()),
         None => "Lineage".to_owned(),

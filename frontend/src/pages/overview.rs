@@ -5,6 +5,7 @@ use crate::{
     app::ago,
     format::{bytes, duration, number, plural},
     live::{hint, remote},
+    reactive::memo,
     session::may,
     shell::use_overview,
     ui::{
@@ -54,7 +55,7 @@ pub fn OverviewPage() -> impl IntoView {
 #[component]
 fn Sides() -> impl IntoView {
     let overview = use_overview();
-    let known = Memo::new(move |_| overview.data.with(Option::is_some));
+    let known = memo(move || overview.data.with(Option::is_some));
     let content = move || {
         if known.get() {
             return view! { <Loaded remote=overview let:data><Machine data/><Docker data/></Loaded> }.into_any();
@@ -112,7 +113,7 @@ fn Tiles(data: Signal<Overview>) -> impl IntoView {
 fn Machine(data: Signal<Overview>) -> impl IntoView {
     let part = move |f: fn(&BoxInfo) -> f64| Signal::derive(move || data.with(|o| f(&o.box_info)));
     let text = move |f: fn(&BoxInfo) -> String| Signal::derive(move || data.with(|o| f(&o.box_info)));
-    let gpus = Memo::new(move |_| data.with(|o| o.box_info.gpus.len()));
+    let gpus = memo(move || data.with(|o| o.box_info.gpus.len()));
     let server = text(|b| format!("{} of memory", bytes(b.server_memory_bytes)));
     view! {
         <Card title="This box">
@@ -139,7 +140,7 @@ fn disk_used(b: &BoxInfo) -> u64 {
 
 #[component]
 fn GpuMeters(data: Signal<Overview>, i: usize) -> impl IntoView {
-    let gpu = Memo::new(move |_| data.with(|o| o.box_info.gpus.get(i).cloned()));
+    let gpu = memo(move || data.with(|o| o.box_info.gpus.get(i).cloned()));
     let label = gpu.with_untracked(|g| g.as_ref().map(|g| format!("GPU {}: {}", g.index, g.name)).unwrap_or_default());
     let memory = Signal::derive(move || {
         gpu.with(|g| {
@@ -166,8 +167,8 @@ fn GpuMeters(data: Signal<Overview>, i: usize) -> impl IntoView {
 
 #[component]
 fn Docker(data: Signal<Overview>) -> impl IntoView {
-    let docker = Memo::new(move |_| data.with(|o| o.docker.clone()));
-    let tasks = Memo::new(move |_| data.with(|o| o.tasks.clone()));
+    let docker = memo(move || data.with(|o| o.docker.clone()));
+    let tasks = memo(move || data.with(|o| o.tasks.clone()));
     let failing = move || tasks.with(|t| t.iter().any(|t| t.last_error.is_some()));
     let state = move || {
         let docker = docker.get();
@@ -218,7 +219,7 @@ pub fn run_sample() {
 #[component]
 fn Sample() -> impl IntoView {
     let demo = remote::<DemoState>(|| Some("/demo".into()), &[Topic::Demo]);
-    let running = Memo::new(move |_| demo.data.with(|d| d.as_ref().is_some_and(|d| d.running)));
+    let running = memo(move || demo.data.with(|d| d.as_ref().is_some_and(|d| d.running)));
     // hints may be late while steps are short
     let tick = set_interval_with_handle(
         move || {
@@ -261,7 +262,7 @@ fn Sample() -> impl IntoView {
 #[component]
 fn Step(state: Signal<DemoState>, id: String) -> impl IntoView {
     let testid = format!("step-{id}");
-    let step = Memo::new(move |_| state.with(|s| s.steps.iter().find(|s| s.id == id).cloned()));
+    let step = memo(move || state.with(|s| s.steps.iter().find(|s| s.id == id).cloned()));
     let class = move || step.with(|s| s.as_ref().map(|s| format!("step {}", Status::from(s.state).tone.class())));
     view! { <li class=class data-testid=testid>{move || step.get().map(step_line)}</li> }
 }

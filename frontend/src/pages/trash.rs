@@ -8,7 +8,7 @@ use crate::{
     pages::parts::{DiscardDialog, End, PAGE_SIZE, counted, holder_text, is_engineer, query},
     session::may,
     ui::{
-        Button, Chips, EmptyState, Icon, Loaded, Look, PageHead, Pager, SearchBox, TimeAgo, Tone, act,
+        Button, Chips, EmptyState, Icon, Loaded, Look, PageHead, Pager, SearchBox, Show, TimeAgo, Tone, act,
         list::Chip,
         toast,
         url::{Param, param},

@@ -10,8 +10,9 @@ use crate::{
     api::{self, ApiError},
     app::{app, go_instead},
     live::{Remote, remote},
+    reactive::{effect, memo},
     session,
-    ui::{ErrorState, Icon},
+    ui::{ErrorState, Icon, Show},
 };
 use drydock_wire::{
     ErrorCode,
@@ -32,7 +33,7 @@ pub fn use_overview() -> Remote<Overview> {
 pub fn Shell() -> impl IntoView {
     let signed_in = Memo::new(|_| app().me.with(Option::is_some));
     let failed = RwSignal::new(None::<ApiError>);
-    Effect::new(move |_| {
+    effect(move || {
         if !signed_in.get() {
             spawn_local(find_out(failed));
         }
@@ -113,7 +114,7 @@ fn Frame() -> impl IntoView {
 #[component]
 fn Banner() -> impl IntoView {
     let overview = use_overview();
-    let text = Memo::new(move |_| {
+    let text = memo(move || {
         overview.data.with(|o| {
             let docker = &o.as_ref()?.docker;
             if !docker.available {

@@ -1,7 +1,12 @@
 //! The way around: sidebar, on narrow screens a bottom bar and a drawer with the same links.
 
 use super::use_overview;
-use crate::{app::app, format, ui::Icon};
+use crate::{
+    app::app,
+    format,
+    reactive::{effect, memo},
+    ui::{Icon, Show},
+};
 use drydock_wire::overview::{Counts, Overview};
 use leptos::{html, prelude::*};
 use leptos_router::components::A;
@@ -35,7 +40,7 @@ fn Brand() -> impl IntoView {
 
 #[component]
 fn Links(label: &'static str) -> impl IntoView {
-    let counts = Memo::new(move |_| use_overview().data.with(|o| o.as_ref().map(|o| o.counts.clone())));
+    let counts = memo(move || use_overview().data.with(|o| o.as_ref().map(|o| o.counts.clone())));
     let link = move |(href, icon, text, count): (&'static str, &'static str, &'static str, Option<Count>)| {
         let number = move || {
             let count = count?;
@@ -114,7 +119,7 @@ pub fn BottomBar() -> impl IntoView {
 pub fn Drawer() -> impl IntoView {
     let open = app().drawer_open;
     let node = NodeRef::<html::Dialog>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let Some(dialog) = node.get() else { return };
         match (open.get(), dialog.open()) {
             (true, false) => drop(dialog.show_modal()),

@@ -5,8 +5,9 @@ use crate::{
     api,
     app::{app, go},
     pages::overview::run_sample,
+    reactive::{effect, memo},
     session::may,
-    ui::{Icon, theme::Theme},
+    ui::{Icon, Show, theme::Theme},
 };
 use drydock_wire::accounts::Role;
 use leptos::{ev, html, prelude::*, task::spawn_local};
@@ -132,7 +133,7 @@ pub fn Palette() -> impl IntoView {
     let open = app().palette_open;
     let node = NodeRef::<html::Dialog>::new();
     let named = RwSignal::new(Vec::<Entry>::new());
-    Effect::new(move |_| {
+    effect(move || {
         let Some(dialog) = node.get() else { return };
         match (open.get(), dialog.open()) {
             (true, false) => {
@@ -157,7 +158,7 @@ fn Search(named: RwSignal<Vec<Entry>>) -> impl IntoView {
     let chosen = RwSignal::new(0usize);
     let input = NodeRef::<html::Input>::new();
     input.on_load(|input| drop(input.focus()));
-    let found = Memo::new(move |_| {
+    let found = memo(move || {
         let words: Vec<String> = query.get().to_lowercase().split_whitespace().map(str::to_owned).collect();
         let mut list = fixed();
         // without a search the named things would only be noise below the pages

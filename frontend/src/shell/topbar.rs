@@ -3,7 +3,7 @@
 use crate::{
     app::{app, go},
     session,
-    ui::{Icon, Tone, toast, toast::toast_error},
+    ui::{Icon, Show, Tone, toast, toast::toast_error},
 };
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::hooks::use_location;

@@ -5,6 +5,7 @@ use crate::{
     api::ApiError,
     app::{ago, set_title},
     live::Remote,
+    reactive::{effect, memo},
 };
 use leptos::{ev, html, prelude::*};
 use std::cell::OnceCell;
@@ -44,7 +45,7 @@ pub fn PageHead(
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
-    Effect::new(move |_| set_title(&title.get()));
+    effect(move || set_title(&title.get()));
     view! {
         <div class="head">
             <div class="head-text">
@@ -137,24 +138,37 @@ where
     F: Fn(Signal<T>) -> V + Send + Sync + 'static,
     V: IntoView + 'static,
 {
-    let there = Memo::new(move |_| remote.data.with(Option::is_some));
-    let failed = Memo::new(move |_| remote.error.get());
+    let there = memo(move || remote.data.with(Option::is_some));
+    let content = move || {
+        let shown = RwSignal::new(remote.data.get_untracked()?);
+        effect(move || {
+            remote.data.with(|value| match value {
+                Some(value) if shown.with_untracked(|s| s != value) => shown.set(value.clone()),
+                _ => {}
+            });
+        });
+        Some(children(shown.into()).into_any())
+    };
+    around(there, remote.error, Callback::new(move |()| remote.refetch()), lines, Box::new(content))
+}
+
+/// What is around a loaded value, whatever its type.
+fn around(
+    there: Memo<bool>,
+    error: RwSignal<Option<ApiError>>,
+    retry: Callback<()>,
+    lines: usize,
+    content: Box<dyn Fn() -> Option<AnyView> + Send + Sync>,
+) -> impl IntoView {
+    let failed = memo(move || error.get());
     let body = move || {
         if there.get()
-            && let Some(first) = remote.data.get_untracked()
+            && let Some(content) = content()
         {
-            let shown = RwSignal::new(first);
-            Effect::new(move |_| {
-                if let Some(value) = remote.data.get()
-                    && shown.with_untracked(|s| *s != value)
-                {
-                    shown.set(value);
-                }
-            });
-            return children(shown.into()).into_any();
+            return content;
         }
         match failed.get() {
-            Some(error) => view! { <ErrorState error retry=move |()| remote.refetch()/> }.into_any(),
+            Some(error) => view! { <ErrorState error retry/> }.into_any(),
             None => view! { <Skeleton lines/> }.into_any(),
         }
     };
@@ -163,7 +177,7 @@ where
             view! {
                 <div class="stale" role="status">
                     <Icon name="wifi-off"/><span>"This may be out of date. "{e.message}</span>
-                    <Button small=true look=Look::Quiet on_press=move |_| remote.refetch()>"Try again"</Button>
+                    <Button small=true look=Look::Quiet on_press=move |_| retry.run(())>"Try again"</Button>
                 </div>
             }
         })

@@ -1,6 +1,7 @@
 //! Modal dialogs: the browser's own `<dialog>`, which traps the focus, dims the page and closes on Escape.
 
-use super::{Button, Look};
+use super::{Button, Look, Show};
+use crate::reactive::effect;
 use leptos::{html, prelude::*};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -21,7 +22,7 @@ pub fn Dialog(
 ) -> impl IntoView {
     let node = NodeRef::<html::Dialog>::new();
     let id = fresh_id("dialog");
-    Effect::new(move |_| {
+    effect(move || {
         let Some(dialog) = node.get() else { return };
         match (open.get(), dialog.open()) {
             (true, false) => drop(dialog.show_modal()),
@@ -59,7 +60,7 @@ pub fn ConfirmDialog(
     children: ChildrenFn,
 ) -> impl IntoView {
     let typed = RwSignal::new(String::new());
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             typed.set(String::new());
         }

@@ -1,5 +1,6 @@
 //! Fields of forms: a label, the control, and a note that turns into what is wrong.
 
+use crate::reactive::memo;
 use leptos::prelude::*;
 
 /// A rule about a value, as `drydock_wire::validate` has them.
@@ -25,7 +26,7 @@ pub fn Field(
     #[prop(optional)] disabled: bool,
 ) -> impl IntoView {
     let left = RwSignal::new(false);
-    let error = Memo::new(move |_| {
+    let error = memo(move || {
         let shown = left.get() || tried.is_some_and(|t| t.get());
         let own = check.filter(|_| shown).and_then(|check| value.with(|v| check(v).err()));
         own.map(str::to_owned).or_else(|| refused.and_then(|r| r.get()))

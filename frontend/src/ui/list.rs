@@ -1,7 +1,10 @@
 //! What stands around a list: search, filter chips, pages. Their state lives in the address.
 
-use super::{Icon, Tone, url::Param};
-use crate::format::{number, plural};
+use super::{Icon, Show, Tone, url::Param};
+use crate::{
+    format::{number, plural},
+    reactive::effect,
+};
 use leptos::prelude::*;
 use std::time::Duration;
 
@@ -36,7 +39,7 @@ pub fn SearchBox(
         waiting.set_value(later.ok());
     };
     // what changes the address otherwise (Back, an example that was chosen) shows in the box, unless somebody is typing
-    Effect::new(move |_| {
+    effect(move || {
         let now = param.get();
         if waiting.with_value(Option::is_none) && typed.with_untracked(|t| *t != now) {
             typed.set(now);

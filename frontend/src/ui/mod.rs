@@ -7,6 +7,7 @@ pub mod data;
 pub mod dialog;
 pub mod field;
 pub mod list;
+pub mod show;
 pub mod status;
 pub mod table;
 pub mod theme;
@@ -18,6 +19,7 @@ pub use data::{Card, EmptyState, ErrorState, Facts, Icon, Loaded, Meter, PageHea
 pub use dialog::{ConfirmDialog, Dialog};
 pub use field::{Field, SelectField, TextArea};
 pub use list::{Chips, Pager, SearchBox};
+pub use show::Show;
 pub use status::{Pill, Status, Tone};
 pub use table::{Column, Sort, Table};
 pub use toast::{act, toast};

@@ -2,7 +2,7 @@
 //! handles these keys by looking for `a.row-link`).
 
 use super::{Icon, theme, url::Param};
-use crate::app::go;
+use crate::{app::go, reactive::memo};
 use leptos::{ev, prelude::*};
 use std::sync::Arc;
 use wasm_bindgen::JsCast;
@@ -129,7 +129,7 @@ where
         },
         |_, _| true,
     );
-    let sorted = Memo::new(move |_| {
+    let sorted = memo(move || {
         let mut list = rows.get();
         if let Some(sort) = sort.map(|s| Sort::parse(&s.get())) {
             let by = columns.with(|c| c.iter().find(|c| c.key == sort.key).map(|c| c.sort.clone_by()));

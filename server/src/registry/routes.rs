@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, delete, get, patch, post, put, web};
 use drydock_wire::{
     KeyValue, Page,
     registry::{
-        Alias, AliasAt, AliasMove, Card, Describe, ModelDetail, ModelSummary, ModelVersion, RegisterVersion, SaveCard,
-        SetAlias, SetStage,
+        Alias, AliasAt, AliasMove, Card, Describe, ModelDetail, ModelSummary, ModelVersion, RegisterVersion,
+        RenameModel, SaveCard, SetAlias, SetStage,
     },
 };
 use serde::Deserialize;
@@ -27,7 +27,12 @@ use crate::{
 /// Mounts the native routes.
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(list).service(get_model).service(register).service(set_alias).service(delete_alias);
-    cfg.service(describe).service(delete_model).service(describe_version).service(delete_version).service(set_stage);
+    cfg.service(describe)
+        .service(rename)
+        .service(delete_model)
+        .service(describe_version)
+        .service(delete_version)
+        .service(set_stage);
     cfg.service(history).service(alias_history).service(alias_at).service(card).service(save_card);
 }
 
@@ -201,6 +206,22 @@ async fn describe(
     if let Some(description) = wish.into_inner().description {
         models::update_model(&app, &auth, name.into_inner(), description).await?;
     }
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(
+    tag = "models",
+    responses((status = 204), (status = 404), (status = 409, description = "A deployment serves it, or the name is taken"))
+)]
+#[post("/models/{name}/rename")]
+async fn rename(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    wish: web::Json<RenameModel>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    models::rename_model(&app, &auth, name.into_inner(), wish.into_inner().name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -73,6 +73,12 @@ wire! {
         pub description: Option<String>,
     }
 
+    /// `POST /api/v1/models/{name}/rename`.
+    #[serde(deny_unknown_fields)]
+    pub struct RenameModel {
+        pub name: String,
+    }
+
     /// `PUT /api/v1/models/{name}/versions/{version}/stage`.
     pub struct SetStage {
         pub stage: String,

@@ -21,6 +21,8 @@ import sys
 import time
 import urllib.request
 
+import fast_client
+
 HERE = pathlib.Path(__file__).resolve().parent
 LOAD = HERE / "mlflow_load.py"
 PASSWORD = "correct horse battery staple"
@@ -41,6 +43,10 @@ ROWS = [
     ("artifact of 1 GiB down, MB/s", ("artifact_download", "mb_per_s"), True, 3),
     ("artifacts of 10 KB PUT, per second, c=8", ("artifact_10kb_put_c8", "rps"), True, 8),
     ("artifacts of 10 KB GET, per second, c=8", ("artifact_10kb_get_c8", "rps"), True, 20),
+    ("curl: artifact of 1 GiB up, MB/s", ("fast", "up_mb_per_s"), True, 1),
+    ("curl: artifact of 1 GiB down, MB/s", ("fast", "down_mb_per_s"), True, 3),
+    ("wrk: artifacts of 10 KB GET, per second, c=8", ("fast", "get_10kb_rps"), True, 20),
+    ("wrk: log-batch, points per second, c=8", ("fast", "points_per_s"), True, 20),
     ("resident memory after it all, MB", ("usage_after", "rss_mb"), False, 10),
 ]
 
@@ -121,13 +127,19 @@ def load(server, seconds, *more):
     return found
 
 
-def copied(scratch):
-    """MB/s of `cp` and fsync of 1 GiB, for comparison with uploads."""
-    source, copy = scratch / "source", scratch / "copy"
+def gib_of_noise(scratch):
+    source = scratch / "source"
     if not source.exists():
         with open(source, "wb") as file:
             for _ in range(1024):
                 file.write(os.urandom(1 << 20))
+    return source
+
+
+def copied(scratch):
+    """MB/s of `cp` and fsync of 1 GiB, for comparison with uploads."""
+    source, copy = gib_of_noise(scratch), scratch / "copy"
+    os.sync()
     begin = time.perf_counter()
     subprocess.run(["cp", source, copy], check=True)
     with open(copy, "rb") as file:
@@ -159,10 +171,11 @@ def table(results, copies):
         ratio = b / a if more_is_better else a / b
         want = f"{goal}×" if goal else ""
         lines.append(f"{name:<54} {shown(theirs):>26} {shown(ours):>26} {ratio:>7.1f}× {want:>6}")
-    ups = [at(one, ("artifact_upload", "mb_per_s")) for one in results["drydock"] if "artifact_upload" in one]
+    ups = [value for one in results["drydock"] if (value := at(one, ("fast", "up_mb_per_s")))]
     if ups and copies:
         share = statistics.median(ups) / statistics.median(copies)
-        lines.append(f"{'cp and fsync of 1 GiB, MB/s; our upload relative to it':<54} {'':>26} {shown(copies):>26} {share:>7.2f}× {'0.7×':>6}")
+        name = "cp and fsync of 1 GiB, MB/s; our upload by curl to it"
+        lines.append(f"{name:<54} {'':>26} {shown(copies):>26} {share:>7.2f}× {'0.7×':>6}")
     return "\n".join(lines)
 
 
@@ -198,6 +211,8 @@ def main():
                     experiments[server.name] = searched["search_experiment"]
                     found = {**searched, **{key: value for key, value in found.items() if key not in ("usage_after",)},
                              "usage_after": searched["usage_after"]}
+                if "artifacts" in args.phases:
+                    found["fast"] = fast_client.measure(server, args.seconds, gib_of_noise(scratch))
                 results[server.name].append(found)
             if "artifacts" in args.phases:
                 copies.append(copied(scratch))

@@ -261,3 +261,20 @@ async fn lists_change_without_a_reload() -> Result<()> {
     browser.sees("appeared").await?;
     browser.close().await
 }
+
+#[tokio::test]
+async fn a_dashboard_that_stopped_says_so_and_offers_the_way_out() -> Result<()> {
+    let (server, _) = furnished().await?;
+    let browser = Browser::open(&server.url()).await?;
+    log_in(&browser, "admin").await?;
+    let stop = "dispatchEvent(new ErrorEvent('error', { error: new WebAssembly.RuntimeError('unreachable') }))";
+    browser.driver.execute(stop, vec![]).await?;
+    browser.sees("The dashboard stopped by a mistake of its own").await?;
+    let barriers = browser.barriers().await?;
+    assert!(barriers.is_empty(), "{barriers:?}");
+    browser.shoot("stopped-light-1280").await?;
+    browser.click("Reload").await?;
+    browser.sees("Overview").await?;
+    assert!(!browser.text().await?.contains("stopped by a mistake"));
+    browser.close().await
+}

@@ -65,6 +65,10 @@ async fn a_model_shows_its_history_its_card_and_where_it_comes_from() -> Result<
     browser.press("//*[name()='a' and starts-with(@aria-label, 'Run forest')]", "the run's node").await?;
     browser.sees("val_rmse").await?;
     assert!(browser.path().await?.starts_with("/runs/"));
+    // the run's own page leads to the same picture
+    browser.click("Lineage").await?;
+    browser.sees("Lineage of run").await?;
+    browser.sees("3f2b91c7d0").await?;
 
     browser.visit("/models/wine").await?;
     browser.click("Delete version 1").await?;
@@ -72,6 +76,17 @@ async fn a_model_shows_its_history_its_card_and_where_it_comes_from() -> Result<
     browser.fill("Type wine 1 to confirm", "wine 1").await?;
     browser.press("//dialog[@open]//button[@type='submit']", "Delete").await?;
     browser.sees("Version 1 deleted").await?;
+
+    browser.click("Rename").await?;
+    browser.fill("Name", "wine/red").await?;
+    browser.click("Rename the model").await?;
+    browser.sees("The model was not renamed").await?;
+    browser.fill("Name", "red wine").await?;
+    browser.click("Rename the model").await?;
+    browser.sees("Renamed to red wine").await?;
+    assert_eq!(browser.path().await?, "/models/red%20wine");
+    browser.visit("/models/red%20wine?tab=aliases").await?;
+    browser.sees("champion").await?;
     browser.close().await
 }
 

@@ -7,9 +7,10 @@ use crate::{
     format,
     live::{Remote, remote},
     pages::parts::is_engineer,
+    reactive::memo,
     ui::{
         Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Icon, LinkButton, Loaded, Look, PageHead, Pill,
-        Status, Tabs, TimeAgo, Tone, act, toast,
+        Show, Status, Tabs, TimeAgo, Tone, act, toast,
         url::{Param, param},
     },
 };
@@ -23,7 +24,7 @@ use leptos_router::hooks::use_params_map;
 #[component]
 pub fn DatasetPage() -> impl IntoView {
     let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|p| p.get("name")).unwrap_or_default());
+    let name = memo(move || params.with(|p| p.get("name")).unwrap_or_default());
     let dataset = remote::<DatasetDetail>(move || Some(format!("/datasets/{}", seg(&name.get()))), &[Topic::Datasets]);
     view! { <section class="page"><Loaded remote=dataset lines=10 let:dataset><Detail dataset/></Loaded></section> }
 }
@@ -38,8 +39,8 @@ fn shown_version(dataset: &DatasetDetail, wanted: &str) -> Option<i64> {
 #[component]
 fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
     let (tab, version) = (param("tab", "columns"), param("version", ""));
-    let name = Memo::new(move |_| dataset.with(|d| d.summary.name.clone()));
-    let number = Memo::new(move |_| dataset.with(|d| shown_version(d, &version.get())));
+    let name = memo(move || dataset.with(|d| d.summary.name.clone()));
+    let number = memo(move || dataset.with(|d| shown_version(d, &version.get())));
     let path = move || Some(format!("/datasets/{}/versions/{}", seg(&name.get()), number.get()?));
     let detail = remote::<VersionDetail>(path, &[Topic::Datasets]);
     let deleting = RwSignal::new(false);
@@ -71,7 +72,10 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
     view! {
         <PageHead title=Signal::derive(move || name.get())
             aside=move || view! { <VersionPill detail/> }
-            sub=move || dataset.with(|d| sub_line(d))>
+            sub=move || view! {
+                {dataset.with(|d| sub_line(d))}
+                {number.get().map(|v| view! { " · "<a href=format!("/lineage/dataset/{}", seg(&format!("{}:{v}", name.get())))>"Lineage"</a> })}
+            }>
             <VersionPicker dataset version number/>
             {move || (is_engineer() && number.get().is_some()).then(|| view! {
                 <LinkButton icon="play" href=format!("/jobs/new?dataset={}", seg(&name.get()))>"Use in a job"</LinkButton>

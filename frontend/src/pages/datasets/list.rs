@@ -8,8 +8,8 @@ use crate::{
     pages::parts::Listing,
     session::may,
     ui::{
-        Button, Column, Dialog, EmptyState, Field, Loaded, Look, PageHead, Pill, SearchBox, Table, TextArea, TimeAgo,
-        act, url::param,
+        Button, Column, Dialog, EmptyState, Field, Loaded, Look, PageHead, Pill, SearchBox, Show, Table, TextArea,
+        TimeAgo, act, url::param,
     },
 };
 use drydock_wire::{

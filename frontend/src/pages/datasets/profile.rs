@@ -3,6 +3,7 @@
 use crate::{
     format,
     pages::parts::Bars,
+    reactive::memo,
     ui::{Card, EmptyState, Icon},
 };
 use drydock_wire::datasets::{ColumnKind, ColumnProfile, FileProfile, VersionDetail};
@@ -10,7 +11,7 @@ use leptos::prelude::*;
 
 #[component]
 pub fn Profiles(detail: Signal<VersionDetail>) -> impl IntoView {
-    let profiles = Memo::new(move |_| detail.with(|d| d.profiles.clone()));
+    let profiles = memo(move || detail.with(|d| d.profiles.clone()));
     move || {
         match profiles.get() {
         list if list.is_empty() => view! {

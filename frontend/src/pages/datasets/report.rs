@@ -5,6 +5,7 @@ use crate::{
     api::{self, seg},
     format,
     pages::parts::is_engineer,
+    reactive::memo,
     ui::{Button, Card, EmptyState, Icon, LinkButton, Look, Pill, Status, TimeAgo, Tone, act, toast},
 };
 use drydock_wire::datasets::{RuleResult, ValidationReport, VersionDetail};
@@ -12,7 +13,7 @@ use leptos::prelude::*;
 
 #[component]
 pub fn Report(dataset: Memo<String>, detail: Signal<VersionDetail>) -> impl IntoView {
-    let report = Memo::new(move |_| detail.with(|d| d.report.clone()));
+    let report = memo(move || detail.with(|d| d.report.clone()));
     let check = move || is_engineer().then(|| view! { <CheckButton dataset detail/> });
     move || {
         match report.get() {

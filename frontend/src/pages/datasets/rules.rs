@@ -5,7 +5,8 @@ use crate::{
     format,
     live::Remote,
     pages::parts::is_engineer,
-    ui::{Button, Card, EmptyState, Icon, Look, Tone, act, dialog::fresh_id, toast},
+    reactive::memo,
+    ui::{Button, Card, EmptyState, Icon, Look, Show, Tone, act, dialog::fresh_id, toast},
 };
 use drydock_wire::datasets::{Check, DatasetDetail, Rule, SetRules, VersionDetail};
 use leptos::prelude::*;
@@ -142,15 +143,15 @@ pub fn RulesEditor(dataset: Signal<DatasetDetail>, detail: Remote<VersionDetail>
     let next_id = StoredValue::new(start.len() as u32);
     let owner = StoredValue::new(Owner::current().unwrap_or_default());
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
-    let columns = Memo::new(move |_| {
+    let columns = memo(move || {
         detail.data.with(|d| {
             d.iter().flat_map(|d| &d.profiles).flat_map(|p| &p.columns).map(|c| c.name.clone()).collect::<Vec<_>>()
         })
     });
-    let files = Memo::new(move |_| {
+    let files = memo(move || {
         detail.data.with(|d| d.iter().flat_map(|d| &d.profiles).map(|p| p.path.clone()).collect::<Vec<_>>())
     });
-    let changed = Memo::new(move |_| {
+    let changed = memo(move || {
         let now = rows.with(|r| r.iter().map(|r| r.read().ok()).collect::<Vec<_>>());
         dataset.with(|d| now.len() != d.rules.len() || now.iter().zip(&d.rules).any(|(a, b)| a.as_ref() != Some(b)))
     });

@@ -5,7 +5,8 @@ use crate::{
     format,
     live::Remote,
     pages::parts::{DropZone, UploadList, Uploads},
-    ui::{Button, Card, Field, Look, Tone, act, toast, url::Param},
+    reactive::memo,
+    ui::{Button, Card, Field, Look, Show, Tone, act, toast, url::Param},
 };
 use drydock_wire::datasets::{CreateVersion, CreatedVersion, DatasetDetail, DatasetFile, VersionDetail};
 use leptos::prelude::*;
@@ -21,7 +22,7 @@ pub fn NewVersion(
     let message = RwSignal::new(String::new());
     let keep = RwSignal::new(true);
     let busy = RwSignal::new(false);
-    let old = Memo::new(move |_| detail.data.with(|d| d.as_ref().map(|d| d.files.clone()).unwrap_or_default()));
+    let old = memo(move || detail.data.with(|d| d.as_ref().map(|d| d.files.clone()).unwrap_or_default()));
     let why_not =
         Signal::derive(
             move || if uploads.is_empty() { Some("Choose files first.".to_owned()) } else { uploads.why_not() },

@@ -5,7 +5,8 @@ use crate::{
     app::go,
     live::remote,
     pages::parts::{Listing, ResourceFields, ResourceForm},
-    ui::{Button, Dialog, Field, Look, SelectField, Tone, act, toast},
+    reactive::{effect, memo},
+    ui::{Button, Dialog, Field, Look, SelectField, Show, Tone, act, toast},
 };
 use drydock_wire::{
     events::Topic,
@@ -60,9 +61,9 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
         move || Some(model.get()).filter(|m| !m.is_empty()).map(|m| format!("/models/{}", seg(&m))),
         &[Topic::Models],
     );
-    let versions = Memo::new(move |_| detail.data.with(|d| d.as_ref().map(version_options).unwrap_or_default()));
+    let versions = memo(move || detail.data.with(|d| d.as_ref().map(version_options).unwrap_or_default()));
     choose_first(models, model, name, wish.fixed);
-    Effect::new(move |_| {
+    effect(move || {
         let known = versions.get();
         if !known.is_empty() && !known.iter().any(|(v, _)| version.with_untracked(|now| v == now)) {
             version.set(known[0].0.clone());
@@ -157,7 +158,7 @@ fn choose_first(
     fixed: bool,
 ) {
     let suggested = StoredValue::new(name.get_untracked());
-    Effect::new(move |_| {
+    effect(move || {
         let first = models
             .data
             .with(|l| l.iter().flat_map(|l| l.items()).find(|m| m.version_count > 0).map(|m| m.name.clone()));
@@ -165,7 +166,7 @@ fn choose_first(
             model.set(first);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         let suggestion = name_of(&model.get());
         if !fixed && !suggestion.is_empty() && name.get_untracked() == suggested.get_value() {
             suggested.set_value(suggestion.clone());

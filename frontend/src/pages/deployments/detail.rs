@@ -10,6 +10,7 @@ use crate::{
     app::{ago, go},
     live::remote,
     pages::parts::{LogView, When, describe},
+    reactive::memo,
     session::may,
     ui::{
         Button, ConfirmDialog, CopyButton, Icon, Loaded, Look, PageHead, Pill, Status, Tabs, Tone, act, toast,
@@ -31,7 +32,7 @@ const TRAFFIC_PERIOD: Duration = Duration::from_secs(4);
 #[component]
 pub fn DeploymentPage() -> impl IntoView {
     let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|p| p.get("name")).unwrap_or_default());
+    let name = memo(move || params.with(|p| p.get("name")).unwrap_or_default());
     let path = move || Some(format!("/deployments/{}", seg(&name.get())));
     let deployment = remote::<DeploymentDetail>(path, &[Topic::Deployments]).every(TRAFFIC_PERIOD);
     view! { <section class="page"><Loaded remote=deployment lines=10 let:deployment><Detail deployment/></Loaded></section> }
@@ -42,8 +43,8 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let tab = param("tab", "overview");
     let (deleting, rolling) = (RwSignal::new(false), RwSignal::new(false));
     let wish = RwSignal::new(Wish::default());
-    let name = Memo::new(move |_| deployment.with(|d| d.summary.name.clone()));
-    let state = Memo::new(move |_| deployment.with(|d| d.summary.state));
+    let name = memo(move || deployment.with(|d| d.summary.name.clone()));
+    let state = memo(move || deployment.with(|d| d.summary.state));
     let gone = Signal::derive(move || {
         (state.get() == DeploymentState::Deleting).then(|| "The deployment is going away.".to_owned())
     });
@@ -97,7 +98,7 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
 
 #[component]
 fn Reason(deployment: Signal<DeploymentDetail>) -> impl IntoView {
-    let said = Memo::new(move |_| deployment.with(|d| (d.summary.state, d.summary.reason.clone())));
+    let said = memo(move || deployment.with(|d| (d.summary.state, d.summary.reason.clone())));
     move || {
         let (state, reason) = said.get();
         let tone = if state == DeploymentState::Failed { "bad" } else { "info" };
@@ -119,7 +120,7 @@ fn Endpoint(deployment: Signal<DeploymentDetail>) -> impl IntoView {
 
 #[component]
 fn Revisions(deployment: Signal<DeploymentDetail>) -> impl IntoView {
-    let list = Memo::new(move |_| deployment.with(|d| d.revisions.clone()));
+    let list = memo(move || deployment.with(|d| d.revisions.clone()));
     let row = |r: Revision| {
         let href = format!("/models/{}?version={}", seg(&r.model), r.version);
         view! {

@@ -6,10 +6,11 @@ use crate::{
     format,
     live::remote,
     pages::parts::Listing,
+    reactive::memo,
     session::may,
     ui::{
-        Button, Chips, Column, EmptyState, LinkButton, Loaded, Look, PageHead, Pill, SearchBox, Table, TimeAgo, Tone,
-        list::Chip, url::param,
+        Button, Chips, Column, EmptyState, LinkButton, Loaded, Look, PageHead, Pill, SearchBox, Show, Table, TimeAgo,
+        Tone, list::Chip, url::param,
     },
 };
 use drydock_wire::{
@@ -44,7 +45,7 @@ pub fn DeploymentsPage() -> impl IntoView {
                         };
                         all.with(|l| l.items().iter().filter(hit).cloned().collect::<Vec<_>>())
                     });
-                    let chips = Memo::new(move |_| all.with(|l| chips(l.items())));
+                    let chips = memo(move || all.with(|l| chips(l.items())));
                     view! {
                         <Show when=move || all.with(|l| l.total() > 0) fallback=move || view! {
                             <EmptyState icon="rocket" title="Nothing is deployed" text="Deploy a registered model to give it an address that answers predictions. A newer version later replaces it without a failed request.">

@@ -4,7 +4,8 @@ use crate::{
     app::app,
     chart::{Axis, LineChart, Series, Settings},
     format,
-    ui::{Button, Card, EmptyState},
+    reactive::memo,
+    ui::{Button, Card, EmptyState, Show},
 };
 use drydock_wire::serving::{DeploymentDetail, TrafficMinute};
 use leptos::prelude::*;
@@ -67,7 +68,7 @@ fn series(minutes: &[TrafficMinute], lines: &[(&str, usize, fn(Option<&TrafficMi
 #[component]
 pub fn Charts(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let settings = Settings::new("clock");
-    let minutes = Memo::new(move |_| deployment.with(|d| d.minutes.clone()));
+    let minutes = memo(move || deployment.with(|d| d.minutes.clone()));
     let counts = Signal::derive(move || {
         minutes.with(|m| {
             series(

@@ -7,10 +7,11 @@ use crate::{
     format,
     live::remote,
     pages::parts::{LogView, When, describe, short_id},
+    reactive::memo,
     session::may,
     ui::{
         Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Icon, LinkButton, Loaded, Look, PageHead, Pill,
-        Tabs, Tone, act, toast, url::param,
+        Show, Tabs, Tone, act, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -24,7 +25,7 @@ use leptos_router::hooks::use_params_map;
 #[component]
 pub fn JobPage() -> impl IntoView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|p| p.get("id")).unwrap_or_default());
+    let id = memo(move || params.with(|p| p.get("id")).unwrap_or_default());
     let job = remote::<JobDetail>(move || Some(format!("/jobs/{}", seg(&id.get()))), &[Topic::Jobs]);
     view! { <section class="page"><Loaded remote=job lines=10 let:job><Detail job/></Loaded></section> }
 }
@@ -33,9 +34,9 @@ pub fn JobPage() -> impl IntoView {
 fn Detail(job: Signal<JobDetail>) -> impl IntoView {
     let tab = param("tab", "log");
     let stopping = RwSignal::new(false);
-    let state = Memo::new(move |_| job.with(|j| j.summary.state));
+    let state = memo(move || job.with(|j| j.summary.state));
     let summary = move || job.with(|j| j.summary.clone());
-    let id = Memo::new(move |_| job.with(|j| j.summary.id.clone()));
+    let id = memo(move || job.with(|j| j.summary.id.clone()));
     let why_not = Signal::derive(move || match state.get() {
         JobState::Cancelling => Some("The job is being stopped already.".to_owned()),
         s if s.is_final() => Some("The job has ended.".to_owned()),
@@ -74,7 +75,7 @@ fn Detail(job: Signal<JobDetail>) -> impl IntoView {
 /// Why the job waits or how it ended, where that needs saying.
 #[component]
 fn Reason(job: Signal<JobDetail>) -> impl IntoView {
-    let said = Memo::new(move |_| job.with(|j| (j.summary.state, j.summary.reason.clone())));
+    let said = memo(move || job.with(|j| (j.summary.state, j.summary.reason.clone())));
     move || {
         let (state, reason) = said.get();
         let (tone, icon) = match state {
@@ -96,8 +97,8 @@ fn sentence(text: &str) -> String {
 
 #[component]
 fn Runs(job: Signal<JobDetail>) -> impl IntoView {
-    let ids = Memo::new(move |_| job.with(|j| j.run_ids.clone()));
-    let ended = Memo::new(move |_| job.with(|j| j.summary.state.is_final()));
+    let ids = memo(move || job.with(|j| j.run_ids.clone()));
+    let ended = memo(move || job.with(|j| j.summary.state.is_final()));
     move || match ids.get() {
         ids if ids.is_empty() => {
             let text = if ended.get() {

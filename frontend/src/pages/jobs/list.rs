@@ -8,8 +8,8 @@ use crate::{
     pages::parts::{Listing, PAGE_SIZE, counted, describe, query, short_id},
     session::may,
     ui::{
-        Button, Chips, Column, EmptyState, LinkButton, Loaded, Look, PageHead, Pager, Pill, SearchBox, Table, TimeAgo,
-        Tone, list::Chip, url::param,
+        Button, Chips, Column, EmptyState, LinkButton, Loaded, Look, PageHead, Pager, Pill, SearchBox, Show, Table,
+        TimeAgo, Tone, list::Chip, url::param,
     },
 };
 use drydock_wire::{

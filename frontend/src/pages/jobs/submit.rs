@@ -6,7 +6,7 @@ use crate::{
     app::go,
     pages::parts::{DropZone, ResourceFields, ResourceForm, UploadList, Uploads},
     session::may,
-    ui::{Button, Card, EmptyState, Field, LinkButton, Look, PageHead, Tone, toast, url::param},
+    ui::{Button, Card, EmptyState, Field, LinkButton, Look, PageHead, Show, Tone, toast, url::param},
 };
 use drydock_wire::{
     ErrorCode,

@@ -2,6 +2,7 @@
 
 use crate::{
     api::{self, seg},
+    reactive::effect,
     ui::{Button, ConfirmDialog, Dialog, Field, Look, SelectField, Tone, act, toast},
 };
 use drydock_wire::registry::{Alias, SetAlias};
@@ -25,13 +26,13 @@ pub fn AliasDialogs(
     versions: Signal<Vec<i64>>,
 ) -> impl IntoView {
     let (setting, removing) = (RwSignal::new(false), RwSignal::new(false));
-    Effect::new(move |_| {
+    effect(move || {
         let now = action.get();
         setting.set(matches!(now, Some(AliasAction::Set { .. })));
         removing.set(matches!(now, Some(AliasAction::Remove(_))));
     });
     // a dialog that was closed by Escape may be opened again with the same action
-    Effect::new(move |_| {
+    effect(move || {
         if !setting.get() && !removing.get() && action.with_untracked(Option::is_some) {
             action.set(None);
         }

@@ -6,8 +6,9 @@ use crate::{
     difference::{Piece, difference},
     live::{Remote, remote},
     pages::parts::{is_engineer, metric_text},
+    reactive::memo,
     ui::{
-        Button, Card as Panel, EmptyState, Field, Icon, Loaded, Look, TextArea, TimeAgo, Tone, act, toast,
+        Button, Card as Panel, EmptyState, Field, Icon, Loaded, Look, Show, TextArea, TimeAgo, Tone, act, toast,
         url::{Param, param},
     },
 };
@@ -54,7 +55,7 @@ pub fn CardPanel(model: Signal<ModelDetail>, number: Memo<Option<i64>>) -> impl 
 
 #[component]
 fn Reader(model: Signal<ModelDetail>, card: Signal<Card>, looking: Looking, other: Remote<Card>) -> impl IntoView {
-    let nothing = Memo::new(move |_| card.with(|c| c.revision == 0));
+    let nothing = memo(move || card.with(|c| c.revision == 0));
     let start = move |_| looking.editing.push("1");
     view! {
         <Show when=move || !nothing.get() fallback=move || view! {
@@ -77,9 +78,9 @@ fn Reader(model: Signal<ModelDetail>, card: Signal<Card>, looking: Looking, othe
 
 #[component]
 fn Tools(card: Signal<Card>, looking: Looking) -> impl IntoView {
-    let revisions = Memo::new(move |_| card.with(|c| c.revisions.clone()));
+    let revisions = memo(move || card.with(|c| c.revisions.clone()));
     let newest = move || revisions.with(|r| r.first().map_or(0, |r| r.revision));
-    let shown = Memo::new(move |_| card.with(|c| c.revision));
+    let shown = memo(move || card.with(|c| c.revision));
     let select_revision = move |to: String| {
         let is_newest = to == newest().to_string();
         looking.revision.set(if is_newest { "" } else { &to });
@@ -235,7 +236,7 @@ fn Editor(card: Signal<Card>, looking: Looking) -> impl IntoView {
     let (base, earlier) = (first.revision, first.earlier.filter(|_| first.revision == 0));
     let address = move |version: i64| format!("/models/{}/versions/{version}/card", seg(&first.model));
     let (save_to, take_from) = (address(first.version), earlier.map(&address));
-    let filled = Memo::new(move |_| form.content().filled());
+    let filled = memo(move || form.content().filled());
     let take = move |_| {
         let Some(path) = take_from.clone() else { return };
         act(loading, "The earlier card was not loaded", async move { api::get::<Card>(&path).await }, move |card| {

@@ -4,6 +4,7 @@ use crate::{
     api::seg,
     live::{Remote, remote},
     pages::parts::metric_text,
+    reactive::memo,
     ui::{
         Button, Card, EmptyState, Icon, TimeAgo,
         url::{Param, param},
@@ -25,13 +26,13 @@ fn two(text: &str) -> Option<(i64, i64)> {
 /// `against` is the address's `compare`: two numbers.
 #[component]
 pub fn Compare(model: Signal<ModelDetail>, against: Param) -> impl IntoView {
-    let chosen = Memo::new(move |_| two(&against.get()));
+    let chosen = memo(move || two(&against.get()));
     let version = move |first: bool| {
         let (a, b) = chosen.get()?;
         let wanted = if first { a } else { b };
         model.with(|m| m.versions.iter().find(|v| v.version == wanted).cloned())
     };
-    let (left, right) = (Memo::new(move |_| version(true)), Memo::new(move |_| version(false)));
+    let (left, right) = (memo(move || version(true)), memo(move || version(false)));
     let run = |of: Memo<Option<ModelVersion>>| {
         let path = move || of.get().and_then(|v| v.run_id).map(|id| format!("/runs/{}", seg(&id)));
         remote::<RunDetail>(path, &[Topic::Runs])

@@ -4,6 +4,7 @@ use crate::{
     api::{self, seg},
     app::go,
     format,
+    reactive::effect,
     ui::{ConfirmDialog, Tone, act, toast},
 };
 use drydock_wire::registry::{ModelDetail, ModelVersion};
@@ -20,12 +21,12 @@ pub enum Doomed {
 pub fn DeleteDialogs(model: Signal<ModelDetail>, action: RwSignal<Option<Doomed>>) -> impl IntoView {
     let (open, busy) = (RwSignal::new(false), RwSignal::new(false));
     let last = Memo::new(move |old: Option<&Doomed>| action.get().or(old.copied()).unwrap_or(Doomed::Model));
-    Effect::new(move |_| {
+    effect(move || {
         if action.get().is_some() {
             open.set(true);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             action.set(None);
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     api::{self, seg},
+    reactive::effect,
     ui::{Button, Dialog, Look, TextArea, Tone, act, toast},
 };
 use drydock_wire::registry::Describe;
@@ -18,13 +19,13 @@ pub struct Described {
 #[component]
 pub fn DescribeDialog(model: Memo<String>, action: RwSignal<Option<Described>>) -> impl IntoView {
     let (open, busy, text) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(String::new()));
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(what) = action.get() {
             text.set(what.text);
             open.set(true);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             action.set(None);
         }

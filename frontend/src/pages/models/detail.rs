@@ -7,6 +7,7 @@ use super::{
     delete::{DeleteDialogs, Doomed},
     describe::{DescribeDialog, Described},
     history::AliasesPanel,
+    rename::RenameButton,
     versions::Versions,
 };
 use crate::{
@@ -18,8 +19,9 @@ use crate::{
         deployments::{DeployDialog, Wish},
         parts::{LineageView, PairTable, is_engineer},
     },
+    reactive::memo,
     ui::{
-        Button, Card, EmptyState, Loaded, Look, PageHead, Tabs,
+        Button, Card, EmptyState, Loaded, Look, PageHead, Show, Tabs,
         url::{Param, param},
     },
 };
@@ -48,7 +50,7 @@ impl Actions {
 #[component]
 pub fn ModelPage() -> impl IntoView {
     let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|p| p.get("name")).unwrap_or_default());
+    let name = memo(move || params.with(|p| p.get("name")).unwrap_or_default());
     let model = remote::<ModelDetail>(
         move || Some(format!("/models/{}", seg(&name.get()))),
         &[Topic::Models, Topic::Deployments],
@@ -74,8 +76,8 @@ fn Detail(model: Signal<ModelDetail>) -> impl IntoView {
         delete: RwSignal::new(None),
     };
     let (tab, version, against) = (param("tab", "versions"), param("version", ""), param("compare", ""));
-    let name = Memo::new(move |_| model.with(|m| m.summary.name.clone()));
-    let number = Memo::new(move |_| model.with(|m| shown(m, &version.get())));
+    let name = memo(move || model.with(|m| m.summary.name.clone()));
+    let number = memo(move || model.with(|m| shown(m, &version.get())));
     let tags = Signal::derive(move || model.with(|m| m.tags.clone()));
     let tabs = vec![
         ("versions", "Versions".to_owned()),
@@ -122,7 +124,7 @@ pub fn no_version() -> impl IntoView {
 
 #[component]
 fn Head(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
-    let name = Memo::new(move |_| model.with(|m| m.summary.name.clone()));
+    let name = memo(move || model.with(|m| m.summary.name.clone()));
     let sub = move || {
         model.with(|m| {
             let versions = format::plural(m.summary.version_count, "version");
@@ -144,6 +146,7 @@ fn Head(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
     view! {
         <PageHead title=Signal::derive(move || name.get()) sub>
             {move || is_engineer().then(|| view! {
+                <RenameButton model=name/>
                 <Button icon="pencil" on_press=describe>"Edit description"</Button>
                 <Button look=Look::Danger icon="trash-2" on_press=move |_| actions.delete.set(Some(Doomed::Model))>"Delete"</Button>
             })}

@@ -5,7 +5,8 @@ use crate::{
     api::seg,
     live::remote,
     pages::parts::is_engineer,
-    ui::{Button, Card, EmptyState, Icon, Loaded, TimeAgo, url::param},
+    reactive::memo,
+    ui::{Button, Card, EmptyState, Icon, Loaded, Show, TimeAgo, url::param},
 };
 use drydock_wire::{
     events::Topic,
@@ -17,7 +18,7 @@ use wasm_bindgen::JsValue;
 
 #[component]
 pub fn AliasesPanel(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
-    let name = Memo::new(move |_| model.with(|m| m.summary.name.clone()));
+    let name = memo(move || model.with(|m| m.summary.name.clone()));
     let history =
         remote::<Vec<AliasMove>>(move || Some(format!("/models/{}/history", seg(&name.get()))), &[Topic::Models]);
     view! {
@@ -36,7 +37,7 @@ pub fn AliasesPanel(model: Signal<ModelDetail>, actions: Actions) -> impl IntoVi
 
 #[component]
 fn Present(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
-    let list = Memo::new(move |_| model.with(|m| m.summary.aliases.clone()));
+    let list = memo(move || model.with(|m| m.summary.aliases.clone()));
     let one = move |a: Alias| {
         let (move_it, remove) = (a.clone(), a.clone());
         let text = view! { <span class="tag big"><Icon name="tag"/>{a.alias.clone()}</span><span class="dim">"→ version "{a.version}</span> };
@@ -75,10 +76,10 @@ fn end_of_day(day: &str) -> Option<i64> {
 #[component]
 fn OnADay(name: Memo<String>, moves: Signal<Vec<AliasMove>>) -> impl IntoView {
     let (alias, day) = (param("alias", ""), param("day", ""));
-    let names = Memo::new(move |_| {
+    let names = memo(move || {
         moves.with(|m| m.iter().map(|one| one.alias.clone()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>())
     });
-    let chosen = Memo::new(move |_| {
+    let chosen = memo(move || {
         let champion = || names.with(|n| n.iter().find(|a| *a == "champion").or(n.first()).cloned());
         Some(alias.get()).filter(|a| !a.is_empty()).or_else(champion).unwrap_or_default()
     });
@@ -145,7 +146,7 @@ fn words(one: &AliasMove) -> String {
 #[component]
 fn Timeline(moves: Signal<Vec<AliasMove>>) -> impl IntoView {
     let wanted = param("of", "");
-    let names = Memo::new(move |_| {
+    let names = memo(move || {
         moves.with(|m| m.iter().map(|one| one.alias.clone()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>())
     });
     let one = |one: AliasMove| {

@@ -5,7 +5,7 @@ use crate::{
     format,
     live::remote,
     pages::parts::Listing,
-    ui::{Button, Column, EmptyState, Icon, LinkButton, Loaded, PageHead, SearchBox, Table, TimeAgo, url::param},
+    ui::{Button, Column, EmptyState, Icon, LinkButton, Loaded, PageHead, SearchBox, Show, Table, TimeAgo, url::param},
 };
 use drydock_wire::{events::Topic, registry::ModelSummary};
 use leptos::prelude::*;

@@ -8,6 +8,7 @@ mod describe;
 mod detail;
 mod history;
 mod list;
+mod rename;
 mod versions;
 
 pub use detail::ModelPage;

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     api::{self, seg},
     pages::parts::{is_engineer, metric_text},
-    ui::{Button, Icon, Pill, Status, TimeAgo, Tone, act, toast, url::param},
+    reactive::memo,
+    ui::{Button, Icon, Pill, Show, Status, TimeAgo, Tone, act, toast, url::param},
 };
 use drydock_wire::{
     registry::{CardState, ModelDetail, ModelVersion, SetStage},
@@ -36,9 +37,9 @@ fn common_metrics(versions: &[ModelVersion]) -> Vec<String> {
 
 #[component]
 pub fn Versions(model: Signal<ModelDetail>, actions: Actions) -> impl IntoView {
-    let metrics = Memo::new(move |_| model.with(|m| common_metrics(&m.versions)));
-    let serving = Memo::new(move |_| model.with(|m| m.versions.iter().any(|v| !v.deployments.is_empty())));
-    let staged = Memo::new(move |_| model.with(|m| m.versions.iter().any(|v| v.stage != "None")));
+    let metrics = memo(move || model.with(|m| common_metrics(&m.versions)));
+    let serving = memo(move || model.with(|m| m.versions.iter().any(|v| !v.deployments.is_empty())));
+    let staged = memo(move || model.with(|m| m.versions.iter().any(|v| v.stage != "None")));
     let against = param("compare", "");
     let chosen = RwSignal::new(Vec::<i64>::new());
     let why_not =

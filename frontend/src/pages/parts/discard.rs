@@ -5,7 +5,7 @@ use crate::{
     format::{bytes, plural},
     session::may,
     ui::{
-        Button, Dialog, Look, Skeleton, Tone, act,
+        Button, Dialog, Look, Show, Skeleton, Tone, act,
         toast::{toast, toast_error},
     },
 };

@@ -3,7 +3,8 @@
 use super::tail::{Phase, Tail};
 use crate::{
     format::{number, plural},
-    ui::{Button, Icon, Pill, Status, Tone, toast},
+    reactive::{effect, memo},
+    ui::{Button, Icon, Pill, Show, Status, Tone, toast},
 };
 use drydock_wire::jobs::LogLine;
 use js_sys::Date;
@@ -41,7 +42,7 @@ pub fn LogView(
 ) -> impl IntoView {
     let tail = Tail::new(Signal::derive(move || format!("{}/stream", path.get())));
     let search = RwSignal::new(String::new());
-    let hits = Memo::new(move |_| {
+    let hits = memo(move || {
         let wanted = search.get().to_lowercase();
         if wanted.is_empty() {
             return vec![];
@@ -70,7 +71,7 @@ pub fn LogView(
 }
 
 fn keep_at_end(viewer: Viewer) {
-    Effect::new(move |_| {
+    effect(move || {
         let count = viewer.tail.lines.with(|l| l.len());
         if viewer.follow.get()
             && let Some(pane) = viewer.pane.get()
@@ -141,8 +142,8 @@ fn Bar(viewer: Viewer, path: Signal<String>, file: Signal<String>) -> impl IntoV
 
 #[component]
 fn Lines(viewer: Viewer) -> impl IntoView {
-    let total = Memo::new(move |_| viewer.tail.lines.with(|l| l.len()));
-    let range = Memo::new(move |_| {
+    let total = memo(move || viewer.tail.lines.with(|l| l.len()));
+    let range = memo(move || {
         let first = ((viewer.scroll.get() / ROW_PX) as usize).saturating_sub(SPARE);
         let last = first + (viewer.height.get() / ROW_PX) as usize + 2 * SPARE;
         (first.min(total.get()), last.min(total.get()))
@@ -151,7 +152,7 @@ fn Lines(viewer: Viewer) -> impl IntoView {
         let (from, to) = range.get();
         viewer.tail.lines.with(|l| l.iter().skip(from).take(to.saturating_sub(from)).cloned().collect::<Vec<_>>())
     };
-    let wanted_line = Memo::new(move |_| {
+    let wanted_line = memo(move || {
         let place = viewer.hits.with(|h| h.get(viewer.hit.get()).copied())?;
         viewer.tail.lines.with(|l| l.get(place).map(|l| l.seq))
     });

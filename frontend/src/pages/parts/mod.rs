@@ -20,6 +20,7 @@ pub use values::{PairTable, When, metric_text, short_id};
 use crate::{
     api::seg,
     live::{Remote, remote},
+    reactive::memo,
     session::may,
     ui::list::Chip,
 };
@@ -97,7 +98,7 @@ pub fn counted(
             remote(move || Some(path(value)), &[topic])
         })
         .collect();
-    Memo::new(move |_| {
+    memo(move || {
         let with_count = |(chip, total): (&Chip, &Remote<Total>)| Chip {
             count: total.data.with(|t| t.as_ref().map(|t| t.total)),
             ..chip.clone()

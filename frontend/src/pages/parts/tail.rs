@@ -2,6 +2,7 @@
 //!
 //! The browser reconnects by itself and asks for what comes after the last line; a line seen before is not taken again.
 
+use crate::{json, reactive::effect};
 use drydock_wire::jobs::LogLine;
 use leptos::prelude::*;
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
@@ -61,7 +62,7 @@ impl Tail {
             connection: StoredValue::new_local(None),
             generation: StoredValue::new(0),
         };
-        Effect::new(move |_| {
+        effect(move || {
             let path = path.get();
             tail.lines.set(VecDeque::new());
             tail.dropped.set(0);
@@ -93,7 +94,7 @@ impl Tail {
         };
         let buffer: Rc<RefCell<Vec<LogLine>>> = Rc::default();
         let line = Closure::<dyn Fn(MessageEvent)>::new(move |e: MessageEvent| {
-            let Some(line) = e.data().as_string().and_then(|t| serde_json::from_str::<LogLine>(&t).ok()) else {
+            let Some(line) = e.data().as_string().and_then(|t| json::from_str::<LogLine>(&t).ok()) else {
                 return;
             };
             let first = buffer.borrow().is_empty();

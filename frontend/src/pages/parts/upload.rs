@@ -5,7 +5,7 @@
 use crate::{
     api::{self, ApiError},
     format,
-    ui::{Icon, dialog::fresh_id},
+    ui::{Icon, Show, dialog::fresh_id},
 };
 use drydock_wire::datasets::{DatasetFile, Upload};
 use leptos::{ev, html, prelude::*, task::spawn_local};

@@ -2,7 +2,8 @@
 
 use crate::{
     format,
-    ui::{Icon, TimeAgo},
+    reactive::memo,
+    ui::{Icon, Show, TimeAgo},
 };
 use drydock_wire::{KeyValue, tracking::MetricValue};
 use leptos::prelude::*;
@@ -39,7 +40,7 @@ pub fn PairTable(
     none: &'static str,
 ) -> impl IntoView {
     let wanted = RwSignal::new(String::new());
-    let many = Memo::new(move |_| pairs.with(|p| p.len() > 12));
+    let many = memo(move || pairs.with(|p| p.len() > 12));
     let shown = move || {
         let wanted = wanted.get().to_lowercase();
         let hit = |p: &&KeyValue| p.key.to_lowercase().contains(&wanted) || p.value.to_lowercase().contains(&wanted);

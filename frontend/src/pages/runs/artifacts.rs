@@ -5,7 +5,7 @@ use crate::{
     api::seg,
     format,
     live::remote,
-    ui::{EmptyState, Icon, Loaded, url::param},
+    ui::{EmptyState, Icon, Loaded, Show, url::param},
 };
 use drydock_wire::{events::Topic, tracking::ArtifactEntry};
 use leptos::prelude::*;

@@ -3,8 +3,9 @@
 use crate::{
     chart::{ChartTools, LineChart, Series, Settings},
     format::plural,
+    reactive::memo,
     ui::{
-        EmptyState, Icon, SearchBox,
+        EmptyState, Icon, SearchBox, Show,
         url::{Param, param},
     },
 };
@@ -75,16 +76,16 @@ fn section_of(title: &str) -> &str {
 /// All charts with their shared controls: those without a prefix first, then a section per prefix, the machine's own last.
 #[component]
 pub fn MetricCharts(runs: Signal<Vec<RunSeries>>, settings: Settings) -> impl IntoView {
-    let groups = Memo::new(move |_| runs.with(|r| group(r)));
+    let groups = memo(move || runs.with(|r| group(r)));
     let wanted = param("charts", "");
     // open unless the address says otherwise; the machine's own figures are shut until asked for
     let shut = param("shut", "system");
-    let all = Memo::new(move |_| groups.with(|g| g.keys().cloned().collect::<Vec<_>>()));
-    let titles = Memo::new(move |_| {
+    let all = memo(move || groups.with(|g| g.keys().cloned().collect::<Vec<_>>()));
+    let titles = memo(move || {
         let text = wanted.get().to_lowercase();
         all.with(|all| all.iter().filter(|t| t.to_lowercase().contains(&text)).cloned().collect::<Vec<_>>())
     });
-    let sections = Memo::new(move |_| {
+    let sections = memo(move || {
         let mut sections: Vec<String> = titles.with(|t| t.iter().map(|t| section_of(t).to_owned()).collect());
         sections.sort_by_key(|s| (s == "system", s.clone()));
         sections.dedup();
@@ -119,7 +120,7 @@ fn Section(
     shut: Param,
 ) -> impl IntoView {
     let name = StoredValue::new(section.clone());
-    let own = Memo::new(move |_| {
+    let own = memo(move || {
         titles.with(|t| t.iter().filter(|t| name.with_value(|n| section_of(t) == n)).cloned().collect::<Vec<_>>())
     });
     let is_shut = move || name.with_value(|n| !n.is_empty() && shut.get().split(',').any(|s| s == n));

@@ -4,6 +4,7 @@ use crate::{
     format,
     live::remote,
     pages::parts::{metric_text, query, short_id},
+    reactive::memo,
     ui::{Dialog, Icon, Pill, Status, TimeAgo, theme, url::Param},
 };
 use drydock_wire::tracking::{RunKeys, RunSummary};
@@ -165,7 +166,7 @@ impl Columns {
             param.set(&last);
         }
         let keys = keys.data;
-        let shown = Memo::new(move |_| match param.get().as_str() {
+        let shown = memo(move || match param.get().as_str() {
             "" => automatic(keys.get().as_ref(), experiment.get().is_empty()),
             text => parse(text),
         });
@@ -229,7 +230,7 @@ pub fn ColumnPicker(columns: Columns) -> impl IntoView {
 #[component]
 fn Choices(columns: Columns, open: RwSignal<bool>) -> impl IntoView {
     let wanted = RwSignal::new(String::new());
-    let all = Memo::new(move |_| {
+    let all = memo(move || {
         let mut all: Vec<(&'static str, What)> = ATTRIBUTES.iter().map(|(_, _, what)| ("Run", what.clone())).collect();
         columns.keys.with(|keys| {
             if let Some(k) = keys {

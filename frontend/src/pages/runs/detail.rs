@@ -15,6 +15,7 @@ use crate::{
     chart::Settings,
     live::{Remote, remote},
     pages::parts::{DeleteRuns, LogView, metric_text},
+    reactive::memo,
     ui::{EmptyState, LinkButton, Loaded, PageHead, Pill, Status, Tabs, url::param},
 };
 use drydock_wire::{
@@ -31,7 +32,7 @@ const LIVE_PERIOD: Duration = Duration::from_secs(2);
 #[component]
 pub fn RunPage() -> impl IntoView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|p| p.get("id")).unwrap_or_default());
+    let id = memo(move || params.with(|p| p.get("id")).unwrap_or_default());
     let run = remote::<RunDetail>(move || Some(format!("/runs/{}", seg(&id.get()))), &[Topic::Runs]);
     let series = remote::<Vec<MetricSeries>>(
         move || Some(format!("/runs/{}/metrics?max_points=1000", seg(&id.get()))),
@@ -57,8 +58,8 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
     let settings = Settings::new("step");
     let summary = move || run.with(|r| r.summary.clone());
     let id = Signal::derive(move || run.with(|r| r.summary.id.clone()));
-    let job = Memo::new(move |_| run.with(|r| r.job_id.clone()));
-    let media = Memo::new(move |_| run.with(|r| !logged_tables(r).is_empty() || has_images(r)));
+    let job = memo(move || run.with(|r| r.job_id.clone()));
+    let media = memo(move || run.with(|r| !logged_tables(r).is_empty() || has_images(r)));
     let tabs = move || {
         let mut tabs = vec![("overview", "Overview"), ("charts", "Charts"), ("artifacts", "Artifacts")];
         if media.get() {
@@ -70,13 +71,14 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
         }
         tabs.into_iter().map(|(key, text)| (key, text.to_owned())).collect::<Vec<_>>()
     };
-    let shown = Memo::new(move |_| tab.get());
+    let shown = memo(move || tab.get());
     view! {
         <PageHead title=Signal::derive(move || summary().name)
             aside=move || view! { <Pill status=Status::run(&summary().status)/> }
             sub=move || { let s = summary(); view! {
                 <a href=format!("/runs?experiment={}", seg(&s.experiment_id))>{s.experiment_name.clone()}</a>
-                {format!(" · {} · started {} · {}", s.user, ago(s.started_at), duration(&s))}
+                {format!(" · {} · started {} · {} · ", s.user, ago(s.started_at), duration(&s))}
+                <a href=format!("/lineage/run/{}", seg(&s.id))>"Lineage"</a>
             } }>
             <RenameButton run/>
             <LinkButton href=format!("/traces?run={}", seg(&untrack(summary).id)) icon="git-branch">"Traces"</LinkButton>

@@ -4,7 +4,8 @@ use crate::{
     api::{self, ApiError, seg},
     live::hint,
     pages::parts::is_engineer,
-    ui::{Button, Dialog, Field, Icon, Look, act},
+    reactive::memo,
+    ui::{Button, Dialog, Field, Icon, Look, Show, act},
 };
 use drydock_wire::{
     KeyValue,
@@ -59,9 +60,8 @@ pub fn RenameButton(run: Signal<RunDetail>) -> impl IntoView {
 /// The note that MLflow calls `mlflow.note.content`, as plain text.
 #[component]
 pub fn Description(run: Signal<RunDetail>) -> impl IntoView {
-    let text = Memo::new(move |_| {
-        run.with(|r| r.tags.iter().find(|t| t.key == NOTE).map(|t| t.value.clone())).unwrap_or_default()
-    });
+    let text =
+        memo(move || run.with(|r| r.tags.iter().find(|t| t.key == NOTE).map(|t| t.value.clone())).unwrap_or_default());
     let (editing, typed, busy) = (RwSignal::new(false), RwSignal::new(String::new()), RwSignal::new(false));
     let begin = move |_| {
         typed.set(text.get_untracked());

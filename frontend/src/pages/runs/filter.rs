@@ -5,7 +5,8 @@ use crate::{
     format::plural,
     grammar::{self, Expect, Known, Offer},
     pages::parts::query,
-    ui::{Icon, url::Param},
+    reactive::effect,
+    ui::{Icon, Show, url::Param},
 };
 use drydock_wire::{
     ErrorCode,
@@ -57,7 +58,7 @@ pub fn FilterBox(
         waiting: StoredValue::new(None),
     };
     // the address may change without the box: Back, a saved view, "Clear filters"
-    Effect::new(move |_| {
+    effect(move || {
         let text = param.get();
         let own = it
             .node

@@ -13,8 +13,9 @@ use crate::{
     format::{number, plural},
     live::remote,
     pages::parts::{DeleteExperiment, DeleteRuns, Listing, counted, query},
+    reactive::memo,
     ui::{
-        Button, Chips, EmptyState, ErrorState, Icon, LinkButton, Look, PageHead, Skeleton, Tone, act,
+        Button, Chips, EmptyState, ErrorState, Icon, LinkButton, Look, PageHead, Show, Skeleton, Tone, act,
         list::Chip,
         url::{Param, param},
     },
@@ -80,7 +81,7 @@ fn List() -> impl IntoView {
         sort: param("sort", "-started_at"),
     };
     let columns = Columns::new(param("columns", ""), filters.experiment);
-    let path = Memo::new(move |_| {
+    let path = memo(move || {
         let base = filters.of_status(&filters.status.get());
         let rest =
             query("", &[("sort", filters.sort.get())]).replacen('?', if base.contains('?') { "&" } else { "?" }, 1);
@@ -138,9 +139,9 @@ fn Body(
     chosen: RwSignal<Chosen>,
     path: Memo<String>,
 ) -> impl IntoView {
-    let there = Memo::new(move |_| rows.total.get().map(|t| t > 0));
+    let there = memo(move || rows.total.get().map(|t| t > 0));
     let failed =
-        Memo::new(move |_| rows.error.get().filter(|e| there.get().is_none() && e.code != ErrorCode::InvalidRequest));
+        memo(move || rows.error.get().filter(|e| there.get().is_none() && e.code != ErrorCode::InvalidRequest));
     view! {
         {move || match (there.get(), failed.get()) {
             (_, Some(error)) => view! { <ErrorState error retry=move |()| rows.again()/> }.into_any(),

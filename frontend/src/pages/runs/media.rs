@@ -3,9 +3,10 @@
 use super::preview::{Table, file_address};
 use crate::{
     api::seg,
-    format,
+    format, json,
     live::remote,
-    ui::{Card, EmptyState, Loaded, url::param},
+    reactive::memo,
+    ui::{Card, EmptyState, Loaded, Show, url::param},
 };
 use drydock_wire::{
     events::Topic,
@@ -23,7 +24,7 @@ pub fn logged_tables(run: &RunDetail) -> Vec<String> {
         kind: String,
     }
     let tag = run.tags.iter().find(|t| t.key == "mlflow.loggedArtifacts");
-    let list: Vec<Logged> = tag.and_then(|t| serde_json::from_str(&t.value).ok()).unwrap_or_default();
+    let list: Vec<Logged> = tag.and_then(|t| json::from_str(&t.value).ok()).unwrap_or_default();
     list.into_iter().filter(|l| l.kind == "table").map(|l| l.path).collect()
 }
 
@@ -51,8 +52,8 @@ fn read_name(path: &str) -> Option<(String, Image)> {
 
 #[component]
 pub fn Media(run: Signal<RunDetail>) -> impl IntoView {
-    let id = Memo::new(move |_| run.with(|r| r.summary.id.clone()));
-    let tables = Memo::new(move |_| run.with(logged_tables));
+    let id = memo(move || run.with(|r| r.summary.id.clone()));
+    let tables = memo(move || run.with(logged_tables));
     let files = remote::<Vec<ArtifactEntry>>(
         move || Some(format!("/runs/{}/artifacts?path=images", seg(&id.get()))),
         &[Topic::Runs],
@@ -60,7 +61,7 @@ pub fn Media(run: Signal<RunDetail>) -> impl IntoView {
     view! {
         <Loaded remote=files lines=6 let:files>
             {
-                let series = Memo::new(move |_| files.with(|f| grouped(f)));
+                let series = memo(move || files.with(|f| grouped(f)));
                 view! {
                     <Show when=move || series.with(|s| !s.is_empty())><Images id series/></Show>
                     <Show when=move || series.with(BTreeMap::is_empty) && tables.with(Vec::is_empty)>
@@ -88,7 +89,7 @@ fn grouped(files: &[ArtifactEntry]) -> ByKey {
 #[component]
 fn Images(id: Memo<String>, series: Memo<ByKey>) -> impl IntoView {
     let at = param("step", "");
-    let steps = Memo::new(move |_| {
+    let steps = memo(move || {
         let mut steps: Vec<i64> = series.with(|s| s.values().flatten().map(|i| i.step).collect());
         steps.sort_unstable();
         steps.dedup();

@@ -4,7 +4,8 @@ use crate::{
     api::seg,
     live::remote,
     pages::parts::{describe, short_id},
-    ui::{Card, CopyButton, EmptyState, Facts, Loaded, TimeAgo},
+    reactive::memo,
+    ui::{Card, CopyButton, EmptyState, Facts, Loaded, Show, TimeAgo},
 };
 use drydock_wire::{jobs::JobDetail, tracking::RunDetail};
 use leptos::prelude::*;
@@ -13,7 +14,7 @@ use leptos::prelude::*;
 pub fn Models(run: Signal<RunDetail>) -> impl IntoView {
     let logged = move || run.with(|r| r.logged_models.clone());
     let versions = move || run.with(|r| r.model_versions.clone());
-    let any = Memo::new(move |_| run.with(|r| !(r.logged_models.is_empty() && r.model_versions.is_empty())));
+    let any = memo(move || run.with(|r| !(r.logged_models.is_empty() && r.model_versions.is_empty())));
     view! {
         <Show when=move || any.get() fallback=|| view! {
             <EmptyState icon="boxes" title="No models" text="A model that the run logs with log_model appears here, with the versions registered from it."/>
@@ -41,7 +42,7 @@ pub fn Models(run: Signal<RunDetail>) -> impl IntoView {
 #[component]
 pub fn Code(run: Signal<RunDetail>) -> impl IntoView {
     let tag = move |key: &str| run.with(|r| r.tags.iter().find(|t| t.key == key).map(|t| t.value.clone()));
-    let job = Memo::new(move |_| run.with(|r| r.job_id.clone()));
+    let job = memo(move || run.with(|r| r.job_id.clone()));
     let facts = move || {
         let said = [
             ("Program", tag("mlflow.source.name")),

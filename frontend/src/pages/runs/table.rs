@@ -9,6 +9,7 @@ use super::{
 use crate::{
     api::{self, seg},
     app::go,
+    reactive::{effect, memo},
     ui::{Icon, Sort, url::Param},
 };
 use leptos::{ev, html, prelude::*, task::spawn_local};
@@ -63,17 +64,17 @@ pub fn RunsTable(
     let grid = Grid { rows, columns, chosen, anchor: StoredValue::new(None), path };
     let (scroll, height) = (RwSignal::new(0.0), RwSignal::new(600.0));
     watch_height(pane, height);
-    let total = Memo::new(move |_| rows.total.get().unwrap_or(0) as usize);
-    let range = Memo::new(move |_| {
+    let total = memo(move || rows.total.get().unwrap_or(0) as usize);
+    let range = memo(move || {
         let first = ((scroll.get() / ROW_PX) as usize).saturating_sub(SPARE);
         let last = first + (height.get() / ROW_PX) as usize + 2 * SPARE;
         (first.min(total.get()), last.min(total.get()))
     });
-    Effect::new(move |_| {
+    effect(move || {
         let first = (scroll.get() / ROW_PX) as usize;
         rows.sight.set((first, first + (height.get() / ROW_PX).ceil() as usize + 1));
     });
-    Effect::new(move |_| keep_place(rows, pane, rows.shift.get()));
+    effect(move || keep_place(rows, pane, rows.shift.get()));
     Effect::new(move |before: Option<String>| {
         // another filter or sort starts at its beginning
         let now = path.get();
@@ -250,7 +251,7 @@ fn grip(index: usize, column: Column, columns: Columns) -> impl IntoView {
 }
 
 fn row(index: usize, grid: Grid) -> impl IntoView {
-    let run = Memo::new(move |_| grid.rows.row(index));
+    let run = memo(move || grid.rows.row(index));
     let is_chosen = move || run.with(|r| r.as_ref().is_some_and(|r| grid.chosen.with(|c| c.has(&r.id))));
     let open = move |e: ev::MouseEvent| {
         let inner = e.target().and_then(|t| t.dyn_into::<Element>().ok());

@@ -4,7 +4,8 @@ use crate::{
     api,
     app::go_instead,
     live::remote,
-    ui::{Button, Dialog, EmptyState, Field, Icon, LinkButton, Look, Skeleton, Tone, act, toast, url::Param},
+    reactive::effect,
+    ui::{Button, Dialog, EmptyState, Field, Icon, LinkButton, Look, Show, Skeleton, Tone, act, toast, url::Param},
 };
 use drydock_wire::tracking::{SaveView, SavedView};
 use leptos::{prelude::*, task::spawn_local};
@@ -88,7 +89,7 @@ pub fn Views() -> impl IntoView {
 #[component]
 pub fn OpenView(view: Param) -> impl IntoView {
     let found = remote::<SavedView>(move || Some(format!("/views/{}", api::seg(&view.get()))), &[]);
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(view) = found.data.get() {
             go_instead(&format!("/runs?{}", view.query));
         }

@@ -3,6 +3,7 @@
 use crate::{
     api::{self, ApiError},
     live::use_live,
+    reactive::effect,
 };
 use drydock_wire::{Page, events::Topic, tracking::RunSummary};
 use leptos::{prelude::*, task::spawn_local};
@@ -62,11 +63,11 @@ pub fn windows(path: Memo<String>) -> Windows {
         state: StoredValue::new(State::default()),
         path,
     };
-    Effect::new(move |_| {
+    effect(move || {
         path.track();
         it.start();
     });
-    Effect::new(move |_| {
+    effect(move || {
         it.sight.track();
         it.ask_soon();
     });

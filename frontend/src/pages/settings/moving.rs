@@ -5,7 +5,8 @@ use crate::{
     format::plural,
     live::remote,
     pages::parts::Listing,
-    ui::{Card, CopyButton, EmptyState, LinkButton, Loaded, TimeAgo},
+    reactive::memo,
+    ui::{Card, CopyButton, EmptyState, LinkButton, Loaded, Show, TimeAgo},
 };
 use drydock_wire::{events::Topic, tracking::Experiment};
 use leptos::prelude::*;
@@ -19,7 +20,7 @@ pub fn Moving() -> impl IntoView {
     let server = import("http://old-server:5000");
     let export = format!("drydock export mlflow ./mlruns-copy --url {box_url}");
     view! {
-        <p class="dim">"Run these where the history lies, with the drydock program and a token in DRYDOCK_TOKEN. Ids, times, metric histories, artifacts, the registry and what was deleted come along. A broken-off import goes on where it was; a second one finds nothing to do."</p>
+        <p class="dim">"Run these where the history lies, with the drydock program and a token in DRYDOCK_TOKEN. Ids, times, metric histories, artifacts, traces, the registry and what was deleted come along. A broken-off import goes on where it was; a second one finds nothing to do."</p>
         <div class="row"><LinkButton href="/settings?tab=tokens" icon="key-round">"Make a token"</LinkButton></div>
         <div class="split">
             <Card title="Import">
@@ -53,7 +54,7 @@ fn Imported() -> impl IntoView {
     view! {
         <Loaded remote=experiments lines=4 let:all>
             {
-                let rows = Memo::new(move |_| {
+                let rows = memo(move || {
                     all.with(|l| l.items().iter().filter(|e| e.imported_from.is_some()).cloned().collect::<Vec<_>>())
                 });
                 view! {

@@ -3,6 +3,7 @@
 use crate::{
     api,
     live::remote,
+    reactive::effect,
     session::use_me,
     ui::{Button, Dialog, Field, Loaded, Look, Pill, SelectField, Status, TimeAgo, Tone, act, toast},
 };
@@ -64,7 +65,7 @@ fn roles() -> Vec<(String, String)> {
 fn Add(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
     let [username, password, role] = [String::new(), String::new(), "engineer".into()].map(RwSignal::new);
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             username.set(String::new());
             password.set(String::new());
@@ -111,7 +112,7 @@ fn Edit(person: RwSignal<Option<Person>>, changed: Callback<()>) -> impl IntoVie
     let open = RwSignal::new(false);
     let (role, password) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let (disabled, busy) = (RwSignal::new(false), RwSignal::new(false));
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(person) = person.get() {
             role.set(person.role.as_str().to_owned());
             disabled.set(person.disabled);
@@ -119,7 +120,7 @@ fn Edit(person: RwSignal<Option<Person>>, changed: Callback<()>) -> impl IntoVie
             open.set(true);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             person.set(None);
         }

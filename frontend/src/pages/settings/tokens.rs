@@ -3,6 +3,7 @@
 use crate::{
     api,
     live::remote,
+    reactive::effect,
     ui::{
         Button, ConfirmDialog, CopyButton, Dialog, EmptyState, Field, Loaded, Look, SelectField, TimeAgo, Tone, act,
         toast,
@@ -60,7 +61,7 @@ fn NewToken(open: RwSignal<bool>, #[prop(into)] done: Callback<()>) -> impl Into
     let (name, days) = (RwSignal::new(String::new()), RwSignal::new("90".to_owned()));
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
     let made = RwSignal::new(None::<CreatedToken>);
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             made.set(None);
             name.set(String::new());
@@ -120,12 +121,12 @@ fn shown_once(made: CreatedToken, open: RwSignal<bool>) -> impl IntoView {
 fn Revoke(token: RwSignal<Option<Token>>, #[prop(into)] done: Callback<()>) -> impl IntoView {
     let open = RwSignal::new(false);
     let busy = RwSignal::new(false);
-    Effect::new(move |_| {
+    effect(move || {
         if token.with(Option::is_some) {
             open.set(true);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             token.set(None);
         }

@@ -6,6 +6,7 @@ mod log;
 use crate::{
     api,
     live::{Remote, remote},
+    reactive::memo,
     ui::{
         Button, ConfirmDialog, EmptyState, Icon, Loaded, Look, Pill, Status, TimeAgo, Tone, act, toast,
         url::{Param, param},
@@ -101,7 +102,7 @@ fn line(webhook: Webhook, chosen: Param) -> impl IntoView {
 
 #[component]
 fn One(all: Remote<Page<Webhook>>, chosen: Param) -> impl IntoView {
-    let found = Memo::new(move |_| {
+    let found = memo(move || {
         let id = chosen.get();
         all.data.with(|page| page.as_ref().map(|page| page.items.iter().find(|w| w.id == id).cloned()))
     });
@@ -121,9 +122,9 @@ fn One(all: Remote<Page<Webhook>>, chosen: Param) -> impl IntoView {
 
 #[component]
 fn Shown(webhook: Signal<Option<Webhook>>, all: Remote<Page<Webhook>>, chosen: Param) -> impl IntoView {
-    let id = Memo::new(move |_| webhook.with(|w| w.as_ref().map(|w| w.id.clone()).unwrap_or_default()));
-    let name = Memo::new(move |_| webhook.with(|w| w.as_ref().map(|w| w.name.clone()).unwrap_or_default()));
-    let active = Memo::new(move |_| webhook.with(|w| w.as_ref().is_some_and(|w| w.active)));
+    let id = memo(move || webhook.with(|w| w.as_ref().map(|w| w.id.clone()).unwrap_or_default()));
+    let name = memo(move || webhook.with(|w| w.as_ref().map(|w| w.name.clone()).unwrap_or_default()));
+    let active = memo(move || webhook.with(|w| w.as_ref().is_some_and(|w| w.active)));
     let editing = RwSignal::new(None::<Option<Webhook>>);
     let (deleting, testing, switching) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(false));
     let fresh = RwSignal::new(0u64);

@@ -7,9 +7,10 @@ use crate::{
     format,
     live::remote,
     pages::parts::{PairTable, is_engineer},
+    reactive::memo,
     ui::{
-        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, LinkButton, Loaded, Look, PageHead, Pill, Status,
-        TimeAgo, Tone, act, toast, url::param,
+        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, LinkButton, Loaded, Look, PageHead, Pill, Show,
+        Status, TimeAgo, Tone, act, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -22,7 +23,7 @@ use leptos_router::hooks::use_params_map;
 #[component]
 pub fn TracePage() -> impl IntoView {
     let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|p| p.get("id")).unwrap_or_default());
+    let id = memo(move || params.with(|p| p.get("id")).unwrap_or_default());
     let trace = remote::<TraceDetail>(move || Some(format!("/traces/{}", seg(&id.get()))), &[Topic::Traces]);
     view! { <section class="page"><Loaded remote=trace lines=12 let:trace><Detail trace/></Loaded></section> }
 }
@@ -32,7 +33,7 @@ fn Detail(trace: Signal<TraceDetail>) -> impl IntoView {
     let (chosen, folded, part) = (param("span", ""), param("folded", ""), param("part", "io"));
     let summary = move || trace.with(|t| t.summary.clone());
     let id = Signal::derive(move || trace.with(|t| t.summary.id.clone()));
-    let spans = Memo::new(move |_| trace.with(|t| t.spans.clone()));
+    let spans = memo(move || trace.with(|t| t.spans.clone()));
     let span = Signal::derive(move || {
         let wanted = chosen.get();
         spans.with(|s| s.iter().find(|s| s.id == wanted).or(s.first()).map(|s| s.id.clone())).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! What people, judges and programs said about a trace.
 
 use super::json::Json;
+use crate::ui::Show;
 use crate::ui::{Icon, Pill, Status, TimeAgo, Tone, url::Param};
 use drydock_wire::traces::TraceAssessment;
 use leptos::prelude::*;

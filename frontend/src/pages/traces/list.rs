@@ -6,8 +6,8 @@ use crate::{
     live::remote,
     pages::parts::{Listing, PAGE_SIZE, counted, query},
     ui::{
-        Button, Chips, Column, EmptyState, Icon, LinkButton, Loaded, Look, PageHead, Pager, Pill, SearchBox, Status,
-        Table, TimeAgo, Tone,
+        Button, Chips, Column, EmptyState, Icon, LinkButton, Loaded, Look, PageHead, Pager, Pill, SearchBox, Show,
+        Status, Table, TimeAgo, Tone,
         list::Chip,
         url::{Param, param},
     },

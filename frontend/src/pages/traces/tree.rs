@@ -3,7 +3,10 @@
 //! Arrows move and fold as in any tree. The chosen span and the folded ones are in the address.
 
 use super::{kind_words, micros};
-use crate::ui::{Icon, url::Param};
+use crate::{
+    reactive::memo,
+    ui::{Icon, Show, url::Param},
+};
 use drydock_wire::traces::SpanSummary;
 use leptos::{ev, html, prelude::*};
 use std::collections::HashSet;
@@ -50,14 +53,13 @@ pub fn SpanTree(
 ) -> impl IntoView {
     let node = NodeRef::<html::Div>::new();
     let most = RwSignal::new(AT_ONCE);
-    let folded_ids = Memo::new(move |_| {
-        folded.get().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect::<HashSet<_>>()
-    });
-    let rows = Memo::new(move |_| spans.with(|s| folded_ids.with(|f| visible(s, f))));
-    let end = Memo::new(move |_| {
+    let folded_ids =
+        memo(move || folded.get().split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect::<HashSet<_>>());
+    let rows = memo(move || spans.with(|s| folded_ids.with(|f| visible(s, f))));
+    let end = memo(move || {
         spans.with(|s| s.iter().map(|s| s.start_us + s.duration_us.unwrap_or(0)).max().unwrap_or(0)).max(1)
     });
-    let current = Memo::new(move |_| {
+    let current = memo(move || {
         let wanted = chosen.get();
         rows.with(|r| r.iter().find(|s| s.id == wanted).or(r.first()).map(|s| s.id.clone())).unwrap_or_default()
     });

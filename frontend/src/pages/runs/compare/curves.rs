@@ -5,7 +5,8 @@ use crate::{
     chart::{COLOURS, ChartTools, LineChart, Series, Settings},
     live::{Remote, remote},
     pages::parts::query,
-    ui::{Card, EmptyState, Loaded, SearchBox, url::param},
+    reactive::memo,
+    ui::{Card, EmptyState, Loaded, SearchBox, Show, url::param},
 };
 use drydock_wire::{
     events::Topic,
@@ -28,7 +29,7 @@ pub fn Curves(it: Compared) -> impl IntoView {
     let settings = Settings::new("step");
     let (key, wanted) = (param("metric", ""), param("charts", ""));
     // metrics by how many of the runs have them
-    let keys = Memo::new(move |_| {
+    let keys = memo(move || {
         let mut counts = BTreeMap::<String, usize>::new();
         it.runs.with(|runs| {
             for metric in runs.iter().flat_map(|r| &r.metrics).filter(|m| m.step != 0 || m.at != 0) {
@@ -39,8 +40,8 @@ pub fn Curves(it: Compared) -> impl IntoView {
         list.sort_by_key(|(k, n)| (k.starts_with("system/"), std::cmp::Reverse(*n), k.clone()));
         list.into_iter().map(|(k, _)| k).collect::<Vec<_>>()
     });
-    let few = Memo::new(move |_| it.runs.with(|r| r.len() <= FEW));
-    let drawn = Memo::new(move |_| {
+    let few = memo(move || it.runs.with(|r| r.len() <= FEW));
+    let drawn = memo(move || {
         let chosen = key.get();
         let text = wanted.get().to_lowercase();
         keys.with(|keys| match (chosen.as_str(), few.get()) {

@@ -16,7 +16,8 @@ use crate::{
     format,
     live::remote,
     pages::parts::query,
-    ui::{EmptyState, Icon, LinkButton, Loaded, PageHead, Pill, Status, Tabs, TimeAgo, url::param},
+    reactive::memo,
+    ui::{EmptyState, Icon, LinkButton, Loaded, PageHead, Pill, Show, Status, Tabs, TimeAgo, url::param},
 };
 use drydock_wire::{Page, events::Topic, tracking::RunSummary};
 use leptos::prelude::*;
@@ -51,7 +52,7 @@ impl Compared {
 pub fn ComparePage() -> impl IntoView {
     let (ids, set, all) = (param("ids", ""), param("set", ""), param("all", ""));
     let (search, experiment, status) = (param("search", ""), param("experiment", ""), param("status", ""));
-    let choice = Memo::new(move |_| {
+    let choice = memo(move || {
         let pairs = [
             ("ids", ids.get()),
             ("set", set.get()),
@@ -93,7 +94,7 @@ pub fn ComparePage() -> impl IntoView {
 
 #[component]
 fn Body(page: Signal<Page<RunSummary>>, choice: Memo<String>, without: Callback<String>, by_id: bool) -> impl IntoView {
-    let runs = Memo::new(move |_| Arc::new(page.with(|p| p.items.clone())));
+    let runs = memo(move || Arc::new(page.with(|p| p.items.clone())));
     let it = Compared { runs, hidden: RwSignal::new(HashSet::new()), choice };
     let tab = param("tab", "charts");
     let tabs = [

@@ -7,7 +7,8 @@ use super::{
 use crate::{
     chart::{Brush, ParallelAxis, ParallelChart},
     format,
-    ui::{Button, Card, EmptyState, Icon, Look, url::param},
+    reactive::{effect, memo},
+    ui::{Button, Card, EmptyState, Icon, Look, Show, url::param},
 };
 use leptos::prelude::*;
 use std::{collections::HashSet, sync::Arc};
@@ -19,12 +20,12 @@ const SEPARATOR: &str = "|";
 #[component]
 pub fn Parallel(it: Compared) -> impl IntoView {
     let (chosen, brushed) = (param("axes", ""), param("brush", ""));
-    let words = Memo::new(move |_| it.runs.with(|r| candidates(r)));
-    let now = Memo::new(move |_| match chosen.get().as_str() {
+    let words = memo(move || it.runs.with(|r| candidates(r)));
+    let now = memo(move || match chosen.get().as_str() {
         "" => words.with(|w| automatic(w)),
         text => text.split(SEPARATOR).map(str::to_owned).collect(),
     });
-    let axes = Memo::new(move |_| {
+    let axes = memo(move || {
         let axis = |word: &String| {
             let found = it.runs.with(|r| Axis::of(r, word));
             let span = found.span();
@@ -33,7 +34,7 @@ pub fn Parallel(it: Compared) -> impl IntoView {
         Arc::new(now.with(|n: &Vec<String>| n.iter().map(axis).collect::<Vec<_>>()))
     });
     // brushes stand in the address by the axis's word, so that they outlive a change of axes
-    let brushes = Memo::new(move |_| {
+    let brushes = memo(move || {
         let read = read_brushes(&brushed.get());
         now.with(|n: &Vec<String>| {
             n.iter().map(|w| read.iter().find(|b| b.0 == *w).map(|b| (b.1, b.2))).collect::<Vec<Option<Brush>>>()
@@ -47,7 +48,7 @@ pub fn Parallel(it: Compared) -> impl IntoView {
         let text: Vec<String> = all.iter().map(|(w, lo, hi)| format!("{w}~{lo}~{hi}")).collect();
         brushed.set(&text.join(SEPARATOR));
     });
-    let kept = Memo::new(move |_| {
+    let kept = memo(move || {
         let count = it.runs.with(|r| r.len());
         axes.with(|axes| {
             brushes.with(|b| {
@@ -63,7 +64,7 @@ pub fn Parallel(it: Compared) -> impl IntoView {
         })
     });
     // what is brushed away is gone from the other pictures, too
-    Effect::new(move |_| {
+    effect(move || {
         let hidden: HashSet<String> = kept.with(|k| {
             it.runs.with(|r| r.iter().zip(k.iter()).filter(|(_, kept)| !**kept).map(|(r, _)| r.id.clone()).collect())
         });

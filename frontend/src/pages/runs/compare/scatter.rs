@@ -7,7 +7,8 @@ use super::{
 use crate::{
     app::go,
     chart::{PointChart, Points},
-    ui::{Card, url::param},
+    reactive::memo,
+    ui::{Card, Show, url::param},
 };
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 #[component]
 pub fn Scatter(it: Compared) -> impl IntoView {
     let (x, y, colour) = (param("x", ""), param("y", ""), param("colour", ""));
-    let words = Memo::new(move |_| it.runs.with(|r| candidates(r)));
+    let words = memo(move || it.runs.with(|r| candidates(r)));
     let or = move |chosen: String, place: usize| {
         if !chosen.is_empty() {
             return chosen;
@@ -26,8 +27,8 @@ pub fn Scatter(it: Compared) -> impl IntoView {
             own.cloned().unwrap_or_default()
         })
     };
-    let x_now = Memo::new(move |_| or(x.get(), 0));
-    let y_now = Memo::new(move |_| or(y.get(), 1));
+    let x_now = memo(move || or(x.get(), 0));
+    let y_now = memo(move || or(y.get(), 1));
     let points = Signal::derive(move || {
         let shown = it.shown();
         let runs: Vec<_> = shown.iter().map(|(_, r)| r.clone()).collect();

@@ -3,6 +3,7 @@
 use super::event_words;
 use crate::{
     api,
+    reactive::{effect, memo},
     ui::{Button, Dialog, Field, Look, Tone, act, toast},
 };
 use drydock_wire::webhooks::{CreateWebhook, EVENTS, UpdateWebhook, Webhook};
@@ -25,8 +26,8 @@ fn check_url(text: &str) -> Result<(), &'static str> {
 #[component]
 pub fn Editor(editing: RwSignal<Option<Option<Webhook>>>, #[prop(into)] done: Callback<()>) -> impl IntoView {
     let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(editing.with(Option::is_some)));
-    Effect::new(move |_| {
+    effect(move || open.set(editing.with(Option::is_some)));
+    effect(move || {
         if !open.get() && editing.with_untracked(Option::is_some) {
             editing.set(None);
         }
@@ -53,7 +54,7 @@ fn Form(old: Option<Webhook>, open: RwSignal<bool>, done: Callback<()>) -> impl 
     let signed = old.as_ref().is_some_and(|w| w.signed);
     let id = old.map(|w| w.id);
     let is_new = id.is_none();
-    let none = Memo::new(move |_| tried.get() && events.with(Vec::is_empty));
+    let none = memo(move || tried.get() && events.with(Vec::is_empty));
     let submit = move |e: leptos::ev::SubmitEvent| {
         e.prevent_default();
         tried.set(true);

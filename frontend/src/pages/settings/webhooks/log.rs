@@ -5,6 +5,7 @@ use crate::{
     api,
     live::remote,
     pages::parts::query,
+    reactive::effect,
     ui::{
         Button, Card, Chips, Dialog, EmptyState, Loaded, Pager, Pill, TimeAgo, Tone, act, list::Chip, toast, url::param,
     },
@@ -25,7 +26,7 @@ pub fn Log(webhook: Memo<String>, fresh: RwSignal<u64>) -> impl IntoView {
         query(&base, &[("state", state.get()), ("page", page.get())])
     };
     let log = remote::<Page<Delivery>>(move || Some(path()), &[]).every(PERIOD);
-    Effect::new(move |_| {
+    effect(move || {
         fresh.track();
         log.refetch();
     });
@@ -80,8 +81,8 @@ fn line(d: Delivery, open: impl Fn(()) + 'static) -> impl IntoView {
 fn Message(webhook: Memo<String>, fresh: RwSignal<u64>) -> impl IntoView {
     let opened = param("message", "");
     let open = RwSignal::new(false);
-    Effect::new(move |_| open.set(!opened.get().is_empty()));
-    Effect::new(move |_| {
+    effect(move || open.set(!opened.get().is_empty()));
+    effect(move || {
         if !open.get() && !opened.get_untracked().is_empty() {
             opened.clear();
         }
