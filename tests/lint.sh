@@ -12,7 +12,7 @@ cargo fmt --all --check || fail "run 'make fmt'"
 
 if command -v shellcheck >/dev/null 2>&1; then
     say "shell scripts"
-    shellcheck --external-sources installer/*.sh tests/*.sh tests/bench/*.sh appliance/images/*.sh appliance/images/runtime/*.sh .ci/run
+    shellcheck --external-sources installer/*.sh tests/*.sh tests/bench/*.sh tests/fuzz/*.sh appliance/images/*.sh appliance/images/runtime/*.sh .ci/run
 fi
 
 # The release profile: build scripts and their C code are then compiled once for lints, tests and the binary.

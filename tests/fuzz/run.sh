@@ -14,7 +14,10 @@ cp "$here/../../Cargo.lock" "$here/Cargo.lock"
 cd "$here/.."
 # libFuzzer's instrumentation is behind flags that only a nightly compiler takes without being asked to.
 export RUSTC_BOOTSTRAP=1
-[ $# -gt 0 ] || set -- $(cargo fuzz list)
+if [ $# = 0 ]; then
+    # shellcheck disable=SC2046 # a word each
+    set -- $(cargo fuzz list)
+fi
 for name in "$@"; do
     corpus="$target/corpus/$name"
     crashes="$target/crashes/$name"
