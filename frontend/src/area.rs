@@ -11,7 +11,8 @@ use leptos::{
 };
 use leptos_router::LazyRoute;
 
-// Few areas on purpose: what some of them share becomes a module per combination, so that nine areas make a hundred small files.
+// Few areas on purpose: what some of them share becomes a module per combination, so that nine areas make two hundred small files,
+// seven ninety.
 
 /// A page of an area: a split point for `wasm_split` and the route's view. `$fetch` loads the area's module without drawing.
 macro_rules! lazy_page {
@@ -41,8 +42,8 @@ lazy_page!(runs, Runs, draw_runs, fetch_runs, pages::runs::RunsPage);
 lazy_page!(run, Run, draw_run, fetch_run, pages::runs::RunPage);
 lazy_page!(compare, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
 lazy_page!(models, Models, draw_models, fetch_models, pages::models::ModelsPage);
-lazy_page!(traces, Traces, draw_traces, fetch_traces, pages::traces::TracesPage);
-lazy_page!(traces, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
+lazy_page!(models, Traces, draw_traces, fetch_traces, pages::traces::TracesPage);
+lazy_page!(models, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
 lazy_page!(models, Model, draw_model, fetch_model, pages::models::ModelPage);
 lazy_page!(models, Lineage, draw_lineage, fetch_lineage, pages::lineage::LineagePage);
 lazy_page!(data, Datasets, draw_datasets, fetch_datasets, pages::datasets::DatasetsPage);
@@ -52,8 +53,8 @@ lazy_page!(work, NewJob, draw_new_job, fetch_new_job, pages::jobs::NewJobPage);
 lazy_page!(work, Job, draw_job, fetch_job, pages::jobs::JobPage);
 lazy_page!(work, Deployments, draw_deployments, fetch_deployments, pages::deployments::DeploymentsPage);
 lazy_page!(work, Deployment, draw_deployment, fetch_deployment, pages::deployments::DeploymentPage);
-lazy_page!(settings, Settings, draw_settings, fetch_settings, pages::settings::SettingsPage);
-lazy_page!(settings, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
+lazy_page!(data, Settings, draw_settings, fetch_settings, pages::settings::SettingsPage);
+lazy_page!(data, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
 
 /// Fetches every area, one after the other, so that opening its pages later needs no waiting. What fails is asked for again when
 /// it is opened.
@@ -65,8 +66,6 @@ pub async fn fetch_all() {
     let _ = fetch_jobs().await;
     let _ = fetch_models().await;
     let _ = fetch_datasets().await;
-    let _ = fetch_settings().await;
-    let _ = fetch_traces().await;
 }
 
 /// After an upgrade of the box, a page that stood open asks for modules that are no more.
