@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use diesel::connection::SimpleConnection;
 use drydock::{db::Db, error::Error};
 use drydock_tests::{Browser, Server, server::PASSWORD};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::figure;
 

@@ -119,10 +119,9 @@ fn Banner() -> impl IntoView {
             let docker = &o.as_ref()?.docker;
             if !docker.available {
                 let why = docker.message.clone().unwrap_or_else(|| "Start it with `systemctl start docker`.".into());
-                Some((
-                    format!("Docker is not running. {why}"),
-                    "Jobs and deployments wait and go on by themselves when it is back.",
-                ))
+                // it answers, but cannot run anything: the reason says all
+                let text = if docker.version.is_some() { why } else { format!("Docker is not running. {why}") };
+                Some((text, "Jobs and deployments wait and go on by themselves when it is back."))
             } else if !docker.runtime_image {
                 let text = "The runtime image is not on this box yet.";
                 Some((text.to_owned(), "Jobs that use it wait until it was built or loaded; `make up` does that."))
