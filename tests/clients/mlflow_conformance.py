@@ -6,6 +6,8 @@ import json
 import math
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -464,6 +466,21 @@ def own_account():
     assert me["user"]["username"] == name and me["user"]["is_admin"] is False and me["is_basic_auth"] is True, me
     assert raw("GET", "/ajax-api/2.0/mlflow/users/current", 200).json()["is_basic_auth"] is False
 
+    # the whole client with a name and a password in its environment instead of a token
+    script = (
+        "import mlflow, sys; c = mlflow.MlflowClient(); r = c.create_run('0').info.run_id; c.log_metric(r, 'm', 2.5); "
+        "c.log_text(r, 'kept', 'a/note.txt'); assert c.get_run(r).data.metrics == {'m': 2.5}; "
+        "assert [f.path for f in c.list_artifacts(r, 'a')] == ['a/note.txt']; print(c.get_run(r).info.user_id, r)"
+    )
+    variables = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_TOKEN"}
+    variables |= {"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password}
+    done = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    variables["MLFLOW_TRACKING_PASSWORD"] = "not that"
+    variables["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    done = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True)
+    assert done.returncode != 0 and "401" in done.stderr, done.stderr
+
     def change(status, text, **fields):
         answer = requests.patch(f"{URL}/api/2.0/mlflow/users/update-password", auth=basic, json=fields)
         assert answer.status_code == status and text in answer.text, (answer.status_code, answer.text)
@@ -732,14 +749,13 @@ def registry():
 
 @group("genai register_prompt")
 def prompts():
-    if not THREE:
-        return
+    calls = mlflow.genai if THREE else mlflow
     name = f"prompt-{STAMP}"
-    mlflow.genai.register_prompt(name=name, template="Hello {{who}}", tags={"a": "b"})
-    mlflow.genai.register_prompt(name=name, template="Bye {{who}}")
-    mlflow.genai.set_prompt_alias(name, "production", 1)
-    assert mlflow.genai.load_prompt(f"prompts:/{name}@production").template == "Hello {{who}}"
-    assert mlflow.genai.load_prompt(f"prompts:/{name}/2").template == "Bye {{who}}"
+    calls.register_prompt(name=name, template="Hello {{who}}", tags={"a": "b"})
+    calls.register_prompt(name=name, template="Bye {{who}}")
+    calls.set_prompt_alias(name, "production", 1)
+    assert calls.load_prompt(f"prompts:/{name}@production").template == "Hello {{who}}"
+    assert calls.load_prompt(f"prompts:/{name}/2").template == "Bye {{who}}"
     assert name not in [m.name for m in client.search_registered_models()]
 
 

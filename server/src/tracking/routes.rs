@@ -127,8 +127,9 @@ async fn edit_run(
 }
 
 fn run_dataset(input: super::DatasetInput) -> RunDataset {
-    let context = input.tags.into_iter().find(|(key, _)| key == "mlflow.data.context").map(|(_, value)| value);
-    RunDataset { name: input.name, digest: input.digest, context }
+    let context = input.tags.iter().find(|(key, _)| key == "mlflow.data.context").map(|(_, value)| value.clone());
+    let super::DatasetInput { name, digest, source_type, source, schema, profile, .. } = input;
+    RunDataset { name, digest, context, source_type, source, schema, profile }
 }
 
 /// Which series, and how many points of each.
@@ -176,11 +177,13 @@ pub(super) fn series_view(key: String, points: &[super::Point], total: u64) -> M
     }
 }
 
-/// A folder or file below the run's artifact root.
+/// A folder or file below the artifact root of the run, or of a model that it logged or read.
 #[derive(Debug, Deserialize, IntoParams)]
 struct PathQuery {
     #[serde(default)]
     path: String,
+    /// The id of a logged model, `m-…`.
+    model: Option<String>,
 }
 
 #[utoipa::path(tag = "runs", params(PathQuery), responses((status = 200, body = Vec<ArtifactEntry>)))]
@@ -193,7 +196,9 @@ async fn get_artifacts(
 ) -> Result<web::Json<Vec<ArtifactEntry>>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let folder = query.path.trim_end_matches('/');
-    let Some(root) = artifact_root(&app, id.into_inner()).await? else { return Ok(web::Json(Vec::new())) };
+    let Some(root) = artifact_root(&app, id.into_inner(), query.model.clone()).await? else {
+        return Ok(web::Json(Vec::new()));
+    };
     let key = if folder.is_empty() { root } else { format!("{root}/{}", rules::artifact_path(folder)?) };
     let entries = super::list_artifacts(&app, &auth, &key).await?;
     let view = |entry: super::Entry| ArtifactEntry {
@@ -215,8 +220,7 @@ async fn get_file(
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let path = rules::artifact_path(&query.path)?;
-    let root = artifact_root(&app, id.into_inner()).await?;
-    let root = root.ok_or_else(|| Error::not_found("The artifacts of this run are not kept by Drydock."))?;
+    let root = file_root(&app, id.into_inner(), query.model.clone()).await?;
     let file = super::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;
     mlflow::send_artifact(&app, &request, &file).await
 }
@@ -232,14 +236,26 @@ async fn get_preview(
 ) -> Result<web::Json<Preview>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let path = rules::artifact_path(&query.path)?;
-    let root = artifact_root(&app, id.into_inner()).await?;
-    let root = root.ok_or_else(|| Error::not_found("The artifacts of this run are not kept by Drydock."))?;
+    let root = file_root(&app, id.into_inner(), query.model.clone()).await?;
     let file = super::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;
     Ok(web::Json(preview::of(&app, &file).await?))
 }
 
-/// Key of the run's artifact root; `None` when its artifacts are on somebody else's storage.
-async fn artifact_root(app: &App, id: String) -> Result<Option<String>> {
-    let info = app.db.read(move |conn| store::runs::find(conn, &id)?.ok_or_else(|| runs::absent(&id))).await?;
-    Ok(rules::artifact_key(&info.artifact_uri))
+/// Key of the artifact root of the run, or of the model; `None` when its artifacts are on somebody else's storage.
+async fn artifact_root(app: &App, id: String, model: Option<String>) -> Result<Option<String>> {
+    let read = move |conn: &mut Conn| {
+        let info = store::runs::find(conn, &id)?.ok_or_else(|| runs::absent(&id))?;
+        let Some(model) = model else { return Ok(info.artifact_uri) };
+        let found = store::logged_models::find(conn, &model)?.filter(|found| !found.deleted);
+        found
+            .map(|found| found.artifact_uri)
+            .ok_or_else(|| Error::not_found(format!("There is no logged model {model}.")))
+    };
+    Ok(rules::artifact_key(&app.db.read(read).await?))
+}
+
+/// The same, for one file of it.
+async fn file_root(app: &App, id: String, model: Option<String>) -> Result<String> {
+    let root = artifact_root(app, id, model).await?;
+    root.ok_or_else(|| Error::not_found("These artifacts are not kept by Drydock."))
 }

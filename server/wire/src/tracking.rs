@@ -90,7 +90,17 @@ wire! {
     pub struct RunDataset {
         pub name: String,
         pub digest: String,
+        /// `training` say.
         pub context: Option<String>,
+        /// As the client said them; schema and profile are JSON mostly.
+        #[serde(default)]
+        pub source_type: String,
+        #[serde(default)]
+        pub source: String,
+        #[serde(default)]
+        pub schema: Option<String>,
+        #[serde(default)]
+        pub profile: Option<String>,
     }
 
     /// Points of one metric, in step order: `steps[i]`, `values[i]`, `at[i]`. Non-finite values are `null`.

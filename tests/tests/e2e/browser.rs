@@ -67,6 +67,11 @@ async fn from_the_first_admin_to_a_prediction() -> Result<()> {
     .await?;
     browser.shoot("run-chart-light-1280").await?;
 
+    // Beside the charts, what the run wrote.
+    browser.press("//*[@role='tab'][starts-with(normalize-space(.), 'Log')]", "the log").await?;
+    browser.sees("epoch").await?;
+    browser.shoot("run-log-light-1280").await?;
+
     // A prediction, once the sample is through.
     browser.visit("/").await?;
     drydock_tests::until("the deployment is ready", SAMPLE, || async {

@@ -6,6 +6,7 @@ mod accounts;
 mod away;
 mod browser;
 mod browser_models;
+mod browser_run_parts;
 mod browser_runs;
 mod jobs;
 mod kill;

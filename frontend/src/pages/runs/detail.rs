@@ -4,6 +4,7 @@ use super::{
     artifacts::Artifacts,
     charts::{MetricCharts, RunSeries},
     columns::duration,
+    data::Data,
     edit::RenameButton,
     media::{Media, logged_tables},
     origin::{Code, Models},
@@ -60,8 +61,12 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
     let id = Signal::derive(move || run.with(|r| r.summary.id.clone()));
     let job = memo(move || run.with(|r| r.job_id.clone()));
     let media = memo(move || run.with(|r| !logged_tables(r).is_empty() || has_images(r)));
+    let data = memo(move || run.with(|r| !r.datasets.is_empty()));
     let tabs = move || {
         let mut tabs = vec![("overview", "Overview"), ("charts", "Charts"), ("artifacts", "Artifacts")];
+        if data.get() {
+            tabs.push(("data", "Data"));
+        }
         if media.get() {
             tabs.push(("media", "Images and tables"));
         }
@@ -90,7 +95,8 @@ fn Detail(run: Signal<RunDetail>, series: Remote<Vec<MetricSeries>>) -> impl Int
         <div role="tabpanel" class="panel">
             {move || match shown.get().as_str() {
                 "charts" => view! { <Charts run series settings/> }.into_any(),
-                "artifacts" => view! { <Artifacts run_id=id/> }.into_any(),
+                "artifacts" => view! { <Artifacts run/> }.into_any(),
+                "data" => view! { <Data run/> }.into_any(),
                 "media" => view! { <Media run/> }.into_any(),
                 "models" => view! { <Models run/> }.into_any(),
                 "code" => view! { <Code run/> }.into_any(),

@@ -1,6 +1,6 @@
 //! What a run logged to be looked at: images step by step (`log_image`) and tables (`log_table`).
 
-use super::preview::{Table, file_address};
+use super::preview::{Place, Table};
 use crate::{
     api::seg,
     format, json,
@@ -115,7 +115,7 @@ fn Images(id: Memo<String>, series: Memo<ByKey>) -> impl IntoView {
             <figure class="card shot">
                 <figcaption><b class="mono">{key.clone()}</b><span class="dim">{found.as_ref().map(|i| format!("step {}", i.step))}</span></figcaption>
                 {match found {
-                    Some(image) => view! { <div class="picture"><img src=file_address(&id.get(), &image.path) alt=format!("{key} at step {}", image.step) loading="lazy"/></div> }.into_any(),
+                    Some(image) => view! { <div class="picture"><img src=Place::of_run(id.get()).file(&image.path) alt=format!("{key} at step {}", image.step) loading="lazy"/></div> }.into_any(),
                     None => view! { <p class="dim none">"Nothing logged up to this step."</p> }.into_any(),
                 }}
             </figure>

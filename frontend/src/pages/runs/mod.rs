@@ -4,6 +4,7 @@ mod artifacts;
 mod charts;
 mod columns;
 mod compare;
+mod data;
 mod detail;
 mod edit;
 mod filter;

@@ -14,6 +14,7 @@ use leptos::prelude::*;
 pub fn Models(run: Signal<RunDetail>) -> impl IntoView {
     let logged = move || run.with(|r| r.logged_models.clone());
     let versions = move || run.with(|r| r.model_versions.clone());
+    let id = memo(move || run.with(|r| seg(&r.summary.id)));
     let any = memo(move || run.with(|r| !(r.logged_models.is_empty() && r.model_versions.is_empty())));
     view! {
         <Show when=move || any.get() fallback=|| view! {
@@ -23,7 +24,7 @@ pub fn Models(run: Signal<RunDetail>) -> impl IntoView {
                 <Card title="Logged models">
                     <table class="plain"><thead><tr><th scope="col">"Name"</th><th scope="col">"Id"</th><th scope="col">"Logged"</th></tr></thead>
                         <tbody>{move || logged().into_iter().map(|m| view! {
-                            <tr><td><b>{m.name}</b>{(!m.made).then_some(" (read)")}</td><td><code>{m.id}</code></td><td class="dim"><TimeAgo at=m.created_at/></td></tr>
+                            <tr><td><a href=format!("/runs/{}?tab=artifacts&model={}", id.get(), seg(&m.id))>{m.name}</a>{(!m.made).then_some(" (read)")}</td><td><code>{m.id}</code></td><td class="dim"><TimeAgo at=m.created_at/></td></tr>
                         }).collect_view()}</tbody></table>
                     <Show when=move || logged().is_empty()><p class="dim none">"None."</p></Show>
                 </Card>

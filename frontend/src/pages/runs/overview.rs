@@ -48,7 +48,7 @@ fn Origin(run: Signal<RunDetail>) -> impl IntoView {
         let commit = tag("mlflow.source.git.commit");
         let datasets = r.datasets.iter().map(|d| {
             let context = d.context.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();
-            view! { <div class="among"><a href=format!("/datasets/{}", seg(&d.name))>{d.name.clone()}</a>{context}" "<code class="dim">{short_id(&d.digest)}</code></div> }
+            view! { <div class="among"><a href=format!("/runs/{}?tab=data", seg(&r.summary.id))>{d.name.clone()}</a>{context}" "<code class="dim">{short_id(&d.digest)}</code></div> }
         });
         let versions = r.model_versions.iter().map(|v| {
             view! { <div><a href=format!("/models/{}?version={}", seg(&v.model), v.version)>{format!("{} version {}", v.model, v.version)}</a></div> }

@@ -9,16 +9,37 @@ use crate::{
 use drydock_wire::tracking::{Preview as Head, PreviewKind};
 use leptos::prelude::*;
 
-pub fn file_address(run_id: &str, path: &str) -> String {
-    format!("/api/v1/runs/{}/artifacts/file?path={}", seg(run_id), seg(path))
+/// Whose files: the run's, or those of a model that it logged or read.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    pub run: String,
+    /// Empty: the run itself.
+    pub model: String,
+}
+
+impl Place {
+    pub fn of_run(id: String) -> Self {
+        Self { run: id, model: String::new() }
+    }
+
+    /// Of the native API's calls for files.
+    pub fn query(&self, call: &str, path: &str) -> String {
+        let model = if self.model.is_empty() { String::new() } else { format!("&model={}", seg(&self.model)) };
+        format!("/runs/{}/{call}?path={}{model}", seg(&self.run), seg(path))
+    }
+
+    /// Where a browser fetches the file.
+    pub fn file(&self, path: &str) -> String {
+        format!("/api/v1{}", self.query("artifacts/file", path))
+    }
 }
 
 /// Preview and download of one file.
 #[component]
-pub fn Preview(run_id: String, path: String) -> impl IntoView {
-    let asked = format!("/runs/{}/preview?path={}", seg(&run_id), seg(&path));
+pub fn Preview(place: Place, path: String) -> impl IntoView {
+    let asked = place.query("preview", &path);
     let head = remote::<Head>(move || Some(asked.clone()), &[]);
-    let address = file_address(&run_id, &path);
+    let address = place.file(&path);
     let name = path.rsplit('/').next().unwrap_or_default().to_owned();
     let size = move || head.data.with(|h| h.as_ref().map(|h| format::bytes(h.size_bytes)));
     let (src, alt) = (StoredValue::new(address.clone()), StoredValue::new(name.clone()));

@@ -79,10 +79,20 @@ fn condition(reader: &mut Reader<'_>, grammar: &Grammar) -> Result<Condition> {
         return Err(reader.invalid_from(at));
     };
     let op = operator(reader, at)?;
-    let (entity, key) = identify(&name, grammar, &grammar.all_attributes())?;
+    let named = identify(&name, grammar, &grammar.all_attributes());
+    let (entity, key) = named.map_err(|error| placed(error, at))?;
     let value = if op.is_null_test() { Operand::Nothing } else { operand(reader, at)? };
     let condition = Condition { entity, key, op, value, at };
-    check(condition, grammar)
+    check(condition, grammar).map_err(|error| placed(error, at))
+}
+
+/// Says where the condition is, unless the message names a place already.
+fn placed(error: Error, at: usize) -> Error {
+    if error.message.contains("character ") {
+        return error;
+    }
+    let message = format!("{}, at character {at}", error.message.trim_end_matches('.'));
+    Error { message, ..error }
 }
 
 fn operator(reader: &mut Reader<'_>, start: usize) -> Result<Op> {
@@ -226,13 +236,15 @@ mod tests {
     fn errors_say_what_and_where() {
         assert_eq!(error("foo bar"), "Invalid clause(s) in filter string: 'foo bar' at character 1");
         assert!(error("metrics.a > 1 OR metrics.b > 2").contains("'OR metrics.b > 2' at character 15"));
-        assert_eq!(error("metric.m > 'x'"), "Expected numeric value type for metric. Found 'x'");
+        assert_eq!(error("metric.m > 'x'"), "Expected numeric value type for metric. Found 'x', at character 1");
         assert_eq!(
             error("params.p = 1"),
-            "Expected a quoted string value for parameter (e.g. 'my-value'). Got value 1"
+            "Expected a quoted string value for parameter (e.g. 'my-value'). Got value 1, at character 1"
         );
         assert!(error("params.p = abc").starts_with("Parameter value is either not quoted"));
         assert!(error("nope = 'x'").starts_with("Invalid attribute key 'nope' specified."));
+        assert!(error("metrics.a > 1 and nope = 'x'").ends_with("at character 19"));
+        assert!(error("metrics.a > 1 and run_id IN ()").ends_with("at character 19"));
         assert!(error("foo.x = 'x'").starts_with("Invalid entity type 'foo'."));
         assert!(error("metrics.a LIKE 'x'").contains("Invalid comparator 'LIKE'"));
         assert!(error("params.a > 'x'").contains("at character 1"));

@@ -164,7 +164,7 @@ mod tests {
     fn what_makes_no_sense_is_answered_in_mlflows_words() {
         assert_eq!(
             error("feedback.x > 'a'"),
-            "Expected a numeric value for feedback when using comparator '>'. Got value 'a'"
+            "Expected a numeric value for feedback when using comparator '>'. Got value 'a', at character 1"
         );
         assert!(error("feedback.x = 1").starts_with("Expected a quoted string value for feedback"));
         assert!(error("metadata.x > 1").starts_with("Expected a quoted string value for request_metadata"));
