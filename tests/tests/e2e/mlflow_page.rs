@@ -57,6 +57,10 @@ async fn walk(browser: &Browser, experiment: &str, run: &str) -> Result<()> {
 
     visit(browser, &format!("/experiments/{experiment}/traces"), &["How many?", "42"]).await?;
     browser.shoot("mlflow-traces").await?;
+    // opened, it shows its spans
+    browser.press("//*[contains(text(), 'How many?')]", "the trace").await?;
+    browser.sees_within("look up", SLOW).await?;
+    browser.shoot("mlflow-trace").await?;
 
     visit(browser, "/models/iris-model", &["iris-model", "Version 1", "champion"]).await?;
     browser.shoot("mlflow-model").await?;
