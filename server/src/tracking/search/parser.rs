@@ -81,7 +81,8 @@ fn condition(reader: &mut Reader<'_>, grammar: &Grammar) -> Result<Condition> {
     let op = operator(reader, at)?;
     let named = identify(&name, grammar, &grammar.all_attributes());
     let (entity, key) = named.map_err(|error| placed(error, at))?;
-    let value = if op.is_null_test() { Operand::Nothing } else { operand(reader, at)? };
+    let value =
+        if op.is_null_test() { Operand::Nothing } else { operand(reader, at).map_err(|error| placed(error, at))? };
     let condition = Condition { entity, key, op, value, at };
     check(condition, grammar).map_err(|error| placed(error, at))
 }
