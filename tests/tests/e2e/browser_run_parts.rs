@@ -65,11 +65,13 @@ async fn a_run_shows_what_it_read_and_the_files_of_its_models() -> Result<()> {
     ensure!(address(&browser).await?.contains("tab=data"));
     for (theme, width) in [("light", 1280), ("dark", 390)] {
         browser.look(width, theme).await?;
+        browser.sees("alcohol").await?;
         browser.shoot(&format!("run-data-{theme}-{width}")).await?;
         let found = browser.barriers().await?;
         ensure!(found.is_empty(), "{}", found.join("\n"));
     }
     browser.look(1280, "light").await?;
+    browser.sees("alcohol").await?;
     browser.click("Lineage").await?;
     browser.sees("Lineage of").await?;
 
