@@ -110,7 +110,7 @@ fn complete(conn: &mut Conn, row: i64, new: &NewTrace) -> Result<()> {
     for assessment in &new.assessments {
         match store::assessments::insert(conn, row, assessment) {
             Err(error) if error.code == drydock_wire::ErrorCode::AlreadyExists => {
-                store::assessments::update(conn, assessment)?;
+                store::assessments::update_of(conn, row, assessment)?;
             }
             other => other?,
         }

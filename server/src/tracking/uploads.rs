@@ -130,6 +130,9 @@ async fn digests(app: &App, upload: &str, mut parts: Vec<(i64, String)>) -> Resu
         return Err(Error::invalid("An upload has at least one part."));
     }
     parts.sort();
+    if parts.windows(2).any(|two| matches!(two, [one, other] if one.0 == other.0)) {
+        return Err(Error::invalid("A part is named twice."));
+    }
     let mut found = Vec::with_capacity(parts.len());
     for (number, tag) in parts {
         let part = app.objects.get(UPLOAD_BUCKET, &format!("{upload}/{number}")).await?;

@@ -50,6 +50,18 @@ pub fn insert(conn: &mut Conn, trace: i64, new: &Assessment) -> Result<()> {
         })
 }
 
+/// Writes what of an assessment may change. One of another trace is not found.
+pub fn update_of(conn: &mut Conn, trace: i64, changed: &Assessment) -> Result<()> {
+    let mine = assessments::table
+        .filter(assessments::assessment_id.eq(&changed.assessment_id))
+        .filter(assessments::trace.eq(trace));
+    let found = mine.count().get_result::<i64>(conn).map_err(Error::internal)?;
+    if found == 0 {
+        return Err(Error::not_found(format!("This trace has no assessment with the ID '{}'.", changed.assessment_id)));
+    }
+    update(conn, changed)
+}
+
 /// Writes what of an assessment may change.
 pub fn update(conn: &mut Conn, changed: &Assessment) -> Result<()> {
     diesel::update(assessments::table.filter(assessments::assessment_id.eq(&changed.assessment_id)))

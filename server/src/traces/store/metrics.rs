@@ -111,7 +111,7 @@ fn grouped(conn: &mut Conn, question: &Question) -> Result<Vec<Point>> {
         "NULL AS sum, NULL AS least, NULL AS greatest".to_owned()
     } else {
         format!(
-            "CAST(sum({value}) AS REAL) AS sum, CAST(min({value}) AS REAL) AS least, CAST(max({value}) AS REAL) AS greatest"
+            "sum(CAST({value} AS REAL)) AS sum, CAST(min({value}) AS REAL) AS least, CAST(max({value}) AS REAL) AS greatest"
         )
     };
     let mut query = Fragment::new(format!("SELECT {}, count({distinct}{value}) AS n, {numbers}", head(question)));

@@ -20,7 +20,7 @@ pub fn find(conn: &mut Conn, (kind, id, made_at): Foreign<'_>) -> Result<Option<
         .map_err(Error::internal)
 }
 
-/// Notes that the thing comes. A digest that is there stays: `finish` sets it.
+/// Notes that the thing comes. It has no digest until `finish` sets one.
 pub fn begin(
     conn: &mut Conn,
     (kind, id, made_at): Foreign<'_>,
@@ -41,7 +41,8 @@ pub fn begin(
         ))
         .on_conflict((imported::kind, imported::foreign_id, imported::made_at))
         .do_update()
-        .set(imported::local_id.eq(local_id))
+        // what an earlier import brought may have been purged since: not whole until it says so
+        .set((imported::local_id.eq(local_id), imported::digest.eq("")))
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)

@@ -71,11 +71,15 @@ impl Import<'_> {
 
     async fn send_runs(&mut self, runs: Vec<ForeignRun>) -> Result<Outcomes> {
         let mut outcomes = Outcomes::new();
+        let mut broken = Vec::new();
         for runs in portions(runs) {
             let ask = ImportRuns { source: self.wish.source.clone(), runs };
             let answers: Vec<ImportAnswer> = self.inbox.post("api/v1/import/mlflow/runs", &ask).await?;
+            broken.extend(answers.iter().filter(|answer| answer.outcome.is_none()).map(|answer| answer.id.clone()));
             self.note_answers(Kind::Runs, "run", answers, &mut outcomes);
         }
+        // One part of a run that is missing is enough for it not to be whole.
+        outcomes.retain(|id, _| !broken.contains(id));
         Ok(outcomes)
     }
 }
