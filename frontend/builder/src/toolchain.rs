@@ -13,7 +13,7 @@ use std::{
 
 const TARGET: &str = "wasm32-unknown-unknown";
 const CRATE: &str = "drydock-frontend";
-/// Where std is compiled too: a panic ends the page (`boot.js` says so) without words of its own, which are a tenth of the module.
+/// Where std is compiled too: a panic ends the page (`boot.js` says so) without words of its own, which would be in the module.
 const SMALL: &str =
     " --cfg wordless_panics -Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=none";
 
