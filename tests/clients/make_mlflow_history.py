@@ -19,6 +19,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 
 V3 = int(mlflow.__version__.split(".")[0]) >= 3
+# Tags that say where a trace's files are.
+PLACES = {"mlflow.artifactLocation", "mlflow.trace.spansLocation"}
 PYFUNC = "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    python_version: 3.11.0\nmodel_uuid: 0\n"
 
 
@@ -76,6 +78,21 @@ def make(uri, runs, artifacts):
     client.transition_model_version_stage("grapes", "1", "Production")
     if V3:
         make_v3(client, wine, first)
+    else:
+        make_traces_2(client, wine)
+
+
+def make_traces_2(client, experiment):
+    """Traces as clients before 3.0 log them: a head in the store, the spans as a file; one is still going."""
+    mlflow.set_experiment(experiment_id=experiment)
+    with mlflow.start_run(run_id=client.create_run(experiment, run_name="with a trace").info.run_id):
+        root = client.start_trace("answer", inputs={"question": "größer?", "list": [1, 2.5, None]}, tags={"team": "grapes"})
+        child = client.start_span("model", root.request_id, parent_id=root.span_id, span_type="LLM", inputs="[1, 2]", attributes={"temperature": 0.1, "on": True})
+        client.end_span(root.request_id, child.span_id, outputs={"b": None})
+        client.end_trace(root.request_id, outputs={"answer": 42})
+    broken = client.start_trace("breaks", span_type="TOOL")
+    client.end_trace(broken.request_id, status="ERROR")
+    client.set_trace_tag(broken.request_id, "stage", "prod")
 
 
 def make_v3(client, experiment, run_id):
@@ -131,14 +148,13 @@ def make_traces(client, experiment, run_id):
 
 def describe_traces(experiment, first_run):
     """All traces of an experiment; where their files are may change."""
-    places = {"mlflow.artifactLocation", "mlflow.trace.spansLocation"}
     told = {}
     for trace in mlflow.search_traces(locations=[experiment], return_type="list"):
         info = trace.info
         told[info.trace_id] = {
             "state": str(info.state), "start": info.request_time, "duration": info.execution_duration,
             "client_request_id": info.client_request_id, "request": info.request_preview, "response": info.response_preview,
-            "tags": {k: v for k, v in info.tags.items() if k not in places}, "metadata": info.trace_metadata,
+            "tags": {k: v for k, v in info.tags.items() if k not in PLACES}, "metadata": info.trace_metadata,
             "usage": info.token_usage, "assessments": sorted((describe_assessment(a) for a in info.assessments), key=str),
             "spans": [
                 {
@@ -153,6 +169,21 @@ def describe_traces(experiment, first_run):
     if first_run:
         for trace in mlflow.search_traces(locations=[experiment], filter_string=f"run_id = '{first_run}'", return_type="list"):
             told[trace.info.trace_id]["linked to"] = first_run
+    return told
+
+
+def describe_traces_2(client, experiment):
+    told = {}
+    for info in (trace.info for trace in client.search_traces([experiment])):
+        spans = client.get_trace(info.request_id).data.spans
+        told[info.request_id] = {
+            "status": str(info.status), "start": info.timestamp_ms, "duration": info.execution_time_ms, "metadata": info.request_metadata,
+            "tags": {k: v for k, v in info.tags.items() if k not in PLACES},
+            "spans": [
+                [span.span_id, span.parent_id, span.name, span.span_type, span.start_time_ns, span.end_time_ns, str(span.status), span.inputs, span.outputs, span.attributes]
+                for span in spans
+            ],
+        }
     return told
 
 
@@ -205,7 +236,9 @@ def describe(uri, contents=True):
         ids = [experiment.experiment_id]
         for run in every(client.search_runs, experiment_ids=ids, run_view_type=ViewType.ALL):
             told["runs"][run.info.run_id] = describe_run(client, experiment.name, run, contents)
-        if V3:
+        if not V3:
+            told["traces"].update(describe_traces_2(client, experiment.experiment_id))
+        else:
             told["traces"].update(describe_traces(experiment.experiment_id, run_named(client, ids, "run 0")))
             for model in every(client.search_logged_models, experiment_ids=ids):
                 told["logged_models"][model.model_id] = {

@@ -105,29 +105,64 @@ pub fn axe() -> Result<String> {
     Ok(std::fs::read_to_string(package("axe_playwright_python")?.join("axe.min.js"))?)
 }
 
-/// A real `mlflow server` over SQLite and a folder; it ends when this is dropped.
+/// How a real `mlflow server` is started.
+#[derive(Debug, Clone, Copy)]
+pub struct How<'a> {
+    pub version: Version,
+    /// Its store; absent: SQLite in the folder.
+    pub store: Option<&'a str>,
+    /// The password of `admin`; absent: it asks for none.
+    pub password: Option<&'a str>,
+    /// A folder with `leaf.pem` and `leaf.key`: it speaks TLS.
+    pub tls: Option<&'a Path>,
+}
+
+impl Default for How<'_> {
+    fn default() -> Self {
+        Self { version: Version::Newest, store: None, password: None, tls: None }
+    }
+}
+
+/// A real `mlflow server` over a folder; it ends when this is dropped.
 pub struct MlflowServer {
     pub url: String,
     child: Child,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl MlflowServer {
     /// Starts it on a free port and waits until it answers.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        let mut server = Self::start_at(folder.path(), How::default()).await?;
+        server._folder = Some(folder);
+        Ok(server)
+    }
+
+    /// The same over what lies in that folder.
+    pub async fn start_at(folder: &Path, how: How<'_>) -> Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let at = folder.path().display();
+        let at = folder.display();
+        let store = how.store.map_or_else(|| format!("sqlite:///{at}/mlflow.db"), str::to_owned);
+        let mut command = Command::new(python(how.version)?);
+        command.args(["-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", &port.to_string()]);
+        command.args(["--backend-store-uri", &store, "--artifacts-destination", &format!("{at}/artifacts")]);
+        if how.password.is_some() {
+            command.args(["--app-name", "basic-auth"]);
+        }
+        if let Some(tls) = how.tls {
+            let tls = tls.display();
+            command.args(["--uvicorn-opts", &format!("--ssl-keyfile {tls}/leaf.key --ssl-certfile {tls}/leaf.pem")]);
+        }
         // Its workers are a group of their own, which ends as one.
-        let child = Command::new(python(Version::Newest)?)
-            .args(["-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port"])
-            .arg(port.to_string())
-            .args(["--backend-store-uri", &format!("sqlite:///{at}/mlflow.db")])
-            .args(["--artifacts-destination", &format!("{at}/artifacts")])
-            .current_dir(folder.path())
+        let child = command
+            .current_dir(folder)
             .env("MLFLOW_DISABLE_TELEMETRY", "true")
             .env("DO_NOT_TRACK", "true")
             .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+            .env("MLFLOW_ALLOW_FILE_STORE", "true")
+            .env("MLFLOW_AUTH_ADMIN_PASSWORD", how.password.unwrap_or_default())
+            .env("MLFLOW_FLASK_SERVER_SECRET_KEY", "of a test")
             // Receivers of webhooks are on this machine, and it must not remember for a minute that there were none.
             .env("MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS", "true")
             .env("MLFLOW_WEBHOOK_ALLOWED_SCHEMES", "https,http")
@@ -137,10 +172,11 @@ impl MlflowServer {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
-        let url = format!("http://127.0.0.1:{port}");
-        let server = Self { url, child, _folder: folder };
+        let scheme = if how.tls.is_some() { "https" } else { "http" };
+        let server = Self { url: format!("{scheme}://127.0.0.1:{port}"), child, _folder: None };
+        let any = reqwest::Client::builder().danger_accept_invalid_certs(true).build()?;
         until("the real mlflow server does not answer", Duration::from_secs(120), || async {
-            let answer = reqwest::get(format!("{}/health", server.url)).await;
+            let answer = any.get(format!("{}/health", server.url)).send().await;
             Ok(answer.is_ok_and(|answer| answer.status().is_success()).then_some(()))
         })
         .await?;

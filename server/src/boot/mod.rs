@@ -4,7 +4,7 @@
 //! away at any time. On SIGTERM nothing new is accepted, open requests are answered, then the tasks end; containers go on.
 
 mod listeners;
-mod tls;
+pub mod tls;
 
 use std::{
     fs::File,

@@ -15,6 +15,8 @@ mod mlflow;
 mod mlflow_page;
 mod models;
 mod moving;
+mod moving_broken;
+mod moving_sources;
 mod roles;
 mod start;
 mod traces;

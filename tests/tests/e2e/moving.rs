@@ -1,34 +1,42 @@
-//! A history of the real mlflow, moved to the box and back: folder, SQLite file, running server; broken off, damaged, twice.
+//! A history of the real mlflow, moved to the box and back: folder, SQLite file, running server; damaged, twice.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
 };
 
-use anyhow::{Context, Result, ensure};
-use drydock_tests::{Api, Server, clients, server, until};
+use anyhow::{Context, Result};
+use drydock_tests::{
+    Api, Server,
+    clients::{self, MlflowServer, Version},
+    server,
+};
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 const HISTORY: &str = "make_mlflow_history.py";
 
 /// What a store has, as the real client reads it.
-async fn describe(api: &Api, uri: &str) -> Result<Value> {
+pub async fn describe(api: &Api, uri: &str) -> Result<Value> {
     script(api, &[uri, "--only-describe"]).await
 }
 
-async fn script(api: &Api, args: &[&str]) -> Result<Value> {
+/// Makes a history, or describes one.
+pub async fn script(api: &Api, args: &[&str]) -> Result<Value> {
+    script_of(Version::Newest, api, args).await
+}
+
+/// The same with that version's client.
+pub async fn script_of(version: Version, api: &Api, args: &[&str]) -> Result<Value> {
     let dir = tempfile::tempdir()?;
     let out = dir.path().join("told.json");
     let mut args = args.to_vec();
     args.extend(["--out", out.to_str().context("a path")?]);
-    clients::mlflow(api, HISTORY, &args).await?;
+    clients::mlflow_of(version, api, HISTORY, &args, &[]).await?;
     Ok(serde_json::from_str(&std::fs::read_to_string(out)?)?)
 }
 
-fn command(api: &Api, args: &[&str]) -> Command {
+pub fn command(api: &Api, args: &[&str]) -> Command {
     let mut command = Command::new(server::binary());
     command.args(args).env("DRYDOCK_URL", api.url()).env("DRYDOCK_TOKEN", api.token()).kill_on_drop(true);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -36,13 +44,13 @@ fn command(api: &Api, args: &[&str]) -> Command {
 }
 
 /// Exit code and what it printed.
-async fn drydock(api: &Api, args: &[&str]) -> Result<(i32, String)> {
+pub async fn drydock(api: &Api, args: &[&str]) -> Result<(i32, String)> {
     let output = command(api, args).output().await?;
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     Ok((output.status.code().unwrap_or(-1), text))
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -62,7 +70,7 @@ fn differences(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
 }
 
 /// The unused "Default" that each MLflow has does not come over; all else has to be equal.
-fn assert_same(mut a: Value, mut b: Value) {
+pub fn assert_same(mut a: Value, mut b: Value) {
     for told in [&mut a, &mut b] {
         told["experiments"].as_object_mut().unwrap().remove("Default");
     }
@@ -114,81 +122,17 @@ async fn a_database_comes_over_from_where_its_artifacts_moved_to() -> Result<()>
     Ok(())
 }
 
-/// A real `mlflow server` on a free port.
-struct Mlflow {
-    _child: Child,
-    url: String,
-}
-
-impl Mlflow {
-    async fn start(dir: &Path) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let store = format!("sqlite:///{}", text(&dir.join("mlflow.db")));
-        let artifacts = dir.join("mlartifacts");
-        let child = Command::new(clients::program("mlflow")?)
-            .args(["server", "--host", "127.0.0.1", "--port", &port.to_string(), "--workers", "1"])
-            .args(["--backend-store-uri", &store, "--artifacts-destination", text(&artifacts)])
-            .current_dir(dir)
-            .env("MLFLOW_DISABLE_TELEMETRY", "true")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Its workers are children of their own: ended with the group.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let url = format!("http://127.0.0.1:{port}");
-        let api = Api::anonymous(&url)?;
-        until("mlflow server answers", Duration::from_secs(120), || async {
-            Ok(api.get("/version").await.is_ok().then_some(()))
-        })
-        .await?;
-        Ok(Self { _child: child, url })
-    }
-}
-
-impl Drop for Mlflow {
-    fn drop(&mut self) {
-        if let Some(pid) = self._child.id() {
-            let _ = std::process::Command::new("kill").args(["-9", "--", &format!("-{pid}")]).status();
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_running_server_comes_over() -> Result<()> {
-    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let server = Server::start().await?;
     let admin = server.admin().await?;
-    let mlflow = Mlflow::start(dir.path()).await?;
+    let mlflow = MlflowServer::start().await?;
     let made = script(&admin, &[&mlflow.url]).await?;
     let (code, said) = drydock(&admin, &["import", "mlflow", &mlflow.url]).await?;
     assert_eq!(code, 0, "{said}");
     assert_same(made, describe(&admin, admin.url()).await?);
     let (code, said) = drydock(&admin, &["import", "mlflow", &mlflow.url]).await?;
     assert!(code == 0 && said.contains("Nothing was left to do"), "{said}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_import_that_is_killed_goes_on_where_it_was() -> Result<()> {
-    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
-    let admin = server.admin().await?;
-    let folder = dir.path().join("mlruns");
-    let made = script(&admin, &[text(&folder), "--runs", "300"]).await?;
-    let total =
-        || async { Ok::<u64, anyhow::Error>(admin.get("/api/v1/runs?limit=1").await?["total"].as_u64().unwrap_or(0)) };
-    let mut killed = 0;
-    for wait_ms in [120, 200, 300, 400] {
-        let mut child = command(&admin, &["import", "mlflow", text(&folder)]).spawn()?;
-        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        if child.try_wait()?.is_none() {
-            child.kill().await?;
-            killed += usize::from(total().await? < 300);
-        }
-    }
-    ensure!(killed > 0, "no import was killed in the middle");
-    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
-    assert_eq!(code, 0, "{said}");
-    assert_same(made, describe(&admin, admin.url()).await?);
     Ok(())
 }
 

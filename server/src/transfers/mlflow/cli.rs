@@ -125,7 +125,7 @@ pub async fn import(flags: ImportFlags) -> Result<bool> {
     };
     let mut import = Import::new(&source, flags.to.api()?, wish);
     let ended = import.run().await;
-    tell(&import.report, "imported")?;
+    tell(&import.report, "imported", ended.is_ok())?;
     ended.map(|()| import.report.is_whole())
 }
 
@@ -148,10 +148,10 @@ pub async fn export(flags: ExportFlags) -> Result<bool> {
     let wish = export::Wish { experiments: flags.experiment, models: flags.model };
     let mut export = Export::new(&source, &flags.folder, wish)?;
     let ended = export.run().await;
-    tell(&export.report, "exported")?;
+    tell(&export.report, "exported", ended.is_ok())?;
     ended.map(|()| export.report.is_whole())
 }
 
-fn tell(report: &Report, verb: &str) -> Result<()> {
-    write!(std::io::stdout(), "{}", report.table(verb)).map_err(Error::internal)
+fn tell(report: &Report, verb: &str, ended: bool) -> Result<()> {
+    write!(std::io::stdout(), "{}", report.table(verb, ended)).map_err(Error::internal)
 }

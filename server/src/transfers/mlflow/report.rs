@@ -114,6 +114,14 @@ impl Report {
         self.refusals.push(format!("{what}: {why}"));
     }
 
+    /// Names that were asked for and are not there.
+    pub fn absent<'n>(&mut self, kind: Kind, word: &str, wanted: &[String], there: impl Iterator<Item = &'n str>) {
+        let there: std::collections::HashSet<&str> = there.collect();
+        for name in wanted.iter().filter(|name| !there.contains(name.as_str())) {
+            self.refuse(kind, &format!("{word} {name}"), "there is none of this name");
+        }
+    }
+
     /// Parts that could not be read.
     pub fn unread(&mut self, kind: Kind, parts: Vec<Unread>) {
         for part in parts {
@@ -138,8 +146,8 @@ impl Report {
         }
     }
 
-    /// The table. `verb` is what was done: "imported".
-    pub fn table(&self, verb: &str) -> String {
+    /// The table. `verb` is what was done: "imported"; `ended` says that nothing broke it off.
+    pub fn table(&self, verb: &str, ended: bool) -> String {
         let mut text =
             format!("{:<18}{:>10}{verb:>12}{:>10}{:>10}{:>10}\n", "", "found", "updated", "already", "refused");
         for ((_, name), tally) in KINDS.iter().zip(&self.tallies).filter(|(_, tally)| tally.found > 0) {
@@ -154,8 +162,11 @@ impl Report {
         for refusal in &self.refusals {
             let _ = writeln!(text, "refused: {refusal}");
         }
+        let found = self.tallies.iter().any(|tally| tally.found > 0);
         let changed = self.tallies.iter().any(|tally| tally.done + tally.updated > 0);
-        if !changed {
+        if ended && !found {
+            text.push_str("Nothing was found there.\n");
+        } else if ended && !changed && self.is_whole() {
             text.push_str("Nothing was left to do: all of it was there already.\n");
         }
         if !self.is_whole() {
@@ -176,7 +187,7 @@ mod tests {
         report.count(Kind::Runs, ImportOutcome::Already, 2);
         report.file(ImportOutcome::Imported, 10);
         report.refuse(Kind::Runs, "run x", "no meta.yaml");
-        let text = report.table("imported");
+        let text = report.table("imported", true);
         assert!(text.contains("runs                       6           3         0         2         1"), "{text}");
         assert!(
             text.contains("artifact bytes: 10 imported") && text.contains("refused: run x: no meta.yaml"),
@@ -189,6 +200,17 @@ mod tests {
     fn an_import_of_nothing_new_says_so() {
         let mut report = Report::default();
         report.count(Kind::Runs, ImportOutcome::Already, 2);
-        assert!(report.table("imported").contains("Nothing was left to do"));
+        assert!(report.table("imported", true).contains("Nothing was left to do"));
+    }
+
+    #[test]
+    fn one_that_broke_off_or_left_things_out_does_not_say_that_nothing_was_left() {
+        let mut report = Report::default();
+        assert!(!report.table("imported", false).contains("Nothing"));
+        assert!(report.table("imported", true).contains("Nothing was found there"));
+        report.count(Kind::Runs, ImportOutcome::Already, 2);
+        assert!(!report.table("imported", false).contains("Nothing"));
+        report.refuse(Kind::Runs, "run x", "no meta.yaml");
+        assert!(!report.table("imported", true).contains("Nothing"));
     }
 }

@@ -67,11 +67,13 @@ impl<'a> Export<'a> {
     pub async fn run(&mut self) -> Result<()> {
         let (experiments, _) = self.source.experiments().await?;
         let wanted = self.wish.experiments.clone();
+        self.report.absent(Kind::Experiments, "experiment", &wanted, experiments.iter().map(|it| it.name.as_str()));
         for experiment in experiments.into_iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name)) {
             self.experiment(&experiment).await?;
         }
         let (models, _) = self.source.models().await?;
         let wanted = self.wish.models.clone();
+        self.report.absent(Kind::Models, "model", &wanted, models.iter().map(|it| it.name.as_str()));
         let all = wanted.is_empty() && self.wish.experiments.is_empty();
         for model in models.into_iter().filter(|it| all || wanted.contains(&it.name)) {
             self.model(model);

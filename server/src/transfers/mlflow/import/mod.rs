@@ -56,6 +56,7 @@ impl<'a> Import<'a> {
         let (experiments, unread) = self.source.experiments().await?;
         self.report.unread(Kind::Experiments, unread);
         let wanted = self.wish.experiments.clone();
+        self.report.absent(Kind::Experiments, "experiment", &wanted, experiments.iter().map(|it| it.name.as_str()));
         for experiment in experiments.into_iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name)) {
             let (id, name, tags) = (experiment.id.clone(), experiment.name.clone(), experiment.tags.len());
             let ids = self.source.run_ids(&id).await?;
