@@ -12,6 +12,7 @@ use drydock_wire::trash::{TrashHolder, TrashKind};
 use crate::{
     db::Conn,
     error::{Error, Result},
+    registry::{Holders, VersionName},
     tracking::{ARTIFACT_BUCKET, rules},
 };
 
@@ -180,79 +181,24 @@ pub fn weigh<'a>(conn: &mut Conn, things: impl Iterator<Item = &'a Thing>) -> Re
     Ok(weight)
 }
 
-#[derive(QueryableByName)]
-struct VersionRow {
-    #[diesel(sql_type = Text)]
-    model: String,
-    #[diesel(sql_type = BigInt)]
-    version: i64,
-    #[diesel(sql_type = Nullable<Text>)]
-    run_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    model_id: Option<String>,
-    #[diesel(sql_type = Text)]
-    storage_location: String,
-}
-
-/// Which registered versions were made from what.
-#[derive(Default)]
-pub struct Holders {
-    by_run: HashMap<String, Vec<(String, i64)>>,
-    by_model: HashMap<String, Vec<(String, i64)>>,
-    /// Versions that name a place instead: its key.
-    by_place: Vec<(String, (String, i64))>,
-}
-
-impl Holders {
-    /// All of the registry's versions, by what they were made from.
-    pub fn load(conn: &mut Conn) -> Result<Self> {
-        let rows: Vec<VersionRow> = sql_query(
-            "SELECT m.name AS model, v.version, v.run_id, v.model_id, v.storage_location
-             FROM model_versions v JOIN registered_models m ON m.id = v.model ORDER BY m.name, v.version",
-        )
-        .load(conn)
-        .map_err(Error::internal)?;
-        let mut holders = Self::default();
-        for row in rows {
-            let version = (row.model, row.version);
-            if let Some(key) = rules::artifact_key(&row.storage_location) {
-                holders.by_place.push((key, version.clone()));
-            }
-            if let Some(run) = row.run_id {
-                holders.by_run.entry(run).or_default().push(version.clone());
-            }
-            if let Some(model) = row.model_id {
-                holders.by_model.entry(model).or_default().push(version);
-            }
+/// Versions that need the thing: made from it, or with their files under its root. `runs:/…` of a run may mean a model
+/// that the run logged, so such a model is needed as its run is.
+pub fn needed_by(holders: &Holders, thing: &Thing) -> BTreeSet<VersionName> {
+    let mut found = BTreeSet::new();
+    match thing.kind {
+        TrashKind::Run => found.extend(holders.of_run(&thing.id).iter().cloned()),
+        TrashKind::LoggedModel => {
+            found.extend(holders.of_model(&thing.id).iter().cloned());
+            found.extend(thing.source_run.iter().flat_map(|run| holders.of_run(run)).cloned());
         }
-        Ok(holders)
+        TrashKind::Experiment => {}
     }
-
-    /// Versions that need the thing: made from it, or with their files under its root. `runs:/…` of a run may mean a model
-    /// that the run logged, so such a model is needed as its run is.
-    pub fn of(&self, thing: &Thing) -> BTreeSet<(String, i64)> {
-        let mut found = BTreeSet::new();
-        match thing.kind {
-            TrashKind::Run => found.extend(self.by_run.get(&thing.id).into_iter().flatten().cloned()),
-            TrashKind::LoggedModel => {
-                found.extend(self.by_model.get(&thing.id).into_iter().flatten().cloned());
-                let run = thing.source_run.as_ref().and_then(|run| self.by_run.get(run));
-                found.extend(run.into_iter().flatten().cloned());
-            }
-            TrashKind::Experiment => {}
-        }
-        if let Some(root) = &thing.root {
-            let inside = |key: &str| {
-                key.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            found.extend(self.by_place.iter().filter(|(key, _)| inside(key)).map(|(_, version)| version.clone()));
-        }
-        found
-    }
+    found.extend(thing.root.iter().flat_map(|root| holders.below(root)).cloned());
+    found
 }
 
 /// The versions with the deployments that serve them.
-pub fn holders(conn: &mut Conn, versions: BTreeSet<(String, i64)>) -> Result<Vec<TrashHolder>> {
+pub fn holders(conn: &mut Conn, versions: BTreeSet<VersionName>) -> Result<Vec<TrashHolder>> {
     versions
         .into_iter()
         .map(|(model, version)| {

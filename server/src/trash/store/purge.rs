@@ -4,7 +4,7 @@
 use diesel::{RunQueryDsl, prelude::*, sql_query, sql_types::*};
 use drydock_wire::trash::TrashKind;
 
-use super::{Holders, Thing};
+use super::{Thing, needed_by};
 use crate::{
     db::{
         Conn,
@@ -12,6 +12,7 @@ use crate::{
     },
     error::{Error, Result},
     objects,
+    registry::Holders,
     tracking::ARTIFACT_BUCKET,
 };
 
@@ -53,7 +54,7 @@ pub fn purge(conn: &mut Conn, things: &[Thing]) -> Result<Purged> {
     let holders = Holders::load(conn)?;
     let mut gone = Purged::default();
     for thing in things {
-        if !is_in_trash(conn, thing)? || !holders.of(thing).is_empty() {
+        if !is_in_trash(conn, thing)? || !needed_by(&holders, thing).is_empty() {
             continue;
         }
         if let Some(root) = &thing.root {
