@@ -94,7 +94,7 @@ pub fn import_experiment(
 /// # Errors
 /// `conflict` when a run of that id is here that did not come from there and says something else.
 pub fn import_run(conn: &mut Conn, foreign: &ForeignRun, came_before: bool, at: i64) -> Result<Taken> {
-    rules::run_id(&foreign.id)?;
+    rules::new_run_id(&foreign.id)?;
     let experiment = rules::experiment_id(&foreign.experiment_id)?;
     let status = RunStatus::parse(&foreign.status)
         .ok_or_else(|| Error::refused(format!("{:?} is no status of a run.", foreign.status)))?;
@@ -153,8 +153,16 @@ fn add_to_run(
 }
 
 fn insert_run(conn: &mut Conn, foreign: &ForeignRun, experiment: i64, status: RunStatus, at: i64) -> Result<i64> {
-    if experiments::find(conn, experiment, Stage::All)?.is_none() {
+    let Some(there) = experiments::find(conn, experiment, Stage::All)? else {
         return Err(Error::not_found(format!("No Experiment with id={experiment} exists")));
+    };
+    if let Some(folder) = rules::artifact_key(&rules::join_uri(&there.artifact_location, &[&foreign.id]))
+        && let Some(other) = experiments::named_inside(conn, &folder, &foreign.id)?
+    {
+        return Err(Error::conflict(format!(
+            "The folder of the run {} has the artifacts of the experiment {other}; it was left out.",
+            foreign.id
+        )));
     }
     let info = RunInfo {
         row: 0,
@@ -317,6 +325,20 @@ mod tests {
                 tags: vec![pair("mlflow.data.context", "training")],
             }],
             ..ForeignRun::default()
+        }
+    }
+
+    #[test]
+    fn a_run_whose_folder_is_anothers_is_refused() {
+        let conn = &mut crate::db::testing::connection();
+        experiments::insert(conn, "other", Some("mlflow-artifacts:/0/theirs/deep/"), 1).unwrap();
+        for id in ["models", "traces", "theirs"] {
+            let there = ForeignRun { id: id.into(), ..run() };
+            assert!(import_run(conn, &there, false, 9).is_err(), "{id}");
+        }
+        for id in ["their", "models2", "deep"] {
+            let there = ForeignRun { id: id.into(), ..run() };
+            assert_eq!(import_run(conn, &there, false, 9).unwrap(), Taken::New, "{id}");
         }
     }
 

@@ -4,7 +4,7 @@
 pub mod list;
 pub mod purge;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::*};
 use drydock_wire::trash::{TrashHolder, TrashKind};
@@ -12,6 +12,7 @@ use drydock_wire::trash::{TrashHolder, TrashKind};
 use crate::{
     db::Conn,
     error::{Error, Result},
+    objects::{Object, store::list_prefix},
     registry::{Holders, VersionName},
     tracking::{ARTIFACT_BUCKET, rules},
 };
@@ -46,7 +47,8 @@ pub struct Thing {
     pub running: bool,
     /// Of logged models.
     pub source_run: Option<String>,
-    /// Key of its artifact root; `None` of experiments, and where the artifacts are on somebody else's storage.
+    /// Key of its artifact root; of an experiment that of its traces, which others may share. `None` where the artifacts are on
+    /// somebody else's storage.
     pub root: Option<String>,
 }
 
@@ -134,7 +136,7 @@ pub fn expand(conn: &mut Conn, chosen: &Chosen) -> Result<Vec<Thing>> {
             (SELECT r.deleted_at FROM runs r WHERE r.run_id = m.source_run_id))";
         all.extend(load(conn, TrashKind::LoggedModel, MODELS, of_runs, picked)?);
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     all.retain(|thing| seen.insert((thing.kind, thing.row)));
     Ok(all)
 }
@@ -161,13 +163,34 @@ pub struct Weight {
     pub freed_bytes: u64,
 }
 
+#[derive(QueryableByName)]
+struct TraceId {
+    #[diesel(sql_type = Text)]
+    trace_id: String,
+}
+
+/// The artifacts that go with the thing. Experiments may share a place: of its files under `traces` one has its own traces' alone.
+pub fn files(conn: &mut Conn, thing: &Thing) -> Result<Vec<Object>> {
+    let Some(root) = &thing.root else { return Ok(Vec::new()) };
+    let prefix = format!("{root}/");
+    let mut files = list_prefix(conn, ARTIFACT_BUCKET, &prefix)?;
+    if thing.kind == TrashKind::Experiment && !files.is_empty() {
+        let own: Vec<TraceId> = sql_query("SELECT trace_id FROM traces WHERE experiment_id = ?")
+            .bind::<BigInt, _>(thing.row)
+            .load(conn)
+            .map_err(Error::internal)?;
+        let own: HashSet<String> = own.into_iter().map(|row| row.trace_id).collect();
+        files.retain(|file| file.key[prefix.len()..].split_once('/').is_some_and(|(trace, _)| own.contains(trace)));
+    }
+    Ok(files)
+}
+
 /// What the artifacts of these things weigh together.
 pub fn weigh<'a>(conn: &mut Conn, things: impl Iterator<Item = &'a Thing>) -> Result<Weight> {
-    let roots: BTreeSet<&str> = things.filter_map(|thing| thing.root.as_deref()).collect();
     let mut weight = Weight::default();
     let mut referred: HashMap<String, (i64, i64)> = HashMap::new();
-    for root in roots {
-        for object in crate::objects::store::list_prefix(conn, ARTIFACT_BUCKET, &format!("{root}/"))? {
+    for thing in things {
+        for object in files(conn, thing)? {
             weight.files += 1;
             weight.bytes += u64::try_from(object.size_bytes).unwrap_or(0);
             referred.entry(object.digest).or_insert((object.size_bytes, 0)).1 += 1;

@@ -4,7 +4,7 @@
 use diesel::{RunQueryDsl, prelude::*, sql_query, sql_types::*};
 use drydock_wire::trash::TrashKind;
 
-use super::{Thing, needed_by};
+use super::{Thing, files, needed_by};
 use crate::{
     db::{
         Conn,
@@ -13,7 +13,6 @@ use crate::{
     error::{Error, Result},
     objects,
     registry::Holders,
-    tracking::ARTIFACT_BUCKET,
 };
 
 /// Marks the thing as deleted at that time, or (`None`) as alive. Whether it changed anything.
@@ -57,9 +56,8 @@ pub fn purge(conn: &mut Conn, things: &[Thing]) -> Result<Purged> {
         if !is_in_trash(conn, thing)? || !needed_by(&holders, thing).is_empty() {
             continue;
         }
-        if let Some(root) = &thing.root {
-            gone.digests.extend(objects::store::release_prefix(conn, ARTIFACT_BUCKET, &format!("{root}/"))?);
-        }
+        let own = files(conn, thing)?;
+        gone.digests.extend(objects::store::release(conn, own)?);
         match thing.kind {
             TrashKind::Run => {
                 diesel::delete(runs::table.find(thing.row)).execute(conn).map_err(Error::internal)?;
