@@ -13,7 +13,7 @@ use drydock_wire::{
 use super::{
     Assessment, Fault, Kind, Pair, State, Trace, names, rules,
     span::Span,
-    store::{self, chunks, spans as rows, traces as heads},
+    store::{self, chunks, traces as heads},
     translate,
     value::Value,
 };
@@ -46,7 +46,7 @@ pub struct Arriving {
     prompts: Vec<String>,
     assessments: Vec<Assessment>,
     spans: Vec<Span>,
-    packed: Vec<u8>,
+    packed: Vec<chunks::Packed>,
 }
 
 impl Arriving {
@@ -57,7 +57,10 @@ impl Arriving {
         let state = State::parse(&foreign.state)
             .ok_or_else(|| Error::refused(format!("{:?} is no state of a trace.", foreign.state)))?;
         let mut spans = foreign.spans.iter().map(|text| span(text)).collect::<Result<Vec<_>>>()?;
-        spans.iter_mut().for_each(translate::complete);
+        for span in &mut spans {
+            translate::complete(span);
+            span.flatten();
+        }
         let mut tags = pairs(foreign.tags)?;
         tags.iter().try_for_each(|(key, _)| key_name(key, "key"))?;
         tags.retain(|(key, _)| !PLACES.contains(&key.as_str()));
@@ -209,23 +212,8 @@ fn add_spans(conn: &mut Conn, row: i64, new: &Arriving) -> Result<()> {
     if new.spans.is_empty() {
         return Ok(());
     }
-    let old = rows::ids(conn, row)?;
-    let fresh = new.spans.iter().filter(|span| !old.contains(&span.id)).count();
-    let span_count = old.len() as i64 + fresh as i64;
-    if span_count > rules::MAX_SPANS_PER_TRACE {
-        return Err(Error::too_large(format!(
-            "The trace {} has more than {} spans.",
-            new.id,
-            rules::MAX_SPANS_PER_TRACE
-        )));
-    }
-    if fresh == new.spans.len() {
-        chunks::append(conn, row, &new.packed)?;
-    } else {
-        chunks::replace(conn, row, &new.spans)?;
-    }
-    rows::upsert(conn, row, &new.spans)?;
-    heads::change(conn, row, &heads::Changes { span_count: Some(span_count), ..heads::Changes::default() })?;
+    let known = heads::known(conn, &new.id)?.ok_or_else(|| super::absent(&new.id))?;
+    store::keep_spans(conn, &known, &new.spans, &new.packed)?;
     heads::set_tag(conn, row, names::SPANS_LOCATION_TAG, names::IN_STORE)
 }
 

@@ -7,7 +7,7 @@ use super::{
     Assessment, Pair, State, Trace, absent, names, rules,
     span::Span,
     store::{self, chunks, spans as rows, traces as heads},
-    summary::{self, Arrived, Cost, Summary, Usage},
+    summary::{self, Arrived, Figures, Summary},
     translate::translate,
 };
 use crate::{
@@ -157,20 +157,21 @@ pub(super) fn loaded(conn: &mut Conn, row: i64, id: &str) -> Result<Trace> {
 struct Ready {
     trace_id: String,
     summary: Summary,
-    usage: Option<Usage>,
-    cost: Option<Cost>,
+    figures: Vec<Figures>,
     spans: Vec<Span>,
-    packed: Vec<u8>,
+    packed: Vec<chunks::Packed>,
 }
 
 impl Ready {
     fn new(mut arrived: Arrived) -> Result<Self> {
-        arrived.spans.iter_mut().for_each(translate);
+        for span in &mut arrived.spans {
+            translate(span);
+            span.flatten();
+        }
         Ok(Self {
             trace_id: rules::trace_id_of(&arrived.otel_id),
             summary: summary::summarize(&arrived),
-            usage: summary::usage(&arrived.spans),
-            cost: summary::cost(&arrived.spans),
+            figures: arrived.spans.iter().map(Figures::of).collect(),
             packed: chunks::pack(&arrived.spans)?,
             spans: arrived.spans,
         })
@@ -203,24 +204,12 @@ fn keep(conn: &mut Conn, experiment: i64, run: Option<&str>, ready: &Ready) -> R
         Some(known) => known,
         None => made(conn, experiment, ready)?,
     };
-    let old = rows::ids(conn, known.row)?;
-    let fresh = ready.spans.iter().filter(|span| !old.contains(&span.id)).count();
-    let count = old.len() as i64 + fresh as i64;
-    if count > rules::MAX_SPANS_PER_TRACE {
-        return Err(Error::too_large(format!(
-            "The trace {} would have {count} spans; at most {} are kept.",
-            ready.trace_id,
-            rules::MAX_SPANS_PER_TRACE
-        )));
-    }
-    if fresh == ready.spans.len() {
-        chunks::append(conn, known.row, &ready.packed)?;
-    } else {
-        chunks::replace(conn, known.row, &ready.spans)?;
-    }
-    rows::upsert(conn, known.row, &ready.spans)?;
-    heads::change(conn, known.row, &told(&known, &ready.summary, count))?;
-    figures(conn, &known, ready, !old.is_empty())?;
+    store::keep_spans(conn, &known, &ready.spans, &ready.packed).map_err(|mut error| {
+        error.message = format!("{}: {}", ready.trace_id, error.message);
+        error
+    })?;
+    heads::change(conn, known.row, &told(&known, &ready.summary))?;
+    figures(conn, &known, ready)?;
     beside(conn, known.row, &ready.summary)?;
     match run.filter(|_| ready.summary.state.is_some()) {
         Some(run) => heads::link_run(conn, known.row, run),
@@ -244,8 +233,8 @@ fn made(conn: &mut Conn, experiment: i64, ready: &Ready) -> Result<heads::Known>
 }
 
 /// What the spans change about the trace: nothing that the client said itself.
-fn told(known: &heads::Known, summary: &Summary, span_count: i64) -> heads::Changes {
-    let mut changes = heads::Changes { span_count: Some(span_count), ..heads::Changes::default() };
+fn told(known: &heads::Known, summary: &Summary) -> heads::Changes {
+    let mut changes = heads::Changes::default();
     if !known.finalized {
         let started = known.started_at.min(summary.started_at);
         let before = known.duration_ms.map(|duration| known.started_at.saturating_add(duration));
@@ -261,14 +250,14 @@ fn told(known: &heads::Known, summary: &Summary, span_count: i64) -> heads::Chan
     changes
 }
 
-/// Tokens and costs: of a trace whose other spans came before, over all of them.
-fn figures(conn: &mut Conn, known: &heads::Known, ready: &Ready, has_more: bool) -> Result<()> {
-    let (mut usage, mut cost) = (ready.usage, ready.cost);
-    if (usage.is_some() || cost.is_some()) && has_more {
-        let all = chunks::of_trace(conn, known.row)?;
-        usage = usage.and(summary::usage(&all));
-        cost = cost.and(summary::cost(&all));
+/// Tokens and costs, over the new spans and those that came before.
+fn figures(conn: &mut Conn, known: &heads::Known, ready: &Ready) -> Result<()> {
+    if ready.figures.iter().all(|span| span.usage.is_none() && span.cost.is_none()) {
+        return Ok(());
     }
+    let earlier = if known.span_count > 0 { Some(rows::figures(conn, known.row)?) } else { None };
+    let all = earlier.as_ref().unwrap_or(&ready.figures);
+    let (usage, cost) = (summary::usage(all), summary::cost(all));
     let said =
         |conn: &mut Conn, key: &str| Ok::<_, Error>(known.finalized && heads::has_metadata(conn, known.row, key)?);
     if let Some(usage) = usage
@@ -305,10 +294,11 @@ mod tests {
     use crate::traces::{
         span::{Status, key},
         summary::tests::span,
+        value::Value,
     };
 
     fn arrived(spans: Vec<Span>) -> Ready {
-        Ready::new(Arrived { otel_id: vec![7; 16], spans, resource: vec![] }).unwrap()
+        Ready::new(Arrived { otel_id: vec![7; 16], spans, ..Arrived::default() }).unwrap()
     }
 
     fn trace(conn: &mut Conn) -> Trace {
@@ -346,6 +336,87 @@ mod tests {
         assert_eq!(spans.len(), 3);
         assert_eq!(spans.iter().find(|span| span.id == 2).unwrap().attributes.len(), 1);
         assert_eq!(trace(&mut conn).span_count, 3);
+    }
+
+    #[test]
+    fn what_is_nested_deeper_than_clients_read_is_kept_as_a_text() {
+        let mut conn = crate::db::testing::connection();
+        let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        let one = deep(120);
+        // As clients send it: JSON in a text, which is unwrapped.
+        let quoted = Value::Text(one.clone()).to_json();
+        keep(&mut conn, 0, None, &arrived(vec![span(1, None, &[(key::INPUTS, &quoted), ("a", &deep(20))])])).unwrap();
+        let row = trace(&mut conn).row;
+        let kept = chunks::of_trace(&mut conn, row).unwrap();
+        assert_eq!(kept[0].attribute(key::INPUTS), Some(&Value::Text(one)));
+        assert!(matches!(kept[0].attribute("a"), Some(Value::List(_))));
+    }
+
+    #[test]
+    fn a_chunk_that_cannot_be_read_takes_no_other_with_it() {
+        use crate::db::schema::traces::span_chunks;
+        use diesel::prelude::*;
+        let mut conn = crate::db::testing::connection();
+        keep(&mut conn, 0, None, &arrived(vec![span(1, None, &[])])).unwrap();
+        diesel::update(span_chunks::table).set(span_chunks::data.eq(vec![1_u8, 2])).execute(&mut conn).unwrap();
+        keep(&mut conn, 0, None, &arrived(vec![span(1, None, &[("a", "1")]), span(2, Some(1), &[])])).unwrap();
+        let row = trace(&mut conn).row;
+        assert_eq!(chunks::of_trace(&mut conn, row).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_span_that_comes_again_rewrites_its_own_chunk_only() {
+        use crate::db::schema::traces::span_chunks;
+        use diesel::prelude::*;
+        let mut conn = crate::db::testing::connection();
+        let large = format!("\"{}\"", "x".repeat(700_000));
+        let all: Vec<Span> = (1..=6).map(|id| span(id, (id > 1).then_some(1), &[("a", &large)])).collect();
+        keep(&mut conn, 0, None, &arrived(all)).unwrap();
+        let ids = |conn: &mut Conn| -> Vec<i64> {
+            span_chunks::table.order(span_chunks::id).select(span_chunks::id).load(conn).unwrap()
+        };
+        let before = ids(&mut conn);
+        keep(&mut conn, 0, None, &arrived(vec![span(3, Some(1), &[])])).unwrap();
+        let after = ids(&mut conn);
+        assert_eq!((before.len(), after.iter().filter(|id| before.contains(id)).count()), (3, 2));
+        let row = trace(&mut conn).row;
+        let spans = chunks::of_trace(&mut conn, row).unwrap();
+        assert_eq!(spans.len(), 6);
+        assert!(spans.iter().find(|span| span.id == 3).unwrap().attributes.len() == 0);
+        // Both of a chunk's spans, one after the other.
+        keep(&mut conn, 0, None, &arrived(vec![span(4, Some(1), &[])])).unwrap();
+        assert_eq!(chunks::of_trace(&mut conn, row).unwrap().len(), 6);
+        assert!(chunks::size(&mut conn, &[row]).unwrap() < 4 * 710_000);
+    }
+
+    #[test]
+    fn spans_that_were_kept_before_they_knew_their_chunk_count_as_before() {
+        use crate::db::schema::traces::spans::dsl;
+        use diesel::prelude::*;
+        let mut conn = crate::db::testing::connection();
+        let used =
+            |tokens: i64| format!(r#"{{"input_tokens": {tokens}, "output_tokens": 0, "total_tokens": {tokens}}}"#);
+        let (one, two) = (used(1), used(2));
+        keep(&mut conn, 0, None, &arrived(vec![span(1, None, &[]), span(2, Some(1), &[(key::USAGE, &one)])])).unwrap();
+        let older = (dsl::chunk.eq(None::<i64>), dsl::token_usage.eq(None::<String>));
+        diesel::update(dsl::spans).set(older).execute(&mut conn).unwrap();
+        keep(&mut conn, 0, None, &arrived(vec![span(3, Some(1), &[(key::USAGE, &two)])])).unwrap();
+        assert_eq!(trace(&mut conn).total_tokens, Some(3));
+        keep(&mut conn, 0, None, &arrived(vec![span(2, Some(1), &[(key::USAGE, &two)])])).unwrap();
+        let whole = trace(&mut conn);
+        assert_eq!((whole.total_tokens, chunks::of_trace(&mut conn, whole.row).unwrap().len()), (Some(4), 3));
+    }
+
+    #[test]
+    fn a_trace_that_outgrows_its_limit_is_refused_and_stays_as_it_was() {
+        let mut conn = crate::db::testing::connection();
+        let large = format!("\"{}\"", "x".repeat(20 << 20));
+        for id in 1..=3 {
+            keep(&mut conn, 0, None, &arrived(vec![span(id, Some(1), &[("a", &large)])])).unwrap();
+        }
+        let error = keep(&mut conn, 0, None, &arrived(vec![span(4, Some(1), &[("a", &large)])])).unwrap_err();
+        assert_eq!(error.code, drydock_wire::ErrorCode::TooLarge);
+        assert!(error.message.starts_with("tr-0707") && error.message.contains("at most 64 MiB"), "{}", error.message);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod assessments;
 mod changing;
+mod count;
 mod import;
 mod ingest;
 pub mod mlflow;

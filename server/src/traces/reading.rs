@@ -1,7 +1,7 @@
 //! Traces going out.
 
 use super::{
-    Trace, absent, rules,
+    Trace, absent, count, rules,
     rules::Correlation,
     span::Span,
     store::{
@@ -53,6 +53,14 @@ pub async fn whole_traces(
     app.db
         .read(move |conn| {
             let rows = store::rows_of(conn, &ids, experiments.as_deref())?;
+            let bytes = chunks::size(conn, &rows)?;
+            if bytes > rules::MAX_ANSWER_BYTES {
+                return Err(Error::too_large(format!(
+                    "These traces have {} MiB of spans; at most {} MiB are sent at once. Ask for fewer traces.",
+                    bytes >> 20,
+                    rules::MAX_ANSWER_BYTES >> 20
+                )));
+            }
             let mut spans = chunks::of_traces(conn, &rows)?;
             let traces = store::load(conn, &rows)?;
             Ok(traces
@@ -85,10 +93,18 @@ pub async fn spans_of(app: &App, auth: &View, trace: &Trace) -> Result<Vec<Span>
         ));
     }
     let bytes = app.objects.read(&file.digest).await?;
-    let data: Value = serde_json::from_slice(&bytes)
-        .map_err(|_| Error::refused("The file with the spans of this trace, traces.json, cannot be read."))?;
+    tokio::task::spawn_blocking(move || of_file(&bytes)).await.map_err(Error::internal)?
+}
+
+fn of_file(bytes: &[u8]) -> Result<Vec<Span>> {
+    let unreadable = || Error::refused("The file with the spans of this trace, traces.json, cannot be read.");
+    if count::values_of_json(bytes) > rules::MAX_VALUES_PER_REQUEST {
+        return Err(Error::too_large("The spans of this trace are too many to show; download traces.json instead."));
+    }
+    let data: Value = serde_json::from_slice(bytes).map_err(|_| unreadable())?;
     let mut spans: Vec<Span> =
         data.get("spans").and_then(Value::as_list).unwrap_or_default().iter().filter_map(Span::from_file).collect();
+    spans.iter_mut().for_each(Span::flatten);
     spans.sort_by_key(|span| span.start_ns);
     Ok(spans)
 }

@@ -8,10 +8,15 @@ use crate::{
 /// Spans of one export.
 pub const MAX_SPANS_PER_REQUEST: usize = 20_000;
 /// Spans of one trace; more would make a page that no browser shows.
-pub const MAX_SPANS_PER_TRACE: i64 = 100_000;
+const MAX_SPANS_PER_TRACE: i64 = 100_000;
+/// All that an export's spans may have in attributes, events and values within values: each takes more memory than bytes.
+pub const MAX_VALUES_PER_REQUEST: usize = 1_000_000;
 /// An export as it travels, and what it may unpack to.
 pub const MAX_EXPORT_BYTES: usize = 32 << 20;
-pub const MAX_UNPACKED_BYTES: usize = 128 << 20;
+pub const MAX_UNPACKED_BYTES: usize = 64 << 20;
+/// The spans of a trace, and of all traces that one answer has, as JSON.
+const MAX_TRACE_BYTES: i64 = 64 << 20;
+pub const MAX_ANSWER_BYTES: i64 = 256 << 20;
 /// Traces that one call may link to a run.
 pub const MAX_LINKS: usize = 100;
 
@@ -20,6 +25,26 @@ const MAX_TAG_CHARS: usize = 8000;
 const MAX_METADATA_CHARS: usize = 20_000;
 const MAX_NAME_CHARS: usize = 4096;
 const MAX_PREVIEW_CHARS: usize = 10_000;
+
+/// The number of a trace's spans, if it may have as many.
+pub fn span_count(count: i64) -> Result<i64> {
+    if count <= MAX_SPANS_PER_TRACE {
+        return Ok(count);
+    }
+    Err(Error::too_large(format!("One trace would have {count} spans; at most {MAX_SPANS_PER_TRACE} are kept.")))
+}
+
+/// Whether a trace may have spans of this many bytes.
+pub fn trace_bytes(bytes: i64) -> Result<()> {
+    if bytes <= MAX_TRACE_BYTES {
+        return Ok(());
+    }
+    Err(Error::too_large(format!(
+        "The spans of one trace would take {} MiB; at most {} MiB are kept. Log large inputs and outputs as artifacts.",
+        bytes >> 20,
+        MAX_TRACE_BYTES >> 20
+    )))
+}
 
 /// A trace's tag as it is kept.
 pub fn tag(key: String, value: String) -> Result<(String, String)> {
@@ -137,6 +162,13 @@ mod tests {
         for good in ["tr-5b8efff798038103d269b633813fc60c", "059aebee95df457796df471bce30bbc6", "tr-x"] {
             assert!(trace_id(good).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn a_trace_has_its_limits() {
+        assert!(trace_bytes(MAX_TRACE_BYTES).is_ok() && span_count(MAX_SPANS_PER_TRACE).is_ok());
+        assert!(trace_bytes(MAX_TRACE_BYTES + 1).unwrap_err().message.contains("at most 64 MiB"));
+        assert!(span_count(MAX_SPANS_PER_TRACE + 1).unwrap_err().message.contains("would have 100001 spans"));
     }
 
     #[test]

@@ -120,6 +120,15 @@ impl Span {
         }
     }
 
+    /// Makes what is nested deeper than clients can read JSON in a text.
+    pub fn flatten(&mut self) {
+        let of_events = self.events.iter_mut().flat_map(|event| &mut event.attributes);
+        let of_links = self.links.iter_mut().flat_map(|link| &mut link.attributes);
+        for (_, value) in self.attributes.iter_mut().chain(of_events).chain(of_links) {
+            *value = std::mem::replace(value, Value::Null).flat();
+        }
+    }
+
     /// MLflow's type of it: `LLM`, `TOOL`, …
     pub fn kind(&self) -> &str {
         self.attribute(key::TYPE).and_then(Value::as_text).filter(|text| !text.is_empty()).unwrap_or(UNKNOWN_TYPE)

@@ -1,6 +1,6 @@
 //! What a trace's spans say about the trace: when, how long, how it ended, what went in and out, how many tokens. Pure.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     State,
@@ -16,8 +16,8 @@ pub struct Arrived {
     /// Sixteen bytes.
     pub otel_id: Vec<u8>,
     pub spans: Vec<Span>,
-    /// Of the program that sent them.
-    pub resource: Attributes,
+    /// Of the program that sent them; its traces share it.
+    pub resource: Arc<Attributes>,
 }
 
 /// What they say.
@@ -142,18 +142,38 @@ impl Cost {
     }
 }
 
+/// What a span says that it used and cost, and where in the tree it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    pub id: i64,
+    pub parent: Option<i64>,
+    pub usage: Option<Usage>,
+    pub cost: Option<Cost>,
+}
+
+impl Figures {
+    pub fn of(span: &Span) -> Self {
+        Self {
+            id: span.id,
+            parent: span.parent,
+            usage: span.attribute(key::USAGE).and_then(Usage::of),
+            cost: span.attribute(key::COST).and_then(Cost::of),
+        }
+    }
+}
+
 /// The sum over a trace's spans. A span that says a figure speaks for those below it: some libraries write the sum of the
 /// children on the parent, and counting both would double it.
-pub fn usage(spans: &[Span]) -> Option<Usage> {
-    let found: Vec<Usage> = speaking(spans, |span| Usage::of(span.attribute(key::USAGE)?));
+pub fn usage(spans: &[Figures]) -> Option<Usage> {
+    let found = speaking(spans, |span| span.usage);
     let mut sum = Usage::default();
     found.iter().for_each(|usage| sum.add(*usage));
     (!found.is_empty()).then_some(sum)
 }
 
 /// As `usage`, of costs.
-pub fn cost(spans: &[Span]) -> Option<Cost> {
-    let found: Vec<Cost> = speaking(spans, |span| Cost::of(span.attribute(key::COST)?));
+pub fn cost(spans: &[Figures]) -> Option<Cost> {
+    let found = speaking(spans, |span| span.cost);
     (!found.is_empty()).then(|| Cost {
         input: found.iter().map(|cost| cost.input).sum(),
         output: found.iter().map(|cost| cost.output).sum(),
@@ -162,10 +182,10 @@ pub fn cost(spans: &[Span]) -> Option<Cost> {
 }
 
 /// The figures of the spans that have one and no ancestor that has one.
-fn speaking<T>(spans: &[Span], read: impl Fn(&Span) -> Option<T>) -> Vec<T> {
-    let mut children: HashMap<i64, Vec<&Span>> = HashMap::new();
+fn speaking<T>(spans: &[Figures], read: impl Fn(&Figures) -> Option<T>) -> Vec<T> {
+    let mut children: HashMap<i64, Vec<&Figures>> = HashMap::new();
     let ids: std::collections::HashSet<i64> = spans.iter().map(|span| span.id).collect();
-    let mut waiting: Vec<&Span> = Vec::new();
+    let mut waiting: Vec<&Figures> = Vec::new();
     for span in spans {
         match span.parent.filter(|parent| ids.contains(parent)) {
             Some(parent) => children.entry(parent).or_default().push(span),
@@ -205,6 +225,10 @@ pub mod tests {
         }
     }
 
+    fn usage_of(spans: &[Span]) -> Option<Usage> {
+        usage(&spans.iter().map(Figures::of).collect::<Vec<_>>())
+    }
+
     fn used(input: i64) -> String {
         format!(r#"{{"input_tokens": {input}, "output_tokens": 1}}"#)
     }
@@ -218,15 +242,15 @@ pub mod tests {
             span(4, Some(1), &[(key::USAGE, &used(5))]),
             span(5, Some(99), &[(key::USAGE, &used(1))]),
         ];
-        let sum = usage(&spans).unwrap();
+        let sum = usage_of(&spans).unwrap();
         assert_eq!((sum.input, sum.output, sum.total), (16, 3, 0));
-        assert_eq!(usage(&spans[..1]), None);
+        assert_eq!(usage_of(&spans[..1]), None);
         assert_eq!(sum.to_json(), r#"{"input_tokens": 16, "output_tokens": 3, "total_tokens": 0}"#);
     }
 
     #[test]
     fn spans_that_are_each_others_parents_end_the_search() {
-        assert_eq!(usage(&[span(1, Some(2), &[]), span(2, Some(1), &[(key::USAGE, &used(1))])]), None);
+        assert_eq!(usage_of(&[span(1, Some(2), &[]), span(2, Some(1), &[(key::USAGE, &used(1))])]), None);
     }
 
     #[test]
@@ -236,11 +260,11 @@ pub mod tests {
         let arrived = Arrived {
             otel_id: vec![0; 16],
             spans: vec![span(2, Some(1), &[("session.id", r#""se""#)]), root],
-            resource: vec![
+            resource: Arc::new(vec![
                 ("service.name".into(), Value::Text("svc".into())),
                 ("telemetry.sdk.name".into(), Value::Text("x".into())),
                 ("a//b".into(), Value::Text("no valid name".into())),
-            ],
+            ]),
         };
         let summary = summarize(&arrived);
         assert_eq!((summary.started_at, summary.ended_at, summary.state), (10, Some(20), Some(State::Error)));

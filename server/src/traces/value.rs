@@ -9,6 +9,10 @@ use serde::{
     ser::SerializeMap,
 };
 
+/// How deep an attribute may be nested. MLflow's clients read protobuf's JSON of a hundred messages within each other, and a
+/// map within a map takes three.
+const MAX_DEPTH: usize = 30;
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     Null,
@@ -70,6 +74,29 @@ impl Value {
     /// JSON, with a space after each comma and colon, as Python writes it.
     pub fn to_json(&self) -> String {
         python_json(self)
+    }
+
+    /// The value, as JSON in a text where it is nested deeper than it may be.
+    pub fn flat(self) -> Self {
+        if self.is_deeper_than(MAX_DEPTH) { Self::Text(self.to_json()) } else { self }
+    }
+
+    /// Bytes of all texts within.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::List(items) => items.iter().map(Self::text_bytes).sum(),
+            Self::Map(pairs) => pairs.iter().map(|(key, value)| key.len() + value.text_bytes()).sum(),
+            _ => 8,
+        }
+    }
+
+    fn is_deeper_than(&self, most: usize) -> bool {
+        match self {
+            Self::List(items) => most == 0 || items.iter().any(|item| item.is_deeper_than(most - 1)),
+            Self::Map(pairs) => most == 0 || pairs.iter().any(|(_, value)| value.is_deeper_than(most - 1)),
+            _ => false,
+        }
     }
 
     /// A text as it is, anything else as JSON: what a person compares with.

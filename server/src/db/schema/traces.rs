@@ -63,6 +63,8 @@ diesel::table! {
         input_cost -> Nullable<Double>,
         output_cost -> Nullable<Double>,
         total_cost -> Nullable<Double>,
+        chunk -> Nullable<BigInt>,
+        token_usage -> Nullable<Text>,
     }
 }
 
@@ -71,6 +73,7 @@ diesel::table! {
         id -> BigInt,
         trace -> BigInt,
         data -> Binary,
+        unpacked_bytes -> BigInt,
     }
 }
 

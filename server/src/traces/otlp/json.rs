@@ -1,5 +1,7 @@
 //! OTLP in JSON: camelCase names, ids in hex, 64-bit integers as texts or numbers. Unknown fields are skipped.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::{Batch, Identified};
@@ -68,7 +70,7 @@ pub fn read(bytes: &[u8]) -> Option<Vec<Batch>> {
 fn batch(of_resource: ResourceSpans) -> Option<Batch> {
     let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
     Some(Batch {
-        resource: attributes(&of_resource.resource.attributes)?,
+        resource: Arc::new(attributes(&of_resource.resource.attributes)?),
         spans: spans.map(read_span).collect::<Option<_>>()?,
     })
 }

@@ -6,14 +6,15 @@
 mod json;
 mod proto;
 
-use std::{collections::HashMap, io::Read};
+use std::{collections::HashMap, io::Read, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::{
-    rules,
+    count, rules,
     span::{Attributes, Span},
     summary::Arrived,
 };
@@ -26,12 +27,15 @@ use crate::{
 const EXPERIMENT: &str = "x-mlflow-experiment-id";
 const RUN: &str = "x-mlflow-run-id";
 
+/// Exports that are read and kept at the same time.
+static READING: Semaphore = Semaphore::const_new(4);
+
 /// A span behind the ids of its trace, of itself and of its parent, as they came.
 type Identified = (Vec<u8>, Vec<u8>, Vec<u8>, Span);
 
 /// Spans of one program.
 pub struct Batch {
-    resource: Attributes,
+    resource: Arc<Attributes>,
     spans: Vec<Identified>,
 }
 
@@ -76,6 +80,8 @@ async fn export(app: web::Data<App>, who: Who, request: HttpRequest, body: web::
             ))
         })?
         .map_err(|cause| Error::invalid(format!("The export broke off: {cause}")))?;
+    // What is read is held in memory, so a few at a time.
+    let _turn = READING.acquire().await.map_err(Error::internal)?;
     let read = move || read(&body, form, encoding.as_deref());
     match tokio::task::spawn_blocking(read).await.map_err(Error::internal)?? {
         Outcome::Spans(arrived) => {
@@ -117,28 +123,46 @@ fn read(body: &[u8], form: Form, encoding: Option<&str>) -> Result<Outcome> {
         },
         Some(other) => return bad(&format!("Unsupported Content-Encoding: {other}")),
     };
-    let batches = match form {
-        Form::Protobuf => proto::read(&unpacked),
-        Form::Json => json::read(&unpacked),
-    };
-    let Some(batches) = batches else { return bad("Invalid OpenTelemetry format") };
+    let Some(batches) = batches_of(&unpacked, form)? else { return bad("Invalid OpenTelemetry format") };
     if batches.is_empty() {
         return bad("Invalid OpenTelemetry format - no spans found");
     }
-    let count: usize = batches.iter().map(|batch| batch.spans.len()).sum();
-    if count > rules::MAX_SPANS_PER_REQUEST {
-        return Err(Error::too_large(format!(
-            "The export has {count} spans; at most {} are read at once. Send smaller batches.",
-            rules::MAX_SPANS_PER_REQUEST
-        )));
-    }
+    let spans = batches.iter().map(|batch| batch.spans.len()).sum();
+    few_enough(spans, rules::MAX_SPANS_PER_REQUEST, "spans")?;
     Ok(match by_trace(batches) {
         Ok(arrived) => Outcome::Spans(arrived),
+        Err(error) if error.code == drydock_wire::ErrorCode::TooLarge => return Err(error),
         Err(error) => Outcome::Refused(
             StatusCode::UNPROCESSABLE_ENTITY,
             format!("Cannot convert OpenTelemetry span to MLflow span: {}", error.message),
         ),
     })
+}
+
+/// What the bytes hold, which is counted before it is read; `None` when they are no export.
+fn batches_of(bytes: &[u8], form: Form) -> Result<Option<Vec<Batch>>> {
+    match form {
+        Form::Protobuf => {
+            let Some(counts) = count::of_export(bytes) else { return Ok(None) };
+            few_enough(counts.spans, rules::MAX_SPANS_PER_REQUEST, "spans")?;
+            few_enough(counts.values, rules::MAX_VALUES_PER_REQUEST, "values")?;
+            Ok(proto::read(bytes))
+        }
+        Form::Json => {
+            // An attribute is four values: itself, its key, its value's type and that.
+            few_enough(count::values_of_json(bytes) / 4, rules::MAX_VALUES_PER_REQUEST, "values")?;
+            Ok(json::read(bytes))
+        }
+    }
+}
+
+fn few_enough(found: usize, most: usize, what: &str) -> Result<()> {
+    if found <= most {
+        return Ok(());
+    }
+    Err(Error::too_large(format!(
+        "The export has {found} {what}; at most {most} are read at once. Send smaller batches."
+    )))
 }
 
 /// All bytes; `None` when they are not what they should be.
@@ -158,7 +182,10 @@ fn unpack(decoder: impl Read) -> Result<Option<Vec<u8>>> {
 fn by_trace(batches: Vec<Batch>) -> Result<Vec<Arrived>> {
     let mut places: HashMap<[u8; 16], usize> = HashMap::new();
     let mut all: Vec<Arrived> = Vec::new();
+    // What a program says of itself becomes tags of each of its traces.
+    let mut copied = 0;
     for batch in batches {
+        let size: usize = batch.resource.iter().map(|(key, value)| key.len() + value.text_bytes()).sum();
         for (trace, id, parent, mut span) in batch.spans {
             let trace: [u8; 16] = rules::padded(&trace, "trace id")?;
             span.id = i64::from_be_bytes(rules::padded(&id, "id")?);
@@ -167,14 +194,20 @@ fn by_trace(batches: Vec<Batch>) -> Result<Vec<Arrived>> {
                 false => Some(i64::from_be_bytes(rules::padded(&parent, "parent id")?)),
             };
             let place = *places.entry(trace).or_insert_with(|| {
+                copied += size;
                 all.push(Arrived { otel_id: trace.to_vec(), ..Arrived::default() });
                 all.len() - 1
             });
             let arrived = &mut all[place];
             if arrived.resource.is_empty() {
-                arrived.resource.clone_from(&batch.resource);
+                arrived.resource = Arc::clone(&batch.resource);
             }
             arrived.spans.push(span);
+        }
+        if copied > rules::MAX_UNPACKED_BYTES {
+            return Err(Error::too_large(
+                "The resource attributes are too large to be kept with so many traces; send smaller batches.",
+            ));
         }
     }
     for arrived in &mut all {
@@ -217,6 +250,43 @@ mod tests {
             Outcome::Spans(arrived) => arrived,
             Outcome::Refused(_, text) => panic!("{text}"),
         }
+    }
+
+    #[test]
+    fn what_takes_more_memory_than_bytes_is_refused_before_it_is_read() {
+        let code = |form, bytes: &[u8]| read(bytes, form, None).err().map(|error| error.code);
+        let too_large = Some(drydock_wire::ErrorCode::TooLarge);
+        let list = format!(r#"{{"resourceSpans": [{{"x": [{}0]}}]}}"#, "0,".repeat(5_000_000));
+        assert_eq!(code(Form::Json, list.as_bytes()), too_large);
+        // Two bytes each: spans, then attributes of one span.
+        let within = |tag: u8, inner: &[u8]| {
+            let mut outer = vec![tag << 3 | 2];
+            prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+            outer.extend_from_slice(inner);
+            outer
+        };
+        let export = |spans: &[u8]| within(1, &within(2, spans));
+        let spans = export(&[0x12, 0].repeat(rules::MAX_SPANS_PER_REQUEST + 1));
+        assert_eq!(code(Form::Protobuf, &spans), too_large);
+        let attributes = export(&within(2, &[0x4a, 0].repeat(rules::MAX_VALUES_PER_REQUEST)));
+        assert_eq!(code(Form::Protobuf, &attributes), too_large);
+    }
+
+    #[test]
+    fn what_a_program_says_of_itself_is_not_copied_without_end() {
+        let span = |id: u32| {
+            let span = Span::from_file(&crate::traces::value::Value::parse(
+                r#"{"span_id": "0000000000000001", "start_time_unix_nano": 1, "name": "s", "parent_span_id": null, "attributes": {}}"#,
+            ).unwrap()).unwrap();
+            ([vec![1; 12], id.to_be_bytes().to_vec()].concat(), vec![0, 0, 0, 0, 0, 0, 0, 1], vec![], span)
+        };
+        let large = crate::traces::value::Value::Text("x".repeat(1 << 20));
+        let batch = |count: u32| Batch {
+            resource: Arc::new(vec![("service.name".into(), large.clone())]),
+            spans: (0..count).map(span).collect(),
+        };
+        assert_eq!(by_trace(vec![batch(10)]).unwrap().len(), 10);
+        assert!(by_trace(vec![batch(100)]).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! OTLP's protobuf messages, as far as a trace's spans need them. Unknown fields are skipped, as protobuf has it.
 
+use std::sync::Arc;
+
 use prost::Message;
 
 use super::Batch;
@@ -139,7 +141,7 @@ pub fn read(bytes: &[u8]) -> Option<Vec<Batch>> {
 fn batch(of_resource: ResourceSpans) -> Batch {
     let spans = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
     Batch {
-        resource: attributes(of_resource.resource.unwrap_or_default().attributes),
+        resource: Arc::new(attributes(of_resource.resource.unwrap_or_default().attributes)),
         spans: spans
             .map(|span| (span.trace_id.clone(), span.span_id.clone(), span.parent_span_id.clone(), read_span(span)))
             .collect(),

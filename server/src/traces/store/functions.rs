@@ -198,7 +198,7 @@ mod tests {
     fn fits(part: Part, comparison: Comparison, value: &str) -> bool {
         let spans = [span(1, None, &[("q", r#""a.b\nc""#), ("n", "9"), ("m", r#"{"x": [1]}"#)])];
         let wanted = vec![Wanted { part, comparison, values: vec![value.to_owned()] }];
-        has(&chunks::pack(&spans).unwrap(), &serde_json::to_string(&wanted).unwrap())
+        has(&chunks::pack(&spans).unwrap()[0].data, &serde_json::to_string(&wanted).unwrap())
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub struct Known {
     pub has_request: bool,
     pub has_response: bool,
     pub finalized: bool,
+    pub span_count: i64,
 }
 
 /// The trace of that id, if there is one.
@@ -74,6 +75,7 @@ pub fn known(conn: &mut Conn, trace_id: &str) -> Result<Option<Known>> {
             traces::request_preview.is_not_null(),
             traces::response_preview.is_not_null(),
             traces::finalized,
+            traces::span_count,
         ))
         .first(conn)
         .optional()

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use graphql_parser::query::{
     Definition, Directive, Document, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
-    Type as Asked, Value as Literal, VariableDefinition, parse_query,
+    VariableDefinition, parse_query,
 };
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
-use super::schema::{Kind, MUTATION, QUERY, Type};
+use super::{
+    schema::{Kind, MUTATION, QUERY, Type},
+    variables::{Filled, MAX_ARGUMENT_BYTES},
+};
 
 const MAX_ROOT_FIELDS: usize = 10;
 const MAX_ALIASES: usize = 10;
@@ -25,13 +28,18 @@ pub struct Wanted {
     pub fields: Vec<Wanted>,
 }
 
-type Problems = Vec<String>;
+pub type Problems = Vec<String>;
 
 /// The root fields that the document's operation wants; `data` has them in this order.
 pub fn read(text: &str, operation: Option<&str>, variables: &Map<String, Value>) -> Result<Vec<Wanted>, Problems> {
     let document = parse_query::<String>(text).map_err(|error| vec![syntax(&error)])?;
     let (root, selections, declared) = chosen(&document, operation)?;
-    let mut reader = Reader { fragments: BTreeMap::new(), values: filled(declared, variables)?, seen: 0 };
+    let mut reader = Reader {
+        fragments: BTreeMap::new(),
+        values: Filled::new(declared, variables)?,
+        seen: 0,
+        left: MAX_ARGUMENT_BYTES,
+    };
     for definition in &document.definitions {
         if let Definition::Fragment(fragment) = definition {
             reader.fragments.insert(&fragment.name, fragment);
@@ -87,59 +95,13 @@ fn name_of<'a>(operation: &'a OperationDefinition<'a, String>) -> Option<&'a str
     }
 }
 
-/// The declared variables with their values; absent ones are left out.
-fn filled(
-    declared: &[VariableDefinition<'_, String>],
-    given: &Map<String, Value>,
-) -> Result<Map<String, Value>, Problems> {
-    let mut values = Map::new();
-    for variable in declared {
-        let value = match given.get(&variable.name) {
-            Some(value) => Some(value.clone()),
-            None => variable.default_value.as_ref().map(|value| plain(value, &Map::new())),
-        };
-        let needed = matches!(variable.var_type, Asked::NonNullType(_));
-        match value {
-            None if needed => {
-                return Err(vec![format!(
-                    "Variable '${}' of required type '{}' was not provided.",
-                    variable.name, variable.var_type
-                )]);
-            }
-            Some(Value::Null) if needed => {
-                return Err(vec![format!(
-                    "Variable '${}' of non-null type '{}' must not be null.",
-                    variable.name, variable.var_type
-                )]);
-            }
-            Some(value) => drop(values.insert(variable.name.clone(), value)),
-            None => {}
-        }
-    }
-    Ok(values)
-}
-
-/// A literal as JSON, variables filled in.
-fn plain(literal: &Literal<'_, String>, values: &Map<String, Value>) -> Value {
-    match literal {
-        Literal::Variable(name) => values.get(name).cloned().unwrap_or(Value::Null),
-        Literal::Int(number) => number.as_i64().map_or(Value::Null, Value::from),
-        Literal::Float(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
-        Literal::String(text) | Literal::Enum(text) => Value::String(text.clone()),
-        Literal::Boolean(value) => Value::Bool(*value),
-        Literal::Null => Value::Null,
-        Literal::List(items) => items.iter().map(|item| plain(item, values)).collect(),
-        Literal::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), plain(value, values))).collect())
-        }
-    }
-}
-
 struct Reader<'a> {
     fragments: BTreeMap<&'a str, &'a FragmentDefinition<'a, String>>,
-    values: Map<String, Value>,
+    values: Filled,
     /// Fields read so far; spread fragments count each time.
     seen: usize,
+    /// Bytes that arguments may still take.
+    left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -191,8 +153,15 @@ impl<'a> Reader<'a> {
     }
 
     fn field(&mut self, field: &'a Field<'a, String>, depth: usize) -> Result<Wanted, Problems> {
-        let arguments =
-            field.arguments.iter().map(|(name, value)| (name.clone(), plain(value, &self.values))).collect();
+        // Only root fields have arguments in this schema.
+        let arguments = match depth {
+            1 => field
+                .arguments
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), self.values.plain(value, &mut self.left)?)))
+                .collect::<Result<_, Problems>>()?,
+            _ => Map::new(),
+        };
         let fields = match field.selection_set.items.is_empty() {
             true => Vec::new(),
             false => self.fields(&field.selection_set, depth + 1)?,
@@ -204,10 +173,7 @@ impl<'a> Reader<'a> {
     /// By `@include` and `@skip`; other directives (`@component`) say nothing about it.
     fn is_wanted(&self, directives: &[Directive<'_, String>]) -> bool {
         directives.iter().all(|directive| {
-            let holds = directive
-                .arguments
-                .iter()
-                .any(|(name, value)| name == "if" && plain(value, &self.values).as_bool().unwrap_or(false));
+            let holds = directive.arguments.iter().any(|(name, value)| name == "if" && self.values.holds(value));
             match directive.name.as_str() {
                 "include" => holds,
                 "skip" => !holds,
@@ -320,6 +286,20 @@ mod tests {
             .chain(["fragment F20 on Test { output } { test { ...F0 } }".to_owned()])
             .collect();
         assert!(problem(&bomb).contains("maximum total selections"));
+    }
+
+    #[test]
+    fn a_variable_may_not_be_named_until_memory_ends() {
+        let variables = json!({"v": "x".repeat(1 << 20)}).as_object().unwrap().clone();
+        let of = |uses: usize| {
+            let items = "$v ".repeat(uses);
+            read(&format!("query Q($v: X) {{ test(a: [{items}]) {{ output }} }}"), None, &variables)
+        };
+        assert_eq!(of(20).unwrap()[0].arguments["a"].as_array().unwrap().len(), 20);
+        assert!(of(40).unwrap_err()[0].contains("bytes once the variables are filled in"));
+        // The same by many fields, which are merged only after they were read.
+        let fields = "test(a: $v) { output } ".repeat(40);
+        assert!(read(&format!("query Q($v: X) {{ {fields} }}"), None, &variables).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod document;
 mod resolve;
 mod schema;
+mod variables;
 
 use actix_web::web;
 use serde_json::{Map, Value, json};

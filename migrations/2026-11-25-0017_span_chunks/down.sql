@@ -1,0 +1,5 @@
+DROP INDEX span_chunks_by_size;
+CREATE INDEX span_chunks_by_trace ON span_chunks (trace);
+ALTER TABLE spans DROP COLUMN token_usage;
+ALTER TABLE spans DROP COLUMN chunk;
+ALTER TABLE span_chunks DROP COLUMN unpacked_bytes;
