@@ -26,7 +26,8 @@ fi
 
 if [ "${1:-}" = --workspace ]; then
     say "every crate"
-    cargo build --release --workspace || fail "the build failed; the compiler's message is above."
+    # shellcheck disable=SC2086  # one word per option
+    cargo build --release $MEMBERS || fail "the build failed; the compiler's message is above."
 else
     say "server (about ten minutes the first time on two cores)"
     cargo build --release -p drydock || fail "the build failed; the compiler's message is above."

@@ -4,6 +4,9 @@
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/drydock
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 MIN_RUST=1.95.0
+# What is compiled together. The dashboard's builder is not: its features would change those of the server's own dependencies,
+# and the tests would pass over another binary than 'make build' makes.
+MEMBERS="--workspace --exclude drydock-frontend-builder"
 prefix=drydock
 
 say() { printf '%s: %s\n' "$prefix" "$*"; }

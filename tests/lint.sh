@@ -18,13 +18,18 @@ fi
 # The release profile: build scripts and their C code are then compiled once for lints, tests and the binary.
 if cargo clippy --version >/dev/null 2>&1; then
     say "clippy"
-    cargo clippy --release --workspace --all-targets --quiet -- --deny warnings
+    # shellcheck disable=SC2086  # one word per option
+    cargo clippy --release $MEMBERS --all-targets --quiet -- --deny warnings
+    cargo clippy --release -p drydock-frontend-builder --all-targets --quiet -- --deny warnings
 else
     say "clippy is not in this toolchain: skipped"
 fi
 
 say "rustdoc"
-RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps --quiet --document-private-items
+export RUSTDOCFLAGS="--deny warnings"
+# shellcheck disable=SC2086  # one word per option
+cargo doc --release $MEMBERS --no-deps --quiet --document-private-items
+cargo doc --release -p drydock-frontend-builder --no-deps --quiet --document-private-items
 
 # Its advisory database is left out: it lies on a host that a closed network does not reach.
 if cargo deny --version >/dev/null 2>&1; then

@@ -18,8 +18,15 @@ export DRYDOCK_TEST_CLIENTS="$CACHE/clients"
 export DRYDOCK_TEST_SHOTS="${DRYDOCK_TEST_SHOTS:-$TARGET/screenshots}"
 cd "$ROOT"
 say "every test; screenshots go to $DRYDOCK_TEST_SHOTS"
-if cargo nextest --version >/dev/null 2>&1; then
-    exec cargo nextest run --release --workspace --no-fail-fast "$@"
+status=0
+if [ $# = 0 ]; then
+    cargo test --release --quiet -p drydock-frontend-builder || status=1
 fi
-# One at a time: the end-to-end tests each start a server and containers of their own.
-exec cargo test --release --workspace --no-fail-fast -- --test-threads=1 "$@"
+# shellcheck disable=SC2086  # one word per option
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --release $MEMBERS --no-fail-fast "$@" || status=1
+else
+    # One at a time: the end-to-end tests each start a server and containers of their own.
+    cargo test --release $MEMBERS --no-fail-fast -- --test-threads=1 "$@" || status=1
+fi
+exit "$status"

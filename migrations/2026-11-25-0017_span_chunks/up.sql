@@ -13,3 +13,8 @@ ALTER TABLE spans ADD COLUMN token_usage TEXT;
 -- Sizes are summed from the index: behind a large blob a column is far away.
 DROP INDEX span_chunks_by_trace;
 CREATE INDEX span_chunks_by_size ON span_chunks (trace, unpacked_bytes);
+
+-- A session, a user, a tag: found among 100,000 traces without looking at each. Longer values are texts that nobody searches
+-- for by equality.
+CREATE INDEX trace_tags_by_value ON trace_tags (key, value) WHERE length(value) <= 250;
+CREATE INDEX trace_metadata_by_value ON trace_metadata (key, value) WHERE length(value) <= 250;

@@ -54,3 +54,28 @@ fn only_the_box_speaks_to_docker() {
     let metadata = std::fs::read_to_string(root().join("server/Cargo.toml")).unwrap();
     assert!(!metadata.contains("bollard"), "the server reaches Docker through drydock-appliance alone");
 }
+
+/// Each package with its features, as cargo would build it.
+fn features(selection: &[&str], edges: &str) -> std::collections::BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .arg("tree")
+        .args(selection)
+        .args(["--edges", edges, "--prefix", "none", "--no-dedupe", "--format", "{p} {f}"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn what_is_tested_is_what_is_shipped() {
+    let shipped = features(&["--package", "drydock"], "normal,build");
+    let tested = features(&["--workspace", "--exclude", "drydock-frontend-builder"], "normal,build,dev");
+    let other: Vec<_> = shipped.difference(&tested).collect();
+    assert!(
+        other.is_empty(),
+        "the tests would be built with other features of these than the server alone: name those features in \
+         server/Cargo.toml, too: {other:#?}"
+    );
+}

@@ -155,7 +155,20 @@ fn linked(kind: i64, condition: &Condition) -> Result<Fragment> {
     Ok(piece)
 }
 
+/// The indexes over values of tags and metadata have no longer ones (`migrations/…_span_chunks`).
+const INDEXED_CHARS: usize = 250;
+
 fn has(table: &str, condition: &Condition) -> Result<Fragment> {
+    if let (Op::Eq, Operand::Text(text)) = (condition.op, &condition.value)
+        && text.chars().count() <= INDEXED_CHARS
+    {
+        let mut piece = Fragment::new(format!(
+            "t.id IN (SELECT x.trace FROM {table} x WHERE length(x.value) <= {INDEXED_CHARS} AND x.key = ?"
+        ));
+        piece.text(condition.key.clone()).and(compared("x.value", condition)?);
+        piece.push(")");
+        return Ok(piece);
+    }
     let not = if condition.op == Op::IsNull { "NOT " } else { "" };
     let mut piece = Fragment::new(format!("{not}EXISTS (SELECT 1 FROM {table} x WHERE x.trace = t.id AND x.key = ?"));
     piece.text(condition.key.clone());
@@ -281,4 +294,38 @@ fn order(order: &[OrderBy]) -> Result<(Fragment, String)> {
     }
     keys.push("t.trace_id".into());
     Ok((joins, keys.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::tracking::search::parse_traces;
+
+    fn plan(filter: &str) -> String {
+        #[derive(diesel::QueryableByName)]
+        struct Step {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            detail: String,
+        }
+        let mut conn = crate::db::testing::connection();
+        let search =
+            Search { experiments: Some(vec![0]), conditions: parse_traces(filter).unwrap(), ..Search::default() };
+        let mut query = Fragment::new("EXPLAIN QUERY PLAN SELECT t.id FROM traces t");
+        query.append(conditions(&mut conn, &search).unwrap());
+        let steps: Vec<Step> = query.query().load(&mut conn).unwrap();
+        steps.into_iter().map(|step| step.detail).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn a_session_a_tag_and_a_name_are_found_in_an_index() {
+        let session = plan("metadata.`mlflow.trace.session` = 'x'");
+        assert!(session.contains("INDEX trace_metadata_by_value (key=? AND value=?)"), "{session}");
+        let tag = plan("tags.env = 'prod'");
+        assert!(tag.contains("INDEX trace_tags_by_value (key=? AND value=?)"), "{tag}");
+        let name = plan("trace.name = 'x'");
+        assert!(name.contains("INDEX traces_by_name (name=?)"), "{name}");
+        let span = plan("span.name = 'x'");
+        assert!(span.contains("INDEX spans_by_name (name=? AND trace=?)"), "{span}");
+    }
 }
