@@ -11,6 +11,9 @@ import requests
 from mlflow import MlflowClient
 from mlflow.entities import AssessmentSource, Feedback, SpanEvent
 from mlflow.exceptions import MlflowException
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 url = os.environ["MLFLOW_TRACKING_URI"]
 headers = {"Authorization": f"Bearer {os.environ['MLFLOW_TRACKING_TOKEN']}"}
@@ -167,6 +170,12 @@ second = client.search_traces(
 )
 assert {first[0].info.trace_id, second[0].info.trace_id} == set(both)
 
+# By their ids, as the client's store and its judges ask: heads alone, and whole.
+store = client._tracing_client.store
+assert {info.trace_id for info in store.batch_get_trace_infos(["tr-none", bad, good])} == {good, bad}
+assert {trace.info.trace_id: len(trace.data.spans) for trace in store.batch_get_traces([good, bad, "tr-none"])} == {good: 3, bad: 4}
+assert store.get_trace(good).data.spans[0].name == "answer"
+
 # What MLflow's own page reads.
 page = requests.get(f"{url}/ajax-api/2.0/mlflow/get-trace-artifact", {"request_id": good}, headers=headers)
 spans = page.json()["spans"]
@@ -231,28 +240,31 @@ for body, more, status in [
     answer = requests.post(f"{url}/v1/traces", body, headers={**otlp, **more})
     assert answer.status_code == status, (body, more, answer.status_code, answer.text)
 
-# OpenTelemetry's own exporter, unmodified, where it is installed.
-try:
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-except ImportError:
-    print("without opentelemetry-exporter-otlp-proto-http")
-else:
-    exporter = OTLPSpanExporter(
-        endpoint=f"{url}/v1/traces", headers={"x-mlflow-experiment-id": experiment_id, **headers}
-    )
+# OpenTelemetry's own exporter, unmodified: one trace as it is sent by default, one compressed and set up by variables alone.
+def exported_by(exporter, names):
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("test")
-    with tracer.start_as_current_span("outer") as outer:
-        with tracer.start_as_current_span("inner") as inner:
-            inner.set_attribute("n", 7)
+    with tracer.start_as_current_span(names[0]) as outer:
+        with tracer.start_as_current_span(names[1], attributes={"n": 7, "words": ["a", "b"], "f": 0.5, "on": True}) as inner:
+            inner.add_event("first token", {"index": 1})
     provider.shutdown()
-    exported = mlflow.get_trace(f"tr-{outer.get_span_context().trace_id:032x}")
-    assert [span.name for span in exported.data.spans] == ["outer", "inner"], exported.data.spans
-    assert exported.data.spans[1].get_attribute("n") == 7 and exported.info.state == "OK"
-    print("with opentelemetry-exporter-otlp-proto-http")
+    trace = mlflow.get_trace(f"tr-{outer.get_span_context().trace_id:032x}")
+    assert [span.name for span in trace.data.spans] == names, trace.data.spans
+    assert trace.info.state == "OK" and trace.info.experiment_id == experiment_id, trace.info
+    child = trace.data.spans[1]
+    assert child.parent_id == trace.data.spans[0].span_id and child.events[0].name == "first token"
+    for key, value in {"n": 7, "words": ["a", "b"], "f": 0.5, "on": True}.items():
+        assert child.get_attribute(key) == value, (key, child.get_attribute(key))
+
+
+exported_by(OTLPSpanExporter(endpoint=f"{url}/v1/traces", headers={"x-mlflow-experiment-id": experiment_id, **headers}), ["outer", "inner"])
+os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = f"{url}/v1/traces"
+os.environ["OTEL_EXPORTER_OTLP_TRACES_HEADERS"] = f"x-mlflow-experiment-id={experiment_id},authorization=Bearer%20{os.environ['MLFLOW_TRACKING_TOKEN']}"
+os.environ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION"] = "gzip"
+exported_by(OTLPSpanExporter(), ["packed", "inside"])
+for variable in ("ENDPOINT", "HEADERS", "COMPRESSION"):
+    del os.environ[f"OTEL_EXPORTER_OTLP_TRACES_{variable}"]
 
 # The calls of clients before 3.0.
 old = requests.post(f"{url}/api/2.0/mlflow/traces", headers=headers, json={

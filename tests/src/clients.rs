@@ -128,6 +128,10 @@ impl MlflowServer {
             .env("MLFLOW_DISABLE_TELEMETRY", "true")
             .env("DO_NOT_TRACK", "true")
             .env("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+            // Receivers of webhooks are on this machine, and it must not remember for a minute that there were none.
+            .env("MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS", "true")
+            .env("MLFLOW_WEBHOOK_ALLOWED_SCHEMES", "https,http")
+            .env("MLFLOW_WEBHOOK_CACHE_TTL", "0")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)

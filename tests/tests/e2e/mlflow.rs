@@ -30,7 +30,7 @@ async fn every_call_of_the_client_is_answered_as_mlflow_answers_it() -> Result<(
     let server = Server::start().await?;
     let admin = server.admin().await?;
     let said = clients::mlflow(&admin, "mlflow_conformance.py", &[]).await?;
-    assert!(said.contains("groups passed with mlflow 3."), "{said}");
+    assert!(said.contains("groups passed with mlflow 3.") && said.contains("not in this client: none"), "{said}");
     Ok(())
 }
 
@@ -40,17 +40,34 @@ async fn the_older_client_is_answered_as_well() -> Result<()> {
     let admin = server.admin().await?;
     let said = clients::mlflow_of(Version::Older, &admin, "mlflow_conformance.py", &[], &[]).await?;
     assert!(said.contains("groups passed with mlflow 2.22"), "{said}");
+    assert!(said.contains("not in this client: logged_models, webhooks"), "{said}");
+    Ok(())
+}
+
+/// Sends that script's requests to a real `mlflow server` and to ours, which may reach receivers on this machine.
+async fn answers_as_mlflow(script: &str) -> Result<()> {
+    let environment = [("DRYDOCK_WEBHOOKS_ALLOW", "127.0.0.0/8")];
+    let (reference, server) = (MlflowServer::start().await?, Server::start_with(&environment).await?);
+    let admin = server.admin().await?;
+    let variables = [("MLFLOW_REFERENCE_URI", reference.url.as_str())];
+    let said = clients::mlflow_of(Version::Newest, &admin, script, &[], &variables).await?;
+    assert!(said.contains("answered alike"), "{said}");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_real_mlflow_server_answers_the_same() -> Result<()> {
-    let (reference, server) = (MlflowServer::start().await?, Server::start().await?);
-    let admin = server.admin().await?;
-    let variables = [("MLFLOW_REFERENCE_URI", reference.url.as_str())];
-    let said = clients::mlflow_of(Version::Newest, &admin, "mlflow_differential.py", &[], &variables).await?;
-    assert!(said.contains("answered alike"), "{said}");
-    Ok(())
+    answers_as_mlflow("mlflow_differential.py").await
+}
+
+#[tokio::test]
+async fn a_real_mlflow_server_answers_the_same_about_traces() -> Result<()> {
+    answers_as_mlflow("mlflow_differential_traces.py").await
+}
+
+#[tokio::test]
+async fn a_real_mlflow_server_tells_receivers_the_same() -> Result<()> {
+    answers_as_mlflow("mlflow_differential_webhooks.py").await
 }
 
 #[tokio::test]
