@@ -121,6 +121,11 @@ impl Report {
         }
     }
 
+    /// What was left out before and still is: of no thing that is counted now.
+    pub fn remind(&mut self, text: String) {
+        self.refusals.push(text);
+    }
+
     pub fn note(&mut self, text: String) {
         self.notes.push(text);
     }
@@ -155,11 +160,15 @@ impl Report {
             let _ = writeln!(text, "refused: {refusal}");
         }
         let changed = self.tallies.iter().any(|tally| tally.done + tally.updated > 0);
-        if !changed {
+        if !changed && self.is_whole() {
             text.push_str("Nothing was left to do: all of it was there already.\n");
         }
         if !self.is_whole() {
-            let _ = writeln!(text, "Partial: {} left out, each named above.", self.refusals.len());
+            let _ = writeln!(
+                text,
+                "Partial: {} left out, each named above. The same command again tries them once more.",
+                self.refusals.len()
+            );
         }
         text
     }
@@ -183,6 +192,16 @@ mod tests {
             "{text}"
         );
         assert!(!report.is_whole() && !text.contains("Nothing was left to do"));
+    }
+
+    #[test]
+    fn what_was_left_out_before_is_said_again() {
+        let mut report = Report::default();
+        report.count(Kind::Runs, ImportOutcome::Already, 2);
+        report.remind("run x, a/b: a is a file".into());
+        let text = report.table("exported");
+        assert!(!report.is_whole() && !text.contains("Nothing was left to do"), "{text}");
+        assert!(text.contains("refused: run x, a/b: a is a file\nPartial: 1 left out"), "{text}");
     }
 
     #[test]
