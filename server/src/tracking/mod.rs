@@ -31,7 +31,8 @@ pub use experiments::{
     restore_experiment, search_experiments, set_experiment_tag,
 };
 pub use import::{
-    IMPORT_TAG, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model, import_run,
+    IMPORT_TAG, Outcome, TagMarks, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model,
+    import_run,
 };
 pub use inputs::{DatasetSummary, dataset_summaries};
 pub use logged_models::{

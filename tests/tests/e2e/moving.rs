@@ -278,6 +278,35 @@ async fn names_that_are_taken_are_changed_and_never_merged() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn what_was_edited_here_stays_when_its_source_comes_again() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let folder = dir.path().join("mlruns");
+    script(&admin, &[text(&folder)]).await?;
+    let import = ["import", "mlflow", text(&folder)];
+    let (code, said) = drydock(&admin, &import).await?;
+    assert!(code == 0 && !said.contains("left alone"), "{said}");
+    let run = rich_run(&folder)?;
+    let id = run.file_name().unwrap().to_str().unwrap();
+    admin.post("/api/2.0/mlflow/runs/set-tag", json!({"run_id": id, "key": "n", "value": "mine"})).await?;
+    for key in ["n", "late"] {
+        std::fs::write(run.join("tags").join(key), "theirs")?;
+    }
+    let (code, said) = drydock(&admin, &import).await?;
+    assert!(code == 0 && said.contains("tags left alone, since they were edited here: 1"), "{said}");
+    let there = admin.get(&format!("/api/2.0/mlflow/runs/get?run_id={id}")).await?;
+    let tags = there["run"]["data"]["tags"].as_array().context("tags")?;
+    let value = |key: &str| tags.iter().find(|tag| tag["key"] == key).map(|tag| tag["value"].clone());
+    assert_eq!((value("n"), value("late")), (Some(json!("mine")), Some(json!("theirs"))));
+    // Where nobody edited, what changes there comes over.
+    std::fs::write(run.join("tags/late"), "theirs again")?;
+    let (_, said) = drydock(&admin, &import).await?;
+    let there = admin.get(&format!("/api/2.0/mlflow/runs/get?run_id={id}")).await?;
+    assert!(there.to_string().contains("theirs again"), "{said}");
+    Ok(())
+}
+
 /// A finished run of that experiment with these params and an artifact of so many bytes; its id.
 async fn run_with(api: &Api, experiment: &str, params: Value, bytes: usize) -> Result<String> {
     let made = api.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": experiment})).await?;

@@ -61,6 +61,8 @@ pub struct Report {
     tallies: [Tally; KINDS.len()],
     /// Bytes that were moved, and those that were there.
     bytes: (u64, u64),
+    /// Tags that were edited on the box and were not overwritten.
+    left_alone: u64,
     /// Renames and the like: nothing is wrong, but the person should know.
     notes: Vec<String>,
     refusals: Vec<String>,
@@ -72,6 +74,7 @@ impl Default for Report {
         Self {
             tallies: Default::default(),
             bytes: (0, 0),
+            left_alone: 0,
             notes: Vec::new(),
             refusals: Vec::new(),
             told_at: Instant::now(),
@@ -104,6 +107,11 @@ impl Report {
             ImportOutcome::Already | ImportOutcome::Same => self.bytes.1 += bytes,
             _ => self.bytes.0 += bytes,
         }
+    }
+
+    /// So many tags were edited here, and stay.
+    pub fn left_alone(&mut self, tags: u64) {
+        self.left_alone += tags;
     }
 
     /// One thing that is left out, and why.
@@ -153,6 +161,9 @@ impl Report {
         }
         let (moved, there) = self.bytes;
         let _ = writeln!(text, "artifact bytes: {moved} {verb}, {there} were there already");
+        if self.left_alone > 0 {
+            let _ = writeln!(text, "tags left alone, since they were edited here: {}", self.left_alone);
+        }
         for note in &self.notes {
             let _ = writeln!(text, "note: {note}");
         }
@@ -184,6 +195,7 @@ mod tests {
         report.count(Kind::Runs, ImportOutcome::Imported, 3);
         report.count(Kind::Runs, ImportOutcome::Already, 2);
         report.file(ImportOutcome::Imported, 10);
+        report.left_alone(4);
         report.refuse(Kind::Runs, "run x", "no meta.yaml");
         let text = report.table("imported");
         assert!(text.contains("runs                       6           3         0         2         1"), "{text}");
@@ -191,6 +203,7 @@ mod tests {
             text.contains("artifact bytes: 10 imported") && text.contains("refused: run x: no meta.yaml"),
             "{text}"
         );
+        assert!(text.contains("edited here: 4\n"), "{text}");
         assert!(!report.is_whole() && !text.contains("Nothing was left to do"));
     }
 
