@@ -8,6 +8,7 @@ mod browser;
 mod browser_models;
 mod browser_run_parts;
 mod browser_runs;
+mod full_disk;
 mod jobs;
 mod kill;
 mod lifecycle;
