@@ -307,6 +307,41 @@ async fn what_was_edited_here_stays_when_its_source_comes_again() -> Result<()> 
     Ok(())
 }
 
+#[tokio::test]
+async fn a_run_of_which_a_part_is_refused_is_never_called_whole() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let folder = dir.path().join("mlruns");
+    script(&admin, &[text(&folder)]).await?;
+    let run = rich_run(&folder)?;
+    let (id, long) = (run.file_name().unwrap().to_str().unwrap(), run.join("metrics/long"));
+    // More than one request has room for; the box refuses the last point, which no client could have logged.
+    let points: String = (0..60_000).map(|step| format!("{} 0.5 {step}\n", 1_700_000_000_000_i64 + step)).collect();
+    std::fs::write(&long, format!("{points}-5 0.5 60000\n"))?;
+    for _ in 0..2 {
+        let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+        assert_eq!(code, 3, "{said}");
+        assert!(said.contains(&format!("refused: run {id}: ")) && !said.contains("Nothing was left to do"), "{said}");
+    }
+    std::fs::write(&long, &points)?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert_eq!(code, 0, "{said}");
+    let history = format!("/api/2.0/mlflow/metrics/get-history?run_id={id}&metric_key=long&max_results=70000");
+    let (mut seen, mut page) = (0, String::new());
+    loop {
+        let answer = admin.get(&format!("{history}&page_token={page}")).await?;
+        seen += answer["metrics"].as_array().map_or(0, Vec::len);
+        page = answer["next_page_token"].as_str().unwrap_or_default().to_owned();
+        if page.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, 60_000);
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert!(code == 0 && said.contains("Nothing was left to do"), "{said}");
+    Ok(())
+}
+
 /// A finished run of that experiment with these params and an artifact of so many bytes; its id.
 async fn run_with(api: &Api, experiment: &str, params: Value, bytes: usize) -> Result<String> {
     let made = api.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": experiment})).await?;

@@ -81,3 +81,26 @@ pub fn finish(conn: &mut Conn, (kind, id, made_at): Foreign<'_>, digest: &str) -
         .map(drop)
         .map_err(Error::internal)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::db::testing::connection;
+
+    #[test]
+    fn a_thing_that_begins_anew_is_not_whole_until_it_says_so() {
+        let mut conn = connection();
+        let key = ("run", "r1", 5);
+        let digest = |conn: &mut Conn| find(conn, key).unwrap().map(|came| came.digest);
+        assert_eq!(digest(&mut conn), None);
+        begin(&mut conn, key, "r1", "there", 1, "ann").unwrap();
+        assert_eq!(digest(&mut conn).as_deref(), Some(""));
+        finish(&mut conn, key, "d1").unwrap();
+        assert_eq!(digest(&mut conn).as_deref(), Some("d1"));
+        // It was purged here, and comes again.
+        begin(&mut conn, key, "r1", "there", 2, "ann").unwrap();
+        assert_eq!(digest(&mut conn).as_deref(), Some(""));
+        assert!(find(&mut conn, ("run", "r1", 6)).unwrap().is_none(), "made at another time: another thing");
+    }
+}
