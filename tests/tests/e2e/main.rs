@@ -11,6 +11,7 @@ mod browser_runs;
 mod full_disk;
 mod jobs;
 mod kill;
+mod ledger;
 mod lifecycle;
 mod mlflow;
 mod mlflow_page;
