@@ -31,6 +31,7 @@ pub async fn compare() -> Result<()> {
     full.launch().await?;
     figure("  exec to ready on it", &format!("{:.0} ms", full.ready_after.as_secs_f64() * 1e3));
     searches(&busy).await?;
+    comparison(&busy).await?;
 
     let empty = Server::start().await?;
     let idle = empty.admin().await?;
@@ -109,6 +110,29 @@ async fn searches(api: &Api) -> Result<()> {
         }
         let (middle, late) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
         figure(&format!("search of 100,000 runs: {name}, p50, p99"), &format!("{}, {}", ms(middle), ms(late)));
+    }
+    Ok(())
+}
+
+/// What the dashboard asks for to compare as many runs as it compares, and the far end of its runs table.
+async fn comparison(api: &Api) -> Result<()> {
+    let chosen = "search=params.lr%20%3D%20%270.3%27&limit=500";
+    let table = "/api/v1/runs?limit=100&offset=99800&count=false&columns=metrics.acc";
+    let cases = [
+        ("comparing 500 of 100,000 runs: their values", format!("/api/v1/runs?{chosen}")),
+        ("comparing 500 of 100,000 runs: curves of a metric", format!("/api/v1/run-series?{chosen}&key=acc")),
+        ("runs table of 100,000, the far end, by a metric", format!("{table}&sort=-metrics.acc")),
+        ("runs table of 100,000, the far end, by start", format!("{table}&sort=-started_at")),
+    ];
+    for (name, path) in cases {
+        let mut times = vec![];
+        for _ in 0..SEARCHES / 10 {
+            let began = Instant::now();
+            api.get(&path).await?;
+            times.push(began.elapsed());
+        }
+        let (middle, late) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
+        figure(&format!("{name}, p50, p99"), &format!("{}, {}", ms(middle), ms(late)));
     }
     Ok(())
 }

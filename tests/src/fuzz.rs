@@ -4,6 +4,7 @@
 
 use drydock::{
     registry::mlflow::graphql,
+    traces::otlp,
     tracking::{
         mlflow::Args,
         search::{self, Condition, Entity, Grammar, Operand, sql},
@@ -13,7 +14,7 @@ use drydock::{
 /// A name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     ("run_filters", |data| filter(data, &search::RUNS)),
     ("experiment_filters", |data| filter(data, &search::EXPERIMENTS)),
     ("logged_model_filters", |data| filter(data, &search::LOGGED_MODELS)),
@@ -21,6 +22,8 @@ pub const TARGETS: [Target; 8] = [
     ("model_version_filters", |data| filter(data, &search::MODEL_VERSIONS)),
     ("trace_filters", traces),
     ("bodies", bodies),
+    ("otlp_json", |data| export(data, true)),
+    ("otlp_protobuf", |data| export(data, false)),
     ("graphql_documents", |data| drop(graphql::read_document(&String::from_utf8_lossy(data)))),
 ];
 
@@ -89,6 +92,13 @@ fn one(condition: &Condition) -> String {
         Operand::Nothing => String::new(),
     };
     format!("{prefix}.\"{}\" {} {value}", condition.key.replace('"', "\"\""), condition.op.text())
+}
+
+/// An export is refused, or every span of it can be read again from what is kept of it.
+fn export(data: &[u8], is_json: bool) {
+    if let Some((arrived, again)) = otlp::read_export(data, is_json) {
+        assert_eq!(arrived, again, "spans that are lost once they are kept");
+    }
 }
 
 /// A body is read or refused, whatever is asked of it, and what is asked twice is answered the same.

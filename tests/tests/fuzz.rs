@@ -141,7 +141,12 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
         _ => (&WORDS, " "),
     };
     let mut text = String::new();
-    if name == "bodies" && dice.roll(2) == 0 {
+    if name == "otlp_protobuf" {
+        let bytes = message(dice, 9);
+        return damaged(dice, bytes);
+    } else if name == "otlp_json" {
+        text = export(dice);
+    } else if name == "bodies" && dice.roll(2) == 0 {
         // A well-formed object, whose values are of every kind.
         let fields: Vec<String> = (0..dice.roll(6))
             .map(|_| {
@@ -167,7 +172,10 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
             }
         }
     }
-    let mut bytes = text.into_bytes();
+    damaged(dice, text.into_bytes())
+}
+
+fn damaged(dice: &mut Dice, mut bytes: Vec<u8>) -> Vec<u8> {
     for _ in 0..dice.roll(3) {
         let at = dice.roll(bytes.len() + 1);
         match dice.roll(3) {
@@ -177,6 +185,68 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// Messages within messages, of the tags that OTLP has.
+fn message(dice: &mut Dice, depth: usize) -> Vec<u8> {
+    let mut bytes = vec![];
+    for _ in 0..dice.roll(4) {
+        let tag = [1, 1, 2, 2, 4, 5, 6, 7, 8, 9, 11, 13, 15][dice.roll(13)];
+        let wire = if depth == 0 { [0, 1, 5][dice.roll(3)] } else { [2, 2, 2, 2, 0, 1][dice.roll(6)] };
+        bytes.push(tag << 3 | wire);
+        match wire {
+            0 => bytes.push(dice.roll(128) as u8),
+            1 => bytes.extend((dice.roll(usize::MAX) as u64).to_le_bytes()),
+            5 => bytes.extend([7; 4]),
+            _ => {
+                let within = match dice.roll(5) {
+                    0 => vec![1; [8, 16, 3, 0][dice.roll(4)]],
+                    1 => dice.pick(&["mlflow.spanInputs", "{\"a\": [1]}", "[[[[]]]]", "mlflow.chat.tokenUsage"]).into(),
+                    _ => message(dice, depth - 1),
+                };
+                // Of one byte; a longer message is cut off, which makes it a broken one.
+                bytes.push(within.len().min(127) as u8);
+                bytes.extend(&within[..within.len().min(127)]);
+            }
+        }
+    }
+    bytes
+}
+
+/// One span as OpenTelemetry's JSON has it.
+fn export(dice: &mut Dice) -> String {
+    let value = |dice: &mut Dice| {
+        let deep = dice.roll(140);
+        match dice.roll(4) {
+            0 => format!(r#"{{"stringValue": "{}{}"}}"#, "[".repeat(deep), "]".repeat(deep)),
+            1 => dice
+                .pick(&[r#"{"intValue": "7"}"#, r#"{"doubleValue": "NaN"}"#, "{}", "null", r#"{"x": 1}"#])
+                .to_owned(),
+            2 => {
+                let levels = deep / 3;
+                let (open, close) = (r#"{"arrayValue": {"values": ["#, "]}}");
+                format!("{}{}", open.repeat(levels), close.repeat(levels))
+            }
+            _ => r#"{"kvlistValue": {"values": [{"key": "a", "value": {"boolValue": true}}]}}"#.to_owned(),
+        }
+    };
+    let attributes = |dice: &mut Dice| {
+        let all: Vec<String> = (0..dice.roll(4))
+            .map(|_| {
+                let key =
+                    dice.pick(&["mlflow.spanInputs", "mlflow.spanOutputs", "a", "mlflow.llm.cost", "input.value"]);
+                format!(r#"{{"key": "{key}", "value": {}}}"#, value(dice))
+            })
+            .collect();
+        format!("[{}]", all.join(", "))
+    };
+    let (of_resource, of_span, of_event) = (attributes(dice), attributes(dice), attributes(dice));
+    let at = dice.pick(&["1", "\"2\"", "-1", "1e300", "null", "\"x\""]);
+    format!(
+        r#"{{"resourceSpans": [{{"resource": {{"attributes": {of_resource}}}, "scopeSpans": [{{"spans": [{{"traceId":
+        "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "n", "startTimeUnixNano": {at}, "attributes":
+        {of_span}, "events": [{{"name": "e", "timeUnixNano": "1", "attributes": {of_event}}}]}}]}}]}}]}}"#
+    )
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -4,6 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
 use super::*;
 
@@ -76,20 +77,21 @@ async fn a_blob_is_read_only_in_its_folder() {
 async fn any_range_is_that_part() {
     let (_dir, blobs) = store();
     let mut dice = Dice(11);
-    let bytes = dice.bytes(1_000_000);
+    let bytes = dice.bytes(100_000);
     let digest = blobs.put(&bytes).await.unwrap();
     for _ in 0..100 {
         let start = dice.next() as usize % (bytes.len() + 1);
         let end = start + dice.next() as usize % (bytes.len() - start + 1);
-        let reader = blobs.open_read(&digest, Some(start as u64..end as u64)).await.unwrap();
-        assert_eq!((reader.size_bytes(), reader.length_bytes()), (1_000_000, (end - start) as u64));
-        let part = reader.read_all().await.unwrap();
+        let mut reader = blobs.open_read(&digest, Some(start as u64..end as u64)).await.unwrap();
+        assert_eq!((reader.size_bytes(), reader.length_bytes()), (100_000, (end - start) as u64));
+        let mut part = Vec::new();
+        reader.read_to_end(&mut part).await.unwrap();
         assert!(part == bytes[start..end], "{start}..{end}");
     }
     #[allow(clippy::reversed_empty_ranges)]
-    for range in [0..1_000_001, 1_000_001..1_000_001, 5..4] {
+    for range in [0..100_001, 100_001..100_001, 5..4] {
         let refused = blobs.open_read(&digest, Some(range)).await.err();
-        assert!(matches!(refused, Some(BlobError::OutOfRange { size_bytes: 1_000_000 })), "{refused:?}");
+        assert!(matches!(refused, Some(BlobError::OutOfRange { size_bytes: 100_000 })), "{refused:?}");
     }
 }
 

@@ -31,6 +31,9 @@ pub mod action {
     /// Jobs: start and cancel containers. Not for the token of a job itself.
     #[derive(Debug, Clone, Copy)]
     pub struct Launch;
+    /// Take files and traces away for good. Not for the token of a job: what it logs stays as it was logged.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Erase;
     /// Change what the gateway serves.
     #[derive(Debug, Clone, Copy)]
     pub struct Deploy;
@@ -47,6 +50,10 @@ pub mod action {
         const JOBS_MAY: bool = true;
     }
     impl Action for Launch {
+        const NEEDS: Role = Role::Engineer;
+        const JOBS_MAY: bool = false;
+    }
+    impl Action for Erase {
         const NEEDS: Role = Role::Engineer;
         const JOBS_MAY: bool = false;
     }
@@ -115,11 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_an_admin_neither_deploys_nor_administers() {
+    fn a_job_of_an_admin_neither_deploys_nor_erases_nor_administers() {
         let job = somebody(Role::Admin, Via::Job);
         assert!(authorize(&job, action::Develop, DEFAULT_PROJECT).is_ok());
         assert!(authorize(&job, action::Deploy, DEFAULT_PROJECT).is_err());
         assert!(authorize(&job, action::Launch, DEFAULT_PROJECT).is_err());
+        assert!(authorize(&job, action::Erase, DEFAULT_PROJECT).is_err());
         assert!(authorize(&job, action::Administer, DEFAULT_PROJECT).is_err());
     }
 }

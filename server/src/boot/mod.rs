@@ -133,6 +133,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     workloads::start(app).await?;
     jobs::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);
+    tracking::ask_who_needs(crate::registry::holders_of_files);
     serving::start(app, &faces.gateway).await?;
     monitoring::start(app).await
 }

@@ -4,8 +4,8 @@ use std::{io::Write, path::Path};
 
 use diesel::{RunQueryDsl, sql_types::Text};
 use drydock_appliance::blobs::DiskBlobs;
-use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncReadExt;
 
 use super::look;
 use crate::{
@@ -93,10 +93,12 @@ async fn check_blobs(data_dir: &Path) -> Result<String> {
 
 async fn hash_file(disk: &DiskBlobs, digest: &str) -> Result<String> {
     let unreadable = |cause: String| Error::conflict(format!("{digest} cannot be read: {cause}"));
-    let mut blocks = disk.open_read(digest, None).await.map_err(|cause| unreadable(cause.to_string()))?.into_stream();
-    let mut hasher = Sha256::new();
-    while let Some(block) = blocks.next().await {
-        hasher.update(&block.map_err(|cause| unreadable(cause.to_string()))?);
+    let mut reader = disk.open_read(digest, None).await.map_err(|cause| unreadable(cause.to_string()))?;
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0u8; 1 << 20]);
+    loop {
+        match reader.read(&mut buffer).await.map_err(|cause| unreadable(cause.to_string()))? {
+            0 => return Ok(hex::encode(hasher.finalize())),
+            count => hasher.update(&buffer[..count]),
+        }
     }
-    Ok(hex::encode(hasher.finalize()))
 }

@@ -12,9 +12,10 @@ use std::{path::Path, sync::Arc};
 use bytes::Bytes;
 use diesel::Queryable;
 use drydock_appliance::blobs::{BlobError, BlobWriter, DiskBlobs};
-use futures_util::{Stream, StreamExt, future::Either, stream};
+use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
+use tokio_util::{either::Either, io::ReaderStream};
 
 use crate::{
     clock,
@@ -24,6 +25,10 @@ use crate::{
 
 /// Blobs up to this size live in SQLite and ride its group commit.
 pub const SMALL_BLOB_BYTES: usize = 64 * 1024;
+/// Reads of files come in pieces of the first size; of files that are large, of the second, which takes half the time.
+const READ_CHUNK_BYTES: usize = 256 * 1024;
+const LARGE_CHUNK_BYTES: usize = 1024 * 1024;
+const LARGE_BYTES: u64 = 16 << 20;
 
 /// A failed fsync stops the process: what is on the disk is not known any more, and nothing may be acknowledged on it.
 fn disk_error(cause: BlobError) -> Error {
@@ -187,7 +192,9 @@ impl Objects {
             return Ok((size, Either::Left(stream::iter([Ok(slice)]))));
         }
         let file = self.disk.open_read(digest, Some(from..to.max(from))).await.map_err(disk_error)?;
-        Ok((size, Either::Right(file.into_stream())))
+        let chunk = if file.length_bytes() < LARGE_BYTES { READ_CHUNK_BYTES } else { LARGE_CHUNK_BYTES };
+        let body = ReaderStream::with_capacity(file, chunk);
+        Ok((size, Either::Right(body)))
     }
 
     /// Puts the blob's bytes at `to` for a container to read: a hard link where they are a file, else a copy. Mode 0444.

@@ -110,8 +110,20 @@ pub fn references(conn: &mut Conn, digest: &str) -> Result<i64> {
 pub fn release_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<Vec<String>> {
     let under = list_prefix(conn, bucket, prefix)?;
     delete_prefix(conn, bucket, prefix)?;
-    let mut digests = Vec::with_capacity(under.len());
-    for object in under {
+    end_grace(conn, under)
+}
+
+/// As `release_prefix`, of these objects alone.
+pub fn release(conn: &mut Conn, some: Vec<Object>) -> Result<Vec<String>> {
+    for object in &some {
+        delete(conn, &object.bucket, &object.key)?;
+    }
+    end_grace(conn, some)
+}
+
+fn end_grace(conn: &mut Conn, released: Vec<Object>) -> Result<Vec<String>> {
+    let mut digests = Vec::with_capacity(released.len());
+    for object in released {
         // An upload that is younger than the link belongs to somebody who is about to link it.
         diesel::update(blobs::table.find(&object.digest).filter(blobs::touched_at.le(object.created_at)))
             .set(blobs::touched_at.eq(0))

@@ -6,6 +6,7 @@
 //! move; a model card's revisions never change (`cards`). Never here: the files themselves (`tracking` keeps them), serving.
 
 mod cards;
+mod holders;
 mod import;
 pub mod mlflow;
 mod models;
@@ -18,6 +19,7 @@ mod told;
 mod versions;
 
 pub use cards::{card, save_card};
+pub use holders::{Holders, VersionName, holders_of_files};
 pub use import::{TakenModel, import_model};
 pub use models::{
     create_model, delete_model, delete_model_tag, latest_versions, model, rename_model, search_models, set_model_tag,

@@ -92,7 +92,12 @@ pub enum Doomed {
 }
 
 /// Removes traces with all that belongs to them; how many there were. The bytes of their files go with the next collection.
-pub async fn delete_traces(app: &App, auth: &Develop, experiment: i64, doomed: Doomed) -> Result<i64> {
+pub async fn delete_traces(
+    app: &App,
+    auth: &Authorized<action::Erase>,
+    experiment: i64,
+    doomed: Doomed,
+) -> Result<i64> {
     let mut left = match &doomed {
         Doomed::Until(_, most) => most.unwrap_or(i64::MAX),
         Doomed::Ids(_) => i64::MAX,

@@ -178,6 +178,14 @@ impl Ready {
     }
 }
 
+/// For the fuzzer: how many spans arrived, and how many can be read from their chunks.
+pub(super) fn kept_again(arrived: Vec<Arrived>) -> Option<(usize, usize)> {
+    let count = arrived.iter().map(|one| one.spans.len()).sum();
+    let again = arrived.into_iter().map(Ready::new).collect::<Result<Vec<_>>>().ok()?;
+    let chunks = again.iter().flat_map(|one| &one.packed);
+    Some((count, chunks.map(|one| chunks::unpack(&one.data).map_or(0, |spans| spans.len())).sum()))
+}
+
 /// Keeps spans, all or none; traces that are not there yet are made in the experiment. Those that are complete belong to the
 /// run, if one is named.
 pub async fn log_spans(

@@ -184,7 +184,7 @@ async fn get_span(
 #[utoipa::path(tag = "traces", responses((status = 204, description = "Gone, with its spans, judgements and files")))]
 #[delete("/traces/{id}")]
 async fn delete_trace(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Erase, DEFAULT_PROJECT)?;
     let reader = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let trace = super::trace(&app, &reader, id.into_inner()).await?;
     super::delete_traces(&app, &auth, trace.experiment_id, Doomed::Ids(vec![trace.trace_id])).await?;

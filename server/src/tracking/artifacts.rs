@@ -1,6 +1,6 @@
 //! Files of runs and logged models: objects of the bucket "mlflow".
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use bytes::Bytes;
 use drydock_wire::events::Topic;
@@ -12,12 +12,27 @@ use crate::{
     accounts::{Authorized, action, audit},
     app::App,
     clock,
+    db::Conn,
     error::{Error, Result},
     objects::{self, Object},
 };
 
 type Develop = Authorized<action::Develop>;
 type View = Authorized<action::View>;
+
+/// Answers which versions of registered models would lose a file with that key.
+pub type WhoNeeds = fn(&mut Conn, &str) -> Result<Vec<(String, i64)>>;
+
+static WHO_NEEDS: OnceLock<WhoNeeds> = OnceLock::new();
+
+/// The registry imports tracking, so it cannot be imported here: boot hands its answer down, once.
+pub fn ask_who_needs(answer: WhoNeeds) {
+    // A second call is a second server in one process (tests), with the same function.
+    let _ = WHO_NEEDS.set(answer);
+}
+
+/// Versions that a refusal names.
+const NAMED: usize = 5;
 
 /// One entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +105,31 @@ fn entries(objects: &[Object], prefix_len: usize) -> Vec<Entry> {
         .collect()
 }
 
+/// # Errors
+/// `conflict` when a registered version needs one of the files at or below the key.
+fn refuse_needed(conn: &mut Conn, key: &str) -> Result<()> {
+    let needed = WHO_NEEDS.get().map_or_else(|| Ok(Vec::new()), |answer| answer(conn, key))?;
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let mut names: Vec<String> =
+        needed.iter().take(NAMED).map(|(model, version)| format!("{model} version {version}")).collect();
+    if needed.len() > NAMED {
+        names.push(format!("{} more", needed.len() - NAMED));
+    }
+    Err(Error::conflict(format!("'{key}' has files of {}. Delete the version first.", names.join(", "))))
+}
+
 /// Forgets the file or folder at `key`; the bytes go with the next collection.
-pub async fn delete_artifacts(app: &App, auth: &Develop, key: &str) -> Result<()> {
+///
+/// # Errors
+/// As `refuse_needed`.
+pub async fn delete_artifacts(app: &App, auth: &Authorized<action::Erase>, key: &str) -> Result<()> {
     let key = rules::artifact_path(key.trim_end_matches('/'))?.to_owned();
     let (who, path) = (auth.principal().clone(), key.clone());
     app.db
         .write(move |conn| {
+            refuse_needed(conn, &path)?;
             let file = objects::store::delete(conn, ARTIFACT_BUCKET, &path)?;
             let below = objects::store::delete_prefix(conn, ARTIFACT_BUCKET, &format!("{path}/"))?;
             let count = below + usize::from(file);

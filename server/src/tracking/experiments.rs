@@ -7,7 +7,7 @@ use super::{
     Experiment, Pair, Stage, rules,
     search::{self, EXPERIMENTS},
     store::{
-        experiments as store,
+        experiments as store, runs,
         search::{self as found, Window},
     },
 };
@@ -53,6 +53,7 @@ pub async fn create_experiment(
     let id = app
         .db
         .write(move |conn| {
+            refuse_inside(conn, location.as_deref())?;
             let id = store::insert(conn, &name, location.as_deref(), clock::now_ms())?;
             for (key, value) in &tags {
                 store::set_tag(conn, id, key, value)?;
@@ -63,6 +64,26 @@ pub async fn create_experiment(
         .await?;
     app.events.publish(Topic::Runs, None);
     Ok(id)
+}
+
+/// Experiments may share a place; one cannot be inside what another's run, model or trace keeps, or it would go with that.
+///
+/// # Errors
+/// `invalid` with the name of that other experiment.
+fn refuse_inside(conn: &mut Conn, location: Option<&str>) -> Result<()> {
+    let Some(key) = location.and_then(rules::artifact_key) else { return Ok(()) };
+    for (id, name, other) in store::places(conn)? {
+        let Some(root) = rules::artifact_key(&other) else { continue };
+        let Some(rest) = key.strip_prefix(&root).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        let folder = rest.split('/').next().unwrap_or_default();
+        let owner = runs::key_of(conn, folder)?.map(|(_, experiment, _)| experiment);
+        if rules::RESERVED_FOLDERS.contains(&folder) || owner == Some(id) {
+            return Err(Error::invalid(format!(
+                "'artifact_location' is inside what the experiment {name} keeps in its folder {folder}; choose another place."
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The experiment, deleted or not.
@@ -177,4 +198,28 @@ pub async fn delete_experiment_tag(app: &App, auth: &Develop, id: i64, key: Stri
 /// For the dashboard: all that are not deleted, newest first, with the number of their runs.
 pub(super) async fn list(app: &App, _auth: &View) -> Result<Vec<(Experiment, i64)>> {
     app.db.read(store::with_counts).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_experiment_is_never_inside_what_anothers_run_keeps() {
+        let mut conn = crate::db::testing::connection();
+        crate::tracking::testing::run(&mut conn, "r1");
+        for bad in [
+            "mlflow-artifacts:/0/r1",
+            "mlflow-artifacts:/0/r1/artifacts/x",
+            "mlflow-artifacts://h/0/models/",
+            "mlflow-artifacts:/0/traces/tr-1",
+        ] {
+            assert!(refuse_inside(&mut conn, Some(bad)).unwrap_err().message.contains("Default"), "{bad}");
+        }
+        for good in ["mlflow-artifacts:/0", "mlflow-artifacts:/0/r2", "mlflow-artifacts:/r1", "s3://b/0/r1"] {
+            refuse_inside(&mut conn, Some(good)).unwrap();
+        }
+        refuse_inside(&mut conn, None).unwrap();
+    }
 }

@@ -25,13 +25,14 @@ mod tasks;
 mod uploads;
 mod views;
 
-pub use artifacts::{Artifact, Entry, delete_artifacts, find_artifact, list_artifacts, put_artifact};
+pub use artifacts::{Artifact, Entry, ask_who_needs, delete_artifacts, find_artifact, list_artifacts, put_artifact};
 pub use experiments::{
     create_experiment, delete_experiment, delete_experiment_tag, experiment, experiment_by_name, rename_experiment,
     restore_experiment, search_experiments, set_experiment_tag,
 };
 pub use import::{
-    IMPORT_TAG, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model, import_run,
+    IMPORT_TAG, Outcome, TagMarks, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model,
+    import_run,
 };
 pub use inputs::{DatasetSummary, dataset_summaries};
 pub use logged_models::{
@@ -262,6 +263,20 @@ pub fn logged_model_on_conn(conn: &mut Conn, model_id: &str) -> Result<Option<Lo
 /// For `registry`: the newest logged model of that name made by the run.
 pub fn logged_model_of_run(conn: &mut Conn, run_id: &str, name: &str) -> Result<Option<LoggedModel>> {
     store::logged_models::of_run(conn, run_id, name)
+}
+
+/// Where a run, or a model that it logged, has its artifacts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactRoot {
+    pub run_id: String,
+    /// The logged model's name; `None` of the run itself.
+    pub model: Option<String>,
+    pub uri: String,
+}
+
+/// For `registry`: the roots of these runs and of the models that they logged, deleted ones included.
+pub fn artifact_roots(conn: &mut Conn, run_ids: &[String]) -> Result<Vec<ArtifactRoot>> {
+    store::lineage::artifact_roots(conn, run_ids)
 }
 
 /// For `registry`: a tag on a logged model.

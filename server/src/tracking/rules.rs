@@ -138,6 +138,20 @@ pub fn run_id(text: &str) -> Result<()> {
     if good { Ok(()) } else { Err(Error::invalid(format!("Invalid value {text:?} for parameter 'run_id' supplied."))) }
 }
 
+/// Folders that an experiment has beside its runs'.
+pub const RESERVED_FOLDERS: [&str; 2] = ["models", "traces"];
+
+/// The id of a run to be, chosen elsewhere: its artifacts go into a folder of that name.
+pub fn new_run_id(text: &str) -> Result<()> {
+    run_id(text)?;
+    if RESERVED_FOLDERS.contains(&text) {
+        return Err(Error::refused(format!(
+            "A run cannot have the id {text:?}: experiments keep other things in that folder."
+        )));
+    }
+    Ok(())
+}
+
 /// Sizes of one log-batch.
 pub fn batch(metrics: usize, params: usize, tags: usize) -> Result<()> {
     let within = |what: &str, limit: usize, count: usize| {

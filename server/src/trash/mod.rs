@@ -28,8 +28,9 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     objects::sweep,
+    registry::Holders,
 };
-use store::{Chosen, Holders, Thing, list, purge};
+use store::{Chosen, Thing, list, purge};
 
 const DAY_MS: i64 = 86_400_000;
 /// How long the trash keeps things.
@@ -71,7 +72,7 @@ pub async fn preview(app: &App, _auth: &Authorized<action::Develop>, wish: Wish)
 fn describe(conn: &mut Conn, wish: &Wish, things: &[Thing]) -> Result<TrashPreview> {
     let weight = store::weigh(conn, things.iter())?;
     let holders = Holders::load(conn)?;
-    let versions = things.iter().flat_map(|thing| holders.of(thing)).collect();
+    let versions = things.iter().flat_map(|thing| store::needed_by(&holders, thing)).collect();
     let named = rules::named(wish, things);
     Ok(TrashPreview {
         experiments: rules::count(things, TrashKind::Experiment),
@@ -208,7 +209,7 @@ fn kept(conn: &mut Conn, things: &[Thing]) -> Result<Vec<String>> {
     Ok(things
         .iter()
         .filter_map(|thing| {
-            let versions = holders.of(thing);
+            let versions = store::needed_by(&holders, thing);
             (!versions.is_empty()).then(|| rules::kept_because(thing, &versions))
         })
         .collect())
@@ -235,7 +236,7 @@ pub async fn items(
 fn item(conn: &mut Conn, holders: &Holders, entry: list::Entry) -> Result<TrashItem> {
     let things = store::expand(conn, &rules::only(entry.kind(), &entry.id))?;
     let weight = store::weigh(conn, things.iter())?;
-    let versions = things.iter().flat_map(|thing| holders.of(thing)).collect();
+    let versions = things.iter().flat_map(|thing| store::needed_by(holders, thing)).collect();
     Ok(TrashItem {
         kind: entry.kind(),
         runs: if entry.kind() == TrashKind::Experiment { rules::count(&things, TrashKind::Run) } else { 0 },

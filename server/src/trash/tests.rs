@@ -286,3 +286,29 @@ async fn an_experiments_traces_come_back_with_it_and_go_for_good_with_it() {
     let left = TraceRows { traces: 1, beside: 4, spans: 2, chunks: 1, assessments: 1, objects: 1 };
     assert_eq!(world.trace_rows().await, left);
 }
+
+#[tokio::test]
+async fn experiments_that_share_a_place_lose_nothing_with_each_other() {
+    let world = World::new();
+    world
+        .sql(
+            "INSERT INTO experiments (id, name, artifact_location, created_at, updated_at)
+              VALUES (7, 'seven', 'mlflow-artifacts:/0', 0, 0)",
+        )
+        .await;
+    world.trace(7, "tr-1", &vec![1; 300_000]).await;
+    world.trace(0, "tr-11", &vec![2; 200_000]).await;
+    // Where both keep them, and one that no trace has.
+    world
+        .sql("UPDATE objects SET key = '0' || substr(key, 2) WHERE key LIKE '7/%';
+              INSERT INTO objects SELECT bucket, '0/traces/tr-none/x', digest, created_at FROM objects WHERE key LIKE '0/traces/tr-11/%'")
+        .await;
+    let seven = || Chosen { experiments: vec![7], with_models: true, ..Chosen::default() };
+    let seen = preview(&world.app, &auth(action::Develop), Wish::These(seven())).await.unwrap();
+    assert_eq!((seen.traces, seen.files, seen.freed_bytes), (1, 1, 300_000));
+    discard(&world.app, &auth(action::Develop), seven(), "seven").await.unwrap();
+    let done = purge(&world.app, &auth(action::Administer), Wish::These(seven()), "seven").await.unwrap();
+    assert_eq!((done.experiments, done.freed_bytes, world.on_disk()), (1, 300_000, 200_000));
+    let left = world.trace_rows().await;
+    assert_eq!((left.traces, left.objects), (1, 2));
+}

@@ -233,6 +233,9 @@ wire! {
         pub id: String,
         pub outcome: Option<ImportOutcome>,
         pub refused: Option<String>,
+        /// Tags that were edited on the box and say something else there.
+        #[serde(default)]
+        pub tags_left_alone: u64,
     }
 
     /// `POST /api/v1/import/mlflow/traces`.

@@ -18,6 +18,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -47,6 +48,8 @@ ROWS = [
     ("curl: artifact of 1 GiB down, MB/s", ("fast", "down_mb_per_s"), True, 3),
     ("wrk: artifacts of 10 KB GET, per second, c=8", ("fast", "get_10kb_rps"), True, 20),
     ("wrk: log-batch, points per second, c=8", ("fast", "points_per_s"), True, 20),
+    ("resident memory while doing all that, most, MB", ("memory", "most_mb"), False, 10),
+    ("resident memory while doing all that, median, MB", ("memory", "median_mb"), False, 10),
     ("resident memory after it all, MB", ("usage_after", "rss_mb"), False, 10),
 ]
 
@@ -109,6 +112,39 @@ class Drydock:
             stdout=open(scratch / "drydock.log", "wb"), stderr=subprocess.STDOUT,
         )
         wait_for(f"{self.url}/healthz", self.process)
+
+
+class Memory(threading.Thread):
+    """Resident memory of a server and its children, twice a second, until it is asked for. What several of them share counts once
+    for each, as in the load program's figure."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.over, self.seen = pid, threading.Event(), []
+        self.start()
+
+    def run(self):
+        while not self.over.wait(0.5):
+            self.seen.append(sum(map(self.resident, self.tree(self.pid))) / 1e6)
+
+    def tree(self, pid):
+        try:
+            children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            return []
+        return [pid, *(one for child in children for one in self.tree(int(child)))]
+
+    @staticmethod
+    def resident(pid):
+        try:
+            return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except OSError:
+            return 0
+
+    def figures(self):
+        self.over.set()
+        self.join()
+        return {"most_mb": round(max(self.seen), 1), "median_mb": round(statistics.median(self.seen), 1)}
 
 
 def load(server, seconds, *more):
@@ -203,6 +239,7 @@ def main():
         for round_ in range(args.rounds):
             for server in servers:
                 print(f"round {round_ + 1} of {args.rounds}: {server.name}", file=sys.stderr, flush=True)
+                memory = Memory(server.process.pid)
                 found = load(server, args.seconds, "--only", *args.phases) if args.phases else {}
                 if args.runs:
                     known = experiments.get(server.name)
@@ -213,6 +250,7 @@ def main():
                              "usage_after": searched["usage_after"]}
                 if "artifacts" in args.phases:
                     found["fast"] = fast_client.measure(server, args.seconds, gib_of_noise(scratch))
+                found["memory"] = memory.figures()
                 results[server.name].append(found)
             if "artifacts" in args.phases:
                 copies.append(copied(scratch))

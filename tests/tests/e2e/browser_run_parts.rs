@@ -86,6 +86,22 @@ async fn a_run_shows_what_it_read_and_the_files_of_its_models() -> Result<()> {
 
     let none = admin.get(&format!("/api/v1/runs/{run}/artifacts?model=m-nothing")).await;
     ensure!(none.is_err_and(|error| error.to_string().contains("m-nothing")), "a model that is none is named");
+
+    browser.visit(&format!("/runs/{run}?tab=models")).await?;
+    browser.sees("forest").await?;
+    browser.look(390, "dark").await?;
+    browser.sees("forest").await?;
+    browser.shoot("run-models-dark-390").await?;
+    let found = browser.barriers().await?;
+    ensure!(found.is_empty(), "{}", found.join("\n"));
+    browser.look(1280, "light").await?;
+    browser.press("//td//button[normalize-space(.) = 'Delete']", "the model's Delete").await?;
+    browser.sees("1 logged model").await?;
+    browser.fill("Type forest to confirm", "forest").await?;
+    browser.click("Move to the trash").await?;
+    browser.sees("No models").await?;
+    let trash = admin.get("/api/v1/trash?kind=logged_model").await?;
+    ensure!(trash["items"][0]["id"] == model.as_str(), "{trash}");
     browser.close().await
 }
 

@@ -163,6 +163,48 @@ print('drydock', urllib.request.urlopen(os.environ['MLFLOW_TRACKING_URI'] + '/he
 }
 
 #[tokio::test]
+async fn a_job_logs_and_takes_nothing_away() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    // With its own token, through the interface that the mlflow client uses.
+    let program = r#"
+import json, os, urllib.error, urllib.request
+def ask(method, path, body=None, data=None):
+    data = json.dumps(body).encode() if body is not None else data
+    request = urllib.request.Request(os.environ['MLFLOW_TRACKING_URI'] + path, data, method=method)
+    request.add_header('Authorization', 'Bearer ' + os.environ['MLFLOW_TRACKING_TOKEN'])
+    request.add_header('Content-Type', 'application/json')
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer: return answer.status, answer.read()
+    except urllib.error.HTTPError as e: return e.code, e.read()
+status, said = ask('POST', '/api/2.0/mlflow/runs/create', {'experiment_id': '0'})
+file = '/api/2.0/mlflow-artifacts/artifacts/0/' + json.loads(said)['run']['info']['run_id'] + '/artifacts/x.txt'
+print('logged', status, ask('PUT', file, data=b'x')[0], ask('GET', file)[0])
+print('took a file', ask('DELETE', file)[0])
+for version in ['2.0', '3.0']:
+    path = '/api/' + version + '/mlflow/traces/delete-traces'
+    print('took traces', version, ask('POST', path, {'experiment_id': '0', 'max_timestamp_millis': 2**60})[0])
+print('took a trace', ask('DELETE', '/api/v1/traces/tr-1')[0])
+print('still there', ask('GET', file)[0])
+"#;
+    let job = admin.submit("eager", &python(program)).await?;
+    let end = admin.finished(&job, LIMIT).await?;
+    let log = log_of(&admin, &job).await?;
+    assert_eq!(end["summary"]["state"], "succeeded", "{log}");
+    for line in [
+        "logged 200 200 200",
+        "took a file 403",
+        "took traces 2.0 403",
+        "took traces 3.0 403",
+        "took a trace 403",
+        "still there 200",
+    ] {
+        assert!(log.contains(line), "{line:?} is not in:\n{log}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wish_for_privileges_is_refused_and_audited() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;

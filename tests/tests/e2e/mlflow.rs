@@ -6,7 +6,7 @@ use drydock_tests::{
     clients::{self, MlflowServer, Version},
 };
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn what_the_client_logs_is_what_it_reads() -> Result<()> {
@@ -111,5 +111,31 @@ async fn an_upload_in_parts_is_its_makers_alone() -> Result<()> {
     erin.post(&mpu("complete"), end).await?;
     let there = erin.request(Method::GET, "/api/2.0/mlflow-artifacts/artifacts/0/r/artifacts/big.bin").send().await?;
     assert_eq!(there.text().await?, "the whole of it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_part_that_is_named_twice_makes_no_artifact() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let mpu = |verb: &str| format!("/api/2.0/mlflow-artifacts/mpu/{verb}/0/r/artifacts");
+    let made = admin.post(&mpu("create"), json!({"path": "/tmp/big.bin", "num_parts": 2})).await?;
+    let upload = made["upload_id"].as_str().unwrap();
+    let mut parts = vec![];
+    for number in [1, 2] {
+        let part = format!("/api/2.0/mlflow-artifacts/mpu/part/{upload}/{number}");
+        let sent = admin.request(Method::PUT, &part).body(format!("part {number};")).send().await?;
+        parts.push(json!({"part_number": number, "etag": sent.headers()["etag"].to_str()?}));
+    }
+    let end = |parts: &[&Value]| json!({"path": "big.bin", "upload_id": upload, "parts": parts});
+    for twice in [[&parts[0], &parts[1], &parts[0]], [&parts[1], &parts[1], &parts[0]]] {
+        let (status, said) = admin.send(Method::POST, &mpu("complete"), Some(end(&twice))).await?;
+        assert!(status == 400 && said["message"] == "A part is named twice.", "{status} {said}");
+    }
+    let artifact = "/api/2.0/mlflow-artifacts/artifacts/0/r/artifacts/big.bin";
+    assert_eq!(admin.status(Method::GET, artifact, None).await?, 404);
+    // The upload is still open, and ends with each part once.
+    admin.post(&mpu("complete"), end(&[&parts[1], &parts[0]])).await?;
+    assert_eq!(admin.request(Method::GET, artifact).send().await?.text().await?, "part 1;part 2;");
     Ok(())
 }

@@ -152,3 +152,36 @@ async fn a_deployment_leads_back_to_its_data_and_the_data_forward_to_it() -> Res
     assert_eq!((native, foreign), (409, 400));
     Ok(())
 }
+
+#[tokio::test]
+async fn the_files_of_a_version_are_not_deleted_by_their_path() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let engineer = server.person(&admin, "erin", "engineer").await?;
+    let made = engineer.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0" })).await?;
+    let id = made["run"]["info"]["run_id"].as_str().context("an id")?;
+    let proxy = "/api/2.0/mlflow-artifacts/artifacts";
+    for file in ["model/MLmodel", "model/model.pkl", "plots/loss.png"] {
+        let path = format!("{proxy}/0/{id}/artifacts/{file}");
+        engineer.request(Method::PUT, &path).body(file).send().await?.error_for_status()?;
+    }
+    engineer.post("/api/2.0/mlflow/registered-models/create", json!({ "name": "wine" })).await?;
+    let source = format!("mlflow-artifacts:/0/{id}/artifacts/model");
+    let wish = json!({ "name": "wine", "source": source, "run_id": id });
+    engineer.post("/api/2.0/mlflow/model-versions/create", wish).await?;
+    for held in ["artifacts/model", "artifacts/model/model.pkl", "artifacts", ""] {
+        let path = format!("{proxy}/0/{id}/{held}");
+        let (status, said) = engineer.send(Method::DELETE, &path, None).await?;
+        assert!(
+            status == 409 && said["message"].as_str().unwrap().contains("wine version 1"),
+            "{held}: {status} {said}"
+        );
+    }
+    // A run's own files go when its person says so, the version's once it is deleted.
+    engineer.delete(&format!("{proxy}/0/{id}/artifacts/plots")).await?;
+    let files = engineer.get(&format!("{proxy}?path=0/{id}/artifacts")).await?;
+    assert_eq!(files["files"].as_array().unwrap().len(), 1, "{files}");
+    engineer.delete("/api/v1/models/wine/versions/1").await?;
+    engineer.delete(&format!("{proxy}/0/{id}/artifacts")).await?;
+    Ok(())
+}

@@ -221,3 +221,152 @@ async fn names_that_are_taken_are_changed_and_never_merged() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn what_was_edited_here_stays_when_its_source_comes_again() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let folder = dir.path().join("mlruns");
+    script(&admin, &[text(&folder)]).await?;
+    let import = ["import", "mlflow", text(&folder)];
+    let (code, said) = drydock(&admin, &import).await?;
+    assert!(code == 0 && !said.contains("left alone"), "{said}");
+    let run = rich_run(&folder)?;
+    let id = run.file_name().unwrap().to_str().unwrap();
+    admin.post("/api/2.0/mlflow/runs/set-tag", json!({"run_id": id, "key": "n", "value": "mine"})).await?;
+    for key in ["n", "late"] {
+        std::fs::write(run.join("tags").join(key), "theirs")?;
+    }
+    let (code, said) = drydock(&admin, &import).await?;
+    assert!(code == 0 && said.contains("tags left alone, since they were edited here: 1"), "{said}");
+    let there = admin.get(&format!("/api/2.0/mlflow/runs/get?run_id={id}")).await?;
+    let tags = there["run"]["data"]["tags"].as_array().context("tags")?;
+    let value = |key: &str| tags.iter().find(|tag| tag["key"] == key).map(|tag| tag["value"].clone());
+    assert_eq!((value("n"), value("late")), (Some(json!("mine")), Some(json!("theirs"))));
+    // Where nobody edited, what changes there comes over.
+    std::fs::write(run.join("tags/late"), "theirs again")?;
+    let (_, said) = drydock(&admin, &import).await?;
+    let there = admin.get(&format!("/api/2.0/mlflow/runs/get?run_id={id}")).await?;
+    assert!(there.to_string().contains("theirs again"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_of_which_a_part_is_refused_is_never_called_whole() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let folder = dir.path().join("mlruns");
+    script(&admin, &[text(&folder)]).await?;
+    let run = rich_run(&folder)?;
+    let (id, long) = (run.file_name().unwrap().to_str().unwrap(), run.join("metrics/long"));
+    // More than one request has room for; the box refuses the last point, which no client could have logged.
+    let points: String = (0..60_000).map(|step| format!("{} 0.5 {step}\n", 1_700_000_000_000_i64 + step)).collect();
+    std::fs::write(&long, format!("{points}-5 0.5 60000\n"))?;
+    for _ in 0..2 {
+        let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+        assert_eq!(code, 3, "{said}");
+        assert!(said.contains(&format!("refused: run {id}: ")) && !said.contains("Nothing was left to do"), "{said}");
+    }
+    std::fs::write(&long, &points)?;
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert_eq!(code, 0, "{said}");
+    let history = format!("/api/2.0/mlflow/metrics/get-history?run_id={id}&metric_key=long&max_results=70000");
+    let (mut seen, mut page) = (0, String::new());
+    loop {
+        let answer = admin.get(&format!("{history}&page_token={page}")).await?;
+        seen += answer["metrics"].as_array().map_or(0, Vec::len);
+        page = answer["next_page_token"].as_str().unwrap_or_default().to_owned();
+        if page.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, 60_000);
+    let (code, said) = drydock(&admin, &["import", "mlflow", text(&folder)]).await?;
+    assert!(code == 0 && said.contains("Nothing was left to do"), "{said}");
+    Ok(())
+}
+
+/// A finished run of that experiment with these params and an artifact of so many bytes; its id.
+async fn run_with(api: &Api, experiment: &str, params: Value, bytes: usize) -> Result<String> {
+    let made = api.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": experiment})).await?;
+    let id = made["run"]["info"]["run_id"].as_str().context("an id")?.to_owned();
+    api.post("/api/2.0/mlflow/runs/log-batch", json!({"run_id": id, "params": params})).await?;
+    let path = format!("/api/2.0/mlflow-artifacts/artifacts/{experiment}/{id}/artifacts/model/weights.bin");
+    api.request(reqwest::Method::PUT, &path).body(vec![1; bytes]).send().await?.error_for_status()?;
+    Ok(id)
+}
+
+/// The blob of that size.
+fn blob_of(server: &Server, bytes: u64) -> Result<PathBuf> {
+    let folders = std::fs::read_dir(server.data_dir().join("blobs"))?.flatten();
+    let mut files = folders.filter_map(|dir| std::fs::read_dir(dir.path()).ok()).flat_map(|entries| entries.flatten());
+    let found = files.find(|file| file.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == bytes));
+    Ok(found.context("no such blob")?.path())
+}
+
+#[tokio::test]
+async fn an_export_that_misses_a_file_never_looks_whole_and_goes_on() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let made = admin.post("/api/2.0/mlflow/experiments/create", json!({"name": "wine"})).await?;
+    let wine = made["experiment_id"].as_str().context("an id")?;
+    let good = run_with(&admin, wine, json!([]), 300_000).await?;
+    let bad = run_with(&admin, wine, json!([]), 400_000).await?;
+    admin.post("/api/2.0/mlflow/registered-models/create", json!({"name": "grapes"})).await?;
+    let version = json!({"name": "grapes", "source": format!("runs:/{bad}/model"), "run_id": bad});
+    admin.post("/api/2.0/mlflow/model-versions/create", version).await?;
+    let (copy, blob) = (dir.path().join("copy"), blob_of(&server, 400_000)?);
+    let content = std::fs::read(&blob)?;
+    // Cut off, then gone altogether.
+    for harm in [Some(&content[..70_000]), None] {
+        std::fs::remove_file(&blob)?;
+        if let Some(left) = harm {
+            std::fs::write(&blob, left)?;
+        }
+        let (code, said) = drydock(&admin, &["export", "mlflow", text(&copy)]).await?;
+        assert_eq!(code, 3, "{said}");
+        for named in [
+            format!("run {bad}, artifact model/weights.bin: "),
+            format!("run {bad}: not all of it came"),
+            "model grapes: the files of its version 1 did not come".into(),
+            "Partial: 3 left out".into(),
+        ] {
+            assert!(said.contains(&named), "{named}: {said}");
+        }
+        assert!(!copy.join(wine).join(&bad).exists() && !copy.join("models/grapes/meta.yaml").exists(), "{said}");
+        let read = describe(&admin, text(&copy)).await?;
+        let runs: Vec<&String> = read["runs"].as_object().context("runs")?.keys().collect();
+        assert_eq!(runs, [&good], "the real client sees the run that is whole, and no part of another");
+        if harm.is_none() {
+            break;
+        }
+    }
+    std::fs::write(&blob, content)?;
+    let (code, said) = drydock(&admin, &["export", "mlflow", text(&copy)]).await?;
+    assert_eq!(code, 0, "{said}");
+    let weights = copy.join(wine).join(&bad).join("artifacts/model/weights.bin");
+    assert_eq!(std::fs::metadata(weights)?.len(), 400_000);
+    assert_same(describe(&admin, admin.url()).await?, describe(&admin, text(&copy)).await?);
+    let (code, said) = drydock(&admin, &["export", "mlflow", text(&copy)]).await?;
+    assert!(code == 0 && said.contains("Nothing was left to do"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_folder_cannot_have_is_named_by_each_export() -> Result<()> {
+    let (server, dir) = (Server::start().await?, tempfile::tempdir()?);
+    let admin = server.admin().await?;
+    let both = json!([{"key": "net", "value": "1"}, {"key": "net/depth", "value": "2"}]);
+    let id = run_with(&admin, "0", both, 10).await?;
+    let copy = dir.path().join("copy");
+    for _ in 0..2 {
+        let (code, said) = drydock(&admin, &["export", "mlflow", text(&copy)]).await?;
+        assert_eq!(code, 3, "{said}");
+        assert!(
+            said.contains(&format!("refused: run {id}, net/depth: ")) && said.contains("Partial: 1 left"),
+            "{said}"
+        );
+        assert!(copy.join("0").join(&id).join("artifacts/model/weights.bin").is_file(), "the rest is there");
+    }
+    Ok(())
+}

@@ -216,3 +216,68 @@ async fn a_trace_is_found_and_read_in_the_dashboard() -> Result<()> {
     assert_eq!(admin.list("/api/v1/traces").await?.len(), 0);
     browser.close().await
 }
+
+/// A trace as the client of MLflow 3 starts one, with this metadata and a judgement of that id.
+fn started(id: &str, metadata: Value, judgement: &str, says: &str) -> Value {
+    let at = "2026-01-02T03:04:05Z";
+    json!({ "trace": { "trace_info": {
+        "trace_id": id,
+        "trace_location": { "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": { "experiment_id": "0" } },
+        "request_time": at, "execution_duration": "0.5s", "state": "OK", "trace_metadata": metadata,
+        "assessments": [{
+            "assessment_id": judgement, "assessment_name": "correct", "trace_id": id,
+            "source": { "source_type": "HUMAN", "source_id": "ann" }, "feedback": { "value": says },
+            "create_time": at, "last_update_time": at,
+        }],
+    } } })
+}
+
+#[tokio::test]
+async fn a_trace_changes_its_own_judgements_and_no_others() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let says = |trace: &'static str| {
+        let admin = admin.clone();
+        async move {
+            let info = admin.get(&format!("/api/3.0/mlflow/traces/{trace}")).await?;
+            Ok::<_, anyhow::Error>(info["trace"]["trace_info"]["assessments"][0]["feedback"]["value"].clone())
+        }
+    };
+    admin.post("/api/3.0/mlflow/traces", started("tr-1", json!({}), "a-1", "good")).await?;
+    let foreign = started("tr-2", json!({}), "a-1", "forged");
+    let (status, said) = admin.send(Method::POST, "/api/3.0/mlflow/traces", Some(foreign)).await?;
+    assert!(status == 404 && said["message"].as_str().unwrap().contains("no assessment with the ID 'a-1'"), "{said}");
+    assert_eq!(says("tr-1").await?, "good");
+    assert_eq!(admin.status(Method::GET, "/api/3.0/mlflow/traces/tr-2", None).await?, 404, "nothing of it is kept");
+    // Its own it may say anew, as a client does that sends the same trace again.
+    admin.post("/api/3.0/mlflow/traces", started("tr-1", json!({}), "a-1", "better")).await?;
+    assert_eq!(says("tr-1").await?, "better");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sums_beyond_an_int64_are_figures_and_no_errors() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let most = i64::MAX;
+    for number in 0..3 {
+        let usage = format!(r#"{{"input_tokens": {most}, "output_tokens": {most}, "total_tokens": {most}}}"#);
+        let metadata = json!({ "mlflow.trace.tokenUsage": usage });
+        let trace = started(&format!("tr-{number}"), metadata, &format!("a-{number}"), "x");
+        admin.post("/api/3.0/mlflow/traces", trace).await?;
+    }
+    for metric in ["input_tokens", "output_tokens", "total_tokens"] {
+        let question = json!({
+            "experiment_ids": ["0"], "view_type": "TRACES", "metric_name": metric,
+            "aggregations": [{ "aggregation_type": "SUM" }, { "aggregation_type": "AVG" }, { "aggregation_type": "MAX" }],
+        });
+        let answer = admin.post("/api/3.0/mlflow/traces/metrics", question).await?;
+        let values = &answer["data_points"][0]["values"];
+        let close = |figure: &Value, expected: f64| (figure.as_f64().unwrap_or(0.0) / expected - 1.0).abs() < 1e-9;
+        assert!(close(&values["SUM"], 3.0 * most as f64), "{metric}: {answer}");
+        assert!(close(&values["AVG"], most as f64) && close(&values["MAX"], most as f64), "{metric}: {answer}");
+    }
+    // The pages that add up go on, too.
+    admin.get("/api/v1/traces").await?;
+    Ok(())
+}

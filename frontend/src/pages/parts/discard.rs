@@ -63,6 +63,19 @@ pub fn DeleteExperiment(#[prop(into)] id: Signal<String>, #[prop(into)] done: Ca
     }
 }
 
+/// A button that deletes a logged model after a preview; nothing for those who may not.
+#[component]
+pub fn DeleteLoggedModel(id: String) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let what = TrashSelection { logged_models: vec![id], ..Default::default() };
+    view! {
+        <Show when=move || may(Role::Engineer)>
+            <Button look=Look::Quiet small=true icon="trash-2" on_press=move |_| open.set(true)>"Delete"</Button>
+        </Show>
+        <DiscardDialog open what=Signal::derive(move || what.clone()) end=End::Trash done=|_| ()/>
+    }
+}
+
 /// Asks the server what would go, shows it, and lets it go once its name was typed.
 #[component]
 pub fn DiscardDialog(

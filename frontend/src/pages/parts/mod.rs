@@ -10,7 +10,7 @@ mod upload;
 mod values;
 
 pub use bars::Bars;
-pub use discard::{DeleteExperiment, DeleteRuns, DiscardDialog, End, holder_text};
+pub use discard::{DeleteExperiment, DeleteLoggedModel, DeleteRuns, DiscardDialog, End, holder_text};
 pub use lineage::LineageView;
 pub use log::LogView;
 pub use resources::{ResourceFields, ResourceForm, describe};

@@ -49,7 +49,14 @@ fn place(source: &str) -> String {
 fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     let Value::Object(object) = serde_json::from_str(text).ok()? else { return None };
     let shown = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Some(object.into_iter().map(|(key, value)| (key.replace('_', " "), shown(value))).collect())
+    Some(object.into_iter().map(|(key, value)| (word(&key), shown(value))).collect())
+}
+
+/// What MLflow's profiles call `num_rows`, a person calls Rows.
+fn word(key: &str) -> String {
+    let words = key.strip_prefix("num_").unwrap_or(key).replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// MLflow's column specification as a table, anything else as it is.

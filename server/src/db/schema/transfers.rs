@@ -10,5 +10,6 @@ diesel::table! {
         source -> Text,
         imported_at -> BigInt,
         imported_by -> Text,
+        tags -> Text,
     }
 }

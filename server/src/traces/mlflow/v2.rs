@@ -121,7 +121,7 @@ pub async fn delete_tag(
 }
 
 pub async fn delete(app: web::Data<App>, who: Who, args: Args) -> Answer {
-    let auth = who.develop()?;
+    let auth = who.erase()?;
     let experiment = args.experiment_id()?;
     let (before, most) = (args.int("max_timestamp_millis")?, args.int("max_traces")?);
     let ids = args.texts("request_ids")?;

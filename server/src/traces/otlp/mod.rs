@@ -234,6 +234,16 @@ fn without_repetitions(spans: &mut Vec<Span>) {
     }
 }
 
+/// For the fuzzer: reads an export as a request would and keeps it nowhere. How many spans it had, and how many of them can be
+/// read again from what would have been kept; `None` when it is refused.
+pub fn read_export(body: &[u8], is_json: bool) -> Option<(usize, usize)> {
+    let form = if is_json { Form::Json } else { Form::Protobuf };
+    match read(body, form, None) {
+        Ok(Outcome::Spans(arrived)) => super::ingest::kept_again(arrived),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -9,7 +9,7 @@ use actix_web::{
 };
 use serde_json::json;
 
-use super::{Answer, Args, Who, ok, view};
+use super::{Answer, Args, Failure, Who, ok, view};
 use crate::{
     accounts::{Authorized, action},
     app::App,
@@ -74,7 +74,7 @@ async fn download(app: web::Data<App>, who: Who, path: web::Path<String>, reques
 }
 
 async fn delete(app: web::Data<App>, who: Who, path: web::Path<String>) -> Answer {
-    tracking::delete_artifacts(&app, &who.develop()?, &path).await?;
+    tracking::delete_artifacts(&app, &who.erase()?, &path).await.map_err(Failure::plain)?;
     ok(json!({}))
 }
 

@@ -22,23 +22,35 @@ pub fn ok(value: impl Serialize) -> Answer {
 
 /// An error in MLflow's form: `{"error_code": …, "message": …}`.
 #[derive(Debug)]
-pub struct Failure(Error);
+pub struct Failure {
+    error: Error,
+    /// Conflicts keep their 409.
+    plain: bool,
+}
+
+impl Failure {
+    /// For calls whose clients look at the status alone.
+    pub fn plain(error: Error) -> Self {
+        Self { error, plain: true }
+    }
+}
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self(error)
+        Self { error, plain: false }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.error.fmt(f)
     }
 }
 
 impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
-        let status = match self.0.code {
+        let status = match self.error.code {
+            code if self.plain => code.http_status(),
             // MLflow's clients know 400 for all of these; register_model tolerates an existing model by its code.
             ErrorCode::AlreadyExists | ErrorCode::Conflict | ErrorCode::Refused | ErrorCode::UnsupportedMediaType => {
                 400
@@ -49,12 +61,12 @@ impl ResponseError for Failure {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.0.log(&request_id::current());
+        self.error.log(&request_id::current());
         let mut response = HttpResponse::build(self.status_code());
-        if self.0.code == ErrorCode::Unauthenticated {
+        if self.error.code == ErrorCode::Unauthenticated {
             response.insert_header(("www-authenticate", "Basic realm=\"mlflow\""));
         }
-        response.json(serde_json::json!({"error_code": self.0.mlflow_code(), "message": self.0.message}))
+        response.json(serde_json::json!({"error_code": self.error.mlflow_code(), "message": self.error.message}))
     }
 }
 
@@ -70,6 +82,11 @@ impl Who {
     /// Permission to write.
     pub fn develop(&self) -> Result<Authorized<action::Develop>, Failure> {
         Ok(accounts::authorize(&self.0, action::Develop, DEFAULT_PROJECT)?)
+    }
+
+    /// Permission to take files and traces away for good.
+    pub fn erase(&self) -> Result<Authorized<action::Erase>, Failure> {
+        Ok(accounts::authorize(&self.0, action::Erase, DEFAULT_PROJECT)?)
     }
 }
 

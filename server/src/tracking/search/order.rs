@@ -48,26 +48,49 @@ pub fn parse_order_by(clauses: &[String], grammar: &Grammar) -> Result<Vec<Order
 }
 
 fn one(clause: &str, grammar: &Grammar) -> Result<OrderBy> {
-    let unreadable = || Error::invalid(format!("Invalid order_by clause '{clause}'. Could not be parsed."));
-    let mut parts = tokens(clause).map_err(|_| unreadable())?.into_iter().map(|(token, _)| token);
-    let Some(Token::Name(name)) = parts.next() else { return Err(unreadable()) };
+    let unreadable = |at: usize| {
+        Error::invalid(format!("Invalid order_by clause '{clause}'. Could not be parsed, at character {at}."))
+    };
+    let end = clause.chars().count() + 1;
+    let mut parts = tokens(clause).map_err(|error| placed(error, clause, 1))?.into_iter();
+    let (name, at) = match parts.next() {
+        Some((Token::Name(name), at)) => (name, at),
+        Some((_, at)) => return Err(unreadable(at)),
+        None => return Err(unreadable(end)),
+    };
     let direction = match parts.next() {
         None => Direction::Ascending,
-        Some(Token::Name(word)) if word.is("ASC") => Direction::Ascending,
-        Some(Token::Name(word)) if word.is("DESC") => Direction::Descending,
-        Some(_) => return Err(Error::invalid(format!("Invalid ordering key in order_by clause '{clause}'."))),
+        Some((Token::Name(word), _)) if word.is("ASC") => Direction::Ascending,
+        Some((Token::Name(word), _)) if word.is("DESC") => Direction::Descending,
+        Some((_, at)) => {
+            let text = format!("Invalid ordering key in order_by clause '{clause}', at character {at}.");
+            return Err(Error::invalid(text));
+        }
     };
-    if parts.next().is_some() {
-        return Err(unreadable());
+    if let Some((_, at)) = parts.next() {
+        return Err(unreadable(at));
     }
-    let (entity, key) = identify(&name, grammar, grammar.order_attributes)?;
+    let named = identify(&name, grammar, grammar.order_attributes);
+    let (entity, key) = named.map_err(|error| placed(error, clause, at))?;
     // Only runs are sorted by what was logged; nothing is by its datasets.
     let sorted_by =
         entity == Entity::Attribute || (entity != Entity::Dataset && grammar.entities.contains(&Entity::Metric));
     if !sorted_by {
-        return Err(Error::invalid(format!("Invalid order_by entity: {}", entity.word())));
+        let error = Error::invalid(format!("Invalid order_by entity: {}", entity.word()));
+        return Err(placed(error, clause, at));
     }
     Ok(OrderBy { entity, key, direction })
+}
+
+/// Says which clause it is, and where in it.
+fn placed(error: Error, clause: &str, at: usize) -> Error {
+    let place = if error.message.contains("character ") { String::new() } else { format!(", at character {at}") };
+    let of = if error.message.contains("order_by clause") {
+        String::new()
+    } else {
+        format!(" of the order_by clause '{clause}'")
+    };
+    Error { message: format!("{}{place}{of}", error.message.trim_end_matches('.')), ..error }
 }
 
 #[cfg(test)]
@@ -103,6 +126,19 @@ mod tests {
         ] {
             let clauses: Vec<String> = bad.iter().map(|text| (*text).to_owned()).collect();
             assert!(parse_order_by(&clauses, &RUNS).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_its_clause_and_the_character() {
+        for (clause, at) in
+            [("metrics.a UP", 11), ("metrics.a DESC x", 16), ("  nope DESC", 3), ("params.`a", 8), ("", 1)]
+        {
+            let error = parse_order_by(&["start_time".into(), clause.into()], &RUNS).unwrap_err().message;
+            assert!(
+                error.contains(&format!("character {at}")) && error.contains(&format!("order_by clause '{clause}'")),
+                "{error}"
+            );
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Rows of experiments and their tags.
 
-use diesel::{prelude::*, result::DatabaseErrorKind, sql_types::Text};
+use diesel::{
+    prelude::*,
+    result::DatabaseErrorKind,
+    sql_types::{Bool, Text},
+};
 
 use crate::{
     db::{
@@ -8,7 +12,7 @@ use crate::{
         schema::tracking::{experiment_tags as tags, experiments, runs},
     },
     error::{Error, Result},
-    tracking::{Experiment, IMPORT_TAG, Pair, Stage},
+    tracking::{Experiment, IMPORT_TAG, Pair, Stage, rules},
 };
 
 #[derive(Queryable)]
@@ -87,6 +91,28 @@ pub fn insert_as(
         .execute(conn)
         .map_err(Error::internal)?;
     Ok(id)
+}
+
+/// Id, name and artifact location of every experiment.
+pub fn places(conn: &mut Conn) -> Result<Vec<(i64, String, String)>> {
+    experiments::table
+        .select((experiments::id, experiments::name, experiments::artifact_location))
+        .load(conn)
+        .map_err(Error::internal)
+}
+
+/// The name of an experiment whose artifacts are at the key or below it; `part` is the key's last part.
+pub fn named_inside(conn: &mut Conn, key: &str, part: &str) -> Result<Option<String>> {
+    let some: Vec<(String, String)> = experiments::table
+        .filter(diesel::dsl::sql::<Bool>("instr(artifact_location, ").bind::<Text, _>(part).sql(") > 0"))
+        .select((experiments::name, experiments::artifact_location))
+        .load(conn)
+        .map_err(Error::internal)?;
+    let inside = |location: &str| {
+        rules::artifact_key(location)
+            .is_some_and(|at| at.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    };
+    Ok(some.into_iter().find(|(_, location)| inside(location)).map(|(name, _)| name))
 }
 
 fn taken(source: diesel::result::Error, name: &str) -> Error {

@@ -1,11 +1,15 @@
 //! Which runs and logged models belong to what: the steps of `lineage` through the tables of tracking. Each answers the
 //! oldest first, and not more than a person looks at.
 
-use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::Text};
+use diesel::{
+    QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{Nullable, Text},
+};
 
 use crate::{
     db::Conn,
     error::{Error, Result},
+    tracking::ArtifactRoot,
 };
 
 #[derive(QueryableByName)]
@@ -53,4 +57,30 @@ pub fn models_made_by(conn: &mut Conn, run_id: &str) -> Result<Vec<String>> {
          ORDER BY l.id LIMIT 200",
     );
     ids(query.bind::<Text, _>(run_id).load(conn))
+}
+
+#[derive(QueryableByName)]
+struct RootRow {
+    #[diesel(sql_type = Text)]
+    run_id: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    model: Option<String>,
+    #[diesel(sql_type = Text)]
+    uri: String,
+}
+
+/// Where the runs of these ids, and the models that they logged, have their artifacts, deleted ones included.
+pub fn artifact_roots(conn: &mut Conn, run_ids: &[String]) -> Result<Vec<ArtifactRoot>> {
+    let rows: Vec<RootRow> = sql_query(
+        "SELECT r.run_id, NULL AS model, rtrim(e.artifact_location, '/') || '/' || r.run_id || '/artifacts' AS uri
+         FROM runs r JOIN experiments e ON e.id = r.experiment_id WHERE r.run_id IN (SELECT value FROM json_each(?1))
+         UNION ALL
+         SELECT m.source_run_id, m.name, rtrim(e.artifact_location, '/') || '/models/' || m.model_id || '/artifacts'
+         FROM logged_models m JOIN experiments e ON e.id = m.experiment_id
+         WHERE m.source_run_id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind::<Text, _>(serde_json::Value::from(run_ids.to_vec()).to_string())
+    .load(conn)
+    .map_err(Error::internal)?;
+    Ok(rows.into_iter().map(|RootRow { run_id, model, uri }| ArtifactRoot { run_id, model, uri }).collect())
 }

@@ -166,6 +166,11 @@ pub fn tag(conn: &mut Conn, row: i64, key: &str) -> Result<Option<String>> {
     tags::table.find((row, key)).select(tags::value).first(conn).optional().map_err(Error::internal)
 }
 
+/// All tags of one run.
+pub fn tags(conn: &mut Conn, row: i64) -> Result<Vec<Pair>> {
+    tags::table.filter(tags::run.eq(row)).select((tags::key, tags::value)).load(conn).map_err(Error::internal)
+}
+
 /// Whether there was such a tag.
 pub fn delete_tag(conn: &mut Conn, row: i64, key: &str) -> Result<bool> {
     diesel::delete(tags::table.find((row, key))).execute(conn).map(|count| count > 0).map_err(Error::internal)

@@ -112,6 +112,8 @@ async fn refusal(answer: Response) -> Error {
         401 => ErrorCode::Unauthenticated,
         403 => ErrorCode::Forbidden,
         404 => ErrorCode::NotFound,
+        // Of what stands before the server, mostly: it is away.
+        502..=504 => ErrorCode::Unavailable,
         500.. => ErrorCode::BadGateway,
         _ => ErrorCode::InvalidRequest,
     };

@@ -18,7 +18,7 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     registry, traces,
-    tracking::{self, ARTIFACT_BUCKET, Experiment, Taken, rules},
+    tracking::{self, ARTIFACT_BUCKET, Experiment, Outcome, TagMarks, Taken, rules},
 };
 
 type Launch = Authorized<action::Launch>;
@@ -44,8 +44,8 @@ fn place(conn: &mut Conn, who: &Principal, wish: &ImportExperiment) -> Result<Im
         };
         return placed(experiment, outcome);
     }
-    if let Some((local, _)) = store::find(conn, key)?
-        && let Ok(id) = local.parse()
+    if let Some(came) = store::find(conn, key)?
+        && let Ok(id) = came.local_id.parse()
         && let Some(known) = tracking::experiment_of_id(conn, id)?
     {
         return placed(known, ImportOutcome::Already);
@@ -89,7 +89,7 @@ pub async fn known(app: &App, _auth: &Launch, states: Vec<ForeignState>) -> Resu
             let mut found = Vec::new();
             for state in states {
                 let came = store::find(conn, (&state.kind, &state.id, state.made_at))?;
-                if came.is_some_and(|(_, digest)| digest == state.digest) && is_here(conn, &state)? {
+                if came.is_some_and(|came| came.digest == state.digest) && is_here(conn, &state)? {
                     found.push(state.id);
                 }
             }
@@ -127,8 +127,9 @@ pub async fn runs(app: &App, auth: &Launch, source: &str, runs: Vec<ForeignRun>)
         let write = app.db.write(move |conn| {
             let key = ("run", run.id.as_str(), run.started_at);
             let came = store::find(conn, key)?;
-            let taken = tracking::import_run(conn, &run, came.is_some(), clock::now_ms())?;
-            note(conn, &who, key, &source, (taken, came))
+            let last = came.as_ref().map(store::Came::marks).transpose()?;
+            let outcome = tracking::import_run(conn, &run, last.as_ref(), clock::now_ms())?;
+            note(conn, &who, key, &source, (outcome, came))
         });
         async move { answer(id, write.await) }
     });
@@ -147,8 +148,9 @@ pub async fn logged_models(
         let write = app.db.write(move |conn| {
             let key = ("logged_model", model.id.as_str(), model.created_at);
             let came = store::find(conn, key)?;
-            let taken = tracking::import_logged_model(conn, &model, came.is_some(), clock::now_ms())?;
-            note(conn, &who, key, &source, (taken, came))
+            let last = came.as_ref().map(store::Came::marks).transpose()?;
+            let outcome = tracking::import_logged_model(conn, &model, last.as_ref(), clock::now_ms())?;
+            note(conn, &who, key, &source, (outcome, came))
         });
         async move { answer(id, write.await) }
     });
@@ -170,7 +172,8 @@ pub async fn traces(app: &App, auth: &Launch, source: &str, traces: Vec<ForeignT
                 let key = ("trace", ready.id.as_str(), ready.started_at);
                 let came = store::find(conn, key)?;
                 let taken = traces::import_trace(conn, &ready, came.is_some())?;
-                note(conn, &who, key, &source, (taken, came))
+                let outcome = Outcome { taken, left_alone: 0, marks: TagMarks::default() };
+                note(conn, &who, key, &source, (outcome, came))
             });
             answer(id, write.await)
         }
@@ -180,35 +183,36 @@ pub async fn traces(app: &App, auth: &Launch, source: &str, traces: Vec<ForeignT
     Ok(answers)
 }
 
-/// Remembers where a thing came from, once; how it ended.
+/// Remembers where a thing came from, once, and with which tags; how it ended, and how many tags were left alone.
 fn note(
     conn: &mut Conn,
     who: &Principal,
     key: store::Foreign<'_>,
     source: &str,
-    (taken, came): (Taken, Option<(String, String)>),
-) -> Result<ImportOutcome> {
+    (Outcome { taken, left_alone, marks }, came): (Outcome, Option<store::Came>),
+) -> Result<(ImportOutcome, u64)> {
     let outcome = match (taken, &came) {
         (Taken::New, _) => ImportOutcome::Imported,
         // It was broken off before it was whole.
-        (Taken::Grown | Taken::Same, Some((_, digest))) if digest.is_empty() => ImportOutcome::Imported,
+        (Taken::Grown | Taken::Same, Some(came)) if came.digest.is_empty() => ImportOutcome::Imported,
         (Taken::Grown, Some(_)) => ImportOutcome::Updated,
         (Taken::Same, Some(_)) => ImportOutcome::Same,
-        (Taken::Grown | Taken::Same, None) => return Ok(ImportOutcome::Already),
+        (Taken::Grown | Taken::Same, None) => return Ok((ImportOutcome::Already, 0)),
     };
     if came.is_none() || taken == Taken::New {
         store::begin(conn, key, key.1, source, clock::now_ms(), &who.username)?;
         audit(conn, who, &format!("{}.import", key.0), &format!("{}/{}", key.0, key.1), json!({"source": source}))?;
     }
-    Ok(outcome)
+    store::keep_marks(conn, key, &marks)?;
+    Ok((outcome, left_alone))
 }
 
-fn answer(id: String, outcome: Result<ImportOutcome>) -> ImportAnswer {
+fn answer(id: String, outcome: Result<(ImportOutcome, u64)>) -> ImportAnswer {
     match outcome {
-        Ok(outcome) => ImportAnswer { id, outcome: Some(outcome), refused: None },
+        Ok((outcome, tags_left_alone)) => ImportAnswer { id, outcome: Some(outcome), refused: None, tags_left_alone },
         Err(error) => {
             error.log("");
-            ImportAnswer { id, outcome: None, refused: Some(error.message) }
+            ImportAnswer { id, outcome: None, refused: Some(error.message), tags_left_alone: 0 }
         }
     }
 }

@@ -61,6 +61,8 @@ pub struct Report {
     tallies: [Tally; KINDS.len()],
     /// Bytes that were moved, and those that were there.
     bytes: (u64, u64),
+    /// Tags that were edited on the box and were not overwritten.
+    left_alone: u64,
     /// Renames and the like: nothing is wrong, but the person should know.
     notes: Vec<String>,
     refusals: Vec<String>,
@@ -72,6 +74,7 @@ impl Default for Report {
         Self {
             tallies: Default::default(),
             bytes: (0, 0),
+            left_alone: 0,
             notes: Vec::new(),
             refusals: Vec::new(),
             told_at: Instant::now(),
@@ -106,6 +109,11 @@ impl Report {
         }
     }
 
+    /// So many tags were edited here, and stay.
+    pub fn left_alone(&mut self, tags: u64) {
+        self.left_alone += tags;
+    }
+
     /// One thing that is left out, and why.
     pub fn refuse(&mut self, kind: Kind, what: &str, why: &str) {
         let tally = self.tally(kind);
@@ -127,6 +135,11 @@ impl Report {
         for part in parts {
             self.refuse(kind, &part.what, &part.why);
         }
+    }
+
+    /// What was left out before and still is: of no thing that is counted now.
+    pub fn remind(&mut self, text: String) {
+        self.refusals.push(text);
     }
 
     pub fn note(&mut self, text: String) {
@@ -156,6 +169,9 @@ impl Report {
         }
         let (moved, there) = self.bytes;
         let _ = writeln!(text, "artifact bytes: {moved} {verb}, {there} were there already");
+        if self.left_alone > 0 {
+            let _ = writeln!(text, "tags left alone, since they were edited here: {}", self.left_alone);
+        }
         for note in &self.notes {
             let _ = writeln!(text, "note: {note}");
         }
@@ -170,7 +186,11 @@ impl Report {
             text.push_str("Nothing was left to do: all of it was there already.\n");
         }
         if !self.is_whole() {
-            let _ = writeln!(text, "Partial: {} left out, each named above.", self.refusals.len());
+            let _ = writeln!(
+                text,
+                "Partial: {} left out, each named above. The same command again tries them once more.",
+                self.refusals.len()
+            );
         }
         text
     }
@@ -186,6 +206,7 @@ mod tests {
         report.count(Kind::Runs, ImportOutcome::Imported, 3);
         report.count(Kind::Runs, ImportOutcome::Already, 2);
         report.file(ImportOutcome::Imported, 10);
+        report.left_alone(4);
         report.refuse(Kind::Runs, "run x", "no meta.yaml");
         let text = report.table("imported", true);
         assert!(text.contains("runs                       6           3         0         2         1"), "{text}");
@@ -193,7 +214,18 @@ mod tests {
             text.contains("artifact bytes: 10 imported") && text.contains("refused: run x: no meta.yaml"),
             "{text}"
         );
+        assert!(text.contains("edited here: 4\n"), "{text}");
         assert!(!report.is_whole() && !text.contains("Nothing was left to do"));
+    }
+
+    #[test]
+    fn what_was_left_out_before_is_said_again() {
+        let mut report = Report::default();
+        report.count(Kind::Runs, ImportOutcome::Already, 2);
+        report.remind("run x, a/b: a is a file".into());
+        let text = report.table("exported", true);
+        assert!(!report.is_whole() && !text.contains("Nothing was left to do"), "{text}");
+        assert!(text.contains("refused: run x, a/b: a is a file\nPartial: 1 left out"), "{text}");
     }
 
     #[test]

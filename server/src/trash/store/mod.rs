@@ -4,7 +4,7 @@
 pub mod list;
 pub mod purge;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::*};
 use drydock_wire::trash::{TrashHolder, TrashKind};
@@ -12,6 +12,8 @@ use drydock_wire::trash::{TrashHolder, TrashKind};
 use crate::{
     db::Conn,
     error::{Error, Result},
+    objects::{Object, store::list_prefix},
+    registry::{Holders, VersionName},
     tracking::{ARTIFACT_BUCKET, rules},
 };
 
@@ -45,7 +47,8 @@ pub struct Thing {
     pub running: bool,
     /// Of logged models.
     pub source_run: Option<String>,
-    /// Key of its artifact root; `None` of experiments, and where the artifacts are on somebody else's storage.
+    /// Key of its artifact root; of an experiment that of its traces, which others may share. `None` where the artifacts are on
+    /// somebody else's storage.
     pub root: Option<String>,
 }
 
@@ -133,7 +136,7 @@ pub fn expand(conn: &mut Conn, chosen: &Chosen) -> Result<Vec<Thing>> {
             (SELECT r.deleted_at FROM runs r WHERE r.run_id = m.source_run_id))";
         all.extend(load(conn, TrashKind::LoggedModel, MODELS, of_runs, picked)?);
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     all.retain(|thing| seen.insert((thing.kind, thing.row)));
     Ok(all)
 }
@@ -160,13 +163,34 @@ pub struct Weight {
     pub freed_bytes: u64,
 }
 
+#[derive(QueryableByName)]
+struct TraceId {
+    #[diesel(sql_type = Text)]
+    trace_id: String,
+}
+
+/// The artifacts that go with the thing. Experiments may share a place: of its files under `traces` one has its own traces' alone.
+pub fn files(conn: &mut Conn, thing: &Thing) -> Result<Vec<Object>> {
+    let Some(root) = &thing.root else { return Ok(Vec::new()) };
+    let prefix = format!("{root}/");
+    let mut files = list_prefix(conn, ARTIFACT_BUCKET, &prefix)?;
+    if thing.kind == TrashKind::Experiment && !files.is_empty() {
+        let own: Vec<TraceId> = sql_query("SELECT trace_id FROM traces WHERE experiment_id = ?")
+            .bind::<BigInt, _>(thing.row)
+            .load(conn)
+            .map_err(Error::internal)?;
+        let own: HashSet<String> = own.into_iter().map(|row| row.trace_id).collect();
+        files.retain(|file| file.key[prefix.len()..].split_once('/').is_some_and(|(trace, _)| own.contains(trace)));
+    }
+    Ok(files)
+}
+
 /// What the artifacts of these things weigh together.
 pub fn weigh<'a>(conn: &mut Conn, things: impl Iterator<Item = &'a Thing>) -> Result<Weight> {
-    let roots: BTreeSet<&str> = things.filter_map(|thing| thing.root.as_deref()).collect();
     let mut weight = Weight::default();
     let mut referred: HashMap<String, (i64, i64)> = HashMap::new();
-    for root in roots {
-        for object in crate::objects::store::list_prefix(conn, ARTIFACT_BUCKET, &format!("{root}/"))? {
+    for thing in things {
+        for object in files(conn, thing)? {
             weight.files += 1;
             weight.bytes += u64::try_from(object.size_bytes).unwrap_or(0);
             referred.entry(object.digest).or_insert((object.size_bytes, 0)).1 += 1;
@@ -180,79 +204,24 @@ pub fn weigh<'a>(conn: &mut Conn, things: impl Iterator<Item = &'a Thing>) -> Re
     Ok(weight)
 }
 
-#[derive(QueryableByName)]
-struct VersionRow {
-    #[diesel(sql_type = Text)]
-    model: String,
-    #[diesel(sql_type = BigInt)]
-    version: i64,
-    #[diesel(sql_type = Nullable<Text>)]
-    run_id: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    model_id: Option<String>,
-    #[diesel(sql_type = Text)]
-    storage_location: String,
-}
-
-/// Which registered versions were made from what.
-#[derive(Default)]
-pub struct Holders {
-    by_run: HashMap<String, Vec<(String, i64)>>,
-    by_model: HashMap<String, Vec<(String, i64)>>,
-    /// Versions that name a place instead: its key.
-    by_place: Vec<(String, (String, i64))>,
-}
-
-impl Holders {
-    /// All of the registry's versions, by what they were made from.
-    pub fn load(conn: &mut Conn) -> Result<Self> {
-        let rows: Vec<VersionRow> = sql_query(
-            "SELECT m.name AS model, v.version, v.run_id, v.model_id, v.storage_location
-             FROM model_versions v JOIN registered_models m ON m.id = v.model ORDER BY m.name, v.version",
-        )
-        .load(conn)
-        .map_err(Error::internal)?;
-        let mut holders = Self::default();
-        for row in rows {
-            let version = (row.model, row.version);
-            if let Some(key) = rules::artifact_key(&row.storage_location) {
-                holders.by_place.push((key, version.clone()));
-            }
-            if let Some(run) = row.run_id {
-                holders.by_run.entry(run).or_default().push(version.clone());
-            }
-            if let Some(model) = row.model_id {
-                holders.by_model.entry(model).or_default().push(version);
-            }
+/// Versions that need the thing: made from it, or with their files under its root. `runs:/…` of a run may mean a model
+/// that the run logged, so such a model is needed as its run is.
+pub fn needed_by(holders: &Holders, thing: &Thing) -> BTreeSet<VersionName> {
+    let mut found = BTreeSet::new();
+    match thing.kind {
+        TrashKind::Run => found.extend(holders.of_run(&thing.id).iter().cloned()),
+        TrashKind::LoggedModel => {
+            found.extend(holders.of_model(&thing.id).iter().cloned());
+            found.extend(thing.source_run.iter().flat_map(|run| holders.of_run(run)).cloned());
         }
-        Ok(holders)
+        TrashKind::Experiment => {}
     }
-
-    /// Versions that need the thing: made from it, or with their files under its root. `runs:/…` of a run may mean a model
-    /// that the run logged, so such a model is needed as its run is.
-    pub fn of(&self, thing: &Thing) -> BTreeSet<(String, i64)> {
-        let mut found = BTreeSet::new();
-        match thing.kind {
-            TrashKind::Run => found.extend(self.by_run.get(&thing.id).into_iter().flatten().cloned()),
-            TrashKind::LoggedModel => {
-                found.extend(self.by_model.get(&thing.id).into_iter().flatten().cloned());
-                let run = thing.source_run.as_ref().and_then(|run| self.by_run.get(run));
-                found.extend(run.into_iter().flatten().cloned());
-            }
-            TrashKind::Experiment => {}
-        }
-        if let Some(root) = &thing.root {
-            let inside = |key: &str| {
-                key.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            found.extend(self.by_place.iter().filter(|(key, _)| inside(key)).map(|(_, version)| version.clone()));
-        }
-        found
-    }
+    found.extend(thing.root.iter().flat_map(|root| holders.below(root)).cloned());
+    found
 }
 
 /// The versions with the deployments that serve them.
-pub fn holders(conn: &mut Conn, versions: BTreeSet<(String, i64)>) -> Result<Vec<TrashHolder>> {
+pub fn holders(conn: &mut Conn, versions: BTreeSet<VersionName>) -> Result<Vec<TrashHolder>> {
     versions
         .into_iter()
         .map(|(model, version)| {

@@ -4,7 +4,7 @@
 use diesel::{RunQueryDsl, prelude::*, sql_query, sql_types::*};
 use drydock_wire::trash::TrashKind;
 
-use super::{Holders, Thing};
+use super::{Thing, files, needed_by};
 use crate::{
     db::{
         Conn,
@@ -12,7 +12,7 @@ use crate::{
     },
     error::{Error, Result},
     objects,
-    tracking::ARTIFACT_BUCKET,
+    registry::Holders,
 };
 
 /// Marks the thing as deleted at that time, or (`None`) as alive. Whether it changed anything.
@@ -53,12 +53,11 @@ pub fn purge(conn: &mut Conn, things: &[Thing]) -> Result<Purged> {
     let holders = Holders::load(conn)?;
     let mut gone = Purged::default();
     for thing in things {
-        if !is_in_trash(conn, thing)? || !holders.of(thing).is_empty() {
+        if !is_in_trash(conn, thing)? || !needed_by(&holders, thing).is_empty() {
             continue;
         }
-        if let Some(root) = &thing.root {
-            gone.digests.extend(objects::store::release_prefix(conn, ARTIFACT_BUCKET, &format!("{root}/"))?);
-        }
+        let own = files(conn, thing)?;
+        gone.digests.extend(objects::store::release(conn, own)?);
         match thing.kind {
             TrashKind::Run => {
                 diesel::delete(runs::table.find(thing.row)).execute(conn).map_err(Error::internal)?;

@@ -1,30 +1,29 @@
 //! The export's course: from a server to a folder as MLflow's FileStore has it.
 //!
-//! Always holds: a run is written beside its place and moved there when all of it is on the disk, so a killed export goes on
-//! where it was; nothing that is there is changed; no name from the server becomes a path outside the folder.
+//! Always holds: a run is written beside its place and moved there when all of it is on the disk, so an export that was killed,
+//! or could not fetch a file, goes on where it was, and no reader takes a part for a run; what a folder cannot have (a file below
+//! another file, say) is listed in the run's own folder and named again by each export; nothing that is there is changed; no name
+//! from the server becomes a path outside the folder.
 
+mod files;
 mod traces;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use drydock_wire::import::{ForeignExperiment, ForeignModel, ForeignVersion, ImportOutcome};
-use futures_util::{StreamExt, stream};
-use reqwest::Method;
-use tokio::io::AsyncWriteExt;
 
 use super::{
-    import::is_lost,
     report::{Kind, Report},
-    source::{File, Place, Source},
+    source::{Source, Unread},
     written::{self, Written},
 };
 use crate::error::{Error, Result};
+use files::Fetched;
 
 const BATCH: usize = 50;
-const DOWNLOADS: usize = 8;
 
 /// What is to be exported.
 pub struct Wish {
@@ -41,10 +40,17 @@ pub struct Export<'a> {
     pub report: Report,
     /// Artifact folder of each run and logged model, for versions that name a place.
     roots: HashMap<String, PathBuf>,
+    /// Runs and logged models that are not whole yet: a version of theirs waits for them.
+    waiting: HashSet<String>,
 }
 
 fn disk(error: std::io::Error) -> Error {
     Error::unavailable(format!("The folder cannot be written: {error}."))
+}
+
+/// Whether an export may go on there: it was the first thing that this one did, or nothing was done.
+fn is_experiment(dir: &Path) -> bool {
+    dir.join("meta.yaml").is_file() || std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 impl<'a> Export<'a> {
@@ -55,28 +61,30 @@ impl<'a> Export<'a> {
         let folder = folder.canonicalize().map_err(disk)?;
         let foreign = std::fs::read_dir(&folder).map_err(disk)?.flatten().find(|entry| {
             let name = entry.file_name();
-            !(entry.path().join("meta.yaml").is_file() || name == "models" || name == ".trash")
+            !(is_experiment(&entry.path()) || name == "models" || name == ".trash")
         });
         if let Some(entry) = foreign {
             let name = entry.file_name().to_string_lossy().into_owned();
             return Err(Error::conflict(format!("{} has {name} in it; name an empty folder.", folder.display())));
         }
-        Ok(Self { source, folder, wish, report: Report::default(), roots: HashMap::new() })
+        Ok(Self { source, folder, wish, report: Report::default(), roots: HashMap::new(), waiting: HashSet::new() })
     }
 
     pub async fn run(&mut self) -> Result<()> {
-        let (experiments, _) = self.source.experiments().await?;
+        let (experiments, unread) = self.source.experiments().await?;
+        self.report.unread(Kind::Experiments, unread);
         let wanted = self.wish.experiments.clone();
         self.report.absent(Kind::Experiments, "experiment", &wanted, experiments.iter().map(|it| it.name.as_str()));
         for experiment in experiments.into_iter().filter(|it| wanted.is_empty() || wanted.contains(&it.name)) {
             self.experiment(&experiment).await?;
         }
-        let (models, _) = self.source.models().await?;
+        let (models, unread) = self.source.models().await?;
+        self.report.unread(Kind::Models, unread);
         let wanted = self.wish.models.clone();
         self.report.absent(Kind::Models, "model", &wanted, models.iter().map(|it| it.name.as_str()));
         let all = wanted.is_empty() && self.wish.experiments.is_empty();
         for model in models.into_iter().filter(|it| all || wanted.contains(&it.name)) {
-            self.model(model);
+            self.model(model)?;
         }
         Ok(())
     }
@@ -89,7 +97,8 @@ impl<'a> Export<'a> {
         let parent = if experiment.deleted { self.folder.join(".trash") } else { self.folder.clone() };
         let dir = parent.join(&experiment.id);
         let outcome = if dir.is_dir() { ImportOutcome::Already } else { ImportOutcome::Imported };
-        written::experiment(&dir, experiment).map_err(disk)?;
+        let refused = written::experiment(&dir, experiment).map_err(disk)?;
+        self.report.unread(Kind::Tags, refused);
         self.report.count(Kind::Experiments, outcome, 1);
         self.report.count(Kind::Tags, outcome, experiment.tags.len());
         let ids = self.source.run_ids(&experiment.id).await?;
@@ -108,8 +117,9 @@ impl<'a> Export<'a> {
             ids.iter().cloned().partition(|id| written::is_plain(id) && dir.join(id).is_dir());
         for id in &there {
             self.roots.insert(id.clone(), dir.join(id).join("artifacts"));
+            self.there(Kind::Runs, &dir.join(id))?;
         }
-        self.report.count(Kind::Runs, ImportOutcome::Already, there.len());
+        self.waiting.extend(absent.iter().cloned());
         let batch = self.source.runs(experiment, absent).await?;
         self.report.unread(Kind::Runs, batch.unread);
         for run in batch.things {
@@ -122,20 +132,51 @@ impl<'a> Export<'a> {
             let final_artifacts = dir.join(&id).join("artifacts");
             let Written { params, tags, points, refused } =
                 written::run(&place, experiment, dir, &run.thing, &final_artifacts).map_err(disk)?;
+            let of = format!("run {id}");
+            let mut fetched = self.files(&of, &place.join("artifacts"), run.files).await?;
+            fetched.missed |= !run.unread.is_empty();
+            self.report.unread(Kind::Artifacts, run.unread);
+            if !self.finish((Kind::Runs, &of), (dir, &id), (Kind::Params, refused), fetched)? {
+                continue;
+            }
             for (kind, count) in [(Kind::Runs, 1), (Kind::Params, params), (Kind::Tags, tags), (Kind::Points, points)] {
                 self.report.count(kind, ImportOutcome::Imported, count);
             }
-            self.report.unread(Kind::Params, refused);
-            self.report.unread(Kind::Artifacts, run.unread);
-            self.files(&format!("run {id}"), &place.join("artifacts"), run.files).await?;
-            written::finish(dir, &id).map_err(disk)?;
+            self.waiting.remove(&id);
             self.roots.insert(id, final_artifacts);
         }
         Ok(())
     }
 
+    /// A thing that an earlier export brought, with what that one had to leave out.
+    fn there(&mut self, kind: Kind, dir: &Path) -> Result<()> {
+        self.report.count(kind, ImportOutcome::Already, 1);
+        written::left_out(dir).map_err(disk)?.into_iter().for_each(|text| self.report.remind(text));
+        Ok(())
+    }
+
+    /// Gives the thing its place and name if all of it came that can: whether it has them now.
+    fn finish(
+        &mut self,
+        (kind, of): (Kind, &str),
+        (dir, id): (&Path, &str),
+        (parts, refused): (Kind, Vec<Unread>),
+        fetched: Fetched,
+    ) -> Result<bool> {
+        if fetched.missed {
+            self.report.refuse(kind, of, "not all of it came; the next export tries again");
+            return Ok(false);
+        }
+        let never: Vec<Unread> = refused.iter().chain(&fetched.never).cloned().collect();
+        written::finish(dir, id, &never).map_err(disk)?;
+        self.report.unread(parts, refused);
+        self.report.unread(Kind::Artifacts, fetched.never);
+        Ok(true)
+    }
+
     async fn logged_models(&mut self, experiment: &str, dir: &Path) -> Result<()> {
         let batch = self.source.logged_models(experiment).await?;
+        self.report.unread(Kind::LoggedModels, batch.unread);
         let dir = dir.join("models");
         for model in batch.things {
             let id = model.thing.id.clone();
@@ -146,38 +187,57 @@ impl<'a> Export<'a> {
             }
             self.roots.insert(id.clone(), artifacts.clone());
             if dir.join(&id).is_dir() {
-                self.report.count(Kind::LoggedModels, ImportOutcome::Already, 1);
+                self.there(Kind::LoggedModels, &dir.join(&id))?;
                 continue;
             }
             let place = written::begin(&dir, &id).map_err(disk)?;
             let refused = written::logged_model(&place, experiment, &model.thing, &artifacts).map_err(disk)?;
-            self.report.unread(Kind::Params, refused);
+            let of = format!("logged model {id}");
+            let mut fetched = self.files(&of, &place.join("artifacts"), model.files).await?;
+            fetched.missed |= !model.unread.is_empty();
             self.report.unread(Kind::Artifacts, model.unread);
-            self.files(&format!("logged model {id}"), &place.join("artifacts"), model.files).await?;
-            written::finish(&dir, &id).map_err(disk)?;
-            self.report.count(Kind::LoggedModels, ImportOutcome::Imported, 1);
+            if self.finish((Kind::LoggedModels, &of), (&dir, &id), (Kind::Params, refused), fetched)? {
+                self.report.count(Kind::LoggedModels, ImportOutcome::Imported, 1);
+            } else {
+                self.waiting.insert(id);
+            }
         }
         Ok(())
     }
 
-    fn model(&mut self, mut model: ForeignModel) {
+    fn model(&mut self, mut model: ForeignModel) -> Result<()> {
+        let of = format!("model {}", model.name);
         if !written::is_plain(&model.name) {
-            let why = "its name is no name of a folder";
-            return self.report.refuse(Kind::Models, &format!("model {}", model.name), why);
+            self.report.refuse(Kind::Models, &of, "its name is no name of a folder");
+            return Ok(());
         }
         let dir = self.folder.join("models").join(&model.name);
-        let outcome = if dir.is_dir() { ImportOutcome::Already } else { ImportOutcome::Imported };
-        model.versions.iter_mut().for_each(|version| self.place(version));
         let (versions, aliases, tags) = (model.versions.len(), model.aliases.len(), model.tags.len());
-        let wrote = if outcome == ImportOutcome::Already { Ok(()) } else { written::model(&dir, &model) };
-        if let Err(error) = wrote {
-            return self.report.refuse(Kind::Models, &format!("model {}", model.name), &error.to_string());
-        }
+        let outcome = if dir.join("meta.yaml").is_file() {
+            written::left_out(&dir).map_err(disk)?.into_iter().for_each(|text| self.report.remind(text));
+            ImportOutcome::Already
+        } else if let Some(version) = model.versions.iter().find(|version| self.waits(version)) {
+            let why = format!("the files of its version {} did not come; the next export tries again", version.version);
+            self.report.refuse(Kind::Models, &of, &why);
+            return Ok(());
+        } else {
+            model.versions.iter_mut().for_each(|version| self.place(version));
+            let refused = written::model(&dir, &model).map_err(disk)?;
+            self.report.unread(Kind::Tags, refused);
+            ImportOutcome::Imported
+        };
         for (kind, count) in
             [(Kind::Models, 1), (Kind::Versions, versions), (Kind::Aliases, aliases), (Kind::Tags, tags)]
         {
             self.report.count(kind, outcome, count);
         }
+        Ok(())
+    }
+
+    /// Whether the version is of a run or logged model that is not whole yet.
+    fn waits(&self, version: &ForeignVersion) -> bool {
+        let named = [&version.run_id, &version.model_id].into_iter().flatten();
+        named.map(String::as_str).chain(version.storage_location.split('/')).any(|part| self.waiting.contains(part))
     }
 
     /// The files' place in the folder.
@@ -197,43 +257,4 @@ impl<'a> Export<'a> {
             version.source.clone_from(&version.storage_location);
         }
     }
-
-    async fn files(&mut self, of: &str, root: &Path, files: Vec<File>) -> Result<()> {
-        std::fs::create_dir_all(root).map_err(disk)?;
-        let source = self.source;
-        let downloads = files.into_iter().map(|file| {
-            let root = root.to_owned();
-            async move { (download(source, &root, &file).await, file) }
-        });
-        let mut downloads = stream::iter(downloads).buffer_unordered(DOWNLOADS);
-        while let Some((wrote, file)) = downloads.next().await {
-            match wrote {
-                Ok(()) => self.report.file(ImportOutcome::Imported, file.size_bytes),
-                Err(error) if is_lost(&error) => return Err(error),
-                Err(error) => {
-                    self.report.refuse(Kind::Artifacts, &format!("{of}, artifact {}", file.path), &error.message);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn download(source: &Source, root: &Path, file: &File) -> Result<()> {
-    drydock_wire::validate::relative_path(&file.path).map_err(Error::invalid)?;
-    let (Place::Server(path, query), Some(api)) = (&file.at, source.api()) else {
-        return Err(Error::invalid("it is not on a server"));
-    };
-    let query: Vec<(&str, &str)> = query.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let answer = api.send(api.request(Method::GET, &[path], &query)?).await?;
-    let to = root.join(&file.path);
-    if let Some(parent) = to.parent() {
-        tokio::fs::create_dir_all(parent).await.map_err(disk)?;
-    }
-    let mut out = tokio::fs::File::create(&to).await.map_err(disk)?;
-    let mut body = answer.bytes_stream();
-    while let Some(piece) = body.next().await {
-        out.write_all(&piece.map_err(|error| api.unreachable(&error))?).await.map_err(disk)?;
-    }
-    out.sync_all().await.map_err(disk)
 }

@@ -23,7 +23,9 @@ impl Export<'_> {
             self.report.refuse(Kind::Traces, &format!("trace {id}"), "its id is no name of a folder");
         }
         let (there, absent): (Vec<String>, Vec<String>) = plain.into_iter().partition(|id| dir.join(id).is_dir());
-        self.report.count(Kind::Traces, ImportOutcome::Already, there.len());
+        for id in &there {
+            self.there(Kind::Traces, &dir.join(id))?;
+        }
         for some in absent.chunks(BATCH) {
             let batch = self.source.traces(experiment, some.to_vec()).await?;
             self.report.unread(Kind::Traces, batch.unread);
@@ -42,10 +44,12 @@ impl Export<'_> {
         let artifacts = dir.join(&thing.id).join("artifacts");
         let refused = written::trace(&place, experiment, &thing, &artifacts).map_err(disk)?;
         let of = format!("trace {}", thing.id);
-        self.report.unread(Kind::Traces, refused);
-        self.report.unread(Kind::Traces, unread);
-        self.files(&of, &place.join("artifacts"), files).await?;
-        written::finish(dir, &thing.id).map_err(disk)?;
+        let mut fetched = self.files(&of, &place.join("artifacts"), files).await?;
+        fetched.missed |= !unread.is_empty();
+        self.report.unread(Kind::Spans, unread);
+        if !self.finish((Kind::Traces, &of), (dir, &thing.id), (Kind::Assessments, refused), fetched)? {
+            return Ok(());
+        }
         self.report.count(Kind::Traces, ImportOutcome::Imported, 1);
         self.report.count(Kind::Spans, ImportOutcome::Imported, thing.spans.len());
         self.report.count(Kind::Assessments, ImportOutcome::Imported, thing.assessments.len());

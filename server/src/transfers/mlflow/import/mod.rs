@@ -6,7 +6,7 @@ mod registry;
 mod runs;
 mod traces;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use drydock_wire::import::{
     ForeignState, ImportAnswer, ImportExperiment, ImportOutcome, ImportStates, ImportedExperiment,
@@ -115,7 +115,12 @@ impl<'a> Import<'a> {
         for answer in answers {
             match (answer.outcome, answer.refused) {
                 // Of a long run's parts the first one tells.
-                (Some(outcome), _) => drop(outcomes.entry(answer.id).or_insert(outcome)),
+                (Some(outcome), _) => {
+                    if let Entry::Vacant(first) = outcomes.entry(answer.id) {
+                        first.insert(outcome);
+                        self.report.left_alone(answer.tags_left_alone);
+                    }
+                }
                 (None, why) => self.report.refuse(kind, &format!("{word} {}", answer.id), &why.unwrap_or_default()),
             }
         }

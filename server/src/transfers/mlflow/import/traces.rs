@@ -94,7 +94,9 @@ impl Import<'_> {
                 Err(error) if is_lost(&error) => return Err(error),
                 Err(error) => {
                     let refused = Some(error.message);
-                    ids.into_iter().map(|id| ImportAnswer { id, outcome: None, refused: refused.clone() }).collect()
+                    ids.into_iter()
+                        .map(|id| ImportAnswer { id, outcome: None, refused: refused.clone(), tags_left_alone: 0 })
+                        .collect()
                 }
             };
             broken.extend(answers.iter().filter(|answer| answer.outcome.is_none()).map(|answer| answer.id.clone()));

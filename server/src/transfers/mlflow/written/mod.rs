@@ -17,8 +17,13 @@ use sha2::{Digest, Sha256};
 
 use super::source::Unread;
 
-/// A run that is not whole yet.
+/// A run that is not whole yet, and its head: without that no reader takes the folder for a run.
 const PART: &str = ".part-";
+/// The heads of things that are written beside their place.
+const HEADS: [&str; 2] = ["meta.yaml", TRACE_HEAD];
+const TRACE_HEAD: &str = "trace_info.yaml";
+/// What the export had to leave out of a thing, a line each.
+const LEFT_OUT: &str = "drydock-left-out.txt";
 
 /// How much of a run was written.
 #[derive(Debug, Default)]
@@ -63,7 +68,17 @@ enum Value<'a> {
     List,
 }
 
+/// The head of a thing that is there at once.
 fn meta(dir: &Path, fields: &[(&str, Value<'_>)]) -> io::Result<()> {
+    write(&dir.join("meta.yaml"), lines(fields).as_bytes())
+}
+
+/// The head of a thing that `finish` gives its name.
+fn head(place: &Path, fields: &[(&str, Value<'_>)]) -> io::Result<()> {
+    write(&place.join(format!("{PART}meta.yaml")), lines(fields).as_bytes())
+}
+
+fn lines(fields: &[(&str, Value<'_>)]) -> String {
     let mut text = String::new();
     for (key, value) in fields {
         let value = match value {
@@ -79,7 +94,7 @@ fn meta(dir: &Path, fields: &[(&str, Value<'_>)]) -> io::Result<()> {
         };
         text.push_str(&format!("{key}: {value}\n"));
     }
-    write(&dir.join("meta.yaml"), text.as_bytes())
+    text
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -98,27 +113,33 @@ fn pairs(dir: &Path, of: &str, pairs: &[KeyValue], refused: &mut Vec<Unread>) ->
     fs::create_dir_all(dir)?;
     let mut count = 0;
     for KeyValue { key, value } in pairs {
-        count += usize::from(leaf(dir, of, key, value.as_bytes(), refused));
+        count += usize::from(leaf(dir, of, key, value.as_bytes(), refused)?);
     }
     Ok(count)
 }
 
-/// The file of a key; a key may be a path, and never leaves the folder.
-fn leaf(dir: &Path, of: &str, key: &str, bytes: &[u8], refused: &mut Vec<Unread>) -> bool {
-    let wrote = match drydock_wire::validate::relative_path(key) {
-        Ok(()) => write(&dir.join(key), bytes).map_err(|error| error.to_string()),
-        Err(why) => Err(why.to_owned()),
-    };
-    match wrote {
-        Ok(()) => true,
-        Err(why) => {
-            refused.push(Unread::new(format!("{of}, {key}"), why));
-            false
-        }
-    }
+/// Whether no file can ever have this name in this place, since it is too long or another file is in the way.
+pub fn is_no_name(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
+    matches!(error.kind(), AlreadyExists | InvalidFilename | InvalidInput | IsADirectory | NotADirectory)
 }
 
-pub fn experiment(dir: &Path, it: &ForeignExperiment) -> io::Result<()> {
+/// The file of a key; a key may be a path, and never leaves the folder.
+fn leaf(dir: &Path, of: &str, key: &str, bytes: &[u8], refused: &mut Vec<Unread>) -> io::Result<bool> {
+    let why = match drydock_wire::validate::relative_path(key) {
+        Err(why) => why.to_owned(),
+        Ok(()) => match write(&dir.join(key), bytes) {
+            Ok(()) => return Ok(true),
+            Err(error) if is_no_name(&error) => error.to_string(),
+            Err(error) => return Err(error),
+        },
+    };
+    refused.push(Unread::new(format!("{of}, {key}"), why));
+    Ok(false)
+}
+
+/// What could not be written of it.
+pub fn experiment(dir: &Path, it: &ForeignExperiment) -> io::Result<Vec<Unread>> {
     fs::create_dir_all(dir)?;
     meta(
         dir,
@@ -131,7 +152,9 @@ pub fn experiment(dir: &Path, it: &ForeignExperiment) -> io::Result<()> {
             ("name", Value::Text(&it.name)),
         ],
     )?;
-    pairs(&dir.join("tags"), &it.name, &it.tags, &mut Vec::new()).map(drop)
+    let mut refused = Vec::new();
+    pairs(&dir.join("tags"), &format!("experiment {}", it.name), &it.tags, &mut refused)?;
+    Ok(refused)
 }
 
 /// An empty folder for a thing that is being written.
@@ -144,10 +167,35 @@ pub fn begin(dir: &Path, id: &str) -> io::Result<PathBuf> {
     Ok(place)
 }
 
-/// Gives the thing its name: from now on it is there.
-pub fn finish(dir: &Path, id: &str) -> io::Result<()> {
+/// Gives the thing its head and its name: from now on it is there. `never`: what a folder cannot have of it.
+pub fn finish(dir: &Path, id: &str, never: &[Unread]) -> io::Result<()> {
+    let place = dir.join(format!("{PART}{id}"));
+    note_left_out(&place, never)?;
+    for head in HEADS {
+        let unfinished = place.join(format!("{PART}{head}"));
+        if unfinished.is_file() {
+            fs::rename(unfinished, place.join(head))?;
+        }
+    }
     fs::rename(dir.join(format!("{PART}{id}")), dir.join(id))?;
     fs::File::open(dir)?.sync_all()
+}
+
+fn note_left_out(dir: &Path, never: &[Unread]) -> io::Result<()> {
+    if never.is_empty() {
+        return Ok(());
+    }
+    let text: String = never.iter().map(|it| format!("{}: {}\n", it.what, it.why).replace(['\r', '\0'], " ")).collect();
+    write(&dir.join(LEFT_OUT), text.as_bytes())
+}
+
+/// What an export had to leave out of the thing that is there.
+pub fn left_out(dir: &Path) -> io::Result<Vec<String>> {
+    match fs::read_to_string(dir.join(LEFT_OUT)) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// `dir`: the experiment's.
@@ -159,7 +207,7 @@ pub fn run(place: &Path, experiment: &str, dir: &Path, it: &ForeignRun, artifact
         "KILLED" => 5,
         _ => 1,
     };
-    meta(
+    head(
         place,
         &[
             ("artifact_uri", Value::Text(&artifacts.display().to_string())),
@@ -186,7 +234,7 @@ pub fn run(place: &Path, experiment: &str, dir: &Path, it: &ForeignRun, artifact
     fs::create_dir_all(place.join("metrics"))?;
     for series in &it.metrics {
         let lines: String = series.points().map(|(step, at, value)| format!("{at} {value:?} {step}\n")).collect();
-        if leaf(&place.join("metrics"), &of, &series.key, lines.as_bytes(), &mut done.refused) {
+        if leaf(&place.join("metrics"), &of, &series.key, lines.as_bytes(), &mut done.refused)? {
             done.points += series.steps.len();
         }
     }
@@ -252,7 +300,7 @@ pub fn logged_model(
     it: &ForeignLoggedModel,
     artifacts: &Path,
 ) -> io::Result<Vec<Unread>> {
-    meta(
+    head(
         place,
         &[
             ("artifact_location", Value::Text(&artifacts.display().to_string())),
@@ -284,19 +332,22 @@ pub fn logged_model(
         text.push('\n');
     }
     for (key, text) in lines {
-        leaf(&place.join("metrics"), &of, key, text.as_bytes(), &mut refused);
+        leaf(&place.join("metrics"), &of, key, text.as_bytes(), &mut refused)?;
     }
     Ok(refused)
 }
 
-pub fn model(dir: &Path, it: &ForeignModel) -> io::Result<()> {
+/// What could not be written of it.
+pub fn model(dir: &Path, it: &ForeignModel) -> io::Result<Vec<Unread>> {
+    let (of, mut refused) = (format!("model {}", it.name), Vec::new());
     let numbers: Vec<KeyValue> =
         it.aliases.iter().map(|a| KeyValue { key: a.alias.clone(), value: a.version.to_string() }).collect();
     for version in &it.versions {
-        self::version(&dir.join(format!("version-{}", version.version)), &it.name, version)?;
+        self::version(&dir.join(format!("version-{}", version.version)), &it.name, version, &mut refused)?;
     }
-    pairs(&dir.join("tags"), &it.name, &it.tags, &mut Vec::new())?;
-    pairs(&dir.join("aliases"), &it.name, &numbers, &mut Vec::new())?;
+    pairs(&dir.join("tags"), &of, &it.tags, &mut refused)?;
+    pairs(&dir.join("aliases"), &of, &numbers, &mut refused)?;
+    note_left_out(dir, &refused)?;
     // Last: without it the folder is no model, and the next export writes it again.
     meta(
         dir,
@@ -307,11 +358,12 @@ pub fn model(dir: &Path, it: &ForeignModel) -> io::Result<()> {
             ("last_updated_timestamp", Value::Number(it.updated_at)),
             ("name", Value::Text(&it.name)),
         ],
-    )
+    )?;
+    Ok(refused)
 }
 
-fn version(dir: &Path, name: &str, it: &ForeignVersion) -> io::Result<()> {
-    pairs(&dir.join("tags"), name, &it.tags, &mut Vec::new())?;
+fn version(dir: &Path, name: &str, it: &ForeignVersion, refused: &mut Vec<Unread>) -> io::Result<()> {
+    pairs(&dir.join("tags"), &format!("model {name}, version {}", it.version), &it.tags, refused)?;
     meta(
         dir,
         &[
@@ -346,6 +398,23 @@ mod tests {
             let back: serde_yaml_ng::Value = serde_yaml_ng::from_str(&format!("k: {}\n", quoted(text))).unwrap();
             assert_eq!(back["k"].as_str(), Some(text));
         }
+    }
+
+    #[test]
+    fn a_thing_has_no_head_before_all_of_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = begin(dir.path(), "r1").unwrap();
+        let it = ForeignRun { id: "r1".into(), status: "FINISHED".into(), ..ForeignRun::default() };
+        run(&place, "0", dir.path(), &it, &dir.path().join("r1/artifacts")).unwrap();
+        let trace_place = begin(dir.path(), "tr-1").unwrap();
+        let it = drydock_wire::import::ForeignTrace { id: "tr-1".into(), state: "OK".into(), ..Default::default() };
+        trace(&trace_place, "0", &it, dir.path()).unwrap();
+        assert!(!place.join("meta.yaml").exists() && !trace_place.join("trace_info.yaml").exists());
+        finish(dir.path(), "r1", &[Unread::new("run r1, a/b", "a is a file")]).unwrap();
+        finish(dir.path(), "tr-1", &[]).unwrap();
+        assert!(dir.path().join("r1/meta.yaml").is_file() && dir.path().join("tr-1/trace_info.yaml").is_file());
+        assert_eq!(left_out(&dir.path().join("r1")).unwrap(), ["run r1, a/b: a is a file"]);
+        assert_eq!(left_out(&dir.path().join("tr-1")).unwrap(), [""; 0]);
     }
 
     #[test]

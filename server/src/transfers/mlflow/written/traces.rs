@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::source::trace_info::{LOCATION_TAG, SPANS_FILE},
-    Unread, is_plain, pairs, quoted, write,
+    PART, TRACE_HEAD, Unread, is_plain, pairs, quoted, write,
 };
 use crate::traces::{mlflow::time, names};
 
@@ -64,7 +64,7 @@ pub fn trace(place: &Path, experiment: &str, it: &ForeignTrace, artifacts: &Path
         "request_preview": it.request_preview,
         "response_preview": it.response_preview,
     });
-    file(&place.join("trace_info.yaml"), object(head))?;
+    file(&place.join(format!("{PART}{TRACE_HEAD}")), object(head))?;
     let of = format!("trace {}", it.id);
     let mut refused = Vec::new();
     pairs(&place.join("request_metadata"), &of, &it.metadata, &mut refused)?;
@@ -109,8 +109,10 @@ fn assessment(trace: &str, it: &ForeignAssessment) -> Map<String, Value> {
         fields.insert("metadata".into(), Value::Object(metadata));
     }
     let (key, said) = match it.kind.as_str() {
+        // MLflow writes the second of these, and its own migration into a database reads the first alone.
         "expectation" if value.is_array() || value.is_object() => {
-            ("expectation", json!({"serialized_value": {"serialization_format": "JSON_FORMAT", "value": it.value}}))
+            let serialized = json!({"serialization_format": "JSON_FORMAT", "value": it.value});
+            ("expectation", json!({"value": value, "serialized_value": serialized}))
         }
         "expectation" => ("expectation", json!({"value": value})),
         "issue" => ("issue", json!({"issue_name": value})),

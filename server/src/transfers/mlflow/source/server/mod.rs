@@ -5,7 +5,7 @@ mod traces;
 use std::sync::Arc;
 
 use drydock_wire::{
-    KeyValue,
+    ErrorCode, KeyValue,
     import::{
         ForeignAlias, ForeignDataset, ForeignExperiment, ForeignLoggedModel, ForeignModel, ForeignModelMetric,
         ForeignModelUse, ForeignRun, ForeignSeries, ForeignVersion,
@@ -32,6 +32,11 @@ pub struct Server {
     api: Api,
     /// Asked once.
     drydock: Arc<tokio::sync::OnceCell<bool>>,
+}
+
+/// Whether nothing more will come of this server. One that fails at a single thing goes on with the next.
+fn is_over(error: &Error) -> bool {
+    error.code == ErrorCode::Unauthenticated || (error.code.retryable() && error.code != ErrorCode::BadGateway)
 }
 
 fn text(value: &Value, key: &str) -> Option<String> {
@@ -134,9 +139,7 @@ impl Server {
             match run {
                 Ok(run) => batch.things.push(run),
                 // Nothing more will come of a server that went away or refuses the token.
-                Err(error) if error.code.retryable() || error.code == drydock_wire::ErrorCode::Unauthenticated => {
-                    return Err(error);
-                }
+                Err(error) if is_over(&error) => return Err(error),
                 Err(error) => batch.unread.push(Unread::new(format!("run {id}"), error)),
             }
         }
@@ -213,7 +216,7 @@ impl Server {
             }
             let entries = match self.pages(path, &query, "files").await {
                 Ok(entries) => entries,
-                Err(error) if error.code.retryable() => return Err(error),
+                Err(error) if is_over(&error) => return Err(error),
                 Err(error) => {
                     unread.push(Unread::new(format!("{of}, artifacts {folder}"), error));
                     continue;
@@ -223,7 +226,9 @@ impl Server {
                 let Some(path) = text(&entry, "path") else { continue };
                 if entry["is_dir"] == true && depth < DEEPEST {
                     folders.push((path, depth + 1));
-                } else if entry["is_dir"] != true {
+                } else if entry["is_dir"] == true {
+                    unread.push(Unread::new(format!("{of}, artifacts {path}"), "folders are nested too deep"));
+                } else {
                     let size_bytes = integer(&entry, "file_size").and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
                     files.push(File { at: place(&path), path, size_bytes, changed_at: 0 });
                 }
@@ -238,7 +243,7 @@ impl Server {
         let found = match self.search("api/2.0/mlflow/logged-models/search", body, "models").await {
             Ok(found) => found,
             // A server before 3.0 has none.
-            Err(error) if error.code == drydock_wire::ErrorCode::NotFound => return Ok(Batch::default()),
+            Err(error) if error.code == ErrorCode::NotFound => return Ok(Batch::default()),
             Err(error) => return Err(error),
         };
         let whole = found.iter().map(|model| self.logged_model(model));
@@ -282,7 +287,11 @@ impl Server {
         let mut found = self.pages(path, &[("max_results", "100")], "registered_models").await?;
         let prompts = [("max_results", "100"), ("filter", "tags.`mlflow.prompt.is_prompt` = 'true'")];
         // A server before 2.21 has no prompts and may not know the question.
-        found.extend(self.pages(path, &prompts, "registered_models").await.unwrap_or_default());
+        match self.pages(path, &prompts, "registered_models").await {
+            Ok(prompts) => found.extend(prompts),
+            Err(error) if is_over(&error) || error.code == ErrorCode::BadGateway => return Err(error),
+            Err(_) => {}
+        }
         let mut models = Vec::new();
         for model in &found {
             models.push(self.model(model).await?);

@@ -18,7 +18,7 @@ use super::{
         Batch, File, Place, Unread, Whole,
         trace_info::{self, SPANS_FILE, TraceInfo},
     },
-    AT_ONCE, Server, text,
+    AT_ONCE, Server, is_over, text,
 };
 use crate::{
     error::{Error, Result},
@@ -50,11 +50,6 @@ fn file(trace: &str, path: String, size_bytes: u64, attachment: Option<String>) 
     let mut query = vec![("request_id".to_owned(), trace.to_owned())];
     query.extend(attachment.map(|name| ("path".to_owned(), name)));
     File { path, size_bytes, changed_at: 0, at: Place::Server(DATA.into(), query) }
-}
-
-/// Whether nothing more will come of this server.
-fn is_over(error: &Error) -> bool {
-    error.code.retryable() || error.code == ErrorCode::Unauthenticated
 }
 
 impl Server {

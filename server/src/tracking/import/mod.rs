@@ -1,7 +1,12 @@
 //! Taking in whole things with the ids and times that they had elsewhere, for `transfers`. Within the caller's transaction.
 //!
-//! Always holds: what was logged here is never changed by an import; a thing that is here and did not come from there is
-//! taken for the same only if it says the same. Values are not shortened; what no client could have logged is refused.
+//! Always holds: what was logged or edited here is never changed by an import (`tags`); a thing that is here and did not come
+//! from there is taken for the same only if it says the same. Values are not shortened; what no client could have logged is
+//! refused.
+
+mod tags;
+
+pub use tags::TagMarks;
 
 use drydock_wire::{
     KeyValue,
@@ -32,6 +37,23 @@ pub enum Taken {
     Grown,
     /// It was here, and nothing was missing.
     Same,
+}
+
+/// A thing that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub taken: Taken,
+    /// Tags that were edited here and say something else there.
+    pub left_alone: u64,
+    /// For the next import of it.
+    pub marks: TagMarks,
+}
+
+impl Outcome {
+    /// Of a thing that was here and did not come from there.
+    fn untouched() -> Self {
+        Self { taken: Taken::Same, left_alone: 0, marks: TagMarks::default() }
+    }
 }
 
 impl Taken {
@@ -89,21 +111,22 @@ pub fn import_experiment(
     experiments::find(conn, id, Stage::All)?.ok_or_else(|| Error::not_found("The experiment is gone again."))
 }
 
-/// Takes a run in, or adds to one that came before (`ours`).
+/// Takes a run in, or adds to one that came before, with the marks of `last`.
 ///
 /// # Errors
 /// `conflict` when a run of that id is here that did not come from there and says something else.
-pub fn import_run(conn: &mut Conn, foreign: &ForeignRun, came_before: bool, at: i64) -> Result<Taken> {
-    rules::run_id(&foreign.id)?;
+pub fn import_run(conn: &mut Conn, foreign: &ForeignRun, last: Option<&TagMarks>, at: i64) -> Result<Outcome> {
+    rules::new_run_id(&foreign.id)?;
     let experiment = rules::experiment_id(&foreign.experiment_id)?;
     let status = RunStatus::parse(&foreign.status)
         .ok_or_else(|| Error::refused(format!("{:?} is no status of a run.", foreign.status)))?;
-    let (params, tags) = (checked(&foreign.params)?, checked(&foreign.tags)?);
+    let (params, mut there) = (checked(&foreign.params)?, checked(&foreign.tags)?);
+    there.retain(|(key, _)| key != JOB_TAG);
     let known = runs::find(conn, &foreign.id)?;
     let before = rows_written(conn)?;
     let row = match &known {
         None => insert_run(conn, foreign, experiment, status, at)?,
-        Some(known) if came_before => {
+        Some(known) if last.is_some() => {
             let ended = foreign.ended_at.is_some() && foreign.ended_at != known.ended_at;
             if !known.deleted && (known.status != status || ended) {
                 runs::update(conn, known.row, Some(status), foreign.ended_at, None)?;
@@ -112,11 +135,16 @@ pub fn import_run(conn: &mut Conn, foreign: &ForeignRun, came_before: bool, at: 
         }
         Some(known) => {
             refuse_another(conn, known, foreign, &params)?;
-            return Ok(Taken::Same);
+            return Ok(Outcome::untouched());
         }
     };
-    add_to_run(conn, row, experiment, foreign, (&params, &tags))?;
-    if known.is_none() { Ok(Taken::New) } else { Taken::since(conn, before) }
+    // What came earlier and was purged since comes again as if for the first time.
+    let last = last.filter(|_| known.is_some()).cloned().unwrap_or_default();
+    let here = if known.is_some() { runs::tags(conn, row)? } else { Vec::new() };
+    let plan = tags::plan(&here, &there, &last);
+    add_to_run(conn, row, experiment, foreign, (&params, &plan.set))?;
+    let taken = if known.is_none() { Taken::New } else { Taken::since(conn, before)? };
+    Ok(Outcome { taken, left_alone: plan.left_alone, marks: plan.marks })
 }
 
 /// Writes what is not there yet, and nothing else: rows written are what tells a run that grew.
@@ -125,17 +153,15 @@ fn add_to_run(
     row: i64,
     experiment: i64,
     foreign: &ForeignRun,
-    (params, tags): (&[Pair], &[Pair]),
+    (params, tags): (&[Pair], &[&Pair]),
 ) -> Result<()> {
     for (key, value) in params {
         if runs::param(conn, row, key)?.is_none() {
             runs::insert_param(conn, row, key, value)?;
         }
     }
-    for (key, value) in tags.iter().filter(|(key, _)| key != JOB_TAG) {
-        if runs::tag(conn, row, key)?.as_ref() != Some(value) {
-            runs::set_tag(conn, row, key, value)?;
-        }
+    for (key, value) in tags {
+        runs::set_tag(conn, row, key, value)?;
     }
     for series in &foreign.metrics {
         add_points(conn, row, series)?;
@@ -153,8 +179,16 @@ fn add_to_run(
 }
 
 fn insert_run(conn: &mut Conn, foreign: &ForeignRun, experiment: i64, status: RunStatus, at: i64) -> Result<i64> {
-    if experiments::find(conn, experiment, Stage::All)?.is_none() {
+    let Some(there) = experiments::find(conn, experiment, Stage::All)? else {
         return Err(Error::not_found(format!("No Experiment with id={experiment} exists")));
+    };
+    if let Some(folder) = rules::artifact_key(&rules::join_uri(&there.artifact_location, &[&foreign.id]))
+        && let Some(other) = experiments::named_inside(conn, &folder, &foreign.id)?
+    {
+        return Err(Error::conflict(format!(
+            "The folder of the run {} has the artifacts of the experiment {other}; it was left out.",
+            foreign.id
+        )));
     }
     let info = RunInfo {
         row: 0,
@@ -218,15 +252,20 @@ fn dataset_input(dataset: &ForeignDataset) -> DatasetInput {
 ///
 /// # Errors
 /// As `import_run`.
-pub fn import_logged_model(conn: &mut Conn, foreign: &ForeignLoggedModel, came_before: bool, at: i64) -> Result<Taken> {
+pub fn import_logged_model(
+    conn: &mut Conn,
+    foreign: &ForeignLoggedModel,
+    last: Option<&TagMarks>,
+    at: i64,
+) -> Result<Outcome> {
     rules::run_id(&foreign.id)?;
-    let (params, tags) = (checked(&foreign.params)?, checked(&foreign.tags)?);
+    let (params, there) = (checked(&foreign.params)?, checked(&foreign.tags)?);
     let experiment_id = rules::experiment_id(&foreign.experiment_id)?;
     let known = logged_models::find(conn, &foreign.id)?;
     let before = rows_written(conn)?;
     let row = match &known {
-        Some(known) if came_before => known.row,
-        Some(known) if known.created_at == foreign.created_at => return Ok(Taken::Same),
+        Some(known) if last.is_some() => known.row,
+        Some(known) if known.created_at == foreign.created_at => return Ok(Outcome::untouched()),
         Some(_) => {
             let text = format!("The box has another logged model with the id {}; it was left as it is.", foreign.id);
             return Err(Error::conflict(text));
@@ -241,10 +280,12 @@ pub fn import_logged_model(conn: &mut Conn, foreign: &ForeignLoggedModel, came_b
     };
     let (old_params, old_tags) =
         known.as_ref().map(|known| (known.params.as_slice(), known.tags.as_slice())).unwrap_or_default();
-    for (key, value) in params.iter().filter(|pair| !old_params.contains(pair)) {
+    for (key, value) in params.iter().filter(|(key, _)| !old_params.iter().any(|(old, _)| old == key)) {
         logged_models::set_param(conn, row, key, value)?;
     }
-    for (key, value) in tags.iter().filter(|pair| !old_tags.contains(pair)) {
+    let last = last.filter(|_| known.is_some()).cloned().unwrap_or_default();
+    let plan = tags::plan(old_tags, &there, &last);
+    for (key, value) in &plan.set {
         logged_models::set_tag(conn, row, key, value)?;
     }
     for metric in &foreign.metrics {
@@ -262,7 +303,8 @@ pub fn import_logged_model(conn: &mut Conn, foreign: &ForeignLoggedModel, came_b
         };
         logged_models::add_metric(conn, &metric)?;
     }
-    if known.is_none() { Ok(Taken::New) } else { Taken::since(conn, before) }
+    let taken = if known.is_none() { Taken::New } else { Taken::since(conn, before)? };
+    Ok(Outcome { taken, left_alone: plan.left_alone, marks: plan.marks })
 }
 
 fn new_model(foreign: &ForeignLoggedModel, experiment_id: i64) -> LoggedModel {
@@ -285,81 +327,4 @@ fn new_model(foreign: &ForeignLoggedModel, experiment_id: i64) -> LoggedModel {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn pair(key: &str, value: &str) -> KeyValue {
-        KeyValue { key: key.into(), value: value.into() }
-    }
-
-    fn run() -> ForeignRun {
-        let mut series = ForeignSeries { key: "loss".into(), ..ForeignSeries::default() };
-        series.push(0, 1, 0.5);
-        series.push(1, 2, f64::NAN);
-        ForeignRun {
-            id: "0123456789abcdef0123456789abcdef".into(),
-            experiment_id: "0".into(),
-            name: "r".into(),
-            status: "FINISHED".into(),
-            started_at: 1,
-            ended_at: Some(5),
-            params: vec![pair("p", "1")],
-            tags: vec![pair("t", "1")],
-            metrics: vec![series],
-            datasets: vec![ForeignDataset {
-                name: "d".into(),
-                digest: "x".into(),
-                source_type: "local".into(),
-                source: "{}".into(),
-                schema: None,
-                profile: None,
-                tags: vec![pair("mlflow.data.context", "training")],
-            }],
-            ..ForeignRun::default()
-        }
-    }
-
-    #[test]
-    fn a_run_that_comes_again_grew_only_if_it_did() {
-        let conn = &mut crate::db::testing::connection();
-        assert_eq!(import_run(conn, &run(), false, 9).unwrap(), Taken::New);
-        assert_eq!(import_run(conn, &run(), true, 9).unwrap(), Taken::Same);
-        let grown: [fn(&mut ForeignRun); 5] = [
-            |run| run.tags[0].value = "2".into(),
-            |run| run.metrics[0].push(2, 3, 0.25),
-            |run| run.params.push(pair("q", "2")),
-            |run| run.ended_at = Some(6),
-            |run| run.datasets[0].digest = "y".into(),
-        ];
-        let mut there = run();
-        for grow in grown {
-            grow(&mut there);
-            assert_eq!(import_run(conn, &there, true, 9).unwrap(), Taken::Grown, "{there:?}");
-            assert_eq!(import_run(conn, &there, true, 9).unwrap(), Taken::Same, "{there:?}");
-        }
-    }
-
-    #[test]
-    fn a_logged_model_that_comes_again_grew_only_if_it_did() {
-        let conn = &mut crate::db::testing::connection();
-        let mut there = ForeignLoggedModel {
-            id: "m-0123456789abcdef0123456789abcdef".into(),
-            experiment_id: "0".into(),
-            name: "net".into(),
-            model_type: String::new(),
-            source_run_id: None,
-            status: 2,
-            created_at: 1,
-            updated_at: 1,
-            deleted: false,
-            params: vec![pair("p", "1")],
-            tags: vec![pair("t", "1")],
-            metrics: Vec::new(),
-        };
-        assert_eq!(import_logged_model(conn, &there, false, 9).unwrap(), Taken::New);
-        assert_eq!(import_logged_model(conn, &there, true, 9).unwrap(), Taken::Same);
-        there.tags[0].value = "2".into();
-        assert_eq!(import_logged_model(conn, &there, true, 9).unwrap(), Taken::Grown);
-    }
-}
+mod tests;

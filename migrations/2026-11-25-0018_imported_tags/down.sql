@@ -1,0 +1,1 @@
+ALTER TABLE imported DROP COLUMN tags;
