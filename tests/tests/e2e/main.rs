@@ -15,6 +15,7 @@ mod ledger;
 mod lifecycle;
 mod mlflow;
 mod mlflow_page;
+mod mlflow_routes;
 mod models;
 mod moving;
 mod moving_broken;

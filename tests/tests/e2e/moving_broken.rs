@@ -28,7 +28,7 @@ where
         }
         // SIGKILL, by its id.
         child.kill().await?;
-        killed += usize::from(done().await? < RUNS.parse()?);
+        killed += usize::from(done().await? < RUNS.parse::<usize>()?);
     }
     ensure!(killed > 0, "it was never killed in the middle");
     let (code, said) = drydock(api, args).await?;

@@ -182,8 +182,20 @@ async fn the_real_mlflow_takes_what_was_exported() -> Result<()> {
     migrated(&copy, &database).await?;
     let uri = format!("sqlite:///{}", text(&database));
     let mlflow = MlflowServer::start_at(&at, How { store: Some(&uri), ..How::default() }).await?;
-    assert_same(made, describe(&admin, &mlflow.url).await?);
+    let there = describe(&admin, &mlflow.url).await?;
+    assert_same(without_times_of_judgements(made), without_times_of_judgements(there));
     Ok(())
+}
+
+/// MLflow's migration looks for these under a name that its own files do not have, and takes 1970.
+fn without_times_of_judgements(mut told: Value) -> Value {
+    let traces = told["traces"].as_object_mut().unwrap().values_mut();
+    for judgement in traces.flat_map(|trace| trace["assessments"].as_array_mut().unwrap()) {
+        for key in ["create_time", "last_update_time"] {
+            judgement.as_object_mut().unwrap().remove(key);
+        }
+    }
+    told
 }
 
 /// `mlflow migrate-filestore`.
