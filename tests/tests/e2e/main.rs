@@ -12,6 +12,7 @@ mod browser_runs;
 mod full_disk;
 mod jobs;
 mod kill;
+mod ledger;
 mod lifecycle;
 mod mlflow;
 mod mlflow_page;
