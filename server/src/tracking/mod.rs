@@ -9,6 +9,7 @@
 mod artifacts;
 mod decimation;
 mod experiments;
+mod history;
 mod import;
 mod inputs;
 mod list_routes;
@@ -30,6 +31,7 @@ pub use experiments::{
     create_experiment, delete_experiment, delete_experiment_tag, experiment, experiment_by_name, rename_experiment,
     restore_experiment, search_experiments, set_experiment_tag,
 };
+pub use history::{history, sampled_history};
 pub use import::{
     IMPORT_TAG, Outcome, TagMarks, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model,
     import_run,
@@ -42,8 +44,7 @@ pub use logged_models::{
 pub use logging::{Batch, log_batch, log_inputs, log_model_record, log_outputs};
 pub use routes::{configure, metric_value};
 pub use runs::{
-    NewRun, RunFilter, create_run, delete_run, delete_tag, history, restore_run, run, sampled_history, search_runs,
-    set_tag, update_run,
+    NewRun, RunFilter, create_run, delete_run, delete_tag, restore_run, run, search_runs, set_tag, update_run,
 };
 pub use tasks::start;
 pub use uploads::{abort_upload, begin_upload, complete_upload, put_part};

@@ -1,16 +1,15 @@
 //! The import's course: experiments, then the runs of each in batches, then logged models, traces, then the registry.
 
+mod course;
 mod files;
 mod logged_models;
 mod registry;
 mod runs;
 mod traces;
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::HashMap;
 
-use drydock_wire::import::{
-    ForeignState, ImportAnswer, ImportExperiment, ImportOutcome, ImportStates, ImportedExperiment,
-};
+use drydock_wire::import::{ImportExperiment, ImportOutcome, ImportedExperiment};
 
 use super::{
     api::Api,
@@ -97,33 +96,6 @@ impl<'a> Import<'a> {
         }
         let models = self.source.logged_models(id).await?;
         Ok(models.things.is_empty() && models.unread.is_empty() && self.source.trace_ids(id).await?.is_empty())
-    }
-
-    async fn known(&self, states: &[ForeignState]) -> Result<Vec<String>> {
-        let ask = ImportStates { source: self.wish.source.clone(), states: states.to_vec() };
-        self.inbox.post("api/v1/import/mlflow/known", &ask).await
-    }
-
-    async fn done(&self, states: Vec<ForeignState>) -> Result<()> {
-        if states.is_empty() {
-            return Ok(());
-        }
-        self.inbox.tell("api/v1/import/mlflow/done", &ImportStates { source: self.wish.source.clone(), states }).await
-    }
-
-    fn note_answers(&mut self, kind: Kind, word: &str, answers: Vec<ImportAnswer>, outcomes: &mut Outcomes) {
-        for answer in answers {
-            match (answer.outcome, answer.refused) {
-                // Of a long run's parts the first one tells.
-                (Some(outcome), _) => {
-                    if let Entry::Vacant(first) = outcomes.entry(answer.id) {
-                        first.insert(outcome);
-                        self.report.left_alone(answer.tags_left_alone);
-                    }
-                }
-                (None, why) => self.report.refuse(kind, &format!("{word} {}", answer.id), &why.unwrap_or_default()),
-            }
-        }
     }
 }
 

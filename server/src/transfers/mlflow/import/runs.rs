@@ -1,17 +1,42 @@
 //! Runs: read in batches, sent in portions, files after rows.
 
-use drydock_wire::import::{
-    ForeignRun, ForeignSeries, ForeignState, ImportAnswer, ImportOutcome, ImportRuns, ImportedExperiment,
-};
+use drydock_wire::import::{ForeignRun, ForeignSeries, ImportRuns, ImportedExperiment};
 
-use super::{
-    super::{digest, report::Kind, source::Whole},
-    BATCH, Import, Outcomes,
-};
+use super::{super::report::Kind, BATCH, Import, course::Foreign};
 use crate::error::Result;
 
 /// Points in one request: about 3 MiB of JSON.
 const POINTS: usize = 50_000;
+
+impl Foreign for ForeignRun {
+    const KIND: Kind = Kind::Runs;
+    const WORD: &'static str = "run";
+    const STATE: &'static str = "run";
+    const PATH: &'static str = "api/v1/import/mlflow/runs";
+    const PARTS: Kind = Kind::Artifacts;
+    type Ask = ImportRuns;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn made_at(&self) -> i64 {
+        self.started_at
+    }
+
+    fn portions(all: Vec<Self>) -> Vec<Vec<Self>> {
+        portions(all)
+    }
+
+    fn ask(source: String, runs: Vec<Self>) -> ImportRuns {
+        ImportRuns { source, runs }
+    }
+
+    fn counts(&self) -> Vec<(Kind, usize)> {
+        let points = self.metrics.iter().map(|series| series.steps.len()).sum();
+        vec![(Kind::Runs, 1), (Kind::Params, self.params.len()), (Kind::Tags, self.tags.len()), (Kind::Points, points)]
+    }
+}
 
 impl Import<'_> {
     pub(super) async fn runs_of(
@@ -25,62 +50,17 @@ impl Import<'_> {
         for (number, some) in ids.chunks(BATCH).enumerate() {
             let batch = self.source.runs(id, some.to_vec()).await?;
             self.report.unread(Kind::Runs, batch.unread);
+            let root = |id: &str| format!("{}/{id}/artifacts", placed.artifact_root);
             let mut runs = batch.things;
             for run in &mut runs {
                 run.thing.experiment_id.clone_from(&placed.id);
-                self.roots.insert(run.thing.id.clone(), format!("{}/{}/artifacts", placed.artifact_root, run.thing.id));
+                self.roots.insert(run.thing.id.clone(), root(&run.thing.id));
             }
-            self.take_runs(runs).await?;
+            self.take(runs, root).await?;
             let done = (number * BATCH + some.len()).min(total);
             self.report.progress(&format!("{name}: {done} of {total} runs"));
         }
         Ok(())
-    }
-
-    async fn take_runs(&mut self, mut runs: Vec<Whole<ForeignRun>>) -> Result<()> {
-        let states: Vec<ForeignState> =
-            runs.iter().map(|run| digest::state("run", &run.thing.id, run.thing.started_at, run)).collect();
-        let known = self.known(&states).await?;
-        let fresh: Vec<ForeignRun> =
-            runs.iter().filter(|run| !known.contains(&run.thing.id)).map(|run| run.thing.clone()).collect();
-        let outcomes = self.send_runs(fresh).await?;
-        let mut whole = Vec::new();
-        for (run, state) in runs.iter_mut().zip(states) {
-            let outcome = if known.contains(&run.thing.id) {
-                ImportOutcome::Already
-            } else {
-                let Some(outcome) = outcomes.get(&run.thing.id) else { continue };
-                *outcome
-            };
-            let root = self.roots.get(&run.thing.id).cloned().unwrap_or_default();
-            let files = std::mem::take(&mut run.files);
-            let (outcome, all) = self.files(&format!("run {}", run.thing.id), &root, files, outcome).await?;
-            let thing = &run.thing;
-            let points = thing.metrics.iter().map(|series| series.steps.len()).sum();
-            self.report.count(Kind::Runs, outcome, 1);
-            self.report.count(Kind::Params, outcome, thing.params.len());
-            self.report.count(Kind::Tags, outcome, thing.tags.len());
-            self.report.count(Kind::Points, outcome, points);
-            self.report.unread(Kind::Artifacts, std::mem::take(&mut run.unread));
-            if all && outcome != ImportOutcome::Already {
-                whole.push(state);
-            }
-        }
-        self.done(whole).await
-    }
-
-    async fn send_runs(&mut self, runs: Vec<ForeignRun>) -> Result<Outcomes> {
-        let mut outcomes = Outcomes::new();
-        let mut broken = Vec::new();
-        for runs in portions(runs) {
-            let ask = ImportRuns { source: self.wish.source.clone(), runs };
-            let answers: Vec<ImportAnswer> = self.inbox.post("api/v1/import/mlflow/runs", &ask).await?;
-            broken.extend(answers.iter().filter(|answer| answer.outcome.is_none()).map(|answer| answer.id.clone()));
-            self.note_answers(Kind::Runs, "run", answers, &mut outcomes);
-        }
-        // One part of a run that is missing is enough for it not to be whole.
-        outcomes.retain(|id, _| !broken.contains(id));
-        Ok(outcomes)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use drydock_wire::import::{ForeignState, ForeignTrace, ImportAnswer, ImportOutcome, ImportTraces, ImportedExperiment};
+use drydock_wire::import::{ForeignTrace, ImportTraces, ImportedExperiment};
 
 use super::{
-    super::{digest, report::Kind, source::Whole},
-    BATCH, Import, Outcomes, is_lost,
+    super::{report::Kind, source::Whole},
+    BATCH, Import,
+    course::Foreign,
+    is_lost,
 };
 use crate::error::Result;
 
@@ -15,6 +17,35 @@ const SPAN_BYTES: usize = 4 << 20;
 
 /// Runs by trace.
 type Linked = HashMap<String, Vec<String>>;
+
+impl Foreign for ForeignTrace {
+    const KIND: Kind = Kind::Traces;
+    const WORD: &'static str = "trace";
+    const STATE: &'static str = "trace";
+    const PATH: &'static str = "api/v1/import/mlflow/traces";
+    const PARTS: Kind = Kind::Traces;
+    type Ask = ImportTraces;
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn made_at(&self) -> i64 {
+        self.started_at
+    }
+
+    fn portions(all: Vec<Self>) -> Vec<Vec<Self>> {
+        portions(all)
+    }
+
+    fn ask(source: String, traces: Vec<Self>) -> ImportTraces {
+        ImportTraces { source, traces }
+    }
+
+    fn counts(&self) -> Vec<(Kind, usize)> {
+        vec![(Kind::Traces, 1), (Kind::Spans, self.spans.len()), (Kind::Assessments, self.assessments.len())]
+    }
+}
 
 impl Import<'_> {
     pub(super) async fn traces_of(&mut self, id: &str, name: &str, placed: &ImportedExperiment) -> Result<()> {
@@ -53,58 +84,7 @@ impl Import<'_> {
             let more: Vec<String> = more.cloned().collect();
             thing.runs.extend(more);
         }
-        let states: Vec<ForeignState> =
-            traces.iter().map(|trace| digest::state("trace", &trace.thing.id, trace.thing.started_at, trace)).collect();
-        let known = self.known(&states).await?;
-        let fresh: Vec<ForeignTrace> =
-            traces.iter().filter(|it| !known.contains(&it.thing.id)).map(|it| it.thing.clone()).collect();
-        let outcomes = self.send_traces(fresh).await?;
-        let mut whole = Vec::new();
-        for (trace, state) in traces.iter_mut().zip(states) {
-            let outcome = if known.contains(&trace.thing.id) {
-                ImportOutcome::Already
-            } else {
-                let Some(outcome) = outcomes.get(&trace.thing.id) else { continue };
-                *outcome
-            };
-            let root = format!("{}/traces/{}/artifacts", placed.artifact_root, trace.thing.id);
-            let files = std::mem::take(&mut trace.files);
-            let (outcome, all) = self.files(&format!("trace {}", trace.thing.id), &root, files, outcome).await?;
-            self.report.count(Kind::Traces, outcome, 1);
-            self.report.count(Kind::Spans, outcome, trace.thing.spans.len());
-            self.report.count(Kind::Assessments, outcome, trace.thing.assessments.len());
-            self.report.unread(Kind::Traces, std::mem::take(&mut trace.unread));
-            if all && outcome != ImportOutcome::Already {
-                whole.push(state);
-            }
-        }
-        self.done(whole).await
-    }
-
-    /// A request that is refused as a whole, because a span is too large say, takes its traces with it and nothing else.
-    async fn send_traces(&mut self, traces: Vec<ForeignTrace>) -> Result<Outcomes> {
-        let mut outcomes = Outcomes::new();
-        let mut broken = Vec::new();
-        for traces in portions(traces) {
-            let ids: Vec<String> = traces.iter().map(|trace| trace.id.clone()).collect();
-            let ask = ImportTraces { source: self.wish.source.clone(), traces };
-            let sent: Result<Vec<ImportAnswer>> = self.inbox.post("api/v1/import/mlflow/traces", &ask).await;
-            let answers = match sent {
-                Ok(answers) => answers,
-                Err(error) if is_lost(&error) => return Err(error),
-                Err(error) => {
-                    let refused = Some(error.message);
-                    ids.into_iter()
-                        .map(|id| ImportAnswer { id, outcome: None, refused: refused.clone(), tags_left_alone: 0 })
-                        .collect()
-                }
-            };
-            broken.extend(answers.iter().filter(|answer| answer.outcome.is_none()).map(|answer| answer.id.clone()));
-            self.note_answers(Kind::Traces, "trace", answers, &mut outcomes);
-        }
-        // One part of a trace that is missing is enough for it not to be whole.
-        outcomes.retain(|id, _| !broken.contains(id));
-        Ok(outcomes)
+        self.take(traces, |id| format!("{}/traces/{id}/artifacts", placed.artifact_root)).await
     }
 }
 

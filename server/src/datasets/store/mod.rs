@@ -1,4 +1,8 @@
-//! Rows of datasets, versions, files and uploads. Each function composes in the caller's transaction.
+//! Rows of datasets, versions, files and (`uploads`) uploads. Each function composes in the caller's transaction.
+
+mod uploads;
+
+pub use uploads::{forget_uploads, insert_upload, upload_size};
 
 use diesel::prelude::*;
 use drydock_wire::datasets::{DatasetFile, FileProfile, Rule, ValidationReport, VersionSummary};
@@ -6,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::rules;
 use crate::db::Conn;
-use crate::db::schema::datasets::{dataset_files, dataset_versions, datasets, uploads};
+use crate::db::schema::datasets::{dataset_files, dataset_versions, datasets};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -248,39 +252,6 @@ pub fn without_report(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
         .select((DatasetRow::as_select(), dataset_versions::version))
         .load(conn)
         .map_err(Error::internal)
-}
-
-/// Notes that the person has uploaded these bytes.
-pub fn insert_upload(conn: &mut Conn, person_id: &str, digest: &str, size_bytes: u64, at: i64) -> Result<()> {
-    diesel::insert_into(uploads::table)
-        .values((
-            uploads::digest.eq(digest),
-            uploads::person_id.eq(person_id),
-            uploads::size_bytes.eq(signed(size_bytes)),
-            uploads::uploaded_at.eq(at),
-        ))
-        .on_conflict((uploads::digest, uploads::person_id))
-        .do_update()
-        .set(uploads::uploaded_at.eq(at))
-        .execute(conn)
-        .map(drop)
-        .map_err(Error::internal)
-}
-
-/// Size in bytes of the person's upload, if it is one.
-pub fn upload_size(conn: &mut Conn, person_id: &str, digest: &str) -> Result<Option<u64>> {
-    let size: Option<i64> = uploads::table
-        .find((digest, person_id))
-        .select(uploads::size_bytes)
-        .first(conn)
-        .optional()
-        .map_err(Error::internal)?;
-    Ok(size.map(unsigned))
-}
-
-/// Forgets uploads from before that instant; how many there were.
-pub fn forget_uploads(conn: &mut Conn, before: i64) -> Result<usize> {
-    diesel::delete(uploads::table.filter(uploads::uploaded_at.lt(before))).execute(conn).map_err(Error::internal)
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<String> {
