@@ -48,13 +48,6 @@ DIFFERENCES = [
 
 # Where Drydock is wrong and known to be; goes as it is mended.
 TO_MEND = [
-    (r"otlp: span time (text|negative)", "any", "Times that are none are taken for 0."),
-    (r"head of: tag key", "any", "A tag's odd or long key costs the trace."),
-    (r"v2 end: status by number|assess of: source by number", "any", "An enum may come as protobuf's number."),
-    (r"trace (un)?tag v.: (failure|read)", "any", "Nobody but the server notes why a trace could not be archived."),
-    (r"link (run|prompts): ", "any", "What is missing is not named."),
-    (r"figures: experiment absent", "any", "No traces are 0 traces."),
-    (r"trace places: none", "any", "No place has no traces."),
 ]
 
 

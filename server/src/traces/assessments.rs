@@ -62,11 +62,7 @@ impl NewAssessment {
             source_id: self.source.1,
             span_id: self.span_id,
             rationale: self.rationale,
-            metadata: self
-                .metadata
-                .into_iter()
-                .map(|(key, value)| rules::metadata(key, value))
-                .collect::<Result<_>>()?,
+            metadata: self.metadata.into_iter().map(|(key, value)| rules::metadata(key, value)).collect(),
             overrides: self.overrides,
             valid: self.valid,
             created_at: self.created_at.unwrap_or(now),
@@ -140,7 +136,7 @@ impl Change {
             to.name = name;
         }
         for (key, value) in self.metadata {
-            let (key, value) = rules::metadata(key, value)?;
+            let (key, value) = rules::metadata(key, value);
             to.metadata.retain(|(old, _)| *old != key);
             to.metadata.push((key, value));
         }

@@ -44,7 +44,7 @@ pub async fn create_trace(app: &App, _auth: &Develop, mut new: NewTrace) -> Resu
     let id = new.trace_id.take().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
     rules::trace_id(&id)?;
     new.tags = checked_tags(new.tags)?;
-    new.metadata = checked_metadata(new.metadata)?;
+    new.metadata = shortened(new.metadata);
     let published = id.clone();
     let trace = app
         .db
@@ -60,12 +60,12 @@ pub async fn create_trace(app: &App, _auth: &Develop, mut new: NewTrace) -> Resu
 }
 
 fn checked_tags(tags: Vec<Pair>) -> Result<Vec<Pair>> {
-    let tags = tags.into_iter().map(|(key, value)| rules::tag(key, value)).collect::<Result<Vec<_>>>()?;
+    let tags: Vec<Pair> = tags.into_iter().map(|(key, value)| rules::arriving_tag(key, value)).collect();
     tags.iter().filter(|(key, _)| key == names::NAME_TAG).try_for_each(|(_, name)| rules::name(name))?;
     Ok(tags)
 }
 
-fn checked_metadata(metadata: Vec<Pair>) -> Result<Vec<Pair>> {
+fn shortened(metadata: Vec<Pair>) -> Vec<Pair> {
     metadata.into_iter().map(|(key, value)| rules::metadata(key, value)).collect()
 }
 
@@ -128,7 +128,7 @@ pub async fn end_trace(
     metadata: Vec<Pair>,
     tags: Vec<Pair>,
 ) -> Result<Trace> {
-    let (metadata, tags) = (checked_metadata(metadata)?, checked_tags(tags)?);
+    let (metadata, tags) = (shortened(metadata), checked_tags(tags)?);
     let published = id.clone();
     let trace = app
         .db
@@ -287,7 +287,7 @@ fn beside(conn: &mut Conn, row: i64, summary: &Summary) -> Result<()> {
         if let Some(value) = value
             && !heads::has_metadata(conn, row, key)?
         {
-            let (key, value) = rules::metadata(key.to_owned(), value.clone())?;
+            let (key, value) = rules::metadata(key.to_owned(), value.clone());
             heads::set_metadata(conn, row, &key, &value)?;
         }
     }

@@ -21,6 +21,7 @@ pub const MAX_ANSWER_BYTES: i64 = 256 << 20;
 pub const MAX_LINKS: usize = 100;
 
 const MAX_TAG_KEY_CHARS: usize = 250;
+const MAX_ARRIVING_KEY_CHARS: usize = 4096;
 const MAX_TAG_CHARS: usize = 8000;
 const MAX_METADATA_CHARS: usize = 20_000;
 const MAX_NAME_CHARS: usize = 4096;
@@ -53,10 +54,15 @@ pub fn tag(key: String, value: String) -> Result<(String, String)> {
     Ok((key, truncated(value, MAX_TAG_CHARS)))
 }
 
-/// A trace's metadata as it is kept.
-pub fn metadata(key: String, value: String) -> Result<(String, String)> {
-    at_most("key", MAX_TAG_KEY_CHARS, &key)?;
-    Ok((key, truncated(value, MAX_METADATA_CHARS)))
+/// A tag that came with its trace. Its key is taken as it is: clients send traces in the background and only log a refusal, so
+/// the trace would be lost for it.
+pub fn arriving_tag(key: String, value: String) -> (String, String) {
+    (truncated(key, MAX_ARRIVING_KEY_CHARS), truncated(value, MAX_TAG_CHARS))
+}
+
+/// A trace's metadata as it is kept; its key as that of an arriving tag.
+pub fn metadata(key: String, value: String) -> (String, String) {
+    (truncated(key, MAX_ARRIVING_KEY_CHARS), truncated(value, MAX_METADATA_CHARS))
 }
 
 /// A trace's name.
@@ -71,10 +77,11 @@ pub fn client_preview(text: String) -> String {
 
 /// A tag that only the server sets.
 pub fn may_change_tag(key: &str, verb: &str) -> Result<()> {
+    let immutable = || Error::invalid(format!("Tag '{key}' is immutable and cannot be {verb} on a trace."));
     match key {
-        super::names::SPANS_LOCATION_TAG | "mlflow.trace.archiveLocation" => {
-            Err(Error::invalid(format!("Tag '{key}' is immutable and cannot be {verb} on a trace.")))
-        }
+        super::names::SPANS_LOCATION_TAG | "mlflow.trace.archiveLocation" => Err(immutable()),
+        // That the archive failed may be forgotten, not claimed.
+        "mlflow.trace.archivalFailure" if verb == "set" => Err(immutable()),
         _ => Ok(()),
     }
 }

@@ -103,10 +103,18 @@ pub fn read_assessment(from: &Json) -> Result<NewAssessment> {
 }
 
 fn source(from: &Json) -> Result<(String, Option<String>)> {
-    let kind = match text_of(from.get("source_type"), "assessment.source.source_type")? {
+    const KINDS: [&str; 4] = ["SOURCE_TYPE_UNSPECIFIED", "HUMAN", "LLM_JUDGE", "CODE"];
+    let said = from.get("source_type");
+    // Protobuf's number of it.
+    let by_number = said.and_then(Json::as_u64).and_then(|number| KINDS.get(usize::try_from(number).ok()?));
+    let kind = match by_number {
+        Some(kind) => Some((*kind).to_owned()),
+        None => text_of(said, "assessment.source.source_type")?,
+    };
+    let kind = match kind {
         Some(kind) => match kind.as_str() {
             "AI_JUDGE" => "LLM_JUDGE".to_owned(),
-            "HUMAN" | "LLM_JUDGE" | "CODE" | "SOURCE_TYPE_UNSPECIFIED" => kind,
+            known if KINDS.contains(&known) => kind,
             _ => return Err(mistyped("assessment.source.source_type", &json!(kind))),
         },
         None => "SOURCE_TYPE_UNSPECIFIED".to_owned(),

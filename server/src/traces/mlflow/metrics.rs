@@ -53,7 +53,13 @@ async fn metrics(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let question = question(&args)?;
     let labels: Vec<String> = question.aggregates.iter().map(label).collect();
     let (metric, dimensions) = (question.metric.clone(), question.dimensions.clone());
-    let points = app.db.read(move |conn| answer(conn, &question)).await?;
+    // Of no traces there are none, which is a figure, too, where nothing is asked about each of something.
+    let none = (question.dimensions.is_empty() && question.interval_ms.is_none())
+        .then(|| question.aggregates.iter().map(|one| matches!(one, Aggregate::Count).then_some(0.0)).collect());
+    let mut points = app.db.read(move |conn| answer(conn, &question)).await?;
+    if let Some(figures) = none.filter(|all: &Vec<Option<f64>>| points.is_empty() && all.iter().any(Option::is_some)) {
+        points.push(Point { bucket_ms: None, dimensions: Vec::new(), figures });
+    }
     let views: Vec<Json> = points.iter().map(|point| view(point, &metric, &dimensions, &labels)).collect();
     ok(super::view::page("data_points", views, None))
 }

@@ -11,8 +11,28 @@ mod v3;
 mod view;
 
 use actix_web::web;
+use serde_json::{Value, json};
 
-use crate::tracking::mlflow::unknown_route;
+use super::State;
+use crate::{
+    error::Result,
+    tracking::mlflow::{mistyped, unknown_route},
+};
+
+/// A trace's state by its name or, as protobuf has it, its number.
+fn read_state(value: Option<&Value>, path: &str) -> Result<State> {
+    match value {
+        None | Some(Value::Null) => Ok(State::Unspecified),
+        Some(Value::String(name)) => State::parse(name).ok_or_else(|| mistyped(path, &json!(name))),
+        Some(number) => match number.as_i64() {
+            Some(0) => Ok(State::Unspecified),
+            Some(1) => Ok(State::Ok),
+            Some(2) => Ok(State::Error),
+            Some(3) => Ok(State::InProgress),
+            _ => Err(mistyped(path, number)),
+        },
+    }
+}
 
 /// Mounts the calls of traces.
 pub fn configure(cfg: &mut web::ServiceConfig) {

@@ -11,7 +11,7 @@ use crate::{
     tracking::{
         self,
         mlflow::{Answer, Args, Who, missing, mistyped, ok, send_artifact, text_of},
-        rules::{artifact_key, artifact_path, experiment_id, max_results},
+        rules::{artifact_key, experiment_id, max_results},
         search::page_offset,
     },
 };
@@ -58,10 +58,7 @@ async fn start(app: web::Data<App>, who: Who, args: Args) -> Answer {
 
 async fn end(app: web::Data<App>, who: Who, id: web::Path<String>, args: Args) -> Answer {
     let auth = who.develop()?;
-    let state = match args.text("status")? {
-        None => State::Unspecified,
-        Some(text) => State::parse(&text).ok_or_else(|| mistyped("status", &json!(text)))?,
-    };
+    let state = super::read_state(args.raw("status"), "status")?;
     let (metadata, tags) = (args.pairs("request_metadata")?, args.pairs("tags")?);
     let at = args.int("timestamp_ms")?.unwrap_or(0);
     let trace = traces::end_trace(&app, &auth, id.into_inner(), at, state, metadata, tags).await?;
@@ -153,22 +150,31 @@ pub async fn delete(app: web::Data<App>, who: Who, args: Args) -> Answer {
 
 async fn link_to_run(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let auth = who.develop()?;
-    let (ids, run) = (args.texts("trace_ids")?, args.text("run_id")?.unwrap_or_default());
+    let ids = args.texts("trace_ids")?;
+    if ids.is_empty() {
+        return Err(missing("trace_ids").into());
+    }
+    let run = args.filled("run_id")?.ok_or_else(|| missing("run_id"))?;
     traces::link_run(&app, &auth, ids, run).await?;
     ok(json!({}))
 }
 
 async fn link_prompts(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let auth = who.develop()?;
-    let mut prompts = Vec::new();
+    let (id, mut prompts) = (args.required("trace_id")?, Vec::new());
+    if args.list("prompt_versions")?.is_empty() {
+        return Err(missing("prompt_versions").into());
+    }
     for prompt in args.list("prompt_versions")? {
         let part = |key: &str| {
             let path = format!("prompt_versions.{key}");
             text_of(prompt.get(key), &path)?.filter(|text| !text.is_empty()).ok_or_else(|| missing(&path))
         };
-        prompts.push(format!("{}/{}", part("name")?, part("version")?));
+        let (name, version) = (part("name")?, part("version")?);
+        let number: i64 = version.parse().map_err(|_| mistyped("prompt_versions.version", &json!(version)))?;
+        prompts.push(format!("{name}/{number}"));
     }
-    traces::link_prompts(&app, &auth, args.required("trace_id")?, prompts).await?;
+    traces::link_prompts(&app, &auth, id, prompts).await?;
     ok(json!({}))
 }
 
@@ -183,7 +189,10 @@ pub async fn data(app: web::Data<App>, who: Who, args: Args, request: HttpReques
         _ => error,
     })?;
     if let Some(path) = args.filled("path")? {
-        artifact_path(&path)?;
+        if uuid::Uuid::parse_str(&path).is_err() {
+            let text = format!("Invalid attachment path: '{path}'. Attachment path must be a valid UUID.");
+            return Err(Error::invalid(text).into());
+        }
         let root = trace.tag(names::ARTIFACT_LOCATION_TAG).and_then(artifact_key);
         let root = root.ok_or_else(|| Error::not_found("The files of this trace are not kept by Drydock."))?;
         let file = tracking::find_artifact(&app, &auth, &format!("{root}/attachments/{path}")).await?;

@@ -9,7 +9,7 @@ use super::{assessments::read_assessment, time, v2, view};
 use crate::{
     app::App,
     error::{Error, Result},
-    traces::{self, Assessment, NewTrace, State},
+    traces::{self, Assessment, NewTrace},
     tracking::{
         mlflow::{Answer, Args, Who, missing, mistyped, ok, text_of},
         rules::experiment_id,
@@ -47,17 +47,7 @@ fn new_trace(info: &Json) -> Result<NewTrace> {
     let assessments = info.get("assessments").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     let assessments =
         assessments.iter().map(|one| read_assessment(one)?.of(&id)).collect::<Result<Vec<Assessment>>>()?;
-    let state = match info.get("state") {
-        None | Some(Json::Null) => State::Unspecified,
-        Some(Json::String(name)) => State::parse(name).ok_or_else(|| mistyped("state", &json!(name)))?,
-        Some(number) => match number.as_i64() {
-            Some(0) => State::Unspecified,
-            Some(1) => State::Ok,
-            Some(2) => State::Error,
-            Some(3) => State::InProgress,
-            _ => return Err(mistyped("state", number)),
-        },
-    };
+    let state = super::read_state(info.get("state"), "state")?;
     Ok(NewTrace {
         experiment_id: experiment(info.get("trace_location").unwrap_or(&Json::Null))?,
         started_at: time::read_instant(info.get("request_time"), "trace.trace_info.request_time")?.unwrap_or(0),
@@ -162,10 +152,11 @@ fn asked(args: &Args) -> Result<(Vec<String>, Option<Vec<i64>>)> {
 
 async fn search(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let auth = who.view()?;
-    let locations = args.list("locations")?;
-    if locations.is_empty() {
+    // No place has no traces; which places was not said at all is a mistake.
+    if args.raw("locations").is_none_or(Json::is_null) {
         return Err(missing("locations").into());
     }
+    let locations = args.list("locations")?;
     let ours = locations.iter().filter(|location| location.get("mlflow_experiment").is_some());
     let experiments = ours.map(experiment).collect::<Result<Vec<_>>>()?;
     let (filter, order_by) = (args.text("filter")?.unwrap_or_default(), args.texts("order_by")?);

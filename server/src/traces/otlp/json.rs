@@ -90,8 +90,8 @@ fn read_span(span: JsonSpan) -> Option<Identified> {
         id: 0,
         parent: None,
         name: span.name,
-        start_ns: span.start_time_unix_nano.as_ref().and_then(Value::as_int).unwrap_or(0),
-        end_ns: span.end_time_unix_nano.as_ref().and_then(Value::as_int).filter(|at| *at != 0),
+        start_ns: nanoseconds(span.start_time_unix_nano.as_ref())?,
+        end_ns: Some(nanoseconds(span.end_time_unix_nano.as_ref())?).filter(|at| *at != 0),
         status: code,
         message: status.get("message").and_then(Value::as_text).unwrap_or_default().to_owned(),
         attributes: attributes(&span.attributes)?,
@@ -101,10 +101,18 @@ fn read_span(span: JsonSpan) -> Option<Identified> {
     Some((ids.0, ids.1, ids.2, read))
 }
 
+/// An instant, 0 for none; `None` for what is no unsigned number.
+fn nanoseconds(value: Option<&Value>) -> Option<i64> {
+    match value {
+        None | Some(Value::Null) => Some(0),
+        Some(value) => value.as_int().filter(|at| *at >= 0),
+    }
+}
+
 fn event(event: &Value) -> Option<Event> {
     Some(Event {
         name: event.get("name").and_then(Value::as_text).unwrap_or_default().to_owned(),
-        at_ns: event.get("timeUnixNano").and_then(Value::as_int).unwrap_or(0),
+        at_ns: nanoseconds(event.get("timeUnixNano"))?,
         attributes: attributes(event.get("attributes").and_then(Value::as_list).unwrap_or_default())?,
     })
 }
@@ -168,5 +176,11 @@ mod tests {
         assert!(read(b"[]").is_none() && read(b"{").is_none());
         assert!(read(br#"{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}"#).is_none());
         assert!(read(b"{}").unwrap().is_empty());
+        let at = |at: &str| {
+            let span = format!(r#"{{"traceId": "01", "spanId": "02", "name": "n", "startTimeUnixNano": {at}}}"#);
+            read(format!(r#"{{"resourceSpans": [{{"scopeSpans": [{{"spans": [{span}]}}]}}]}}"#).as_bytes())
+        };
+        assert!(at("\"x\"").is_none() && at("\"-1\"").is_none() && at("1.5").is_none());
+        assert!(at("\"7\"").is_some() && at("null").is_some());
     }
 }
