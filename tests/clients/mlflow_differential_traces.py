@@ -37,7 +37,7 @@ DIFFERENCES = [
     (r"trace file: ", "both refuse", "In other words."),
     (r"trace tag v.: absent trace", "both refuse", "A trace that is not there is 404, where MLflow's database throws."),
     (r"untag v.: by query", "more", "Some clients have the key in the query."),
-    (r"link prompts: (no name|version number)", "stricter", "A prompt's version is named, as text."),
+    (r"link prompts: (no name|version (odd|number))", "stricter", "A prompt's version is named, and a number as text."),
     (r"assess( of)?: (no assessment_name|source odd|name long|metadata number|time odd|serialized no JSON)|change: (both|mask a number)", "stricter", "What no judgement can have is refused."),
     (r"assess: expectation of list|old judge|invalid from the start|assess: all|change: (unknown|source|read)", "both answer", "Numbers stay as they were sent, AI_JUDGE is the old name of LLM_JUDGE, and one can be invalid from the start."),
     (r"figures: .* P50 ", "words", "A wrong aggregation is named as often as it is asked for."),
@@ -48,6 +48,7 @@ DIFFERENCES = [
 
 # Where Drydock is wrong and known to be; goes as it is mended.
 TO_MEND = [
+    (r"link prompts: empty", "any", "No prompts at all are nothing to link, and no mistake."),
 ]
 
 
