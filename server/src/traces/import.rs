@@ -21,15 +21,20 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     tracking::{
-        self, Taken,
+        self, Outcome, TagMarks, Taken, plan_tags,
         rules::{at_most, experiment_id, key_name},
     },
 };
 
 const MAX_KEY_CHARS: usize = 250;
 const MAX_TEXT_BYTES: usize = 1 << 20;
-/// Tags that say where the spans are there.
-const PLACES: [&str; 3] = [names::SPANS_LOCATION_TAG, "mlflow.trace.archiveLocation", "mlflow.trace.archivalFailure"];
+/// Tags that say where the spans and files are there.
+const PLACES: [&str; 4] = [
+    names::ARTIFACT_LOCATION_TAG,
+    names::SPANS_LOCATION_TAG,
+    "mlflow.trace.archiveLocation",
+    "mlflow.trace.archivalFailure",
+];
 
 /// A trace with all that can be worked out before the transaction.
 #[derive(Debug)]
@@ -135,23 +140,28 @@ pub fn is_trace(conn: &mut Conn, id: &str) -> Result<bool> {
     Ok(heads::known(conn, id)?.is_some())
 }
 
-/// Takes a trace in, or adds to one that came before (`came_before`).
+/// Takes a trace in, or adds to one that came before, with these tags as `last` has it; a tag that was edited here since stays.
 ///
 /// # Errors
 /// `conflict` when a trace of that id is here that did not come from there and began at another time.
-pub fn import_trace(conn: &mut Conn, new: &Arriving, came_before: bool) -> Result<Taken> {
-    match heads::known(conn, &new.id)? {
-        None => {
+pub fn import_trace(conn: &mut Conn, new: &Arriving, last: Option<&TagMarks>) -> Result<Outcome> {
+    match (heads::known(conn, &new.id)?, last) {
+        (None, _) => {
             let row = insert(conn, new)?;
-            add(conn, row, new).map(|()| Taken::New)
+            let plan = plan_tags(&[], &new.tags, &TagMarks::default());
+            add(conn, row, new, &plan.set)?;
+            Ok(Outcome { taken: Taken::New, left_alone: 0, marks: plan.marks })
         }
-        Some(known) if came_before => {
+        (Some(known), Some(last)) => {
             let before = whole(conn, known.row)?;
-            add(conn, known.row, new)?;
-            Ok(if whole(conn, known.row)? == before { Taken::Same } else { Taken::Grown })
+            let here = before.0.first().map(|trace| trace.tags.clone()).unwrap_or_default();
+            let plan = plan_tags(&here, &new.tags, last);
+            add(conn, known.row, new, &plan.set)?;
+            let taken = if whole(conn, known.row)? == before { Taken::Same } else { Taken::Grown };
+            Ok(Outcome { taken, left_alone: plan.left_alone, marks: plan.marks })
         }
-        Some(known) if known.started_at == new.started_at => Ok(Taken::Same),
-        Some(_) => {
+        (Some(known), None) if known.started_at == new.started_at => Ok(Outcome::untouched()),
+        (Some(_), None) => {
             let text = format!("The box has another trace with the id {}; it was left as it is.", new.id);
             Err(Error::conflict(text))
         }
@@ -171,7 +181,7 @@ fn whole(conn: &mut Conn, row: i64) -> Result<All> {
     ))
 }
 
-fn add(conn: &mut Conn, row: i64, new: &Arriving) -> Result<()> {
+fn add(conn: &mut Conn, row: i64, new: &Arriving, tags: &[&Pair]) -> Result<()> {
     let [client_request_id, request_preview, response_preview] = new.texts.clone();
     let root = new.spans.iter().find(|span| span.parent.is_none());
     let changes = heads::Changes {
@@ -185,7 +195,7 @@ fn add(conn: &mut Conn, row: i64, new: &Arriving) -> Result<()> {
         ..heads::Changes::default()
     };
     heads::change(conn, row, &changes)?;
-    new.tags.iter().try_for_each(|(key, value)| heads::set_tag(conn, row, key, value))?;
+    tags.iter().try_for_each(|(key, value)| heads::set_tag(conn, row, key, value))?;
     new.metadata.iter().try_for_each(|(key, value)| heads::set_metadata(conn, row, key, value))?;
     new.runs.iter().try_for_each(|run| heads::link_run(conn, row, run))?;
     new.prompts.iter().try_for_each(|prompt| heads::link_prompt(conn, row, prompt))?;
@@ -274,7 +284,9 @@ mod tests {
     }
 
     fn take(conn: &mut Conn, trace: ForeignTrace, came_before: bool) -> Result<Taken> {
-        import_trace(conn, &Arriving::read(trace)?, came_before)
+        let came: Vec<Pair> = pairs(foreign().tags)?;
+        let last = came_before.then(|| plan_tags(&[], &came, &TagMarks::default()).marks);
+        Ok(import_trace(conn, &Arriving::read(trace)?, last.as_ref())?.taken)
     }
 
     fn kept(conn: &mut Conn) -> (Trace, Vec<Span>) {
@@ -321,6 +333,17 @@ mod tests {
         let (trace, spans) = kept(conn);
         assert_eq!((trace.span_count, spans.len()), (2, 2));
         assert_eq!(trace.assessments[0].value, Value::Bool(true));
+    }
+
+    #[test]
+    fn a_tag_that_was_edited_here_stays_when_its_trace_comes_again() {
+        let conn = &mut crate::db::testing::connection();
+        let first = import_trace(conn, &Arriving::read(foreign()).unwrap(), None).unwrap();
+        let row = kept(conn).0.row;
+        heads::set_tag(conn, row, names::NAME_TAG, "edited").unwrap();
+        let again = import_trace(conn, &Arriving::read(foreign()).unwrap(), Some(&first.marks)).unwrap();
+        assert_eq!((again.taken, again.left_alone), (Taken::Same, 1));
+        assert_eq!(kept(conn).0.name.as_deref(), Some("edited"));
     }
 
     #[test]

@@ -390,7 +390,7 @@ mod tests {
         let row = trace(&mut conn).row;
         let spans = chunks::of_trace(&mut conn, row).unwrap();
         assert_eq!(spans.len(), 6);
-        assert!(spans.iter().find(|span| span.id == 3).unwrap().attributes.len() == 0);
+        assert!(spans.iter().find(|span| span.id == 3).unwrap().attributes.is_empty());
         // Both of a chunk's spans, one after the other.
         keep(&mut conn, 0, None, &arrived(vec![span(4, Some(1), &[])])).unwrap();
         assert_eq!(chunks::of_trace(&mut conn, row).unwrap().len(), 6);

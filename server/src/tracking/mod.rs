@@ -34,7 +34,7 @@ pub use experiments::{
 pub use history::{history, sampled_history};
 pub use import::{
     IMPORT_TAG, Outcome, TagMarks, Taken, experiment_named, experiment_of_id, import_experiment, import_logged_model,
-    import_run,
+    import_run, plan_tags,
 };
 pub use inputs::{DatasetSummary, dataset_summaries};
 pub use logged_models::{

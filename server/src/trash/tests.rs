@@ -243,7 +243,7 @@ impl World {
             ..ForeignTrace::default()
         };
         let ready = crate::traces::Arriving::read(foreign).unwrap();
-        self.app.db.write(move |conn| crate::traces::import_trace(conn, &ready, false)).await.unwrap();
+        self.app.db.write(move |conn| crate::traces::import_trace(conn, &ready, None)).await.unwrap();
         let blob = self.app.objects.put_bytes(Bytes::copy_from_slice(attachment)).await.unwrap();
         let key = format!("{experiment}/traces/{id}/artifacts/attachments/x");
         self.app.objects.link(ARTIFACT_BUCKET, &key, &blob.digest).await.unwrap();

@@ -6,7 +6,7 @@
 
 mod tags;
 
-pub use tags::TagMarks;
+pub use tags::{TagMarks, plan as plan_tags};
 
 use drydock_wire::{
     KeyValue,
@@ -51,7 +51,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of a thing that was here and did not come from there.
-    fn untouched() -> Self {
+    pub fn untouched() -> Self {
         Self { taken: Taken::Same, left_alone: 0, marks: TagMarks::default() }
     }
 }

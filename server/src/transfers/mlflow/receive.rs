@@ -18,7 +18,7 @@ use crate::{
     db::Conn,
     error::{Error, Result},
     registry, traces,
-    tracking::{self, ARTIFACT_BUCKET, Experiment, Outcome, TagMarks, Taken, rules},
+    tracking::{self, ARTIFACT_BUCKET, Experiment, Outcome, Taken, rules},
 };
 
 type Launch = Authorized<action::Launch>;
@@ -171,8 +171,8 @@ pub async fn traces(app: &App, auth: &Launch, source: &str, traces: Vec<ForeignT
             let write = app.db.write(move |conn| {
                 let key = ("trace", ready.id.as_str(), ready.started_at);
                 let came = store::find(conn, key)?;
-                let taken = traces::import_trace(conn, &ready, came.is_some())?;
-                let outcome = Outcome { taken, left_alone: 0, marks: TagMarks::default() };
+                let last = came.as_ref().map(store::Came::marks).transpose()?;
+                let outcome = traces::import_trace(conn, &ready, last.as_ref())?;
                 note(conn, &who, key, &source, (outcome, came))
             });
             answer(id, write.await)
