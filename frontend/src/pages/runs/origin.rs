@@ -22,9 +22,9 @@ pub fn Models(run: Signal<RunDetail>) -> impl IntoView {
         }>
             <div class="split">
                 <Card title="Logged models">
-                    <table class="plain"><thead><tr><th scope="col">"Name"</th><th scope="col">"Id"</th><th scope="col">"Logged"</th><th></th></tr></thead>
+                    <table class="plain"><thead><tr><th scope="col">"Name"</th><th scope="col" class="wide-only">"Id"</th><th scope="col">"Logged"</th><th></th></tr></thead>
                         <tbody>{move || logged().into_iter().map(|m| view! {
-                            <tr><td><a href=format!("/runs/{}?tab=artifacts&model={}", id.get(), seg(&m.id))>{m.name}</a>{(!m.made).then_some(" (read)")}</td><td><code>{m.id.clone()}</code></td><td class="dim"><TimeAgo at=m.created_at/></td>
+                            <tr><td><a href=format!("/runs/{}?tab=artifacts&model={}", id.get(), seg(&m.id))>{m.name}</a>{(!m.made).then_some(" (read)")}</td><td class="wide-only"><code>{m.id.clone()}</code></td><td class="dim"><TimeAgo at=m.created_at/></td>
                                 <td>{m.made.then(|| view! { <DeleteLoggedModel id=m.id/> })}</td></tr>
                         }).collect_view()}</tbody></table>
                     <Show when=move || logged().is_empty()><p class="dim none">"None."</p></Show>
