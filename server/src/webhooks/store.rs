@@ -198,6 +198,15 @@ pub fn due(conn: &mut Conn, now: i64, each: i64, most: i64) -> Result<Vec<Due>> 
     .map_err(Error::internal)
 }
 
+/// Whether the message still waits for the attempt that it was read for: meanwhile another may have ended.
+pub fn still_waits(conn: &mut Conn, due: &Due) -> Result<bool> {
+    let same = deliveries::table
+        .find(&due.id)
+        .filter(deliveries::state.eq("due"))
+        .filter(deliveries::attempts.eq(due.attempts));
+    diesel::select(diesel::dsl::exists(same)).get_result(conn).map_err(Error::internal)
+}
+
 /// When the next message after `now` is due.
 pub fn next_due(conn: &mut Conn, now: i64) -> Result<Option<i64>> {
     deliveries::table

@@ -86,6 +86,23 @@ fn an_attempt_is_noted_while_the_message_waits_and_not_afterwards() {
 }
 
 #[test]
+fn what_was_read_before_an_attempt_ended_is_known_as_old() {
+    let mut conn = connection();
+    webhook(&mut conn, "a", store::ACTIVE, &[]);
+    let row = DeliveryRow::new("a", "prompt.created", "{}".into(), 5);
+    store::insert_delivery(&mut conn, &row).unwrap();
+    let read = store::due(&mut conn, 100, 4, 32).unwrap().remove(0);
+    assert!(store::still_waits(&mut conn, &read).unwrap());
+    // Put off: the attempt that was read is over, the next one is another.
+    store::note(&mut conn, &row.id, &outcome(Some("500")), DeliveryState::Due, (10, 20)).unwrap();
+    assert!(!store::still_waits(&mut conn, &read).unwrap());
+    let read = store::due(&mut conn, 100, 4, 32).unwrap().remove(0);
+    assert!(store::still_waits(&mut conn, &read).unwrap());
+    store::note(&mut conn, &row.id, &outcome(None), DeliveryState::Delivered, (30, 30)).unwrap();
+    assert!(!store::still_waits(&mut conn, &read).unwrap());
+}
+
+#[test]
 fn the_log_is_read_by_state_and_forgotten_by_age_but_nothing_that_waits_is() {
     let mut conn = connection();
     webhook(&mut conn, "a", store::ACTIVE, &[]);
