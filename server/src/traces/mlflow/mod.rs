@@ -16,8 +16,13 @@ use serde_json::{Value, json};
 use super::State;
 use crate::{
     error::Result,
-    tracking::mlflow::{mistyped, unknown_route},
+    tracking::mlflow::{Args, missing, mistyped, unknown_route},
 };
+
+/// A list may be empty, but has to be there.
+fn has_list(args: &Args, key: &str) -> Result<()> {
+    if args.raw(key).is_none_or(Value::is_null) { Err(missing(key)) } else { Ok(()) }
+}
 
 /// A trace's state by its name or, as protobuf has it, its number.
 fn read_state(value: Option<&Value>, path: &str) -> Result<State> {

@@ -148,14 +148,9 @@ pub async fn delete(app: web::Data<App>, who: Who, args: Args) -> Answer {
     ok(json!({"traces_deleted": gone}))
 }
 
-/// A list may be empty, but has to be there.
-fn said(args: &Args, key: &str) -> crate::error::Result<()> {
-    if args.raw(key).is_none_or(serde_json::Value::is_null) { Err(missing(key)) } else { Ok(()) }
-}
-
 async fn link_to_run(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let auth = who.develop()?;
-    said(&args, "trace_ids")?;
+    super::has_list(&args, "trace_ids")?;
     let ids = args.texts("trace_ids")?;
     let run = args.filled("run_id")?.ok_or_else(|| missing("run_id"))?;
     traces::link_run(&app, &auth, ids, run).await?;
@@ -165,7 +160,7 @@ async fn link_to_run(app: web::Data<App>, who: Who, args: Args) -> Answer {
 async fn link_prompts(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let auth = who.develop()?;
     let (id, mut prompts) = (args.required("trace_id")?, Vec::new());
-    said(&args, "prompt_versions")?;
+    super::has_list(&args, "prompt_versions")?;
     for prompt in args.list("prompt_versions")? {
         let part = |key: &str| {
             let path = format!("prompt_versions.{key}");

@@ -152,10 +152,7 @@ fn asked(args: &Args) -> Result<(Vec<String>, Option<Vec<i64>>)> {
 
 async fn search(app: web::Data<App>, who: Who, args: Args) -> Answer {
     let auth = who.view()?;
-    // No place has no traces; which places was not said at all is a mistake.
-    if args.raw("locations").is_none_or(Json::is_null) {
-        return Err(missing("locations").into());
-    }
+    super::has_list(&args, "locations")?;
     let locations = args.list("locations")?;
     let ours = locations.iter().filter(|location| location.get("mlflow_experiment").is_some());
     let experiments = ours.map(experiment).collect::<Result<Vec<_>>>()?;
