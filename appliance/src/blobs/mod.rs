@@ -32,7 +32,7 @@ use tokio::task::spawn_blocking;
 pub use digest::is_digest;
 pub use error::BlobError;
 pub use reader::BlobReader;
-pub use writer::BlobWriter;
+pub use writer::{BlobWriter, Sum, WrittenBlob};
 
 type Result<T> = std::result::Result<T, BlobError>;
 
@@ -92,7 +92,12 @@ impl DiskBlobs {
 
     /// A writer for one new blob; dropped without `finish`, it leaves nothing.
     pub fn writer(&self) -> BlobWriter {
-        BlobWriter::new(Arc::clone(&self.store))
+        self.summing_writer(())
+    }
+
+    /// As `writer`; `sum` sees the bytes, too.
+    pub fn summing_writer<S: Sum>(&self, sum: S) -> BlobWriter<S> {
+        BlobWriter::new(Arc::clone(&self.store), sum)
     }
 
     /// Writes a blob at once: its digest.

@@ -264,3 +264,34 @@ async fn a_large_blob_leaves_the_cache_half_way_and_is_the_same() {
         }
     }
 }
+
+/// Counts and adds up what it sees.
+struct Adder(u64, u64);
+
+impl Sum for Adder {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len() as u64;
+        // the order matters, as it does for a real sum
+        self.1 = bytes.iter().fold(self.1, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    }
+}
+
+#[tokio::test]
+async fn a_sum_sees_every_byte_once_and_in_order() {
+    let (_dir, blobs) = store();
+    for size in [0, 5, MIB, 3 * MIB + 17] {
+        let bytes = Dice(3).bytes(size);
+        let mut writer = blobs.summing_writer(Adder(0, 0));
+        for piece in bytes.chunks(MIB / 3) {
+            writer.write(piece).await.unwrap();
+        }
+        let written = writer.settled().await.unwrap();
+        let mut expected = Adder(0, 0);
+        expected.update(&bytes);
+        assert_eq!((written.sum().0, written.sum().1), (expected.0, expected.1));
+        assert_eq!(written.digest(), digest_of(&bytes));
+        assert_eq!(blobs.size(written.digest()).await.unwrap(), None, "it is not kept before it is said");
+        let (digest, _) = written.keep().await.unwrap();
+        assert!(read(&blobs, &digest).await == bytes);
+    }
+}

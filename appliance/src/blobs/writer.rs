@@ -19,34 +19,64 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// Memory that a file can be written from without a copy.
 type Block = AVec<u8, ConstAlign<ALIGN>>;
 
+/// A sum over a blob's bytes that is wanted beside its digest (an MD5, a CRC). It sees all bytes, in order, once.
+pub trait Sum: Send + 'static {
+    fn update(&mut self, bytes: &[u8]);
+
+    /// Whether it does nothing, so that no thread needs to be woken for it.
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+/// No sum.
+impl Sum for () {
+    fn update(&mut self, _bytes: &[u8]) {}
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+}
+
 /// One blob being written. Dropped before [`BlobWriter::finish`], it leaves nothing behind.
-pub struct BlobWriter {
+pub struct BlobWriter<S: Sum = ()> {
     store: Arc<Store>,
     filling: Block,
     size_bytes: u64,
-    progress: Progress,
+    progress: Progress<S>,
 }
 
-enum Progress {
+enum Progress<S> {
     /// Less than a block so far: no file yet.
-    Nothing,
-    /// A block is being hashed on one thread while it is written on another.
-    Block { block: Arc<Block>, hashing: JoinHandle<Sha256>, writing: JoinHandle<io::Result<Growing>> },
+    Nothing(S),
+    /// A block is being hashed on one thread, summed on another, and written on a third.
+    Block {
+        block: Arc<Block>,
+        hashing: JoinHandle<Sha256>,
+        summing: Summing<S>,
+        writing: JoinHandle<io::Result<Growing>>,
+    },
     /// An earlier call failed or was abandoned half-way: the bytes before are incomplete, so that nothing more is taken.
     Broken,
 }
 
+enum Summing<S> {
+    Idle(S),
+    Busy(JoinHandle<S>),
+}
+
 /// Everything before the last, unfinished block.
-struct Settled {
+struct Settled<S> {
     hasher: Sha256,
+    sum: S,
     file: Option<Growing>,
     /// The block before, to be filled again.
     spare: Option<Block>,
 }
 
-impl BlobWriter {
-    pub(super) fn new(store: Arc<Store>) -> BlobWriter {
-        BlobWriter { store, filling: Block::new(ALIGN), size_bytes: 0, progress: Progress::Nothing }
+impl<S: Sum> BlobWriter<S> {
+    pub(super) fn new(store: Arc<Store>, sum: S) -> BlobWriter<S> {
+        BlobWriter { store, filling: Block::new(ALIGN), size_bytes: 0, progress: Progress::Nothing(sum) }
     }
 
     /// Bytes taken so far.
@@ -69,23 +99,30 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Makes it durable and visible: the digest, and the size in bytes.
-    pub async fn finish(mut self) -> Result<(String, u64)> {
+    /// All bytes are there: its digest and sum are known, but it is not kept yet.
+    pub async fn settled(mut self) -> Result<WrittenBlob<S>> {
         self.store.usable()?;
-        let Settled { mut hasher, file, .. } = self.settle().await?;
+        let Settled { mut hasher, mut sum, file, .. } = self.settle().await?;
         let (store, rest) = (Arc::clone(&self.store), mem::replace(&mut self.filling, Block::new(ALIGN)));
-        let kept = spawn_blocking(move || {
+        let size_bytes = self.size_bytes;
+        let last = spawn_blocking(move || {
             hasher.update(&*rest);
+            sum.update(&rest);
             let file = write_block(file, store.incoming(), &rest).map_err(BlobError::from_io)?;
-            keep(&store, file.into_file(), hex::encode(hasher.finalize()))
+            let digest = hex::encode(hasher.finalize());
+            Ok(WrittenBlob { store, file: file.into_file(), digest, size_bytes, sum })
         });
-        let digest = kept.await.map_err(|stopped| BlobError::Failed(io::Error::other(stopped)))??;
-        Ok((digest, self.size_bytes))
+        last.await.map_err(|stopped| BlobError::Failed(io::Error::other(stopped)))?
+    }
+
+    /// Makes it durable and visible: the digest, and the size in bytes.
+    pub async fn finish(self) -> Result<(String, u64)> {
+        self.settled().await?.keep().await
     }
 
     /// Hands the full block over, after the one before it is done: memory stays bounded, and the sender is slowed to the disk's pace.
     async fn send_block(&mut self) -> Result<()> {
-        let Settled { mut hasher, file, spare } = self.settle().await?;
+        let Settled { mut hasher, mut sum, file, spare } = self.settle().await?;
         let mut next = spare.unwrap_or_else(|| Block::with_capacity(ALIGN, BLOCK_BYTES));
         next.clear();
         let block = Arc::new(mem::replace(&mut self.filling, next));
@@ -94,23 +131,68 @@ impl BlobWriter {
             hasher.update(&**to_hash);
             hasher
         });
+        let summing = if sum.is_idle() {
+            Summing::Idle(sum)
+        } else {
+            let to_sum = Arc::clone(&block);
+            Summing::Busy(spawn_blocking(move || {
+                sum.update(&to_sum);
+                sum
+            }))
+        };
         let writing = spawn_blocking(move || write_block(file, incoming, &to_write));
-        self.progress = Progress::Block { block, hashing, writing };
+        self.progress = Progress::Block { block, hashing, summing, writing };
         Ok(())
     }
 
     /// Waits for the block on its way. Leaves `Broken` behind until the caller says otherwise.
-    async fn settle(&mut self) -> Result<Settled> {
+    async fn settle(&mut self) -> Result<Settled<S>> {
         match mem::replace(&mut self.progress, Progress::Broken) {
-            Progress::Nothing => Ok(Settled { hasher: Sha256::new(), file: None, spare: None }),
-            Progress::Block { block, hashing, writing } => {
+            Progress::Nothing(sum) => Ok(Settled { hasher: Sha256::new(), sum, file: None, spare: None }),
+            Progress::Block { block, hashing, summing, writing } => {
                 let stopped = |stopped| BlobError::Failed(io::Error::other(stopped));
                 let file = writing.await.map_err(stopped)?.map_err(BlobError::from_io)?;
                 let hasher = hashing.await.map_err(stopped)?;
-                Ok(Settled { hasher, file: Some(file), spare: Arc::try_unwrap(block).ok() })
+                let sum = match summing {
+                    Summing::Idle(sum) => sum,
+                    Summing::Busy(summing) => summing.await.map_err(stopped)?,
+                };
+                Ok(Settled { hasher, sum, file: Some(file), spare: Arc::try_unwrap(block).ok() })
             }
             Progress::Broken => Err(BlobError::Failed(io::Error::other("an earlier part of this blob was lost"))),
         }
+    }
+}
+
+/// All of a blob's bytes, hashed, in a file without a name. Dropped before [`WrittenBlob::keep`], it leaves nothing behind.
+pub struct WrittenBlob<S> {
+    store: Arc<Store>,
+    file: NamedTempFile,
+    digest: String,
+    size_bytes: u64,
+    sum: S,
+}
+
+impl<S> WrittenBlob<S> {
+    /// SHA-256, 64 hex digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    pub fn sum(&self) -> &S {
+        &self.sum
+    }
+
+    /// Makes it durable and visible: the digest, and the size in bytes.
+    pub async fn keep(self) -> Result<(String, u64)> {
+        let WrittenBlob { store, file, digest, size_bytes, .. } = self;
+        let kept = spawn_blocking(move || keep(&store, file, digest));
+        let digest = kept.await.map_err(|stopped| BlobError::Failed(io::Error::other(stopped)))??;
+        Ok((digest, size_bytes))
     }
 }
 

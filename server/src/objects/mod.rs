@@ -4,6 +4,7 @@
 //! such a row, by foreign key; equal bytes are kept once. A blob without an object lives for a grace period after its
 //! last upload. Never here: what a bucket's keys mean.
 
+mod receiving;
 pub mod store;
 pub mod sweep;
 
@@ -11,11 +12,13 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, BlobWriter, DiskBlobs};
+use drydock_appliance::blobs::{BlobError, DiskBlobs, Sum};
 use futures_util::{Stream, StreamExt, stream};
-use sha2::{Digest, Sha256};
 use tokio::sync::RwLock;
 use tokio_util::{either::Either, io::ReaderStream};
+
+use receiving::Content;
+pub use receiving::{Received, Receiving};
 
 use crate::{
     clock,
@@ -67,12 +70,6 @@ pub struct Object {
     pub created_at: i64,
 }
 
-/// Bytes that have arrived and are not kept yet.
-enum Received {
-    Small(Vec<u8>),
-    Large(BlobWriter),
-}
-
 impl Objects {
     /// Opens the store whose large blobs are files under `dir`.
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
@@ -89,8 +86,8 @@ impl Objects {
         S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
         E: std::fmt::Display,
     {
-        let received = self.receive(body, limit_bytes).await?;
-        self.keep(received, |_, _| Ok(())).await
+        let received = self.receive(body, limit_bytes, ()).await?;
+        Ok(self.keep(received, |_, _| Ok(())).await?.0)
     }
 
     /// As `put_stream`, and (bucket, key) refers to the bytes from the same moment on.
@@ -99,9 +96,10 @@ impl Objects {
         S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
         E: std::fmt::Display,
     {
-        let received = self.receive(body, limit_bytes).await?;
+        let received = self.receive(body, limit_bytes, ()).await?;
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
-        self.keep(received, move |conn, digest| store::link(conn, &bucket, &key, digest, clock::now_ms())).await
+        let kept = self.keep(received, move |conn, digest| store::link(conn, &bucket, &key, digest, clock::now_ms()));
+        Ok(kept.await?.0)
     }
 
     /// Keeps these bytes; durable when it returns.
@@ -109,60 +107,60 @@ impl Objects {
         self.put_stream(stream::iter([Ok::<_, std::convert::Infallible>(bytes)]), None).await
     }
 
-    /// Takes a stream in: what is small stays in memory, the rest goes to a file that has no name yet.
-    async fn receive<S, E>(&self, mut body: S, limit_bytes: Option<u64>) -> Result<Received>
-    where
-        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
-        E: std::fmt::Display,
-    {
-        let mut head: Vec<u8> = Vec::new();
-        let mut received = 0u64;
-        let mut file = None;
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|cause| Error::invalid(format!("The upload broke off: {cause}")))?;
-            received += chunk.len() as u64;
-            if limit_bytes.is_some_and(|limit| received > limit) {
-                return Err(Error::too_large(format!("The upload is larger than {} bytes.", limit_bytes.unwrap_or(0))));
-            }
-            if file.is_none() && head.len() + chunk.len() <= SMALL_BLOB_BYTES {
-                head.extend_from_slice(&chunk);
-                continue;
-            }
-            if file.is_none() {
-                let mut started = self.disk.writer();
-                started.write(&std::mem::take(&mut head)).await.map_err(disk_error)?;
-                file = Some(started);
-            }
-            if let Some(writer) = &mut file {
-                writer.write(&chunk).await.map_err(disk_error)?;
-            }
-        }
-        Ok(file.map_or(Received::Small(head), Received::Large))
+    /// An upload that grows piece by piece.
+    pub fn receiving<S: Sum>(&self, sum: S) -> Receiving<S> {
+        Receiving::new(self.clone(), sum)
     }
 
-    /// Makes what was received durable; `then` runs in the transaction that notes it, with its digest.
-    async fn keep(
+    /// Takes a whole stream in without keeping it yet; `sum` sees the bytes, too.
+    ///
+    /// # Errors
+    /// As `put_stream`.
+    pub async fn receive<B, E, S>(&self, mut body: B, limit_bytes: Option<u64>, sum: S) -> Result<Received<S>>
+    where
+        B: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+        S: Sum,
+    {
+        let mut receiving = self.receiving(sum);
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|cause| Error::invalid(format!("The upload broke off: {cause}")))?;
+            if limit_bytes.is_some_and(|limit| receiving.size_bytes() + chunk.len() as u64 > limit) {
+                return Err(Error::too_large(format!("The upload is larger than {} bytes.", limit_bytes.unwrap_or(0))));
+            }
+            receiving.push(&chunk).await?;
+        }
+        receiving.end().await
+    }
+
+    /// Makes what was received durable. `then` runs in the transaction that notes it, with its digest: its rows and the
+    /// content become visible together, or not at all when it fails.
+    pub async fn keep<S, T>(
         &self,
-        received: Received,
-        then: impl FnOnce(&mut Conn, &str) -> Result<()> + Send + 'static,
-    ) -> Result<BlobInfo> {
-        let (digest, size_bytes, data, _publishing) = match received {
-            Received::Small(data) => (hex::encode(Sha256::digest(&data)), data.len() as u64, Some(data), None),
-            Received::Large(writer) => {
+        received: Received<S>,
+        then: impl FnOnce(&mut Conn, &str) -> Result<T> + Send + 'static,
+    ) -> Result<(BlobInfo, T)>
+    where
+        T: Send + 'static,
+    {
+        let (digest, size_bytes, data, _publishing) = match received.0 {
+            Content::Small { data, digest, .. } => (digest, data.len() as u64, Some(data), None),
+            Content::Large(written) => {
                 let publishing = self.publishing.read().await;
-                let (digest, size_bytes) = writer.finish().await.map_err(disk_error)?;
+                let (digest, size_bytes) = written.keep().await.map_err(disk_error)?;
                 (digest, size_bytes, None, Some(publishing))
             }
         };
         let info = BlobInfo { digest: digest.clone(), size_bytes };
         let size = i64::try_from(size_bytes).map_err(Error::internal)?;
-        self.db
+        let made = self
+            .db
             .write(move |conn| {
                 store::touch_blob(conn, &digest, size, data.as_deref(), clock::now_ms())?;
                 then(conn, &digest)
             })
             .await?;
-        Ok(info)
+        Ok((info, made))
     }
 
     /// All bytes of a blob.
