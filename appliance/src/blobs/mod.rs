@@ -10,6 +10,7 @@
 //! Which blobs are referred to, and when one may go, is decided above: [`DiskBlobs::delete`] simply deletes.
 
 mod digest;
+mod engine;
 mod error;
 mod growing;
 mod reader;
@@ -30,6 +31,7 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::task::spawn_blocking;
 
 pub use digest::is_digest;
+pub use engine::Blobs;
 pub use error::BlobError;
 pub use reader::BlobReader;
 pub use writer::{BlobWriter, Sum, WrittenBlob};

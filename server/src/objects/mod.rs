@@ -4,19 +4,20 @@
 //! such a row, by foreign key; equal bytes are kept once. A blob without an object lives for a grace period after its
 //! last upload. Never here: what a bucket's keys mean.
 
+mod publishing;
 mod receiving;
 pub mod store;
 pub mod sweep;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, DiskBlobs, Sum};
+use drydock_appliance::blobs::{BlobError, Blobs, DiskBlobs, Sum};
 use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::RwLock;
 use tokio_util::{either::Either, io::ReaderStream};
 
+use publishing::Publishing;
 use receiving::Content;
 pub use receiving::{Received, Receiving};
 
@@ -46,10 +47,8 @@ fn disk_error(cause: BlobError) -> Error {
 #[derive(Clone)]
 pub struct Objects {
     db: Db,
-    disk: Arc<DiskBlobs>,
-    /// Held shared from before a file gets its name until its row is committed, and exclusively while the sweep removes
-    /// files: so a file whose row is about to come is never taken for garbage.
-    publishing: Arc<RwLock<()>>,
+    blobs: Blobs,
+    publishing: Publishing,
 }
 
 /// Bytes that are kept.
@@ -74,7 +73,7 @@ impl Objects {
     /// Opens the store whose large blobs are files under `dir`.
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
         let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
-        Ok(Self { db, disk: Arc::new(disk), publishing: Arc::default() })
+        Ok(Self { db, blobs: Blobs::Disk(disk), publishing: Publishing::default() })
     }
 
     /// Keeps the bytes of a stream; durable when it returns. Memory stays flat whatever the size.
@@ -146,8 +145,8 @@ impl Objects {
         let (digest, size_bytes, data, _publishing) = match received.0 {
             Content::Small { data, digest, .. } => (digest, data.len() as u64, Some(data), None),
             Content::Large(written) => {
-                let publishing = self.publishing.read().await;
-                let (digest, size_bytes) = written.keep().await.map_err(disk_error)?;
+                let publishing = self.publishing.enter(written.digest()).await;
+                let (digest, size_bytes) = self.blobs.keep(written).await.map_err(disk_error)?;
                 (digest, size_bytes, None, Some(publishing))
             }
         };
@@ -189,7 +188,7 @@ impl Objects {
             let slice = Bytes::from(data).slice(from as usize..to.max(from) as usize);
             return Ok((size, Either::Left(stream::iter([Ok(slice)]))));
         }
-        let file = self.disk.open_read(digest, Some(from..to.max(from))).await.map_err(disk_error)?;
+        let file = self.blobs.open_read(digest, size, Some(from..to.max(from))).await.map_err(disk_error)?;
         let chunk = if file.length_bytes() < LARGE_BYTES { READ_CHUNK_BYTES } else { LARGE_CHUNK_BYTES };
         let body = ReaderStream::with_capacity(file, chunk);
         Ok((size, Either::Right(body)))
@@ -197,12 +196,12 @@ impl Objects {
 
     /// Puts the blob's bytes at `to` for a container to read: a hard link where they are a file, else a copy. Mode 0444.
     pub async fn materialize(&self, digest: &str, to: &Path) -> Result<()> {
-        let (_, data) = self.lookup(digest).await?;
+        let (size, data) = self.lookup(digest).await?;
         if let Some(parent) = to.parent() {
             tokio::fs::create_dir_all(parent).await.map_err(Error::internal)?;
         }
         let Some(data) = data else {
-            return self.disk.hard_link(digest, to).await.map_err(disk_error);
+            return self.blobs.hard_link(digest, size, to).await.map_err(disk_error);
         };
         let to = to.to_owned();
         let write = move || -> std::io::Result<()> {
