@@ -36,6 +36,13 @@ impl Blobs {
         }
     }
 
+    /// Opens a blob where it is kept for good: what a scrub looks at.
+    pub async fn open_kept(&self, digest: &str) -> Result<BlobReader> {
+        match self {
+            Blobs::Disk(disk) => disk.open_read(digest, None).await,
+        }
+    }
+
     /// A blob's size in bytes where it is kept for good, if it is there.
     pub async fn size(&self, digest: &str) -> Result<Option<u64>> {
         match self {
@@ -47,6 +54,13 @@ impl Blobs {
     pub async fn delete(&self, digest: &str) -> Result<bool> {
         match self {
             Blobs::Disk(disk) => disk.delete(digest).await,
+        }
+    }
+
+    /// Takes a damaged blob out of the way, for a person to look at: whether it was there. It is not given out any more.
+    pub async fn quarantine(&self, digest: &str) -> Result<bool> {
+        match self {
+            Blobs::Disk(disk) => disk.quarantine(digest).await,
         }
     }
 
