@@ -1,8 +1,4 @@
-//! Who may do what in a bucket: the one decision, and the proof of it that everything else here asks for.
-//!
-//! An admin and the bucket's owner may everything. Otherwise, with access `project`, viewers read and engineers write; with `private`,
-//! nobody does. A grant opens the bucket to one person beyond that. A key's scopes only ever narrow. Settings, grants and
-//! removal are the owner's and admins' alone, and never a job's or a scoped key's.
+//! Entering a bucket: the decision of `rights` on what the database says, and the proof of it that everything else here asks for.
 
 use std::ops::Deref;
 
@@ -14,10 +10,11 @@ use drydock_wire::{
 
 use super::{
     refusals,
+    rights::{self, Facts, Shown},
     store::buckets::{self, BucketRow},
 };
 use crate::{
-    accounts::{Principal, Via},
+    accounts::{Principal, S3Caller},
     db::Conn,
     error::{Error, Result},
 };
@@ -35,13 +32,22 @@ impl Caller {
     pub fn person(principal: Principal) -> Self {
         Self { principal, scopes: vec![] }
     }
+
+    /// Whoever the key speaks for.
+    pub fn with_key(key: &S3Caller, address: String) -> Self {
+        Self { principal: Principal { address, ..key.principal.clone() }, scopes: key.scopes.clone() }
+    }
+
+    pub(super) fn asks(&self) -> rights::Caller<'_> {
+        rights::Caller { who: &self.principal, scopes: &self.scopes }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
     /// Learn that the bucket is there, and its plain properties. The path does not count.
     Enter,
-    /// Read objects under the path, or list it.
+    /// Read objects under the path.
     Read,
     /// Write or delete objects under the path.
     Write,
@@ -68,65 +74,63 @@ impl Entered {
     }
 }
 
-/// Says whether the caller may use the bucket so, at `path`: a key, or the prefix of a listing.
+/// Says whether the caller may use the bucket so, at `path`: a key, or the prefix of keys.
 ///
 /// # Errors
 /// `not_found` without such a bucket; `forbidden` with what would be needed.
 pub fn enter(conn: &mut Conn, caller: &Caller, name: &str, right: Right, path: &str) -> Result<Entered> {
     let bucket = buckets::by_name(conn, name)?.ok_or_else(|| refusals::no_such_bucket(name))?;
-    if !in_scope(&caller.scopes, name, right, path) {
-        return Err(Error::forbidden(format!("This access key does not open {name}/{path} for that.")));
-    }
-    if may(conn, caller, &bucket, right)? {
+    if may(conn, caller, &bucket, right, path)? {
         return Ok(Entered(bucket));
     }
+    let username = &caller.principal.username;
+    let limited = if caller.scopes.is_empty() { "" } else { ", or this access key is limited to less" };
     let text = match right {
-        Right::Manage => format!("Only the owner of the bucket {name} and admins may do that."),
-        Right::Write => format!("{} may not write to the bucket {name}; its owner can grant it.", caller.principal.username),
-        Right::Enter | Right::Read => {
-            format!("{} may not read the bucket {name}; its owner can grant it.", caller.principal.username)
-        }
+        Right::Manage => format!("Only the owner of the bucket {name} and admins may do that{limited}."),
+        Right::Write => format!("{username} may not write to the bucket {name}{limited}; its owner can grant it."),
+        Right::Enter | Right::Read => format!("{username} may not read the bucket {name}{limited}; its owner can grant it."),
     };
     Err(Error::forbidden(text))
 }
 
-/// Whether the person may use the bucket so, a key's scopes left aside.
-pub fn may(conn: &mut Conn, caller: &Caller, bucket: &BucketRow, right: Right) -> Result<bool> {
-    let who = &caller.principal;
-    let is_job = who.via == Via::Job;
-    if right == Right::Manage {
-        return Ok(!is_job && caller.scopes.is_empty() && (who.role == Role::Admin || bucket.owner == who.person_id));
+/// As `enter`, for a listing of the keys under `prefix`: which of them the caller may see; none named means all.
+pub fn enter_to_list(conn: &mut Conn, caller: &Caller, name: &str, prefix: &str) -> Result<(Entered, Vec<String>)> {
+    let bucket = enter(conn, caller, name, Right::Enter, "")?;
+    let facts = facts(conn, caller, &bucket)?;
+    match rights::shows(caller.asks(), &facts, prefix) {
+        Shown::All => Ok((bucket, vec![])),
+        Shown::Under(prefixes) => Ok((bucket, prefixes)),
+        Shown::Nothing => Err(Error::forbidden(format!("This access key does not open {name}/{prefix}."))),
     }
-    if who.role == Role::Admin || bucket.owner == who.person_id {
-        return Ok(true);
-    }
-    let by_role = match right {
-        Right::Write => who.role >= Role::Engineer,
-        _ => true,
+}
+
+/// Whether the caller may use the bucket so.
+pub fn may(conn: &mut Conn, caller: &Caller, bucket: &BucketRow, right: Right, path: &str) -> Result<bool> {
+    let facts = facts(conn, caller, bucket)?;
+    let (right, key) = match right {
+        Right::Enter => (rights::Right::Read, None),
+        Right::Read => (rights::Right::Read, Some(path)),
+        Right::Write => (rights::Right::Write, Some(path)),
+        Right::Manage => (rights::Right::Manage, None),
     };
-    if bucket.access() == BucketAccess::Project && by_role {
-        return Ok(true);
-    }
-    let granted = grant(conn, bucket.id, &who.person_id)?;
-    Ok(granted.is_some_and(|may_write| may_write || right != Right::Write))
+    Ok(rights::may(caller.asks(), &facts, right, key))
 }
 
-fn grant(conn: &mut Conn, bucket: i64, person_id: &str) -> Result<Option<bool>> {
+/// What the decision looks at; the caller's own grant alone, and that only where it can matter.
+fn facts(conn: &mut Conn, caller: &Caller, bucket: &BucketRow) -> Result<Facts> {
     use crate::db::schema::storage::bucket_grants;
-    bucket_grants::table
-        .find((bucket, person_id))
-        .select(bucket_grants::may_write)
-        .first(conn)
-        .optional()
-        .map_err(Error::internal)
-}
-
-fn in_scope(scopes: &[KeyScope], bucket: &str, right: Right, path: &str) -> bool {
-    scopes.is_empty()
-        || scopes.iter().filter(|scope| scope.bucket == bucket).any(|scope| match right {
-            Right::Enter => true,
-            Right::Read => path.starts_with(&scope.prefix),
-            Right::Write => scope.may_write && path.starts_with(&scope.prefix),
-            Right::Manage => false,
-        })
+    let who = &caller.principal;
+    let owns = who.role == Role::Admin || who.person_id == bucket.owner;
+    let grant: Option<bool> = if owns || bucket.access() == BucketAccess::Project {
+        None
+    } else {
+        bucket_grants::table
+            .find((bucket.id, &who.person_id))
+            .select(bucket_grants::may_write)
+            .first(conn)
+            .optional()
+            .map_err(Error::internal)?
+    };
+    let grants = grant.map(|may_write| (who.person_id.clone(), may_write)).into_iter().collect();
+    Ok(Facts { name: bucket.name.clone(), owner: bucket.owner.clone(), access: bucket.access(), grants })
 }

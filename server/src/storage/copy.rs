@@ -3,7 +3,7 @@
 use super::{
     about::About,
     access::{Caller, Right, enter},
-    objects::{check_conditions, look_in},
+    objects::{Found, Written, check_conditions, look_in},
     refusals, rules,
     rules::{Conditions, VersionId},
     store::{
@@ -34,18 +34,19 @@ pub struct Copy {
     pub tags: Option<std::collections::BTreeMap<String, String>>,
 }
 
-/// Copies an object: source and copy.
+/// Copies an object: the source, and the copy.
 ///
 /// # Errors
 /// `not_found` without the source; `conflict` (PreconditionFailed); `invalid` for a copy onto itself that changes nothing.
-pub async fn copy(app: &App, caller: &Caller, wanted: Copy) -> Result<(ObjectRow, ObjectRow)> {
+pub async fn copy(app: &App, caller: &Caller, wanted: Copy) -> Result<(Found, Written)> {
     rules::check_key(&wanted.key)?;
     let upload_id = new_id()?;
     let caller = caller.clone();
     app.db
         .write(move |conn| {
             let from = enter(conn, &caller, &wanted.from_bucket, Right::Read, &wanted.from_key)?;
-            let source = look_in(conn, from, &wanted.from_key, wanted.from_version, false)?.object()?.row;
+            let found = look_in(conn, from, &wanted.from_key, wanted.from_version, false)?.object()?;
+            let source = &found.row;
             wanted.source_conditions.on_source(&source.etag, source.modified_at)?;
             let bucket = enter(conn, &caller, &wanted.bucket, Right::Write, &wanted.key)?;
             check_conditions(conn, &bucket, &wanted.key, &wanted.conditions)?;
@@ -55,7 +56,7 @@ pub async fn copy(app: &App, caller: &Caller, wanted: Copy) -> Result<(ObjectRow
                             the object's metadata.";
                 return Err(Error::invalid(text).with_source(refusals::S3Word("InvalidRequest")));
             }
-            let (content_type, about) = described(&source, &wanted)?;
+            let (content_type, about) = described(source, &wanted)?;
             let now = clock::now_ms();
             let content = match (&source.digest, source.upload) {
                 (Some(digest), _) => Content::Blob(digest.clone()),
@@ -85,8 +86,8 @@ pub async fn copy(app: &App, caller: &Caller, wanted: Copy) -> Result<(ObjectRow
                 content_type,
                 about: about.column()?,
             };
-            let made = store::objects::insert(conn, &bucket, new)?;
-            Ok((source, made))
+            let row = store::objects::insert(conn, &bucket, new)?;
+            Ok((found, Written { row, versioning: bucket.versioning() }))
         })
         .await
 }

@@ -1,7 +1,7 @@
 //! Listings of a bucket, as the faces ask for them.
 
 use super::{
-    access::{Caller, Entered, Right, enter},
+    access::{Caller, Entered, enter_to_list},
     refusals,
     rules::VersionId,
     store::{
@@ -16,8 +16,8 @@ pub async fn objects(app: &App, caller: &Caller, bucket: &str, wanted: Wanted) -
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .read(move |conn| {
-            let bucket = enter(conn, &caller, &name, Right::Read, &wanted.prefix)?;
-            let page = store::list::objects(conn, bucket.id, &wanted)?;
+            let (bucket, only) = enter_to_list(conn, &caller, &name, &wanted.prefix)?;
+            let page = store::list::objects(conn, bucket.id, &Wanted { only, ..wanted })?;
             Ok((bucket, page))
         })
         .await
@@ -35,9 +35,9 @@ pub async fn search(
     let (caller, name, prefix, text) = (caller.clone(), bucket.to_owned(), prefix.to_owned(), text.to_lowercase());
     app.db
         .read(move |conn| {
-            let bucket = enter(conn, &caller, &name, Right::Read, &prefix)?;
+            let (bucket, only) = enter_to_list(conn, &caller, &name, &prefix)?;
             let mut found = Page::default();
-            let mut wanted = Wanted { prefix, delimiter: String::new(), after, limit: 1000 };
+            let mut wanted = Wanted { prefix, delimiter: String::new(), after, limit: 1000, only };
             loop {
                 let page = store::list::objects(conn, bucket.id, &wanted)?;
                 for row in page.objects {
@@ -70,7 +70,7 @@ pub async fn versions(
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .read(move |conn| {
-            let bucket = enter(conn, &caller, &name, Right::Read, &wanted.prefix)?;
+            let (bucket, only) = enter_to_list(conn, &caller, &name, &wanted.prefix)?;
             if wanted.limit == 0 {
                 return Ok((Page::default(), false));
             }
@@ -84,7 +84,7 @@ pub async fn versions(
                     Some(AfterVersion { key, seq: Some(seq) })
                 }
             };
-            let one_more = Wanted { limit: wanted.limit + 1, ..wanted.clone() };
+            let one_more = Wanted { limit: wanted.limit + 1, only, ..wanted.clone() };
             let mut page = store::list::versions(conn, bucket.id, &one_more, after.as_ref())?;
             let is_more = page.objects.len() + page.prefixes.len() > wanted.limit;
             if is_more {

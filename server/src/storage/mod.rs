@@ -17,6 +17,7 @@ mod lifecycle;
 pub mod listing;
 pub mod objects;
 mod refusals;
+pub mod rights;
 pub mod rules;
 mod s3;
 mod store;

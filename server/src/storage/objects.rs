@@ -3,9 +3,9 @@
 use std::{pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use diesel::OptionalExtension as _;
 use drydock_wire::storage::Versioning;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
 
 use super::{
     about::About,
@@ -45,6 +45,20 @@ pub struct Put {
     pub size_bytes: Option<u64>,
 }
 
+/// A version that was written, and how its bucket keeps versions.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub row: ObjectRow,
+    pub versioning: Versioning,
+}
+
+impl Written {
+    /// What is told of the version: nothing where versioning never was on.
+    pub fn version_id(&self) -> Option<VersionId> {
+        (self.versioning != Versioning::Off).then(|| self.row.version_id())
+    }
+}
+
 /// Writes an object. `late` tells the checksum that follows the body, once the body has ended.
 ///
 /// # Errors
@@ -55,8 +69,8 @@ pub async fn put<B>(
     bucket: &str,
     put: Put,
     body: B,
-    late: impl FnOnce() -> Option<String> + Send,
-) -> Result<ObjectRow>
+    late: impl FnOnce() -> Result<Option<String>> + Send,
+) -> Result<Written>
 where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
@@ -65,7 +79,7 @@ where
     let mut expected = put.expected.clone();
     let received = receive(app, body, rules::MAX_PUT_BYTES, expected.checksum.as_ref().map(|(algorithm, _)| *algorithm)).await?;
     if let Some((_, said @ None)) = &mut expected.checksum {
-        *said = late();
+        *said = late()?;
     }
     let summed = received.sum().summed(received.digest());
     summed.check(&expected)?;
@@ -139,7 +153,7 @@ async fn keep(
     put: Put,
     received: Received<Summing>,
     summed: &Summed,
-) -> Result<ObjectRow> {
+) -> Result<Written> {
     let about = About { checksums: summed.checksums(), ..put.about }.column()?;
     let size_bytes = i64::try_from(received.size_bytes()).map_err(Error::internal)?;
     let (caller, name, etag) = (caller.clone(), bucket.to_owned(), summed.etag());
@@ -155,7 +169,8 @@ async fn keep(
             content_type: put.content_type,
             about,
         };
-        store::objects::insert(conn, &bucket, new)
+        let row = store::objects::insert(conn, &bucket, new)?;
+        Ok(Written { row, versioning: bucket.versioning() })
     });
     Ok(kept.await?.1)
 }
@@ -242,11 +257,17 @@ pub fn look_in(
 }
 
 impl Found {
+    /// What is told of the version: nothing where versioning never was on.
+    pub fn version_id(&self) -> Option<VersionId> {
+        (self.bucket.versioning() != Versioning::Off).then(|| self.row.version_id())
+    }
+
     fn load(&mut self, conn: &mut Conn) -> Result<()> {
         match (&self.row.digest, self.row.upload) {
             (Some(digest), _) if self.row.size() <= SMALL_BLOB_BYTES as u64 => {
-                let blob = crate::objects::store::blob(conn, digest)?;
-                self.data = blob.and_then(|(_, data)| data).map(Bytes::from);
+                let data = crate::objects::store::blob(conn, digest)?.and_then(|blob| blob.data);
+                // bytes that are not what their name says are left to `Objects::stream`, which looks into it
+                self.data = data.filter(|data| hex::encode(Sha256::digest(data)) == *digest).map(Bytes::from);
             }
             (None, Some(upload)) => self.parts = store::uploads::all_parts(conn, upload)?,
             _ => {}
@@ -373,7 +394,7 @@ pub async fn change_about(
     key: &str,
     version: Option<VersionId>,
     change: impl FnOnce(&mut About) + Send + 'static,
-) -> Result<ObjectRow> {
+) -> Result<Found> {
     let (caller, name, key) = (caller.clone(), bucket.to_owned(), key.to_owned());
     app.db
         .write(move |conn| {
@@ -382,7 +403,7 @@ pub async fn change_about(
             let mut about = About::read(found.row.about.as_deref())?;
             change(&mut about);
             store::objects::set_about(conn, &found.row, about.column()?.as_deref())?;
-            Ok(found.row)
+            Ok(found)
         })
         .await
 }
@@ -417,7 +438,7 @@ pub async fn whole_blob(
     Ok((kept.await?.0.digest, size))
 }
 
-/// How many versions refer to this content, for a page that says what needs it.
+/// Buckets and keys that refer to this content, at most `limit`, for a page that says what needs it.
 pub fn names_of(conn: &mut Conn, digest: &str, limit: i64) -> Result<Vec<(String, String)>> {
     use crate::db::schema::storage::{bucket_objects, buckets};
     use diesel::prelude::*;
@@ -427,7 +448,5 @@ pub fn names_of(conn: &mut Conn, digest: &str, limit: i64) -> Result<Vec<(String
         .select((buckets::name, bucket_objects::key))
         .limit(limit)
         .load(conn)
-        .optional()
-        .map(Option::unwrap_or_default)
         .map_err(Error::internal)
 }

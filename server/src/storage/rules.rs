@@ -96,6 +96,23 @@ pub fn common_prefix<'a>(key: &'a str, prefix: &str, delimiter: &str) -> Option<
     key.get(..prefix.len() + at + delimiter.len())
 }
 
+/// Whether a key may be seen by somebody who may see only what is under some prefixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hidden<'a> {
+    No,
+    /// Nothing before this may be seen.
+    Until(&'a str),
+    ForGood,
+}
+
+/// `only`: sorted prefixes, none the beginning of another; empty: everything may be seen.
+pub fn hidden_until<'a>(key: &str, only: &'a [String]) -> Hidden<'a> {
+    if only.is_empty() || only.iter().any(|prefix| key.starts_with(prefix)) {
+        return Hidden::No;
+    }
+    only.iter().find(|prefix| prefix.as_str() > key).map_or(Hidden::ForGood, |prefix| Hidden::Until(prefix))
+}
+
 /// What of an object is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByteRange {

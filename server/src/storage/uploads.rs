@@ -6,7 +6,7 @@ use futures_util::{Stream, TryStreamExt};
 use super::{
     about::About,
     access::{Caller, Entered, Right, enter},
-    objects::{self, check_conditions, check_fits},
+    objects::{self, Written, check_conditions, check_fits},
     refusals,
     rules::{self, Conditions, MAX_PART_NUMBER, MIN_PART_BYTES, VersionId},
     store::{
@@ -160,7 +160,7 @@ pub async fn put_part<B>(
     part: PartName,
     (mut expected, size_bytes): (Expected, Option<u64>),
     body: B,
-    late: impl FnOnce() -> Option<String> + Send,
+    late: impl FnOnce() -> Result<Option<String>> + Send,
 ) -> Result<PartRow>
 where
     B: Stream<Item = Result<Bytes>> + Unpin,
@@ -174,7 +174,7 @@ where
     let algorithm = wanted.or(expected.checksum.as_ref().map(|(algorithm, _)| *algorithm));
     let received = objects::receive(app, body, rules::MAX_PUT_BYTES, algorithm).await?;
     if let Some((_, said @ None)) = &mut expected.checksum {
-        *said = late();
+        *said = late()?;
     }
     if matches!((&expected.checksum, algorithm), (Some((said, _)), Some(summed)) if *said != summed) {
         let text = "The part's checksum is of another algorithm than its upload was begun with.";
@@ -249,8 +249,9 @@ pub async fn copy_part(
         About::read(found.row.about.as_deref()).ok().and_then(|about| about.checksums.get(word).cloned())
     });
     let is_whole = (begin, end) == (0, size) && found.row.etag.len() == 32;
-    let row = match (&found.row.digest, sum) {
-        (Some(digest), None | Some(Some(_))) if is_whole => {
+    let row = match &found.row.digest {
+        // the sum that the upload wants is known of the whole object, or none is wanted
+        Some(digest) if is_whole && sum.as_ref().is_none_or(Option::is_some) => {
             let (caller, name, digest, md5) =
                 (caller.clone(), bucket.to_owned(), digest.clone(), found.row.etag.clone());
             let (size_bytes, checksum) = (found.row.size_bytes, sum.flatten());
@@ -267,7 +268,7 @@ pub async fn copy_part(
         }
         _ => {
             let body = found.stream(app, (begin, end)).await?.map_err(Error::internal);
-            put_part(app, caller, bucket, part, (Expected::default(), Some(end - begin)), body, || None).await?
+            put_part(app, caller, bucket, part, (Expected::default(), Some(end - begin)), body, || Ok(None)).await?
         }
     };
     Ok((row, found.row))
@@ -299,12 +300,13 @@ pub struct Complete {
 ///
 /// # Errors
 /// `invalid` (InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest); `not_found` (NoSuchUpload); `conflict` (PreconditionFailed).
-pub async fn complete(app: &App, caller: &Caller, bucket: &str, wanted: Complete) -> Result<ObjectRow> {
+pub async fn complete(app: &App, caller: &Caller, bucket: &str, wanted: Complete) -> Result<Written> {
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .write(move |conn| {
             let bucket = enter(conn, &caller, &name, Right::Write, &wanted.key)?;
-            complete_in(conn, &bucket, &wanted)
+            let row = complete_in(conn, &bucket, &wanted)?;
+            Ok(Written { row, versioning: bucket.versioning() })
         })
         .await
 }

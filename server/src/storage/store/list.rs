@@ -8,7 +8,7 @@ use diesel::{
 use crate::{
     db::{Conn, schema::storage::bucket_objects},
     error::{Error, Result},
-    storage::rules::{self, VersionId},
+    storage::rules::{self, Hidden, VersionId},
 };
 
 /// What a listing says of an object.
@@ -56,6 +56,8 @@ pub struct Wanted {
     pub delimiter: String,
     pub after: Option<String>,
     pub limit: usize,
+    /// Sorted, none a prefix of another: only keys under one of these. Empty: all.
+    pub only: Vec<String>,
 }
 
 /// Objects and common prefixes, each in order; `last` is the greatest of both when there is more.
@@ -114,7 +116,7 @@ fn fold<T>(
     mut read: impl FnMut(&Cursor, Option<&str>, usize) -> Result<Vec<T>>,
     key_of: impl Fn(&T) -> &String,
 ) -> Result<Page<T>> {
-    let Wanted { prefix, delimiter, after, limit } = wanted;
+    let Wanted { prefix, delimiter, after, limit, only } = wanted;
     let end = rules::prefix_end(prefix);
     let mut page = Page::default();
     if *limit == 0 {
@@ -135,6 +137,14 @@ fn fold<T>(
                 continue;
             }
             skip_to = None;
+            match rules::hidden_until(key, only) {
+                Hidden::No => {}
+                Hidden::Until(bound) => {
+                    skip_to = Some(bound.to_owned());
+                    continue;
+                }
+                Hidden::ForGood => break 'reading,
+            }
             if page.objects.len() + page.prefixes.len() == *limit {
                 page.next = last;
                 break 'reading;
@@ -189,18 +199,18 @@ pub struct AfterVersion {
 /// All versions and markers of the bucket, in the order of keys and then newest first. `next` of the page is not set; the caller
 /// asks for one more than it shows.
 pub fn versions(conn: &mut Conn, bucket: i64, wanted: &Wanted, after: Option<&AfterVersion>) -> Result<Page<ListedVersion>> {
-    let Wanted { prefix, delimiter, limit, .. } = wanted;
+    let Wanted { prefix, delimiter, limit, only, .. } = wanted;
     let end = rules::prefix_end(prefix).unwrap_or_else(|| char::MAX.to_string().repeat(300));
     let mut page = Page::default();
     let mut from = match after {
-        None => (prefix.clone(), i64::MAX, true),
-        Some(AfterVersion { key, .. }) if key < prefix => (prefix.clone(), i64::MAX, true),
+        None => (prefix.clone(), i64::MAX),
+        Some(AfterVersion { key, .. }) if key < prefix => (prefix.clone(), i64::MAX),
         Some(AfterVersion { key, seq }) => match rules::common_prefix(key, prefix, delimiter) {
             Some(common) => match rules::prefix_end(common) {
-                Some(bound) => (bound, i64::MAX, true),
+                Some(bound) => (bound, i64::MAX),
                 None => return Ok(page),
             },
-            None => (key.clone(), seq.unwrap_or(0), false),
+            None => (key.clone(), seq.unwrap_or(0)),
         },
     };
     let batch = (*limit).clamp(1, 1001);
@@ -213,6 +223,15 @@ pub fn versions(conn: &mut Conn, bucket: i64, wanted: &Wanted, after: Option<&Af
                 continue;
             }
             skip_to = None;
+            match rules::hidden_until(&row.key, only) {
+                Hidden::No => {}
+                Hidden::Until(bound) => {
+                    from = (bound.to_owned(), i64::MAX);
+                    skip_to = Some(bound.to_owned());
+                    continue;
+                }
+                Hidden::ForGood => return Ok(page),
+            }
             if page.objects.len() + page.prefixes.len() >= *limit {
                 return Ok(page);
             }
@@ -220,11 +239,11 @@ pub fn versions(conn: &mut Conn, bucket: i64, wanted: &Wanted, after: Option<&Af
                 Some(common) => {
                     page.prefixes.push(common.to_owned());
                     let Some(bound) = rules::prefix_end(common) else { return Ok(page) };
-                    from = (bound.clone(), i64::MAX, true);
+                    from = (bound.clone(), i64::MAX);
                     skip_to = Some(bound);
                 }
                 None => {
-                    from = (row.key.clone(), row.seq, false);
+                    from = (row.key.clone(), row.seq);
                     page.objects.push(row);
                 }
             }
@@ -235,11 +254,11 @@ pub fn versions(conn: &mut Conn, bucket: i64, wanted: &Wanted, after: Option<&Af
     }
 }
 
-/// From (key, seq) on; with the flag set the key itself is included, otherwise only its versions older than seq.
+/// Versions of `key` older than `seq`, and all keys after it.
 fn read_versions(
     conn: &mut Conn,
     bucket: i64,
-    (key, seq, _): &(String, i64, bool),
+    (key, seq): &(String, i64),
     end: &str,
     count: usize,
 ) -> Result<Vec<ListedVersion>> {
