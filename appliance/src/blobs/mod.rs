@@ -11,6 +11,7 @@
 
 mod checks;
 mod digest;
+mod engine;
 mod error;
 mod growing;
 mod reader;
@@ -32,6 +33,7 @@ use tokio::task::spawn_blocking;
 
 pub use checks::{BLOCK_BYTES, BlockChecks};
 pub use digest::is_digest;
+pub use engine::Blobs;
 pub use error::BlobError;
 pub use reader::BlobReader;
 pub use writer::{BlobWriter, Sum, WrittenBlob};

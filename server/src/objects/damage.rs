@@ -60,11 +60,11 @@ impl Objects {
             return Ok(None);
         };
         // Nobody may publish the same bytes between the look and the move.
-        let _alone = self.publishing.write().await;
-        if self.problem(digest).await?.is_none() {
+        let claimed = self.publishing.claim(vec![digest.to_owned()]);
+        if claimed.digests().is_empty() || self.problem(digest).await?.is_none() {
             return Ok(None);
         }
-        self.disk.quarantine(digest).await.map_err(Error::internal)?;
+        self.blobs.quarantine(digest).await.map_err(Error::internal)?;
         let (row, told) = (digest.to_owned(), problem.clone());
         self.db.write(move |conn| note(conn, &row, &told)).await?;
         tracing::error!(blob.digest = digest, "damaged content: {problem}");
@@ -79,7 +79,7 @@ impl Objects {
             return Ok((hex::encode(Sha256::digest(&data)) != digest).then(|| "It has other bytes.".to_owned()));
         }
         let size = u64::try_from(row.size_bytes).unwrap_or(0);
-        match self.disk.size(digest).await.map_err(Error::internal)? {
+        match self.blobs.size(digest).await.map_err(Error::internal)? {
             None => return Ok(Some("Its file is missing.".to_owned())),
             Some(found) if found != size => {
                 return Ok(Some(format!("Its file has {found} bytes instead of {size}.")));
@@ -94,7 +94,7 @@ impl Objects {
     }
 
     async fn file_digest(&self, digest: &str) -> std::io::Result<String> {
-        let mut file = self.disk.open_read(digest, None).await.map_err(std::io::Error::other)?;
+        let mut file = self.blobs.open_kept(digest).await.map_err(std::io::Error::other)?;
         let (mut hasher, mut buffer) = (Sha256::new(), vec![0u8; 1 << 20]);
         loop {
             match file.read(&mut buffer).await? {

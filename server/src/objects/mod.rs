@@ -5,6 +5,7 @@
 //! last upload. Never here: what a bucket's keys mean.
 
 pub mod damage;
+mod publishing;
 mod reading;
 mod receiving;
 pub mod referrers;
@@ -13,16 +14,16 @@ pub mod scrub;
 pub mod store;
 pub mod sweep;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, BlockChecks, DiskBlobs, Sum};
+use drydock_appliance::blobs::{BlobError, Blobs, BlockChecks, DiskBlobs, Sum};
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
-use tokio::sync::RwLock;
 use tokio_util::{either::Either, io::ReaderStream};
 
+use publishing::Publishing;
 use receiving::Content;
 pub use receiving::{Received, Receiving};
 use room::Room;
@@ -63,10 +64,8 @@ fn disk_error(cause: BlobError) -> Error {
 #[derive(Clone)]
 pub struct Objects {
     db: Db,
-    disk: Arc<DiskBlobs>,
-    /// Held shared from before a file gets its name until its row is committed, and exclusively while the sweep removes
-    /// files: so a file whose row is about to come is never taken for garbage.
-    publishing: Arc<RwLock<()>>,
+    blobs: Blobs,
+    publishing: Publishing,
     room: Room,
 }
 
@@ -93,7 +92,7 @@ impl Objects {
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
         let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
         let room = Room::new(dir, &Disk::default());
-        Ok(Self { db, disk: Arc::new(disk), publishing: Arc::default(), room })
+        Ok(Self { db, blobs: Blobs::Disk(disk), publishing: Publishing::default(), room })
     }
 
     /// The store with this much care for the disk's room.
@@ -189,9 +188,9 @@ impl Objects {
         let (digest, size_bytes, data, checks, _publishing) = match received.0 {
             Content::Small { data, digest, .. } => (digest, data.len() as u64, Some(data), None, None),
             Content::Large(written) => {
-                let publishing = self.publishing.read().await;
+                let publishing = self.publishing.enter(written.digest()).await;
                 let checks = written.checks().to_bytes();
-                let (digest, size_bytes) = written.keep().await.map_err(disk_error)?;
+                let (digest, size_bytes) = self.blobs.keep(written).await.map_err(disk_error)?;
                 (digest, size_bytes, None, Some(checks), Some(publishing))
             }
         };
@@ -247,7 +246,7 @@ impl Objects {
             Some(_) => reading::blocks_around(from, to, size),
             None => (from, to),
         };
-        let file = match self.disk.open_read(digest, Some(start..end)).await {
+        let file = match self.blobs.open_read(digest, size, Some(start..end)).await {
             Ok(file) if file.size_bytes() == size => file,
             Ok(_) | Err(BlobError::NotFound(_) | BlobError::OutOfRange { .. }) => {
                 self.suspect(digest);
@@ -276,11 +275,11 @@ impl Objects {
         }
         let Some(data) = row.data else {
             // Programs that get the file cannot check it: it is read through once before.
-            let (_, mut body) = self.stream(digest, None).await?;
+            let (size, mut body) = self.stream(digest, None).await?;
             while let Some(block) = body.next().await {
                 block.map_err(|_| damaged(digest))?;
             }
-            return self.disk.hard_link(digest, to).await.map_err(disk_error);
+            return self.blobs.hard_link(digest, size, to).await.map_err(disk_error);
         };
         if hex::encode(Sha256::digest(&data)) != digest {
             self.suspect(digest);

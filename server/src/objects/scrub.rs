@@ -208,7 +208,7 @@ async fn check(objects: &Objects, digest: &str) -> Result<bool> {
 
 /// The check sums of a file whose bytes are what its name says; `None` when they are not, or cannot be read.
 async fn read_file(objects: &Objects, digest: &str, size_bytes: i64) -> Option<BlockChecks> {
-    let file = objects.disk.open_read(digest, None).await.ok()?;
+    let file = objects.blobs.open_kept(digest).await.ok()?;
     if file.size_bytes() != u64::try_from(size_bytes).unwrap_or(0) {
         return None;
     }
