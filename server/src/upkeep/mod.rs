@@ -5,7 +5,7 @@ mod routes;
 mod store;
 
 use std::{
-    sync::{Arc, LazyLock, PoisonError},
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,7 @@ pub use routes::configure;
 use crate::{
     accounts::{self, Authorized, action},
     app::App,
-    error::{Error, Result},
+    error::Result,
     objects::{damage, scrub},
 };
 
