@@ -215,6 +215,7 @@ pub async fn look(
     version: Option<VersionId>,
     content: bool,
 ) -> Result<Looked> {
+    rules::check_key(key)?;
     let (caller, name, key) = (caller.clone(), bucket.to_owned(), key.to_owned());
     app.db
         .glance(move |conn| {
@@ -347,6 +348,7 @@ pub async fn remove(
     version: Option<VersionId>,
     conditions: Conditions,
 ) -> Result<Removed> {
+    rules::check_key(key)?;
     let (caller, name, key) = (caller.clone(), bucket.to_owned(), key.to_owned());
     app.db
         .write(move |conn| {
@@ -378,6 +380,7 @@ pub async fn remove_many(
         .write(move |conn| {
             enter(conn, &caller, &name, Right::Enter, "")?;
             let each = wanted.iter().map(|(key, version)| {
+                rules::check_key(key)?;
                 let bucket = enter(conn, &caller, &name, Right::Write, key)?;
                 remove_in(conn, &bucket, key, *version)
             });
