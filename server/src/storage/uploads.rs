@@ -172,7 +172,7 @@ where
     let upload = open_for(app, caller, bucket, &part, size_bytes).await?;
     let wanted = upload.checksum.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = wanted.or(expected.checksum.as_ref().map(|(algorithm, _)| *algorithm));
-    let received = objects::receive(app, body, rules::MAX_PUT_BYTES, algorithm).await?;
+    let received = objects::receive(app, body, size_bytes, algorithm).await?;
     if let Some((_, said @ None)) = &mut expected.checksum {
         *said = late()?;
     }

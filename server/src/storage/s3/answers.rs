@@ -55,8 +55,7 @@ pub fn body_error(cause: s3s::StdError) -> Error {
         let text = "The x-amz-content-sha256 that was sent does not match the bytes that arrived; send them again.";
         return Error::invalid(text).with_source(S3Word("XAmzContentSHA256Mismatch"));
     }
-    let text = "The upload broke off, or had another length or form than it announced; send it again.";
-    Error::invalid(text).with_source(S3Word("IncompleteBody"))
+    refusals::incomplete_body()
 }
 
 /// Whole seconds, so that a listing and a HEAD say the same.

@@ -240,7 +240,10 @@ impl Buckets {
             Looked::Object(found) => *found,
             Looked::Marker(row) => return Err(behind_marker(&row, version)),
         };
-        let wants = |name: &str| input.object_attributes.iter().any(|attribute| attribute.as_str() == name);
+        // clients name them in one header or in several
+        let named = input.object_attributes.iter().flat_map(|attributes| attributes.as_str().split(','));
+        let named: Vec<&str> = named.map(str::trim).collect();
+        let wants = |name: &str| named.contains(&name);
         let about = About::read(found.row.about.as_deref()).map_err(refusal)?;
         let sums = answers::checksum(&about);
         let output = GetObjectAttributesOutput {
