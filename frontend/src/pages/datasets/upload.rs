@@ -57,7 +57,7 @@ pub fn NewVersion(
             <div class="stack">
                 <DropZone uploads text="Drop files here"/>
                 <UploadList uploads/>
-                <Show when=move || old.get() > 0>
+                <Show when=move || old.get().ne(&0)>
                     <label class="check">
                         <input type="checkbox" prop:checked=move || keep.get() on:change:target=move |e| keep.set(e.target().checked())/>
                         {move || format!("Keep the {} of the version shown, unless one of the same name is uploaded",

@@ -374,7 +374,7 @@ mod tests {
     }
 
     fn root(conn: &mut Conn) -> String {
-        crate::objects::store::touch_blob(conn, "root", 1, Some(b"r"), 1).unwrap();
+        crate::objects::store::touch_blob(conn, "root", 1, Some(b"r"), None, 1).unwrap();
         "root".into()
     }
 
