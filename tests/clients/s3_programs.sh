@@ -4,6 +4,8 @@ set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+# rclone takes no bundle of certificates from there
+unset AWS_CA_BUNDLE
 export HOME="$work" AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$S3_ENDPOINT" AWS_EC2_METADATA_DISABLED=true
 bucket=t-cli-$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 mkdir -p tree/sub/deeper
