@@ -13,10 +13,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use tokio::sync::mpsc;
 
 use super::tls;
 use crate::{
-    background::Task,
+    background::{Background, Task},
     error::{Error, Result},
     router::{self, Face, Faces},
     web::{guard, room},
@@ -27,17 +28,29 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Handles to stop what listens.
 #[derive(Clone, Default)]
-pub struct Listening(Arc<Mutex<Vec<ServerHandle>>>);
+pub struct Listening {
+    servers: Arc<Mutex<Vec<ServerHandle>>>,
+    /// Ends once no S3 connection is open, and how long that may take.
+    s3: Arc<Mutex<Option<(mpsc::Receiver<()>, Duration)>>>,
+}
 
 impl Listening {
     fn add(&self, handle: ServerHandle) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
     }
 
     /// Takes no new connections and waits until open requests are answered.
     pub async fn drain(&self) {
-        let handles: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true))).await;
+        let handles: Vec<_> = self.servers.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let s3 = self.s3.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let servers = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+        let connections = async {
+            if let Some((mut open, limit)) = s3 {
+                // nothing is ever sent: it ends when the last connection has let go of its sender
+                let _ = tokio::time::timeout(limit, open.recv()).await;
+            }
+        };
+        tokio::join!(servers, connections);
     }
 }
 
@@ -107,11 +120,14 @@ fn worker_count() -> usize {
 }
 
 /// The S3 face, on hyper since that is what `s3s` speaks.
-pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<()> {
+pub fn s3(faces: &Faces, listening: &Listening, listener: TcpListener, address: SocketAddr) -> Result<()> {
     let acceptor = tls_for(faces, address)?.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::internal)?;
     let face = crate::storage::S3Face::new(faces.app.clone(), faces.accounts.clone());
     let background = faces.app.background.clone();
+    let (alive, open) = mpsc::channel::<()>(1);
+    let limit = Duration::from_secs(faces.app.config.limits.drain_s);
+    *listening.s3.lock().unwrap_or_else(PoisonError::into_inner) = Some((open, limit));
     tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {
@@ -124,13 +140,14 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
                 continue;
             };
             let _ = socket.set_nodelay(true);
-            let (face, acceptor) = (face.clone(), acceptor.clone());
+            let (face, acceptor, alive, background) = (face.clone(), acceptor.clone(), alive.clone(), background.clone());
             tokio::spawn(async move {
+                let _alive = alive;
                 match acceptor {
-                    None => s3_connection(socket, face, peer.ip()).await,
+                    None => s3_connection(socket, face, peer.ip(), &background).await,
                     Some(acceptor) => {
                         if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
-                            s3_connection(stream, face, peer.ip()).await;
+                            s3_connection(stream, face, peer.ip(), &background).await;
                         }
                     }
                 }
@@ -140,7 +157,7 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
     Ok(())
 }
 
-async fn s3_connection<S>(socket: S, face: crate::storage::S3Face, peer: IpAddr)
+async fn s3_connection<S>(socket: S, face: crate::storage::S3Face, peer: IpAddr, background: &Background)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -150,8 +167,16 @@ where
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), answer));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = background.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     // An error here is the client's doing (it went away, or spoke nonsense) and concerns nobody else.
-    if let Err(cause) = builder.serve_connection(TokioIo::new(socket), answer).await {
+    if let Err(cause) = served {
         tracing::debug!(error.chain = %cause, "S3 connection ended");
     }
 }

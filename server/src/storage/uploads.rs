@@ -41,6 +41,7 @@ pub struct Begin {
 /// Begins an upload; with a note, goes on with the caller's open one of that note.
 pub async fn begin(app: &App, caller: &Caller, bucket: &str, begin: Begin) -> Result<UploadRow> {
     rules::check_key(&begin.key)?;
+    app.objects.room().check()?;
     let upload_id = new_id()?;
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
@@ -166,6 +167,7 @@ where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
     part.check()?;
+    app.objects.room().check()?;
     if size_bytes.is_some_and(|size| size > rules::MAX_PUT_BYTES) {
         return Err(refusals::too_large("A part", "5 GiB"));
     }
@@ -233,6 +235,7 @@ pub async fn copy_part(
     part: PartName,
 ) -> Result<(PartRow, Found)> {
     part.check()?;
+    app.objects.room().check()?;
     let found = objects::look(app, caller, &from.bucket, &from.key, from.version, true).await?.object()?;
     from.conditions.on_source(&found.row.etag, found.row.modified_at)?;
     let size = found.row.size();
@@ -267,7 +270,7 @@ pub async fn copy_part(
                 .await?
         }
         _ => {
-            let body = found.stream(app, (begin, end)).await?.map_err(Error::internal);
+            let body = found.stream(&app.objects, (begin, end)).await?.map_err(Error::internal);
             put_part(app, caller, bucket, part, (Expected::default(), Some(end - begin)), body, || Ok(None)).await?
         }
     };

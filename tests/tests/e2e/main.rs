@@ -24,6 +24,7 @@ mod moving_broken;
 mod moving_out;
 mod moving_sources;
 mod roles;
+mod s3;
 mod start;
 mod traces;
 mod trash;

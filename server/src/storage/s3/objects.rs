@@ -156,7 +156,7 @@ impl Buckets {
             checksums: input.checksum_mode.is_some_and(|mode| mode.as_str().eq_ignore_ascii_case("ENABLED")),
         };
         let shown = self.show(&caller, &input.bucket, &input.key, wanted, true).await?;
-        let body = shown.found.stream(&self.app, shown.range).await.map_err(refusal)?;
+        let body = shown.found.stream(&self.app.objects, shown.range).await.map_err(refusal)?;
         let length = shown.range.1 - shown.range.0;
         let mut output = GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(body, length))), ..shown.described()? };
         output.tag_count = i32::try_from(shown.about.tags.len()).ok().filter(|count| *count > 0);
