@@ -77,7 +77,8 @@ where
     rules::check_key(&put.key)?;
     look_before(app, caller, bucket, &put).await?;
     let mut expected = put.expected.clone();
-    let received = receive(app, body, rules::MAX_PUT_BYTES, expected.checksum.as_ref().map(|(algorithm, _)| *algorithm)).await?;
+    let received =
+        receive(app, body, rules::MAX_PUT_BYTES, expected.checksum.as_ref().map(|(algorithm, _)| *algorithm)).await?;
     if let Some((_, said @ None)) = &mut expected.checksum {
         *said = late()?;
     }
@@ -430,7 +431,9 @@ pub async fn whole_blob(
     let row = found.row;
     let kept = app.objects.keep(received, move |conn, digest| {
         match store::objects::version(conn, row.bucket, &row.key, row.version_id())? {
-            Some(now) if now.upload == row.upload && now.seq == row.seq => store::objects::set_whole(conn, &now, digest),
+            Some(now) if now.upload == row.upload && now.seq == row.seq => {
+                store::objects::set_whole(conn, &now, digest)
+            }
             // replaced or removed meanwhile: what was read still is what was asked for
             _ => Ok(()),
         }
