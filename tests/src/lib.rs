@@ -16,5 +16,5 @@ pub mod wait;
 pub use api::Api;
 pub use browser::Browser;
 pub use receiver::Receiver;
-pub use server::Server;
+pub use server::{PASSWORD, Server};
 pub use wait::until;
