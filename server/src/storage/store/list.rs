@@ -86,7 +86,13 @@ pub fn objects(conn: &mut Conn, bucket: i64, wanted: &Wanted) -> Result<Page<Lis
     fold(wanted, read, |row| &row.key)
 }
 
-fn read_objects(conn: &mut Conn, bucket: i64, cursor: &Cursor, end: Option<&str>, count: usize) -> Result<Vec<Listed>> {
+fn read_objects(
+    conn: &mut Conn,
+    bucket: i64,
+    cursor: &Cursor,
+    end: Option<&str>,
+    count: usize,
+) -> Result<Vec<Listed>> {
     let mut query = bucket_objects::table
         .filter(bucket_objects::bucket.eq(bucket))
         .filter(bucket_objects::shelf.eq(0))
@@ -192,12 +198,7 @@ pub struct AfterVersion {
 
 /// All versions and markers of the bucket, in the order of keys and then newest first. `next` of the page is not set; the caller
 /// asks for one more than it shows.
-pub fn versions(
-    conn: &mut Conn,
-    bucket: i64,
-    wanted: &Wanted,
-    after: Option<&AfterVersion>,
-) -> Result<Page<ListedVersion>> {
+pub fn versions(conn: &mut Conn, bucket: i64, wanted: &Wanted, after: Option<&AfterVersion>) -> Result<Page<ListedVersion>> {
     let Wanted { prefix, delimiter, limit, only, .. } = wanted;
     let end = rules::prefix_end(prefix).unwrap_or_else(|| char::MAX.to_string().repeat(300));
     let mut page = Page::default();

@@ -124,7 +124,9 @@ pub fn open_by_note(conn: &mut Conn, bucket: i64, key: &str, person_id: &str, no
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn open_of(bucket: i64) -> _ {
-    bucket_uploads::table.filter(bucket_uploads::bucket.eq(bucket)).filter(bucket_uploads::completed_at.is_null())
+    bucket_uploads::table
+        .filter(bucket_uploads::bucket.eq(bucket))
+        .filter(bucket_uploads::completed_at.is_null())
 }
 
 /// How many open uploads there are, and the bytes of their parts.
@@ -153,9 +155,8 @@ pub fn list_open(
     query = match after {
         None => query,
         Some((key, None)) => query.filter(bucket_uploads::key.gt(key)),
-        Some((key, Some(id))) => {
-            query.filter(bucket_uploads::key.gt(key).or(bucket_uploads::key.eq(key).and(bucket_uploads::id.gt(id))))
-        }
+        Some((key, Some(id))) => query
+            .filter(bucket_uploads::key.gt(key).or(bucket_uploads::key.eq(key).and(bucket_uploads::id.gt(id)))),
     };
     query.load(conn).map_err(Error::internal)
 }
