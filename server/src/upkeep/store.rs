@@ -59,8 +59,14 @@ pub fn uses(conn: &mut Conn) -> Result<Vec<StoreUse>> {
 }
 
 /// What has a name of its own and keeps its sums itself.
-const NAMED_USES: [(StoreUser, &str); 1] =
-    [(StoreUser::Bucket, "SELECT name, object_count AS count, size_bytes AS bytes FROM buckets")];
+const NAMED_USES: [(StoreUser, &str); 2] = [
+    (StoreUser::Bucket, "SELECT name, object_count AS count, size_bytes AS bytes FROM buckets"),
+    (
+        StoreUser::Dataset,
+        "SELECT coalesce(name, '(deleted)') AS name, count(*) AS count, sum(size_bytes) AS bytes
+         FROM dataset_content JOIN blobs USING (digest) LEFT JOIN datasets ON datasets.id = dataset_id GROUP BY dataset_id",
+    ),
+];
 
 /// One row each: how much of it there is.
 const CAN_GO: [(ReclaimKind, &str); 3] = [
@@ -93,7 +99,6 @@ const CAN_GO: [(ReclaimKind, &str); 3] = [
 fn kind_of(bucket: &str) -> StoreUser {
     match bucket {
         ARTIFACT_BUCKET => StoreUser::Artifacts,
-        "datasets" => StoreUser::Dataset,
         "logs" => StoreUser::Logs,
         "code" => StoreUser::Code,
         "mlflow-uploads" => StoreUser::Uploads,
@@ -144,21 +149,25 @@ pub fn needed_by(conn: &mut Conn, digest: &str) -> Result<Vec<String>> {
     let mut all = vec![];
     for (table, column) in Referrers::load(conn)?.tables() {
         let words = match table {
-            "objects" => {
-                "SELECT CASE bucket
+            "objects" => "SELECT CASE bucket
                     WHEN 'mlflow' THEN 'artifact ' || key
                     WHEN 'logs' THEN 'log of ' || key
                     WHEN 'code' THEN 'code of job ' || key
-                    WHEN 'datasets' THEN coalesce((SELECT 'dataset ' || name || ', ' FROM datasets
-                        WHERE datasets.id = substr(key, 1, instr(key, '/') - 1)), '') || 'version ' || substr(key, instr(key, '/') + 1)
                     WHEN 'mlflow-uploads' THEN 'upload ' || key
                     ELSE bucket || ' ' || key END AS words
                  FROM objects WHERE digest = ?"
-                    .to_owned()
-            }
-            "bucket_objects" => "SELECT 'bucket ' || name || ', ' || key || CASE shelf WHEN 0 THEN '' ELSE ' (an older version)' END
+                .to_owned(),
+            "bucket_objects" => {
+                "SELECT 'bucket ' || name || ', ' || key || CASE shelf WHEN 0 THEN '' ELSE ' (an older version)' END
                     AS words
                  FROM bucket_objects JOIN buckets ON buckets.id = bucket_objects.bucket WHERE digest = ?"
+                    .to_owned()
+            }
+            "dataset_content" => "SELECT 'dataset ' || coalesce(name, dataset_id) AS words
+                 FROM dataset_content LEFT JOIN datasets ON datasets.id = dataset_id WHERE digest = ?"
+                .to_owned(),
+            "dataset_versions" => "SELECT 'dataset ' || name || ', version ' || version || ' as a whole' AS words
+                 FROM dataset_versions JOIN datasets ON datasets.id = dataset_id WHERE manifest = ?"
                 .to_owned(),
             "bucket_parts" => "SELECT 'bucket ' || name || ', ' || key || ', part ' || number AS words
                  FROM bucket_parts JOIN bucket_uploads ON bucket_uploads.id = bucket_parts.upload
