@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod growing;
 mod reader;
+mod s3;
 mod writer;
 
 use std::{
@@ -36,6 +37,7 @@ pub use digest::is_digest;
 pub use engine::Blobs;
 pub use error::BlobError;
 pub use reader::BlobReader;
+pub use s3::{ClusterSettings, ClusterState, Owner, Problem, ProblemKind, S3Blobs, Tenure};
 pub use writer::{BlobWriter, Sum, WrittenBlob};
 
 type Result<T> = std::result::Result<T, BlobError>;
