@@ -87,6 +87,14 @@ impl Blobs {
         }
     }
 
+    /// Takes away uploads into a cluster that were begun a day ago and never ended: how many.
+    pub async fn end_old_uploads(&self, now_ms: i64) -> Result<u64> {
+        match self {
+            Blobs::Disk(_) => Ok(0),
+            Blobs::S3(s3) => s3.end_old_uploads(now_ms).await,
+        }
+    }
+
     /// Takes a damaged blob out of the way, for a person to look at: whether it was there. It is not given out any more.
     pub async fn quarantine(&self, digest: &str) -> Result<bool> {
         match self {

@@ -99,6 +99,11 @@ impl DiskBlobs {
         Ok(DiskBlobs { store: Arc::new(store) })
     }
 
+    /// Where the blobs are.
+    pub fn root(&self) -> &Path {
+        &self.store.root
+    }
+
     /// A writer for one new blob; dropped without `finish`, it leaves nothing.
     pub fn writer(&self) -> BlobWriter {
         self.summing_writer(())

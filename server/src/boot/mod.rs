@@ -89,10 +89,12 @@ async fn assemble(config: Config) -> Result<Faces> {
     let db = Db::open(&data_dir.join(DATABASE))?;
     let box_key = BoxKey::load_or_create(&data_dir.join("box.key"))?;
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
+    let instance = instance_id(&db).await?;
+    let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &instance).await?;
     let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
     let app = App {
-        objects: Objects::open(db.clone(), &data_dir.join("blobs"))?,
-        instance: instance_id(&db).await?.into(),
+        objects,
+        instance: instance.into(),
         config: Arc::new(config),
         db,
         events: Events::default(),
@@ -109,7 +111,7 @@ async fn assemble(config: Config) -> Result<Faces> {
 }
 
 /// This installation's id: made once, on every container's label.
-async fn instance_id(db: &Db) -> Result<String> {
+pub async fn instance_id(db: &Db) -> Result<String> {
     use diesel::prelude::*;
     let fresh = hex::encode(accounts::secrets::random_bytes::<5>()?);
     db.write(move |conn| {

@@ -93,6 +93,14 @@ impl Fetch {
         }
     }
 
+    /// How much is there already.
+    pub fn there(&self) -> u64 {
+        match *self.progress.borrow() {
+            Progress::Coming(bytes) => bytes,
+            _ => u64::MAX,
+        }
+    }
+
     /// The bytes from `at` up to `end`, as they come.
     pub fn read(self: Arc<Self>, at: u64, end: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
         stream::try_unfold((self, at), move |(fetch, at)| async move {

@@ -165,9 +165,12 @@ impl S3Blobs {
             return Ok(reader);
         }
         let running = self.inner.fetches.running_of(digest);
-        let is_whole = (start, end) == (0, size_bytes);
-        let passes_by = size_bytes > self.inner.cache.limit_bytes() || (size_bytes > IN_PARTS_BYTES && !is_whole);
-        if running.is_none() && passes_by {
+        let is_part = size_bytes > IN_PARTS_BYTES && (start, end) != (0, size_bytes);
+        let passes_by = match running {
+            Some(running) => is_part && start > running.there().saturating_add(AT_ONCE_BYTES),
+            None => is_part || size_bytes > self.inner.cache.limit_bytes(),
+        };
+        if passes_by {
             return self.open_there(digest, size_bytes, start..end).await;
         }
         self.usable()?;
