@@ -73,7 +73,11 @@ pub fn prepare_data_dir(dir: &Path) -> Result<()> {
     })
 }
 
-fn lock(dir: &Path) -> Result<File> {
+/// Makes this process the only one that serves the data directory; as long as the answer lives.
+///
+/// # Errors
+/// `conflict` while another has it.
+pub fn lock(dir: &Path) -> Result<File> {
     let file = File::create(dir.join("lock")).map_err(Error::internal)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

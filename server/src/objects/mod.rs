@@ -49,7 +49,7 @@ fn damaged(digest: &str) -> Error {
 }
 
 /// A failed fsync stops the process: what is on the disk is not known any more, and nothing may be acknowledged on it.
-fn store_error(cause: BlobError) -> Error {
+pub fn store_error(cause: BlobError) -> Error {
     if cause.is_fatal() {
         tracing::error!(error.chain = %cause, "the disk failed; stopping so that nothing is falsely acknowledged");
         std::process::abort();
@@ -70,7 +70,7 @@ fn unreachable(problem: Problem) -> Error {
 }
 
 /// An error within a stream of content.
-fn stream_error(digest: &str, cause: std::io::Error) -> Error {
+pub fn stream_error(digest: &str, cause: std::io::Error) -> Error {
     if cause.kind() == std::io::ErrorKind::InvalidData {
         return damaged(digest);
     }
