@@ -95,6 +95,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
     let instance = instance_id(&db).await?;
     let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &instance).await?;
+    let objects = objects.with_room(&config.disk);
     let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
     let app = App {
         objects,
@@ -132,6 +133,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     let app = &faces.app;
     app.background.spawn(ContainerListener::new(faces.clone(), listening.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
+    app.background.spawn(objects::scrub::Scrubber::new(app.objects.clone(), app.config.disk.scrub_bytes_per_s));
     datasets::start(app);
     tracking::start(app);
     trash::start(app);

@@ -3,6 +3,7 @@
 //! Always holds: what is here was validated; the one secret (`objects::Secret`) shows itself to nobody
 //! who does not ask for it by name. Never here: what a feature does with it.
 
+mod disk;
 mod limits;
 mod listeners;
 pub mod objects;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
+pub use disk::Disk;
 pub use limits::Limits;
 pub use listeners::Listeners;
 pub use objects::Objects;
@@ -26,6 +28,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub listeners: Listeners,
     pub limits: Limits,
+    pub disk: Disk,
     pub webhooks: Webhooks,
     pub objects: Objects,
     /// Log lines as JSON rather than for people.
@@ -66,6 +69,7 @@ pub struct ServeFlags {
 struct File {
     listeners: listeners::Section,
     limits: Limits,
+    disk: Disk,
     webhooks: webhooks::Section,
     objects: objects::Section,
     log_json: bool,
@@ -82,9 +86,11 @@ impl Config {
             None => read(&flags.data_dir.join("drydock.toml"), false)?,
         };
         file.limits.validate()?;
+        file.disk.validate()?;
         Ok(Self {
             listeners: Listeners::resolve(file.listeners, &flags)?,
             limits: file.limits,
+            disk: file.disk,
             webhooks: Webhooks::resolve(file.webhooks, &flags)?,
             objects: Objects::resolve(file.objects, variable)?,
             log_json: flags.log_json || file.log_json,

@@ -202,6 +202,10 @@ impl JobKeeper {
     async fn let_in(&self, job: Job, gpu_uuids: Vec<String>) -> Result<()> {
         const FIRST: i64 = 1;
         if let Err(error) = files::lay_out(&self.app, &job, FIRST).await {
+            if error.code == drydock_wire::ErrorCode::Unavailable {
+                // Its data lies in a cluster that is away: jobs behind it whose data is here go on.
+                return self.hold(job, error.message).await;
+            }
             if error.code != drydock_wire::ErrorCode::NotFound {
                 return Err(error);
             }

@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use diesel::prelude::*;
 use drydock_appliance::blobs::{BlobError, Blobs, ClusterSettings, DiskBlobs, Owner, S3Blobs, Tenure};
 
-use super::{Objects, Publishing, store_error};
+use super::{Objects, Publishing, Room, store_error};
 use crate::{
-    config::objects::{Cluster, Engine, Objects as Settings},
+    config::{
+        Disk,
+        objects::{Cluster, Engine, Objects as Settings},
+    },
     db::{
         Conn, Db,
         schema::{accounts::settings, objects::blobs},
@@ -67,7 +70,8 @@ impl Objects {
                 Blobs::S3(s3)
             }
         };
-        Ok(Self { db, blobs, publishing: Publishing::default(), small_bytes: settings.small_bytes })
+        let room = Room::new(data_dir, &Disk::default());
+        Ok(Self { db, blobs, publishing: Publishing::default(), small_bytes: settings.small_bytes, room })
     }
 
     /// How the engine is.

@@ -9,6 +9,8 @@ pub mod engine;
 mod publishing;
 mod reading;
 mod receiving;
+pub mod referrers;
+pub mod room;
 pub mod scrub;
 pub mod store;
 pub mod sweep;
@@ -25,9 +27,11 @@ use tokio_util::{either::Either, io::ReaderStream};
 use publishing::Publishing;
 use receiving::Content;
 pub use receiving::{Received, Receiving};
+use room::Room;
 
 use crate::{
     clock,
+    config::Disk,
     db::{Conn, Db},
     error::{Error, Result},
 };
@@ -87,6 +91,7 @@ pub struct Objects {
     blobs: Blobs,
     publishing: Publishing,
     small_bytes: usize,
+    room: Room,
 }
 
 /// Bytes that are kept.
@@ -111,7 +116,20 @@ impl Objects {
     /// Opens a store whose large blobs are files under `dir`.
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
         let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
-        Ok(Self { db, blobs: Blobs::Disk(disk), publishing: Publishing::default(), small_bytes: SMALL_BLOB_BYTES })
+        let room = Room::new(dir, &Disk::default());
+        let (blobs, publishing) = (Blobs::Disk(disk), Publishing::default());
+        Ok(Self { db, blobs, publishing, small_bytes: SMALL_BLOB_BYTES, room })
+    }
+
+    /// The store with this much care for the disk's room.
+    pub fn with_room(self, config: &Disk) -> Self {
+        let room = Room::new(self.room.path(), config);
+        Self { room, ..self }
+    }
+
+    /// How much room the disk has.
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Keeps the bytes of a stream; durable when it returns. Memory stays flat whatever the size.
@@ -125,6 +143,19 @@ impl Objects {
     {
         let received = self.receive(body, limit_bytes, ()).await?;
         Ok(self.keep(received, |_, _| Ok(())).await?.0)
+    }
+
+    /// As `put_stream`, also when the disk is below its floor: for what has to be kept so that work can end.
+    pub async fn put_reserved<S, E>(&self, mut body: S) -> Result<BlobInfo>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let mut receiving = self.receiving(()).reserved();
+        while let Some(chunk) = body.next().await {
+            receiving.push(&chunk.map_err(|cause| Error::unavailable(format!("It broke off: {cause}")))?).await?;
+        }
+        Ok(self.keep(receiving.end().await?, |_, _| Ok(())).await?.0)
     }
 
     /// As `put_stream`, and (bucket, key) refers to the bytes from the same moment on.
