@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
+use drydock_appliance::blobs::BlobError;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
@@ -87,7 +88,14 @@ pub async fn sweep(objects: &Objects, grace_ms: i64) -> Result<SweepReport> {
 
 /// Removes those of these blobs that nothing refers to and whose grace is over, now rather than at the next sweep.
 pub async fn collect(objects: &Objects, digests: &[String], grace_ms: i64) -> Result<SweepReport> {
-    objects.blobs.confirm().await.map_err(store_error)?;
+    if digests.is_empty() {
+        return Ok(SweepReport::default());
+    }
+    match objects.blobs.confirm().await {
+        // What needed them is gone already; they go with a sweep when the cluster is back.
+        Err(BlobError::Cluster(_)) => return Ok(SweepReport::default()),
+        other => other.map_err(store_error)?,
+    }
     let before = clock::now_ms().saturating_sub(grace_ms);
     let mut report = SweepReport::default();
     for batch in digests.chunks(BATCH) {

@@ -232,7 +232,11 @@ impl Download {
         let (store, digest) = (Arc::clone(&self.cache.disk.store), self.digest.clone());
         let kept = spawn_blocking(move || writer::keep(&store, part.file, digest)).await;
         match kept {
-            Ok(Ok(_)) => self.cache.added(&self.digest, self.size_bytes),
+            Ok(Ok(_)) => {
+                self.cache.added(&self.digest, self.size_bytes);
+                // Others came at the same time.
+                self.cache.make_room(0).await.map_err(disk_failed)?;
+            }
             Ok(Err(error)) => return Err(disk_failed(error)),
             Err(_) => return Err(stopped()),
         }

@@ -88,7 +88,11 @@ impl Place {
             )),
             Some(_) => Ok(()),
             None => {
-                let words = format!("This box's mark {} is gone from the bucket. Who else deletes there?", self.key);
+                let words = format!(
+                    "This box's mark {} is gone from the bucket. Find out who else deletes there; then put it back as \
+                     {{\"instance\":\"{}\",\"session\":\"\"}} and start the server again.",
+                    self.key, self.owner.instance
+                );
                 Err(Problem::new(ProblemKind::Foreign, words))
             }
         }
