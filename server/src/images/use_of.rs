@@ -118,7 +118,7 @@ pub fn pin(conn: &mut Conn, boxes: &Boxes, image: &str) -> Result<String> {
         Some(digest) => Target::Digest(digest.clone()),
         None => Target::Tag(named.tag.clone().unwrap_or_else(|| "latest".into())),
     };
-    let Some(found) = store::manifests::lookup(conn, &named.name, &target, false)? else {
+    let Some(found) = store::manifests::lookup(conn, &named.name, &target)? else {
         return Err(Error::refused(format!(
             "image: the registry of this box has no {}; push it first, or look at what there is under Images.",
             image.strip_prefix(&format!("{host}/")).unwrap_or(image)

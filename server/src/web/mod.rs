@@ -6,3 +6,4 @@ pub mod ca;
 pub mod extract;
 pub mod guard;
 pub mod live;
+pub mod room;

@@ -52,7 +52,7 @@ pub async fn head(call: &Call<'_>, name: String, digest: Digest) -> Result<HttpR
     let unknown = || Refusal::blob_unknown(digest.as_str());
     let found = {
         let (name, digest) = (name.clone(), digest.clone());
-        call.app.db.glance(move |conn| store::blob(conn, &name, &digest)).await?.ok_or_else(unknown)?
+        call.app.db.glance(move |conn| store::sound_blob(conn, &name, &digest)).await?.ok_or_else(unknown)?
     };
     // A client that may push takes this for "no need to send it": it must not be collected before the manifest comes.
     let (now, grace_ms) = (clock::now_ms(), call.images.grace_ms);
@@ -80,7 +80,7 @@ fn described(status: StatusCode, digest: &Digest) -> actix_web::HttpResponseBuil
 pub async fn get(call: &Call<'_>, name: String, digest: Digest) -> Result<HttpResponse> {
     let found = {
         let wanted = digest.clone();
-        call.app.db.glance(move |conn| store::blob_with_data(conn, &name, &wanted)).await?
+        call.app.db.glance(move |conn| store::blob(conn, &name, &wanted)).await?
     };
     let found = found.ok_or_else(|| Refusal::blob_unknown(digest.as_str()))?;
     let etag = format!("\"{}\"", digest.as_str());
@@ -100,11 +100,6 @@ pub async fn get(call: &Call<'_>, name: String, digest: Digest) -> Result<HttpRe
     let mut response = described(status, &digest);
     if range.is_some() {
         response.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", to - 1)));
-    }
-    if let Some(data) = found.data {
-        let bytes = web::Bytes::from(data);
-        let (from, to) = (usize::try_from(from).unwrap_or(0), usize::try_from(to).unwrap_or(0));
-        return Ok(response.body(bytes.slice(from.min(bytes.len())..to.min(bytes.len()))));
     }
     let (_, body) = call.app.objects.stream(&found.digest, range).await?;
     Ok(response.body(SizedStream::new(to - from, body)))
@@ -167,7 +162,7 @@ async fn mount(call: &Call<'_>, name: &str, from: &str, digest: &Digest) -> Resu
     let (who, name, from, digest) = (call.who.clone(), name.to_owned(), from.to_owned(), digest.clone());
     let now = clock::now_ms();
     let mounted = call.app.db.write(move |conn| {
-        let Some(there) = store::blob(conn, &from, &digest)? else { return Ok(false) };
+        let Some(there) = store::sound_blob(conn, &from, &digest)? else { return Ok(false) };
         let blob = NewBlob { name: digest, digest: there.digest, size_bytes: there.size_bytes };
         store::put_blob(conn, &who, &name, &blob, now)?;
         Ok(true)

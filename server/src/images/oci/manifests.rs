@@ -21,10 +21,10 @@ use crate::{
 };
 
 pub async fn get(call: &Call<'_>, name: String, target: Target) -> Result<HttpResponse> {
-    let with_data = *call.request.method() != Method::HEAD;
+    let with_body = *call.request.method() != Method::HEAD;
     let (wanted, reference) = (target.clone(), name.clone());
     let found =
-        call.app.db.glance(move |conn| store::manifests::lookup(conn, &reference, &wanted, with_data)).await?;
+        call.app.db.glance(move |conn| store::manifests::lookup(conn, &reference, &wanted)).await?;
     let Some(found) = found else {
         let text = match &target {
             Target::Tag(tag) => format!("{name}:{tag}"),
@@ -41,13 +41,10 @@ pub async fn get(call: &Call<'_>, name: String, target: Target) -> Result<HttpRe
         .insert_header((header::CONTENT_TYPE, found.media_type))
         .insert_header((CONTENT_DIGEST, found.name))
         .insert_header((header::ETAG, etag));
-    if !with_data {
+    if !with_body {
         return Ok(response.body(Length(u64::try_from(found.size_bytes).unwrap_or(0))));
     }
-    match found.data {
-        Some(data) => Ok(response.body(data)),
-        None => Ok(response.body(call.app.objects.read(&found.digest).await?)),
-    }
+    Ok(response.body(call.app.objects.read(&found.digest).await?))
 }
 
 pub async fn put(call: &Call<'_>, name: String, target: Target, payload: web::Payload) -> Result<HttpResponse> {

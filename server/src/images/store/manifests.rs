@@ -10,10 +10,7 @@ use crate::{
     accounts::Principal,
     db::{
         Conn,
-        schema::{
-            images::{image_tags, manifest_refs, manifests, repositories, repository_blobs},
-            objects::blobs,
-        },
+        schema::images::{image_tags, manifest_refs, manifests, repositories, repository_blobs},
     },
     error::{Error, Result},
     images::{
@@ -58,11 +55,10 @@ pub struct Found {
     pub media_type: String,
     pub digest: String,
     pub size_bytes: i64,
-    pub data: Option<Vec<u8>>,
 }
 
-/// The manifest of a tag or digest, with its bytes where they are small.
-pub fn lookup(conn: &mut Conn, repository: &str, target: &Target, with_data: bool) -> Result<Option<Found>> {
+/// The manifest of a tag or digest.
+pub fn lookup(conn: &mut Conn, repository: &str, target: &Target) -> Result<Option<Found>> {
     let columns = (manifests::name, manifests::media_type, manifests::digest, manifests::size_bytes);
     let row: Option<(String, String, String, i64)> = match target {
         Target::Digest(digest) => manifests::table
@@ -81,13 +77,7 @@ pub fn lookup(conn: &mut Conn, repository: &str, target: &Target, with_data: boo
     }
     .optional()
     .map_err(Error::internal)?;
-    let Some((name, media_type, digest, size_bytes)) = row else { return Ok(None) };
-    let data = if with_data {
-        blobs::table.find(&digest).select(blobs::data).first(conn).optional().map_err(Error::internal)?.flatten()
-    } else {
-        None
-    };
-    Ok(Some(Found { name, media_type, digest, size_bytes, data }))
+    Ok(row.map(|(name, media_type, digest, size_bytes)| Found { name, media_type, digest, size_bytes }))
 }
 
 pub fn by_name(conn: &mut Conn, repository: i64, name: &str) -> Result<Option<Manifest>> {
@@ -273,7 +263,7 @@ fn platform_of(conn: &mut Conn, repository: &Repository, config: &Reference) -> 
         .optional()
         .map_err(Error::internal)?;
     let Some(digest) = digest else { return Ok(None) };
-    let data = objects::store::blob(conn, &digest)?.and_then(|(_, data)| data);
+    let data = objects::store::blob(conn, &digest)?.and_then(|row| row.data);
     Ok(data.and_then(|bytes| manifest::platform_of_config(&bytes)))
 }
 

@@ -15,7 +15,7 @@ use crate::{
         Conn,
         schema::{
             images::{repositories, repository_blobs},
-            objects::blobs,
+            objects::damaged_blobs,
         },
     },
     error::{Error, Result},
@@ -116,13 +116,12 @@ pub fn delete(conn: &mut Conn, repository: i64) -> Result<()> {
     diesel::delete(repositories::table.find(repository)).execute(conn).map(drop).map_err(Error::internal)
 }
 
-/// A blob of a repository. `data` is there if it is small and was asked for.
+/// A blob of a repository.
 #[derive(Debug, Clone)]
 pub struct Blob {
     pub digest: String,
     pub size_bytes: i64,
     pub touched_at: i64,
-    pub data: Option<Vec<u8>>,
 }
 
 fn of_repository(repository: &str, name: &Digest) -> repository_blobs::BoxedQuery<'static, diesel::sqlite::Sqlite> {
@@ -137,15 +136,19 @@ pub fn blob(conn: &mut Conn, repository: &str, name: &Digest) -> Result<Option<B
     let columns = (repository_blobs::digest, repository_blobs::size_bytes, repository_blobs::touched_at);
     let row: Option<(String, i64, i64)> =
         of_repository(repository, name).select(columns).first(conn).optional().map_err(Error::internal)?;
-    Ok(row.map(|(digest, size_bytes, touched_at)| Blob { digest, size_bytes, touched_at, data: None }))
+    Ok(row.map(|(digest, size_bytes, touched_at)| Blob { digest, size_bytes, touched_at }))
 }
 
-/// As `blob`, with its bytes where they are small.
-pub fn blob_with_data(conn: &mut Conn, repository: &str, name: &Digest) -> Result<Option<Blob>> {
-    let Some(mut found) = blob(conn, repository, name)? else { return Ok(None) };
-    found.data =
-        blobs::table.find(&found.digest).select(blobs::data).first(conn).optional().map_err(Error::internal)?.flatten();
-    Ok(Some(found))
+/// As `blob`, unless its content was found damaged: who is told that it is not here sends it again, and heals it.
+pub fn sound_blob(conn: &mut Conn, repository: &str, name: &Digest) -> Result<Option<Blob>> {
+    let Some(found) = blob(conn, repository, name)? else { return Ok(None) };
+    let damaged: Option<String> = damaged_blobs::table
+        .find(&found.digest)
+        .select(damaged_blobs::digest)
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?;
+    Ok(damaged.is_none().then_some(found))
 }
 
 /// What a repository is to have under a name.
