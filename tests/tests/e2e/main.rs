@@ -23,6 +23,7 @@ mod moving;
 mod moving_broken;
 mod moving_out;
 mod moving_sources;
+mod registry;
 mod roles;
 mod start;
 mod traces;

@@ -171,6 +171,8 @@ pub fn put(conn: &mut Conn, who: &Principal, repository: &Repository, new: &NewM
                 manifests::pushed_at.eq(at),
                 manifests::pushed_by.eq(&who.username),
                 manifests::media_type.eq(&new.document.media_type),
+                // an index that it is to be part of may be about to come: its time without a tag begins anew
+                manifests::untagged_at.eq(None::<i64>),
             ))
             .execute(conn)
             .map_err(Error::internal)?;
