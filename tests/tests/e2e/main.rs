@@ -6,6 +6,7 @@ mod accounts;
 mod away;
 mod browser;
 mod browser_cards;
+mod browser_images;
 mod browser_models;
 mod browser_run;
 mod browser_run_parts;
