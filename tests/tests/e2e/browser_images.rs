@@ -5,7 +5,6 @@ use drydock_tests::{Api, Browser, Server, server::PASSWORD};
 use ring::digest::{SHA256, digest};
 use reqwest::Method;
 use serde_json::{Value, json};
-use thirtyfour::prelude::*;
 
 use crate::browser::log_in;
 
