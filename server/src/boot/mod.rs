@@ -31,7 +31,7 @@ use crate::{
     images, jobs, monitoring,
     objects::{self, Objects},
     router::{Face, Faces},
-    serving, tracking, trash, webhooks, workloads,
+    serving, storage, tracking, trash, webhooks, workloads,
 };
 
 /// Name of the database in the data directory.
@@ -129,6 +129,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     app.background.spawn(objects::scrub::Scrubber::new(app.objects.clone(), app.config.disk.scrub_bytes_per_s));
     datasets::start(app).await;
+    storage::start(app);
     tracking::start(app);
     trash::start(app);
     webhooks::start(app, &faces.courier);
