@@ -188,9 +188,11 @@ pub fn needed_by(conn: &mut Conn, digest: &str) -> Result<Vec<String>> {
             "repository_blobs" => "SELECT 'a layer of images in ' || repositories.name AS words FROM repository_blobs
                  JOIN repositories ON repositories.id = repository WHERE digest = ?"
                 .to_owned(),
-            "manifests" => "SELECT 'image ' || repositories.name || '@' || substr(manifests.name, 1, 19) AS words FROM manifests
+            "manifests" => {
+                "SELECT 'image ' || repositories.name || '@' || substr(manifests.name, 1, 19) AS words FROM manifests
                  JOIN repositories ON repositories.id = repository WHERE digest = ?"
-                .to_owned(),
+                    .to_owned()
+            }
             other => format!("SELECT '{}' AS words FROM \"{other}\" WHERE \"{column}\" = ?", other.replace('_', " ")),
         };
         let found: Vec<Words> =
