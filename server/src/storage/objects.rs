@@ -76,7 +76,10 @@ where
 {
     rules::check_key(&put.key)?;
     app.objects.room().check()?;
-    look_before(app, caller, bucket, &put).await?;
+    // a small body is here already, and everything is looked at when it is written
+    if put.size_bytes.is_none_or(|size| size > SMALL_BLOB_BYTES as u64) {
+        look_before(app, caller, bucket, &put).await?;
+    }
     let mut expected = put.expected.clone();
     let algorithm = expected.checksum.as_ref().map(|(algorithm, _)| *algorithm);
     let received = receive(app, body, put.size_bytes, algorithm).await?;
@@ -450,17 +453,4 @@ pub(super) async fn join(store: &Objects, found: Found) -> Result<(String, u64)>
         }
     });
     Ok((kept.await?.0.digest, size))
-}
-
-/// Buckets and keys that refer to this content, at most `limit`, for a page that says what needs it.
-pub fn names_of(conn: &mut Conn, digest: &str, limit: i64) -> Result<Vec<(String, String)>> {
-    use crate::db::schema::storage::{bucket_objects, buckets};
-    use diesel::prelude::*;
-    bucket_objects::table
-        .inner_join(buckets::table)
-        .filter(bucket_objects::digest.eq(digest))
-        .select((buckets::name, bucket_objects::key))
-        .limit(limit)
-        .load(conn)
-        .map_err(Error::internal)
 }
