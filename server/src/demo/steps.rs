@@ -73,6 +73,7 @@ pub async fn train(client: &DemoClient, version: i64, line: &(impl Fn(&str) + Sy
         resources: Resources { cpus: 1.0, memory_bytes: 1 << 30, gpus: 0 },
         timeout_s: Some(TRAINING_LIMIT.as_secs()),
         experiment: Some(sample::EXPERIMENT.into()),
+        buckets: vec![],
     };
     let submitted: JobDetail = client.post("/jobs", &wish).await?;
     let id = submitted.summary.id;

@@ -15,7 +15,7 @@ use super::{
     store::{self, AttemptRecord, Job},
 };
 use crate::{
-    accounts,
+    accounts::{self, secrets::BoxKey},
     app::App,
     background::Task,
     clock,
@@ -208,8 +208,8 @@ impl JobKeeper {
             // A dataset that was deleted while the job waited: it can never run.
             return self.give_up(job, error.message).await;
         }
-        let id = job.id.clone();
-        self.app.db.write(move |conn| start(conn, job, FIRST, gpu_uuids)).await?;
+        let (id, box_key) = (job.id.clone(), self.app.box_key.clone());
+        self.app.db.write(move |conn| start(conn, &box_key, job, FIRST, gpu_uuids)).await?;
         workloads::wake(&self.app);
         self.publish(&id);
         Ok(())
@@ -275,20 +275,30 @@ fn load(conn: &mut Conn) -> Result<Vec<Live>> {
         .collect()
 }
 
-pub(super) fn start(conn: &mut Conn, mut job: Job, number: i64, gpu_uuids: Vec<String>) -> Result<()> {
+pub(super) fn start(
+    conn: &mut Conn,
+    box_key: &BoxKey,
+    mut job: Job,
+    number: i64,
+    gpu_uuids: Vec<String>,
+) -> Result<()> {
     if store::require(conn, &job.id)?.state != JobState::Queued || !store::attempts(conn, &job.id)?.is_empty() {
         return Ok(());
     }
     let now = clock::now_ms();
     let lasts_ms = job.spec.timeout_s.and_then(|s| i64::try_from(s).ok()).map_or(TOKEN_MS, |s| s * 1000 + TOKEN_MS);
-    let token = accounts::issue_job_token(conn, &job.person_id, &job.id, now + lasts_ms)?;
-    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), token))?;
+    let ends_at = now + lasts_ms;
+    let credentials = container::Credentials {
+        token: accounts::issue_job_token(conn, &job.person_id, &job.id, ends_at)?,
+        s3: accounts::issue_job_s3_key(conn, box_key, &job.person_id, &job.id, ends_at, &job.spec.buckets)?,
+    };
+    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), credentials))?;
     store::save_attempt(conn, &AttemptRecord::admitted(&job.id, number, gpu_uuids, now))?;
     (job.state, job.reason) = (JobState::Starting, None);
     store::save(conn, &job)
 }
 
-/// The end of an attempt and its job: log, rows, token and container together.
+/// The end of an attempt and its job: log, rows, token, key and container together.
 pub(super) fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>) -> Result<()> {
     if store::require(conn, &job.id)?.state.is_final() {
         return Ok(());

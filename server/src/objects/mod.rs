@@ -16,7 +16,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, BlockChecks, Blobs, DiskBlobs, Sum};
+use drydock_appliance::blobs::{BlobError, Blobs, BlockChecks, DiskBlobs, Sum};
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio_util::{either::Either, io::ReaderStream};
