@@ -10,7 +10,8 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking, transfers, trash,
+    images, jobs, lineage, monitoring, overview, registry as models, serving, storage, traces, tracking, transfers,
+    trash,
     web::{assets, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -65,6 +66,7 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
         Face::Web => {
             programs(config);
             serving::gateway::configure(config);
+            storage::configure_links(config);
             config.default_service(web::route().to(assets::serve));
         }
         Face::Containers => programs(config),
@@ -105,6 +107,7 @@ fn native(config: &mut web::ServiceConfig) {
     let scope = utoipa_actix_web::scope("/api/v1")
         .configure(accounts::configure)
         .configure(overview::configure)
+        .configure(storage::configure)
         .configure(datasets::configure)
         .configure(tracking::configure)
         .configure(traces::configure)
