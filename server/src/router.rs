@@ -11,7 +11,7 @@ use crate::{
     datasets, demo,
     error::{Error, Result},
     images, jobs, lineage, monitoring, overview, registry as models, serving, storage, traces, tracking, transfers,
-    trash,
+    trash, upkeep,
     web::{assets, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -118,6 +118,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(serving::configure)
         .configure(demo::configure)
         .configure(trash::configure)
+        .configure(upkeep::configure)
         .configure(transfers::mlflow::configure)
         .service(live::events)
         .default_service(web::route().to(unknown))

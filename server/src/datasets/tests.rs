@@ -35,8 +35,14 @@ fn bench(limits: Limits) -> Bench {
         container_port: 0,
         container_s3_port: 0,
     };
-    let config =
-        Config { data_dir: dir.path().into(), listeners, limits, webhooks: Default::default(), log_json: false };
+    let config = Config {
+        data_dir: dir.path().into(),
+        listeners,
+        limits,
+        disk: Default::default(),
+        webhooks: Default::default(),
+        log_json: false,
+    };
     let db = crate::db::Db::open(&dir.path().join("drydock.db")).unwrap();
     let app = App {
         objects: crate::objects::Objects::open(db.clone(), &dir.path().join("blobs")).unwrap(),

@@ -45,7 +45,7 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<BucketSummary>> {
         .read(move |conn| {
             let mut seen = vec![];
             for (row, owner) in store::buckets::all(conn)? {
-                if may(conn, &caller, &row, Right::Read)? {
+                if may(conn, &caller, &row, Right::Enter, "")? {
                     seen.push(summary(conn, &caller, &row, owner)?);
                 }
             }
@@ -95,8 +95,8 @@ fn summary(conn: &mut Conn, caller: &Caller, row: &BucketRow, owner: String) -> 
         object_count: unsigned(row.object_count),
         size_bytes: unsigned(row.size_bytes),
         quota_bytes: row.quota_bytes.map(unsigned),
-        may_write: may(conn, caller, row, Right::Write)?,
-        may_manage: may(conn, caller, row, Right::Manage)?,
+        may_write: may(conn, caller, row, Right::Write, "")?,
+        may_manage: may(conn, caller, row, Right::Manage, "")?,
     })
 }
 
@@ -142,15 +142,11 @@ pub async fn objects(
     let page = match search.filter(|text| !text.is_empty()) {
         Some(text) => listing::search(app, caller, bucket, (&prefix, text), after, limit).await?,
         None => {
-            let wanted = Wanted { prefix, delimiter: "/".into(), after, limit };
+            let wanted = Wanted { prefix, delimiter: "/".into(), after, limit, ..Wanted::default() };
             listing::objects(app, caller, bucket, wanted).await?.1
         }
     };
-    Ok(ObjectList {
-        folders: page.prefixes,
-        objects: page.objects.into_iter().map(listed).collect(),
-        next: page.next,
-    })
+    Ok(ObjectList { folders: page.prefixes, objects: page.objects.into_iter().map(listed).collect(), next: page.next })
 }
 
 fn listed(row: Listed) -> ObjectSummary {
@@ -301,17 +297,11 @@ pub async fn restore(app: &App, caller: &Caller, bucket: &str, wish: RestoreVers
         key: wish.key,
         ..Copy::default()
     };
-    Ok(summary_of(copy::copy(app, caller, wanted).await?.1))
+    Ok(summary_of(copy::copy(app, caller, wanted).await?.1.row))
 }
 
 /// Removes what the key holds, or one version for good.
-pub async fn delete_one(
-    app: &App,
-    caller: &Caller,
-    bucket: &str,
-    key: &str,
-    version: Option<VersionId>,
-) -> Result<()> {
+pub async fn delete_one(app: &App, caller: &Caller, bucket: &str, key: &str, version: Option<VersionId>) -> Result<()> {
     objects::remove(app, caller, bucket, key, version, Conditions::default()).await?;
     let (who, subject) = (caller.principal.clone(), format!("bucket/{bucket}"));
     let detail = json!({ "count": 1, "first": [key], "version": version.map(|id| id.to_string()) });

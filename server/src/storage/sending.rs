@@ -117,10 +117,12 @@ where
         Error::invalid(format!("This upload has the parts 1 to {}; there is no part {number}.", plan.part_count()))
     })?;
     if length != Some(wanted) {
-        return Err(Error::invalid(format!("Part {number} of this upload has {wanted} bytes; say so in Content-Length.")));
+        return Err(Error::invalid(format!(
+            "Part {number} of this upload has {wanted} bytes; say so in Content-Length."
+        )));
     }
     let part = PartName { key: upload.key, upload_id: upload.upload_id, number: i64::from(number) };
-    let kept = uploads::put_part(app, caller, bucket, part, (Expected::default(), length), body, || None).await?;
+    let kept = uploads::put_part(app, caller, bucket, part, (Expected::default(), length), body, || Ok(None)).await?;
     Ok(UploadedPart { number, size_bytes: u64::try_from(kept.size_bytes).unwrap_or(0) })
 }
 
@@ -146,7 +148,7 @@ pub async fn complete(app: &App, caller: &Caller, bucket: &str, id: &str) -> Res
         size_bytes: Some(plan.size_bytes),
         ..Complete::default()
     };
-    uploads::complete(app, caller, bucket, wanted).await.map(browser::summary_of)
+    uploads::complete(app, caller, bucket, wanted).await.map(|written| browser::summary_of(written.row))
 }
 
 /// Gives the upload up: what has arrived goes.

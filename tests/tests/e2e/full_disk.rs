@@ -123,6 +123,9 @@ async fn log_until_full(api: &Api, run: &str) -> Result<i64> {
 async fn what_was_acknowledged_outlives_a_full_disk_and_work_goes_on_after_it() -> Result<()> {
     let disk = SmallDisk::new(160)?;
     let data = disk.at().join("data");
+    // Without a floor: here the file system itself is to refuse.
+    std::fs::create_dir(&data)?;
+    std::fs::write(data.join("drydock.toml"), "[disk]\nfloor_bytes = 0\n")?;
     let mut server = Server::start_with(&[("DRYDOCK_DATA_DIR", data.to_str().context("a path")?)]).await?;
     let api = server.admin().await?;
     let made = api.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": "0"})).await?;
@@ -173,5 +176,41 @@ async fn what_was_acknowledged_outlives_a_full_disk_and_work_goes_on_after_it() 
         "a batch is kept whole or not at all"
     );
     assert_eq!(upload(&api, &format!("{files}/again.bin"), noise(20 * MIB)).await?.0, 200);
+    server.stop().await
+}
+
+#[tokio::test]
+async fn below_the_floor_nothing_is_added_and_everything_else_goes_on() -> Result<()> {
+    let disk = SmallDisk::new(160)?;
+    let data = disk.at().join("data");
+    std::fs::create_dir(&data)?;
+    std::fs::write(data.join("drydock.toml"), format!("[disk]\nfloor_bytes = {}\n", 40 * MIB))?;
+    let server = Server::start_with(&[("DRYDOCK_DATA_DIR", data.to_str().context("a path")?)]).await?;
+    let api = server.admin().await?;
+    let made = api.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": "0"})).await?;
+    let run = made["run"]["info"]["run_id"].as_str().context("an id")?.to_owned();
+    let files = format!("/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts");
+    assert_eq!(upload(&api, &format!("{files}/kept.bin"), noise(10 * MIB)).await?.0, 200);
+    // One that is let in and grows past the floor, which is looked at on the way.
+    says_full(&upload(&api, &format!("{files}/large.bin"), noise(130 * MIB)).await?);
+
+    std::fs::write(disk.ballast(), vec![7; 100 * MIB])?;
+    says_full(&upload(&api, &format!("{files}/small.bin"), noise(10)).await?);
+    let point = json!({"run_id": run, "key": "m", "value": 1.0, "timestamp": 1, "step": 0});
+    let (status, body) = api.send(Method::POST, "/api/2.0/mlflow/runs/log-metric", Some(point.clone())).await?;
+    says_full(&(status.as_u16(), body));
+    let store = api.get("/api/v1/store").await?;
+    assert_eq!(store["disk"]["level"], "full", "{store}");
+
+    let login = json!({"username": "admin", "password": drydock_tests::PASSWORD});
+    assert_eq!(server.anonymous()?.send(Method::POST, "/api/v1/login", Some(login)).await?.0, 200);
+    let found = api.post("/api/2.0/mlflow/runs/search", json!({"experiment_ids": ["0"]})).await?;
+    assert_eq!(found["runs"].as_array().map(Vec::len), Some(1));
+    let back = api.request(Method::GET, &format!("{files}/kept.bin")).send().await?.error_for_status()?;
+    assert_eq!(back.bytes().await?.len(), 10 * MIB);
+    assert_eq!(api.send(Method::DELETE, &format!("{files}/kept.bin"), None).await?.0, 200);
+
+    std::fs::remove_file(disk.ballast())?;
+    assert_eq!(api.send(Method::POST, "/api/2.0/mlflow/runs/log-metric", Some(point)).await?.0, 200);
     server.stop().await
 }

@@ -253,11 +253,11 @@ fn object_row(
     // a marker that some clients make for a folder has no name of its own here
     let label = if whole { object.key.clone() } else { last(&object.key).to_owned() };
     let (href, get) = (object_href(&bucket, &object.key), content_url(&bucket, &object.key, ""));
-    let download = format!("Download {label}");
+    let (download, title) = (format!("Download {label}"), label.clone());
     view! {
         <tr>
             {choice(object.key, label.clone(), writes, chosen)}
-            <td title=label.clone()><a class="row-link name with-icon" href=href><Icon name="file"/>{label}</a></td>
+            <td title=title><a class="row-link name with-icon" href=href><Icon name="file"/>{label}</a></td>
             <td class="num">{format::bytes(object.size_bytes)}</td>
             <td class="wide-only dim">{object.content_type}</td>
             <td class="num wide-only dim"><TimeAgo at=object.modified_at/></td>

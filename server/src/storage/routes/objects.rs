@@ -1,9 +1,7 @@
 //! Objects: lists, details, bytes, removal, older versions.
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
-use drydock_wire::storage::{
-    DeleteObjects, DeletedObjects, ObjectDetail, ObjectList, ObjectSummary, RestoreVersion,
-};
+use drydock_wire::storage::{DeleteObjects, DeletedObjects, ObjectDetail, ObjectList, ObjectSummary, RestoreVersion};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -22,7 +20,13 @@ use crate::{
 };
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(list).service(detail).service(write).service(remove).service(content).service(remove_many).service(restore);
+    cfg.service(list)
+        .service(detail)
+        .service(write)
+        .service(remove)
+        .service(content)
+        .service(remove_many)
+        .service(restore);
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -101,7 +105,8 @@ async fn write(
         ..Put::default()
     };
     let body = body.map_err(broken_off);
-    Ok(web::Json(browser::summary_of(objects::put(&app, &caller, &bucket, put, body, || None).await?)))
+    let written = objects::put(&app, &caller, &bucket, put, body, || Ok(None)).await?;
+    Ok(web::Json(browser::summary_of(written.row)))
 }
 
 pub(super) fn length(request: &HttpRequest) -> Option<u64> {
