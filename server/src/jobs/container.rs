@@ -21,15 +21,22 @@ pub struct Credentials {
     pub s3: (String, String),
 }
 
-/// The workload of attempt `number`.
-pub fn workload(job: &Job, number: i64, gpu_uuids: Vec<String>, credentials: Credentials) -> NewWorkload {
+/// The workload of attempt `number`; `data` are the folders of its datasets.
+pub fn workload(
+    job: &Job,
+    number: i64,
+    gpu_uuids: Vec<String>,
+    data: &[String],
+    credentials: Credentials,
+) -> NewWorkload {
     let spec = &job.spec;
     let folder = files::relative(&job.id, number);
     let code = SpecMount { source: format!("{folder}/code"), target: WORKSPACE.into() };
-    let data = spec.datasets.iter().map(|dataset| SpecMount {
-        source: format!("{folder}/data/{}", dataset.name),
-        target: format!("/data/{}", dataset.name),
-    });
+    let data = spec
+        .datasets
+        .iter()
+        .zip(data)
+        .map(|(dataset, folder)| SpecMount { source: folder.clone(), target: format!("/data/{}", dataset.name) });
     NewWorkload {
         id: job.id.clone(),
         kind: Kind::Job,
