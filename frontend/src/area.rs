@@ -50,6 +50,9 @@ lazy_page!(data, Buckets, draw_buckets, fetch_buckets, pages::buckets::BucketsPa
 lazy_page!(data, Bucket, draw_bucket, fetch_bucket, pages::buckets::BucketPage);
 lazy_page!(data, Datasets, draw_datasets, fetch_datasets, pages::datasets::DatasetsPage);
 lazy_page!(data, Dataset, draw_dataset, fetch_dataset, pages::datasets::DatasetPage);
+lazy_page!(data, Images, draw_images, fetch_images, pages::images::ImagesPage);
+lazy_page!(data, Repository, draw_repository, fetch_repository, pages::images::RepositoryPage);
+lazy_page!(data, Manifest, draw_manifest, fetch_manifest, pages::images::ManifestPage);
 lazy_page!(work, Jobs, draw_jobs, fetch_jobs, pages::jobs::JobsPage);
 lazy_page!(work, NewJob, draw_new_job, fetch_new_job, pages::jobs::NewJobPage);
 lazy_page!(work, Job, draw_job, fetch_job, pages::jobs::JobPage);

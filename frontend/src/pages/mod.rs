@@ -3,6 +3,7 @@
 pub mod buckets;
 pub mod datasets;
 pub mod deployments;
+pub mod images;
 pub mod jobs;
 pub mod lineage;
 pub mod login;

@@ -123,7 +123,7 @@ fn by_id(thing: &Thing, icon: &'static str, kind: &'static str, area: &str) -> O
 fn fetch_named(named: RwSignal<Vec<Entry>>) {
     named.set(vec![]);
     add(named, "/models?limit=200", |thing| by_name(thing, "box", "Model", "models"));
-    add(named, "/buckets", |thing| by_name(thing, "package", "Bucket", "buckets"));
+    add(named, "/buckets", |thing| by_name(thing, "folder", "Bucket", "buckets"));
     add(named, "/datasets?limit=200", |thing| by_name(thing, "database", "Dataset", "datasets"));
     add(named, "/deployments?limit=200", |thing| by_name(thing, "rocket", "Deployment", "deployments"));
     add(named, "/jobs?limit=100", |thing| by_id(thing, "container", "Job", "jobs"));

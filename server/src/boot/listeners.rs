@@ -84,7 +84,7 @@ pub fn serve(
             .wrap(from_fn(crate::monitoring::http::observe))
             .configure(|config| router::mount(config, &served, face))
     })
-    .workers(if face == Face::Web { worker_count() } else { 1 })
+    .workers(if face == Face::Containers { 1 } else { worker_count() })
     .client_request_timeout(HEAD_TIMEOUT)
     .tcp_nodelay(true)
     // a caller that hangs up ends its request, so that a model server is not kept busy for nobody

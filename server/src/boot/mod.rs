@@ -28,7 +28,7 @@ use crate::{
     demo,
     error::{Error, Result},
     events::Events,
-    jobs, monitoring,
+    images, jobs, monitoring,
     objects::{self, Objects},
     router::{Face, Faces},
     serving, storage, tracking, trash, webhooks, workloads,
@@ -105,7 +105,8 @@ async fn assemble(config: Config) -> Result<Faces> {
     let gateway = serving::Gateway::load(&app).await?;
     let demo = demo::Demo::new(&app);
     let courier = webhooks::courier(&app)?;
-    Ok(Faces { app, accounts, gateway, demo, courier })
+    let images = images::Images::new(&app)?;
+    Ok(Faces { app, accounts, gateway, demo, courier, images })
 }
 
 /// This installation's id: made once, on every container's label.
@@ -132,7 +133,9 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     tracking::start(app);
     trash::start(app);
     webhooks::start(app, &faces.courier);
-    workloads::start(app).await?;
+    images::ask_who_uses(jobs::images_in_use);
+    images::start(app, &faces.images);
+    workloads::start(app, images::own_images(app, &faces.images)).await?;
     jobs::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);
     datasets::ask_who_uses(crate::lineage::users_of_dataset);

@@ -31,8 +31,11 @@ pub fn Connect(detail: Signal<BucketDetail>, prefix: Param) -> impl IntoView {
                 <div class="stack tight">
                     <div class="labelled"><span class="label">"Endpoint"</span><div class="secret"><code>{move || endpoint.get()}</code><CopyButton text=endpoint what="Copy the endpoint"/></div></div>
                     <div class="labelled"><span class="label">"Bucket"</span><div class="secret"><code>{move || bucket.get()}</code><CopyButton text=bucket what="Copy the bucket's name"/></div></div>
-                    <p class="dim">"Addresses are path-style, the region is us-east-1 or any other. "
-                        {move || if tls() { "The box's certificate is its own: give clients its CA, ca.pem in the data directory's tls folder." } else { "The box listens without TLS here; on other machines' addresses it does not." }}</p>
+                    <p class="dim among">"Addresses are path-style, the region is us-east-1 or any other. "
+                        {move || match tls() {
+                            true => view! { "Clients have to trust this box's own authority: "<a href="/ca.pem" download="ca.pem">"download its certificate"</a>" and name it in AWS_CA_BUNDLE." }.into_any(),
+                            false => "The box speaks plain HTTP at this address.".into_any(),
+                        }}</p>
                 </div>
             </Card>
             <Card title="Keys">

@@ -36,7 +36,7 @@ pub fn BucketsPage() -> impl IntoView {
                     });
                     view! {
                         <Show when=move || all.with(|l| !l.is_empty()) fallback=move || view! {
-                            <EmptyState icon="package" title="No buckets yet"
+                            <EmptyState icon="folder" title="No buckets yet"
                                 text="A bucket holds files under names with folders. Drop files on its page, or point an S3 client at this box.">
                                 {make}
                             </EmptyState>
