@@ -26,6 +26,8 @@ mod moving;
 mod moving_broken;
 mod moving_out;
 mod moving_sources;
+mod objects_s3;
+mod objects_s3_moving;
 mod registry;
 mod roles;
 mod start;
