@@ -5,11 +5,32 @@ use crate::ui::{Icon, Tone, toast};
 use js_sys::{Array, Function, Promise, Reflect};
 use leptos::{ev, html, prelude::*, task::spawn_local};
 use std::pin::Pin;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    DataTransferItem, File, FileList, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry, HtmlInputElement,
-};
+use web_sys::{File, FileList, HtmlInputElement};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A file or folder that was dropped (FileSystemEntry).
+    type Entry;
+    #[wasm_bindgen(method, getter, js_name = isFile)]
+    fn is_file(this: &Entry) -> bool;
+    #[wasm_bindgen(method, getter, js_name = fullPath)]
+    fn full_path(this: &Entry) -> String;
+    #[wasm_bindgen(method, js_name = file)]
+    fn give_file(this: &Entry, done: &Function, failed: &Function);
+    #[wasm_bindgen(method, js_name = createReader)]
+    fn create_reader(this: &Entry) -> EntryReader;
+
+    type EntryReader;
+    #[wasm_bindgen(method, js_name = readEntries)]
+    fn read_entries(this: &EntryReader, done: &Function, failed: &Function);
+
+    /// One of the things that a drop brought (DataTransferItem).
+    type Dropped;
+    #[wasm_bindgen(method, js_name = webkitGetAsEntry)]
+    fn entry(this: &Dropped) -> Option<Entry>;
+}
 
 /// Two buttons: files, and a folder with all that is in it.
 #[component]
@@ -53,10 +74,9 @@ fn send(bucket: &str, prefix: &str, files: Vec<(String, File)>) {
 /// Sends what was dropped. Folders are read through.
 pub fn dropped(e: &ev::DragEvent, bucket: String, prefix: String) {
     let Some(data) = e.data_transfer() else { return };
-    let items = data.items();
     // the list is empty once the event is over: the entries are taken now
-    let entries: Vec<FileSystemEntry> =
-        (0..items.length()).filter_map(|i| items.get(i)).filter_map(|item| entry(&item)).collect();
+    let items = Reflect::get(&data, &JsValue::from_str("items")).map(|items| Array::from(&items)).unwrap_or_default();
+    let entries: Vec<Entry> = items.iter().filter_map(|item| item.unchecked_into::<Dropped>().entry()).collect();
     let plain = data.files().map(|files| listed(&files)).unwrap_or_default();
     spawn_local(async move {
         let mut files = vec![];
@@ -67,26 +87,19 @@ pub fn dropped(e: &ev::DragEvent, bucket: String, prefix: String) {
     });
 }
 
-fn entry(item: &DataTransferItem) -> Option<FileSystemEntry> {
-    item.webkit_get_as_entry().ok().flatten()
-}
-
 /// Adds the file, or all files below the folder.
-fn walk<'a>(entry: FileSystemEntry, files: &'a mut Vec<(String, File)>) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+fn walk<'a>(entry: Entry, files: &'a mut Vec<(String, File)>) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
     Box::pin(async move {
-        let path = entry.full_path().trim_start_matches('/').to_owned();
         if entry.is_file() {
-            let entry: FileSystemFileEntry = entry.unchecked_into();
-            let found = answered(|done, failed| entry.file_with_callback_and_callback(done, failed)).await;
+            let path = entry.full_path().trim_start_matches('/').to_owned();
+            let found = answered(|done, failed| entry.give_file(done, failed)).await;
             files.extend(found.and_then(|file| file.dyn_into::<File>().ok()).map(|file| (path, file)));
             return;
         }
-        let reader = entry.unchecked_into::<FileSystemDirectoryEntry>().create_reader();
+        let reader = entry.create_reader();
         // a reader gives a hundred at a time, and none at the end
-        while let Some(batch) =
-            answered(|done, failed| reader.read_entries_with_callback_and_callback(done, failed)).await
-        {
-            let batch: Array = batch.unchecked_into();
+        while let Some(batch) = answered(|done, failed| reader.read_entries(done, failed)).await {
+            let batch = Array::from(&batch);
             if batch.length() == 0 {
                 break;
             }
@@ -98,7 +111,7 @@ fn walk<'a>(entry: FileSystemEntry, files: &'a mut Vec<(String, File)>) -> Pin<B
 }
 
 /// What a function with two callbacks answers.
-async fn answered<T>(ask: impl Fn(&Function, &Function) -> T) -> Option<JsValue> {
-    let promise = Promise::new(&mut |done, failed| drop(ask(&done, &failed)));
+async fn answered(ask: impl Fn(&Function, &Function)) -> Option<JsValue> {
+    let promise = Promise::new(&mut |done, failed| ask(&done, &failed));
     JsFuture::from(promise).await.ok()
 }
