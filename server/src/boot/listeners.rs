@@ -30,8 +30,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone, Default)]
 pub struct Listening {
     servers: Arc<Mutex<Vec<ServerHandle>>>,
-    /// Ends once no S3 connection is open, and how long that may take.
-    s3: Arc<Mutex<Option<(mpsc::Receiver<()>, Duration)>>>,
+    /// Of each S3 listener: what ends once none of its connections is open, and how long that may take.
+    s3: Arc<Mutex<Vec<(mpsc::Receiver<()>, Duration)>>>,
 }
 
 impl Listening {
@@ -42,10 +42,10 @@ impl Listening {
     /// Takes no new connections and waits until open requests are answered.
     pub async fn drain(&self) {
         let handles: Vec<_> = self.servers.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        let s3 = self.s3.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let s3: Vec<_> = self.s3.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         let servers = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
         let connections = async {
-            if let Some((mut open, limit)) = s3 {
+            for (mut open, limit) in s3 {
                 // nothing is ever sent: it ends when the last connection has let go of its sender
                 let _ = tokio::time::timeout(limit, open.recv()).await;
             }
@@ -119,15 +119,24 @@ fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16))
 }
 
-/// The S3 face, on hyper since that is what `s3s` speaks.
+/// The S3 face, on hyper since that is what `s3s` speaks; with TLS where the address asks for it.
 pub fn s3(faces: &Faces, listening: &Listening, listener: TcpListener, address: SocketAddr) -> Result<()> {
-    let acceptor = tls_for(faces, address)?.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
+    serve_s3(faces, listening, listener, tls_for(faces, address)?)
+}
+
+fn serve_s3(
+    faces: &Faces,
+    listening: &Listening,
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+) -> Result<()> {
+    let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::internal)?;
     let face = crate::storage::S3Face::new(faces.app.clone(), faces.accounts.clone());
     let background = faces.app.background.clone();
     let (alive, open) = mpsc::channel::<()>(1);
     let limit = Duration::from_secs(faces.app.config.limits.drain_s);
-    *listening.s3.lock().unwrap_or_else(PoisonError::into_inner) = Some((open, limit));
+    listening.s3.lock().unwrap_or_else(PoisonError::into_inner).push((open, limit));
     tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {
@@ -140,7 +149,8 @@ pub fn s3(faces: &Faces, listening: &Listening, listener: TcpListener, address: 
                 continue;
             };
             let _ = socket.set_nodelay(true);
-            let (face, acceptor, alive, background) = (face.clone(), acceptor.clone(), alive.clone(), background.clone());
+            let (face, acceptor, alive, background) =
+                (face.clone(), acceptor.clone(), alive.clone(), background.clone());
             tokio::spawn(async move {
                 let _alive = alive;
                 match acceptor {
@@ -181,7 +191,7 @@ where
     }
 }
 
-/// Keeps the container-facing listener on the instance network's gateway, which exists only once Docker answers, and may
+/// Keeps the container-facing listeners on the instance network's gateway, which exists only once Docker answers, and may
 /// get another address when the network is made anew.
 pub struct ContainerListener {
     faces: Faces,
@@ -204,8 +214,12 @@ impl ContainerListener {
             return Ok(());
         }
         let address = SocketAddr::new(network.gateway, app.config.listeners.container_port);
+        let s3 = SocketAddr::new(network.gateway, app.config.listeners.container_s3_port);
         let listener = bind(address, "The container-facing listener")?;
+        let s3_listener = bind(s3, "The container-facing S3 listener")?;
         serve(&self.faces, &self.listening, Face::Containers, listener, address)?;
+        // Plain, as the other: the network is internal to the box.
+        serve_s3(&self.faces, &self.listening, s3_listener, None)?;
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(network.gateway);
         tracing::info!(listener.address = %address, "containers reach Drydock on {address}");
         Ok(())

@@ -447,7 +447,9 @@ pub(super) async fn join(store: &Objects, found: Found) -> Result<(String, u64)>
     let row = found.row;
     let kept = store.keep(received, move |conn, digest| {
         match store::objects::version(conn, row.bucket, &row.key, row.version_id())? {
-            Some(now) if now.upload == row.upload && now.seq == row.seq => store::objects::set_whole(conn, &now, digest),
+            Some(now) if now.upload == row.upload && now.seq == row.seq => {
+                store::objects::set_whole(conn, &now, digest)
+            }
             // replaced or removed meanwhile: what was read still is what was asked for
             _ => Ok(()),
         }

@@ -488,7 +488,14 @@ async fn an_object_in_parts_becomes_one_blob_once_and_reads_the_same() {
     assert_eq!(read, whole[99_990..100_020], "over the seam of two parts");
     let (digest, size) = super::objects::join(&objects, found).await.unwrap();
     assert_eq!((digest.as_str(), size), (wanted.as_str(), 170_010));
-    let row = db.read(|conn| { let id = again(conn).id; store::objects::current(conn, id, "k") }).await.unwrap().unwrap();
+    let row = db
+        .read(|conn| {
+            let id = again(conn).id;
+            store::objects::current(conn, id, "k")
+        })
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((row.digest.as_deref(), row.upload, row.etag.as_str()), (Some(wanted.as_str()), None, "e-3"));
     assert_eq!(db.read(|conn| Ok(counters(conn))).await.unwrap(), (1, 170_010));
     assert_eq!(objects.read(&digest).await.unwrap(), whole);

@@ -73,10 +73,7 @@ async fn each_person_may_what_their_role_and_key_allow() -> Result<()> {
     let viewer = server.person(&admin, "vera", "viewer").await?;
     let (erin, otto, vera) =
         (S3Key::of(&server, "erin").await?, S3Key::of(&server, "otto").await?, S3Key::of(&server, "vera").await?);
-    let people = [
-        ("OTTO", &otto.access_key, &otto.secret_key),
-        ("VERA", &vera.access_key, &vera.secret_key),
-    ];
+    let people = [("OTTO", &otto.access_key, &otto.secret_key), ("VERA", &vera.access_key, &vera.secret_key)];
     let others: Vec<String> = people.iter().map(|(name, access, secret)| format!("{name}={access}:{secret}")).collect();
     let args: Vec<&str> = others.iter().map(String::as_str).collect();
     let said = clients::s3(&erin, "s3", "s3_people.py", &args).await?;

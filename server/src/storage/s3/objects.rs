@@ -4,10 +4,11 @@ use futures_util::TryStreamExt;
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        Checksum, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
-        DeleteObjectTaggingInput, DeleteObjectTaggingOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
-        GetObjectTaggingInput, GetObjectTaggingOutput, MetadataDirective, PutObjectInput, PutObjectOutput,
-        PutObjectTaggingInput, PutObjectTaggingOutput, StreamingBlob, TaggingDirective,
+        Checksum, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
+        DeleteObjectOutput, DeleteObjectTaggingInput, DeleteObjectTaggingOutput, DeleteObjectsInput,
+        DeleteObjectsOutput, DeletedObject, GetObjectTaggingInput, GetObjectTaggingOutput, MetadataDirective,
+        PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, StreamingBlob,
+        TaggingDirective,
     },
 };
 
@@ -41,7 +42,8 @@ pub struct Headers {
 impl Headers {
     /// With `expires` as it was sent, and without the encoding that only wrapped the upload.
     pub fn into_about(self, headers: &hyper::HeaderMap) -> Result<About> {
-        let metadata: std::collections::BTreeMap<String, String> = self.metadata.unwrap_or_default().into_iter().collect();
+        let metadata: std::collections::BTreeMap<String, String> =
+            self.metadata.unwrap_or_default().into_iter().collect();
         let length: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
         if length > 2048 {
             let text = "Your metadata headers exceed the maximum allowed metadata size, 2 KiB.";
@@ -119,7 +121,8 @@ impl Buckets {
         };
         let put = prepared().map_err(refusal)?;
         let late = answers::late(&headers, trailing_headers);
-        let written = objects::put(&self.app, &caller, &input.bucket, put, incoming(body), late).await.map_err(refusal)?;
+        let written =
+            objects::put(&self.app, &caller, &input.bucket, put, incoming(body), late).await.map_err(refusal)?;
         let sums = checksum_of(&written.row)?;
         let mut output = PutObjectOutput {
             e_tag: Some(answers::etag(&written.row.etag)),
@@ -149,7 +152,8 @@ impl Buckets {
                 metadata: input.metadata,
             };
             let tags = answers::header_tags(input.tagging.as_deref())?;
-            let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+            let header =
+                |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
             Ok(Copy {
                 from_bucket,
                 from_key,
@@ -187,7 +191,10 @@ impl Buckets {
         }))
     }
 
-    pub(super) async fn delete(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    pub(super) async fn delete(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
@@ -257,7 +264,8 @@ impl Buckets {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
-        let looked = objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
+        let looked =
+            objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
         let found = looked.object().map_err(refusal)?;
         let about = About::read(found.row.about.as_deref()).map_err(refusal)?;
         let version_id = found.version_id().map(|version| version.to_string());
@@ -303,7 +311,10 @@ pub fn source(header: &CopySource) -> Result<(String, String, Option<VersionId>)
         CopySource::Bucket { bucket, key, version_id } => {
             Ok((bucket.to_string(), key.to_string(), answers::version(version_id.as_deref())?))
         }
-        _ => Err(Error::new(drydock_wire::ErrorCode::NotImplemented, "Name the source as bucket/key; there are no access points.")),
+        _ => Err(Error::new(
+            drydock_wire::ErrorCode::NotImplemented,
+            "Name the source as bucket/key; there are no access points.",
+        )),
     }
 }
 

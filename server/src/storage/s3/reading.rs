@@ -49,7 +49,8 @@ impl Buckets {
         let shown = self.show(&caller, &input.bucket, &input.key, wanted, true).await?;
         let body = shown.found.stream(&self.app.objects, shown.range).await.map_err(refusal)?;
         let length = shown.range.1 - shown.range.0;
-        let mut output = GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(body, length))), ..shown.described()? };
+        let mut output =
+            GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(body, length))), ..shown.described()? };
         output.tag_count = i32::try_from(shown.about.tags.len()).ok().filter(|count| *count > 0);
         Ok(S3Response::new(output))
     }
@@ -126,7 +127,8 @@ impl Buckets {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
-        let looked = objects::look(&self.app, &caller, &input.bucket, &input.key, version, true).await.map_err(refusal)?;
+        let looked =
+            objects::look(&self.app, &caller, &input.bucket, &input.key, version, true).await.map_err(refusal)?;
         let found = match looked {
             Looked::Object(found) => *found,
             Looked::Marker(row) => return Err(behind_marker(&row, version)),
