@@ -9,7 +9,9 @@
 //!
 //! Which blobs are referred to, and when one may go, is decided above: [`DiskBlobs::delete`] simply deletes.
 
+mod checks;
 mod digest;
+mod engine;
 mod error;
 mod growing;
 mod reader;
@@ -29,7 +31,9 @@ use std::{
 use futures_util::{Stream, StreamExt, stream};
 use tokio::task::spawn_blocking;
 
+pub use checks::{BLOCK_BYTES, BlockChecks};
 pub use digest::is_digest;
+pub use engine::Blobs;
 pub use error::BlobError;
 pub use reader::BlobReader;
 pub use writer::{BlobWriter, Sum, WrittenBlob};
@@ -38,6 +42,8 @@ type Result<T> = std::result::Result<T, BlobError>;
 
 /// Where half-written files are; no blob's folder has such a name.
 const INCOMING: &str = "incoming";
+/// Where files are that turned out to be damaged: for a person to look at, never read again from here.
+const QUARANTINE: &str = "quarantine";
 
 /// All blobs below one folder, as `ab/cdef…`. Cheap to clone.
 #[derive(Clone)]
@@ -74,6 +80,7 @@ impl DiskBlobs {
 
     fn open_with(root: PathBuf, fsync: fn(&fs::File) -> io::Result<()>) -> Result<DiskBlobs> {
         fs::create_dir_all(root.join(INCOMING)).map_err(BlobError::from_io)?;
+        fs::create_dir_all(root.join(QUARANTINE)).map_err(BlobError::from_io)?;
         let owner = own(&root).map_err(BlobError::from_io)?;
         if owner.is_some() {
             clear(&root.join(INCOMING)).map_err(BlobError::from_io)?;
@@ -126,6 +133,16 @@ impl DiskBlobs {
     pub async fn delete(&self, digest: &str) -> Result<bool> {
         let path = self.store.path(digest)?;
         match blocking(move || fs::remove_file(path)).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(BlobError::from_io(error)),
+        }
+    }
+
+    /// Takes a damaged blob out of the store, so that it is never given out again: whether it was there.
+    pub async fn quarantine(&self, digest: &str) -> Result<bool> {
+        let (from, to) = (self.store.path(digest)?, self.store.root.join(QUARANTINE).join(digest));
+        match blocking(move || fs::rename(from, to)).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(BlobError::from_io(error)),

@@ -53,6 +53,11 @@ impl BlobReader {
         self.length_bytes
     }
 
+    /// What it has not given yet.
+    pub fn left_bytes(&self) -> u64 {
+        self.file.limit()
+    }
+
     /// The rest, at once: for blobs that are known to be small.
     pub async fn read_all(mut self) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.file.limit()).unwrap_or(0));

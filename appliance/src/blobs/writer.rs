@@ -9,12 +9,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
     BlobError, Result, Store,
+    checks::{BLOCK_BYTES, BlockChecks, block_check},
     growing::{ALIGN, Growing},
 };
-
-/// Large enough that handing a block over costs nothing, small enough that many uploads fit in memory: one has at most one
-/// block on its way to the disk and one filling up.
-const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// Memory that a file can be written from without a copy.
 type Block = AVec<u8, ConstAlign<ALIGN>>;
@@ -43,6 +40,7 @@ pub struct BlobWriter<S: Sum = ()> {
     store: Arc<Store>,
     filling: Block,
     size_bytes: u64,
+    checks: BlockChecks,
     progress: Progress<S>,
 }
 
@@ -52,7 +50,7 @@ enum Progress<S> {
     /// A block is being hashed on one thread, summed on another, and written on a third.
     Block {
         block: Arc<Block>,
-        hashing: JoinHandle<Sha256>,
+        hashing: JoinHandle<(Sha256, u64)>,
         summing: Summing<S>,
         writing: JoinHandle<io::Result<Growing>>,
     },
@@ -76,7 +74,7 @@ struct Settled<S> {
 
 impl<S: Sum> BlobWriter<S> {
     pub(super) fn new(store: Arc<Store>, sum: S) -> BlobWriter<S> {
-        BlobWriter { store, filling: Block::new(ALIGN), size_bytes: 0, progress: Progress::Nothing(sum) }
+        BlobWriter { store, filling: Block::new(ALIGN), size_bytes: 0, checks: BlockChecks::default(), progress: Progress::Nothing(sum) }
     }
 
     /// Bytes taken so far.
@@ -104,13 +102,16 @@ impl<S: Sum> BlobWriter<S> {
         self.store.usable()?;
         let Settled { mut hasher, mut sum, file, .. } = self.settle().await?;
         let (store, rest) = (Arc::clone(&self.store), mem::replace(&mut self.filling, Block::new(ALIGN)));
-        let size_bytes = self.size_bytes;
+        let (size_bytes, mut checks) = (self.size_bytes, mem::take(&mut self.checks));
         let last = spawn_blocking(move || {
             hasher.update(&*rest);
             sum.update(&rest);
+            if !rest.is_empty() {
+                checks.push(block_check(&rest));
+            }
             let file = write_block(file, store.incoming(), &rest).map_err(BlobError::from_io)?;
             let digest = hex::encode(hasher.finalize());
-            Ok(WrittenBlob { store, file: file.into_file(), digest, size_bytes, sum })
+            Ok(WrittenBlob { store, file: file.into_file(), digest, size_bytes, checks, sum })
         });
         last.await.map_err(|stopped| BlobError::Failed(io::Error::other(stopped)))?
     }
@@ -129,7 +130,7 @@ impl<S: Sum> BlobWriter<S> {
         let (to_hash, to_write, incoming) = (Arc::clone(&block), Arc::clone(&block), self.store.incoming());
         let hashing = spawn_blocking(move || {
             hasher.update(&**to_hash);
-            hasher
+            (hasher, block_check(&to_hash))
         });
         let summing = if sum.is_idle() {
             Summing::Idle(sum)
@@ -152,7 +153,8 @@ impl<S: Sum> BlobWriter<S> {
             Progress::Block { block, hashing, summing, writing } => {
                 let stopped = |stopped| BlobError::Failed(io::Error::other(stopped));
                 let file = writing.await.map_err(stopped)?.map_err(BlobError::from_io)?;
-                let hasher = hashing.await.map_err(stopped)?;
+                let (hasher, check) = hashing.await.map_err(stopped)?;
+                self.checks.push(check);
                 let sum = match summing {
                     Summing::Idle(sum) => sum,
                     Summing::Busy(summing) => summing.await.map_err(stopped)?,
@@ -170,6 +172,7 @@ pub struct WrittenBlob<S> {
     file: NamedTempFile,
     digest: String,
     size_bytes: u64,
+    checks: BlockChecks,
     sum: S,
 }
 
@@ -185,6 +188,11 @@ impl<S> WrittenBlob<S> {
 
     pub fn sum(&self) -> &S {
         &self.sum
+    }
+
+    /// What a reader of any part holds the bytes against.
+    pub fn checks(&self) -> &BlockChecks {
+        &self.checks
     }
 
     /// Makes it durable and visible: the digest, and the size in bytes.

@@ -26,7 +26,7 @@ pub const SESSION_IDLE_MS: i64 = 12 * 3_600_000;
 /// … and after this long in any case.
 pub const SESSION_MAX_MS: i64 = 7 * 86_400_000;
 /// "Last used" is written at most this often.
-const TOUCH_EVERY_MS: i64 = 60_000;
+pub(super) const TOUCH_EVERY_MS: i64 = 60_000;
 
 impl FromRequest for Principal {
     type Error = Error;
@@ -144,7 +144,7 @@ impl Accounts {
         Ok(())
     }
 
-    fn in_background(&self, change: impl FnOnce(&mut crate::db::Conn) -> Result<()> + Send + 'static) {
+    pub(super) fn in_background(&self, change: impl FnOnce(&mut crate::db::Conn) -> Result<()> + Send + 'static) {
         let db = self.db.clone();
         tokio::spawn(async move {
             if let Err(error) = db.write(change).await {
@@ -158,7 +158,7 @@ pub(super) fn wrong_password() -> Error {
     Error::unauthenticated("Wrong username or password.")
 }
 
-fn principal(person: store::PersonRow, via: Via, address: String) -> Principal {
+pub(super) fn principal(person: store::PersonRow, via: Via, address: String) -> Principal {
     Principal {
         role: person.role(),
         person_id: person.id,

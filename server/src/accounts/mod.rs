@@ -6,6 +6,7 @@
 mod authorize;
 mod identify;
 mod routes;
+mod s3_keys;
 pub mod secrets;
 mod sessions;
 mod store;
@@ -25,6 +26,9 @@ use drydock_wire::{
 pub use authorize::{Action, Authorized, DEFAULT_PROJECT, action, authorize};
 pub use identify::{SESSION_COOKIES, identify};
 pub use routes::configure;
+pub use s3_keys::{
+    S3Caller, check_scopes, console_create_s3_key, create_s3_key, delete_s3_key, issue_job_s3_key, list_s3_keys,
+};
 pub use sessions::{Entered, change_password, complete_setup, login, logout, sessions, setup_secret};
 
 use crate::{
@@ -94,6 +98,7 @@ pub struct Accounts {
     box_key: BoxKey,
     throttle: Arc<throttle::Throttle>,
     passed_basic: identify::PassedBasic,
+    s3_callers: s3_keys::Known,
     /// Present while no admin exists.
     setup_secret: Arc<Mutex<Option<String>>>,
 }
@@ -108,15 +113,9 @@ impl Accounts {
             box_key,
             throttle: Arc::default(),
             passed_basic: identify::PassedBasic::new()?,
+            s3_callers: s3_keys::Known::default(),
             setup_secret: Arc::new(Mutex::new(secret)),
         })
-    }
-
-    /// The plain secret of an S3 access key, for checking signatures.
-    pub async fn s3_secret(&self, access_key: &str) -> Result<Option<String>> {
-        let wanted = access_key.to_owned();
-        let sealed = self.db.read(move |conn| store::sealed_s3_secret(conn, &wanted)).await?;
-        sealed.map(|sealed| self.box_key.open(&sealed)).transpose()
     }
 
     /// Whether the first admin is still to be made.
@@ -141,9 +140,27 @@ pub fn issue_job_token(conn: &mut Conn, owner_person_id: &str, workload_id: &str
     Ok(secret)
 }
 
-/// Ends the tokens of a workload. Without one: nothing to do.
+/// Ends the tokens and S3 keys of a workload. Without any: nothing to do.
 pub fn revoke_job_tokens(conn: &mut Conn, workload_id: &str) -> Result<()> {
-    store::delete_tokens_of_workload(conn, workload_id)
+    store::delete_tokens_of_workload(conn, workload_id)?;
+    store::delete_s3_keys_of_workload(conn, workload_id)
+}
+
+/// Id of the person of that name, for features that keep rights by person.
+pub fn person_id(conn: &mut Conn, username: &str) -> Result<String> {
+    store::person_by_name(conn, username)?.map(|person| person.id).ok_or_else(|| nobody(username))
+}
+
+/// Name of the person of that id; absent when there is nobody any more.
+pub fn username(conn: &mut Conn, person_id: &str) -> Result<Option<String>> {
+    Ok(store::person_by_id(conn, person_id)?.map(|person| person.username))
+}
+
+/// The person of that id as they are now, with no more proof than that: for what they asked for earlier. Absent when they
+/// are gone or disabled.
+pub fn principal_of(conn: &mut Conn, person_id: &str) -> Result<Option<Principal>> {
+    let person = store::person_by_id(conn, person_id)?.filter(|person| !person.disabled);
+    Ok(person.map(|person| identify::principal(person, Via::Token, String::new())))
 }
 
 /// A token of that person, made by the server for work it does in the person's name.
@@ -334,17 +351,6 @@ pub fn console_create_token(conn: &mut Conn, username: &str, name: &str) -> Resu
     let detail = serde_json::json!({"name": name, "for": username});
     audit(conn, &Principal::console(), "token.create", &format!("token/{}", row.id), detail)?;
     Ok(secret)
-}
-
-/// `drydock s3-key create`: access key and secret key of a new pair of that person.
-pub fn console_create_s3_key(conn: &mut Conn, box_key: &BoxKey, username: &str) -> Result<(String, String)> {
-    let person = store::person_by_name(conn, username)?.ok_or_else(|| nobody(username))?;
-    let access = format!("DD{}", hex::encode_upper(secrets::random_bytes::<9>()?));
-    let secret = secrets::new_secret("")?;
-    store::insert_s3_key(conn, &access, &box_key.seal(&secret)?, &person.id, clock::now_ms())?;
-    let detail = serde_json::json!({"for": username});
-    audit(conn, &Principal::console(), "s3_key.create", &format!("s3_key/{access}"), detail)?;
-    Ok((access, secret))
 }
 
 /// An address as the audit trail keeps it.

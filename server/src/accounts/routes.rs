@@ -11,6 +11,7 @@ use drydock_wire::{
         AuditEntry, ChangePassword, CompleteSetup, CreatePerson, CreateToken, CreatedToken, Login, Me, Person, Session,
         SetupState, Token, UpdatePerson,
     },
+    storage::{CreateS3Key, CreatedS3Key, S3Key},
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -31,6 +32,9 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(list_tokens)
         .service(create_token)
         .service(delete_token)
+        .service(list_s3_keys)
+        .service(create_s3_key)
+        .service(delete_s3_key)
         .service(list_people)
         .service(create_person)
         .service(update_person)
@@ -146,6 +150,44 @@ async fn create_token(db: web::Data<Db>, who: Principal, wish: web::Json<CreateT
 async fn delete_token(db: web::Data<Db>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
     let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
     super::delete_token(&db, &auth, &id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Whose keys.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+struct KeysQuery {
+    /// Everybody's, for an admin.
+    #[serde(default)]
+    all: bool,
+}
+
+#[utoipa::path(tag = "accounts", params(KeysQuery), responses((status = 200, body = [S3Key])))]
+#[get("/s3-keys")]
+async fn list_s3_keys(
+    db: web::Data<Db>,
+    who: Principal,
+    query: web::Query<KeysQuery>,
+) -> Result<web::Json<Vec<S3Key>>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::list_s3_keys(&db, &auth, query.all).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 201, body = CreatedS3Key)))]
+#[post("/s3-keys")]
+async fn create_s3_key(
+    accounts: web::Data<Accounts>,
+    who: Principal,
+    wish: web::Json<CreateS3Key>,
+) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(HttpResponse::Created().json(super::create_s3_key(&accounts, &auth, wish.into_inner()).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 204)))]
+#[delete("/s3-keys/{access_key}")]
+async fn delete_s3_key(db: web::Data<Db>, who: Principal, access_key: web::Path<String>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    super::delete_s3_key(&db, &auth, &access_key).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -81,7 +81,7 @@ async fn check_blobs(data_dir: &Path) -> Result<String> {
     for (digest, size) in &rows {
         bytes += u64::try_from(*size).unwrap_or(0);
         let found = match store::blob(&mut conn, digest)? {
-            Some((_, Some(data))) => hex::encode(Sha256::digest(&data)),
+            Some(store::StoredBlob { data: Some(data), .. }) => hex::encode(Sha256::digest(&data)),
             _ => hash_file(&disk, digest).await?,
         };
         if found != *digest {

@@ -11,6 +11,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
+use drydock_wire::storage::{CreateS3Key, KeyScope};
 
 use crate::{
     accounts::{self, secrets::BoxKey},
@@ -103,13 +104,42 @@ pub enum TokenCommand {
 #[derive(Debug, Subcommand)]
 pub enum S3KeyCommand {
     /// Print a new access key and its secret key as JSON.
-    Create {
-        #[command(flatten)]
-        at: DataDir,
-        /// Whose key.
-        #[arg(long)]
-        user: String,
-    },
+    Create(S3KeyFlags),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct S3KeyFlags {
+    #[command(flatten)]
+    at: DataDir,
+    /// Whose key.
+    #[arg(long)]
+    user: String,
+    /// What it is for.
+    #[arg(long, default_value = "command line")]
+    name: String,
+    /// 1 to 3650; without it the key has no end.
+    #[arg(long)]
+    expires_in_days: Option<u32>,
+    /// BUCKET or BUCKET/PREFIX that the key opens, and nothing else; may be given several times.
+    #[arg(long)]
+    bucket: Vec<String>,
+    /// With --bucket: to write as well as to read.
+    #[arg(long, requires = "bucket")]
+    write: bool,
+}
+
+impl S3KeyFlags {
+    fn wish(&self) -> CreateS3Key {
+        let scope = |text: &String| {
+            let (bucket, prefix) = text.split_once('/').unwrap_or((text, ""));
+            KeyScope { bucket: bucket.to_owned(), prefix: prefix.to_owned(), may_write: self.write }
+        };
+        CreateS3Key {
+            name: self.name.clone(),
+            expires_in_days: self.expires_in_days,
+            scopes: self.bucket.iter().map(scope).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -185,9 +215,11 @@ async fn run_plain(command: Command) -> Result<()> {
             let secret = change(&at.data_dir, |conn| accounts::console_create_token(conn, &user, &name))?;
             print(&secret)
         }
-        Command::S3Key(S3KeyCommand::Create { at, user }) => {
-            let key = BoxKey::load_or_create(&at.data_dir.join("box.key"))?;
-            let (access, secret) = change(&at.data_dir, |conn| accounts::console_create_s3_key(conn, &key, &user))?;
+        Command::S3Key(S3KeyCommand::Create(flags)) => {
+            let key = BoxKey::load_or_create(&flags.at.data_dir.join("box.key"))?;
+            let wish = flags.wish();
+            let make = |conn: &mut Conn| accounts::console_create_s3_key(conn, &key, &flags.user, &wish);
+            let (access, secret) = change(&flags.at.data_dir, make)?;
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,

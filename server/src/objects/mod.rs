@@ -4,19 +4,24 @@
 //! such a row, by foreign key; equal bytes are kept once. A blob without an object lives for a grace period after its
 //! last upload. Never here: what a bucket's keys mean.
 
+pub mod damage;
+mod publishing;
+mod reading;
 mod receiving;
+pub mod scrub;
 pub mod store;
 pub mod sweep;
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, DiskBlobs, Sum};
+use drydock_appliance::blobs::{BlobError, BlockChecks, Blobs, DiskBlobs, Sum};
 use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::RwLock;
+use sha2::{Digest, Sha256};
 use tokio_util::{either::Either, io::ReaderStream};
 
+use publishing::Publishing;
 use receiving::Content;
 pub use receiving::{Received, Receiving};
 
@@ -28,10 +33,19 @@ use crate::{
 
 /// Blobs up to this size live in SQLite and ride its group commit.
 pub const SMALL_BLOB_BYTES: usize = 64 * 1024;
-/// Reads of files come in pieces of the first size; of files that are large, of the second, which takes half the time.
+
+/// Reads of files that have no check sums yet come in pieces of this size.
 const READ_CHUNK_BYTES: usize = 256 * 1024;
-const LARGE_CHUNK_BYTES: usize = 1024 * 1024;
-const LARGE_BYTES: u64 = 16 << 20;
+
+fn damaged(digest: &str) -> Error {
+    Error::new(
+        drydock_wire::ErrorCode::Internal,
+        format!(
+            "The stored content {digest} is damaged and is not given out. Upload the same bytes again, or restore a \
+             backup; the page \"Store\" says what needs it."
+        ),
+    )
+}
 
 /// A failed fsync stops the process: what is on the disk is not known any more, and nothing may be acknowledged on it.
 fn disk_error(cause: BlobError) -> Error {
@@ -46,10 +60,8 @@ fn disk_error(cause: BlobError) -> Error {
 #[derive(Clone)]
 pub struct Objects {
     db: Db,
-    disk: Arc<DiskBlobs>,
-    /// Held shared from before a file gets its name until its row is committed, and exclusively while the sweep removes
-    /// files: so a file whose row is about to come is never taken for garbage.
-    publishing: Arc<RwLock<()>>,
+    blobs: Blobs,
+    publishing: Publishing,
 }
 
 /// Bytes that are kept.
@@ -74,7 +86,7 @@ impl Objects {
     /// Opens the store whose large blobs are files under `dir`.
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
         let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
-        Ok(Self { db, disk: Arc::new(disk), publishing: Arc::default() })
+        Ok(Self { db, blobs: Blobs::Disk(disk), publishing: Publishing::default() })
     }
 
     /// Keeps the bytes of a stream; durable when it returns. Memory stays flat whatever the size.
@@ -143,12 +155,13 @@ impl Objects {
     where
         T: Send + 'static,
     {
-        let (digest, size_bytes, data, _publishing) = match received.0 {
-            Content::Small { data, digest, .. } => (digest, data.len() as u64, Some(data), None),
+        let (digest, size_bytes, data, checks, _publishing) = match received.0 {
+            Content::Small { data, digest, .. } => (digest, data.len() as u64, Some(data), None, None),
             Content::Large(written) => {
-                let publishing = self.publishing.read().await;
-                let (digest, size_bytes) = written.keep().await.map_err(disk_error)?;
-                (digest, size_bytes, None, Some(publishing))
+                let publishing = self.publishing.enter(written.digest()).await;
+                let checks = written.checks().to_bytes();
+                let (digest, size_bytes) = self.blobs.keep(written).await.map_err(disk_error)?;
+                (digest, size_bytes, None, Some(checks), Some(publishing))
             }
         };
         let info = BlobInfo { digest: digest.clone(), size_bytes };
@@ -156,7 +169,7 @@ impl Objects {
         let made = self
             .db
             .write(move |conn| {
-                store::touch_blob(conn, &digest, size, data.as_deref(), clock::now_ms())?;
+                store::touch_blob(conn, &digest, size, data.as_deref(), checks.as_deref(), clock::now_ms())?;
                 then(conn, &digest)
             })
             .await?;
@@ -172,7 +185,10 @@ impl Objects {
         let mut all = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         let mut body = std::pin::pin!(body);
         while let Some(chunk) = body.next().await {
-            all.extend_from_slice(&chunk.map_err(Error::internal)?);
+            all.extend_from_slice(&chunk.map_err(|cause| match cause.kind() {
+                std::io::ErrorKind::InvalidData => damaged(digest),
+                _ => Error::internal(cause),
+            })?);
         }
         Ok(Bytes::from(all))
     }
@@ -183,27 +199,62 @@ impl Objects {
         digest: &str,
         range: Option<(u64, u64)>,
     ) -> Result<(u64, impl Stream<Item = std::io::Result<Bytes>> + Send + Unpin + use<>)> {
-        let (size, data) = self.lookup(digest).await?;
+        let row = self.lookup(digest).await?;
+        let size = u64::try_from(row.size_bytes).unwrap_or(0);
         let (from, to) = range.map_or((0, size), |(from, to)| (from.min(size), to.min(size)));
-        if let Some(data) = data {
-            let slice = Bytes::from(data).slice(from as usize..to.max(from) as usize);
+        let to = to.max(from);
+        if let Some(data) = row.data {
+            if hex::encode(Sha256::digest(&data)) != digest {
+                self.suspect(digest);
+                return Err(damaged(digest));
+            }
+            let slice = Bytes::from(data).slice(from as usize..to as usize);
             return Ok((size, Either::Left(stream::iter([Ok(slice)]))));
         }
-        let file = self.disk.open_read(digest, Some(from..to.max(from))).await.map_err(disk_error)?;
-        let chunk = if file.length_bytes() < LARGE_BYTES { READ_CHUNK_BYTES } else { LARGE_CHUNK_BYTES };
-        let body = ReaderStream::with_capacity(file, chunk);
+        let checks = row.block_checks.and_then(|bytes| BlockChecks::from_bytes(&bytes, size));
+        let (start, end) = match checks {
+            Some(_) => reading::blocks_around(from, to, size),
+            None => (from, to),
+        };
+        let file = match self.blobs.open_read(digest, size, Some(start..end)).await {
+            Ok(file) if file.size_bytes() == size => file,
+            Ok(_) | Err(BlobError::NotFound(_) | BlobError::OutOfRange { .. }) => {
+                self.suspect(digest);
+                return Err(damaged(digest));
+            }
+            Err(cause) => return Err(disk_error(cause)),
+        };
+        let (objects, digest) = (self.clone(), digest.to_owned());
+        let body = match checks {
+            Some(checks) => {
+                let reading = reading::Reading { objects, digest, file, checks, at: start, from, to };
+                reading::checked(reading).boxed()
+            }
+            None if (from, to) == (0, size) => reading::hashed(objects, digest, file).boxed(),
+            // A part of a file from before there were check sums: the scrub reads it before long.
+            None => ReaderStream::with_capacity(file, READ_CHUNK_BYTES).boxed(),
+        };
         Ok((size, Either::Right(body)))
     }
 
     /// Puts the blob's bytes at `to` for a container to read: a hard link where they are a file, else a copy. Mode 0444.
     pub async fn materialize(&self, digest: &str, to: &Path) -> Result<()> {
-        let (_, data) = self.lookup(digest).await?;
+        let row = self.lookup(digest).await?;
         if let Some(parent) = to.parent() {
             tokio::fs::create_dir_all(parent).await.map_err(Error::internal)?;
         }
-        let Some(data) = data else {
-            return self.disk.hard_link(digest, to).await.map_err(disk_error);
+        let Some(data) = row.data else {
+            // Programs that get the file cannot check it: it is read through once before.
+            let (size, mut body) = self.stream(digest, None).await?;
+            while let Some(block) = body.next().await {
+                block.map_err(|_| damaged(digest))?;
+            }
+            return self.blobs.hard_link(digest, size, to).await.map_err(disk_error);
         };
+        if hex::encode(Sha256::digest(&data)) != digest {
+            self.suspect(digest);
+            return Err(damaged(digest));
+        }
         let to = to.to_owned();
         let write = move || -> std::io::Result<()> {
             use std::os::unix::fs::PermissionsExt;
@@ -241,11 +292,9 @@ impl Objects {
         self.db.write(move |conn| store::delete(conn, &bucket, &key)).await
     }
 
-    async fn lookup(&self, digest: &str) -> Result<(u64, Option<Vec<u8>>)> {
+    async fn lookup(&self, digest: &str) -> Result<store::StoredBlob> {
         let wanted = digest.to_owned();
         let found = self.db.glance(move |conn| store::blob(conn, &wanted)).await?;
-        let (size, data) =
-            found.ok_or_else(|| Error::not_found(format!("There is no content {digest} on the box.")))?;
-        Ok((u64::try_from(size).unwrap_or(0), data))
+        found.ok_or_else(|| Error::not_found(format!("There is no content {digest} on the box.")))
     }
 }

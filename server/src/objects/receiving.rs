@@ -35,7 +35,7 @@ impl<S: Sum> Receiving<S> {
             return Ok(());
         }
         if let Some(sum) = self.sum.take() {
-            let mut started = self.objects.disk.summing_writer(sum);
+            let mut started = self.objects.blobs.summing_writer(sum);
             started.write(&std::mem::take(&mut self.head)).await.map_err(disk_error)?;
             self.file = Some(started);
         }

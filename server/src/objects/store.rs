@@ -6,31 +6,62 @@ use super::Object;
 use crate::{
     db::{
         Conn,
-        schema::objects::{blobs, objects},
+        schema::objects::{blobs, damaged_blobs, objects},
     },
     error::{Error, Result},
 };
 
-/// Notes that these bytes are kept, and renews their grace. `data` is for small ones; large ones are files.
-pub fn touch_blob(conn: &mut Conn, digest: &str, size_bytes: i64, data: Option<&[u8]>, at: i64) -> Result<()> {
+/// Notes that these bytes are kept, and renews their grace. `data` is for small ones; large ones are files, and `checks` are
+/// their blocks' check sums. What was found damaged is sound again.
+pub fn touch_blob(
+    conn: &mut Conn,
+    digest: &str,
+    size_bytes: i64,
+    data: Option<&[u8]>,
+    checks: Option<&[u8]>,
+    at: i64,
+) -> Result<()> {
     diesel::insert_into(blobs::table)
         .values((
             blobs::digest.eq(digest),
             blobs::size_bytes.eq(size_bytes),
             blobs::data.eq(data),
+            blobs::block_checks.eq(checks),
             blobs::touched_at.eq(at),
         ))
         .on_conflict(blobs::digest)
         .do_update()
+        // not the bytes again: ten thousand uploads of the same would be written ten thousand times
         .set(blobs::touched_at.eq(at))
         .execute(conn)
-        .map(drop)
-        .map_err(Error::internal)
+        .map_err(Error::internal)?;
+    let healed = diesel::delete(damaged_blobs::table.find(digest)).execute(conn).map_err(Error::internal)?;
+    if healed > 0 || checks.is_some() {
+        diesel::update(blobs::table.find(digest))
+            .set((blobs::size_bytes.eq(size_bytes), blobs::data.eq(data), blobs::block_checks.eq(checks)))
+            .execute(conn)
+            .map_err(Error::internal)?;
+    }
+    Ok(())
 }
 
-/// What is known of a blob: its size and, if small, its bytes.
-pub fn blob(conn: &mut Conn, digest: &str) -> Result<Option<(i64, Option<Vec<u8>>)>> {
-    blobs::table.find(digest).select((blobs::size_bytes, blobs::data)).first(conn).optional().map_err(Error::internal)
+/// What is known of a blob.
+#[derive(Debug, Queryable)]
+pub struct StoredBlob {
+    pub size_bytes: i64,
+    /// The bytes of a small one; a large one is a file.
+    pub data: Option<Vec<u8>>,
+    /// As `BlockChecks::to_bytes`; absent for small ones, and for files from before there were any.
+    pub block_checks: Option<Vec<u8>>,
+}
+
+pub fn blob(conn: &mut Conn, digest: &str) -> Result<Option<StoredBlob>> {
+    blobs::table
+        .find(digest)
+        .select((blobs::size_bytes, blobs::data, blobs::block_checks))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
 }
 
 /// Makes (bucket, key) refer to the blob; an older reference is replaced.
@@ -184,7 +215,7 @@ mod tests {
     #[test]
     fn a_prefix_lists_its_own_and_nothing_else() {
         let mut conn = connection();
-        touch_blob(&mut conn, "d", 1, Some(b"x"), 1).unwrap();
+        touch_blob(&mut conn, "d", 1, Some(b"x"), None, 1).unwrap();
         for key in ["a", "a/1", "a/2", "a0", "b/1"] {
             link(&mut conn, "t", key, "d", 1).unwrap();
         }

@@ -4,8 +4,8 @@
 //! `blobs`: the schema itself is asked which those are) and its last upload is older than the grace, and both are
 //! decided where its row is deleted, inside the single writer. So a link either comes first and keeps the blob, or finds no
 //! row and fails with `conflict`; a new upload renews the grace. A row is gone, durably, before its file is: a crash
-//! leaves at worst a file without a row, which the next sweep removes. While files are removed no upload can give a file
-//! its name (`Objects::publishing`), so a file whose row is about to come is never taken for garbage.
+//! leaves at worst a file without a row, which the next sweep removes. While a content is removed no upload can give it its
+//! name (`publishing`), so a file whose row is about to come is never taken for garbage.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -155,9 +155,10 @@ fn unreferenced(conn: &mut Conn, before: i64, after: &str) -> Result<Vec<String>
     Ok(found.into_iter().map(|row| row.digest).collect())
 }
 
-/// Rows first, durably, then files, with nothing being published in between.
+/// Rows first, durably, then files, with none of them being published in between.
 async fn remove(objects: &Objects, candidates: Vec<String>, before: i64) -> Result<Vec<Gone>> {
-    let _alone = objects.publishing.write().await;
+    let claimed = objects.publishing.claim(candidates);
+    let candidates = claimed.digests().to_vec();
     let gone = objects.db.write(move |conn| forget(conn, &candidates, before)).await?;
     let files = gone.iter().filter(|blob| blob.is_file).map(|blob| blob.digest.clone()).collect();
     delete_files(objects, files).await?;
@@ -185,22 +186,20 @@ fn forget(conn: &mut Conn, candidates: &[String], before: i64) -> Result<Vec<Gon
 
 async fn delete_files(objects: &Objects, digests: Vec<String>) -> Result<()> {
     for digest in digests {
-        objects.disk.delete(&digest).await.map_err(Error::internal)?;
+        objects.blobs.delete(&digest).await.map_err(Error::internal)?;
     }
     Ok(())
 }
 
 /// What a crash between the two halves of `remove`, or between an upload's file and its row, has left.
 async fn remove_files_without_row(objects: &Objects, report: &mut SweepReport) -> Result<()> {
-    let mut files = objects.disk.iter().chunks(BATCH);
+    let mut files = objects.blobs.iter().chunks(BATCH);
     while let Some(chunk) = files.next().await {
         let found = chunk.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(Error::internal)?;
-        if without_row(objects, found.iter().map(|file| file.digest.clone()).collect()).await?.is_empty() {
-            continue;
-        }
-        // looked at again with nothing being published: only now a missing row means that none is coming
-        let _alone = objects.publishing.write().await;
         let orphans = without_row(objects, found.iter().map(|file| file.digest.clone()).collect()).await?;
+        // looked at again with none of them being published: only now a missing row means that none is coming
+        let claimed = objects.publishing.claim(orphans.into_iter().collect());
+        let orphans = without_row(objects, claimed.digests().to_vec()).await?;
         for file in found.iter().filter(|file| orphans.contains(&file.digest)) {
             report.removed += 1;
             report.freed_bytes += file.size_bytes;
@@ -255,7 +254,7 @@ mod tests {
     }
 
     async fn files(objects: &Objects) -> usize {
-        objects.disk.iter().count().await
+        objects.blobs.iter().count().await
     }
 
     #[tokio::test]

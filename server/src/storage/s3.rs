@@ -27,10 +27,12 @@ struct Keys(Accounts);
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let found = self.0.s3_secret(access_key).await.map_err(|error| {
+        let found = self.0.s3_caller(access_key).await.map_err(|error| {
             tracing::error!("S3 key look-up: {error}");
             s3_error!(InternalError)
         })?;
-        found.map(SecretKey::from).ok_or_else(|| s3_error!(InvalidAccessKeyId, "There is no such access key."))
+        found
+            .map(|caller| SecretKey::from(caller.secret.clone()))
+            .ok_or_else(|| s3_error!(InvalidAccessKeyId, "There is no such access key."))
     }
 }

@@ -160,7 +160,7 @@ mod tests {
             };
             let row = store::insert(&mut conn, &new).unwrap();
             store::set_tag(&mut conn, row, "k", "v").unwrap();
-            objects::store::touch_blob(&mut conn, "d", 1, Some(b"x"), 1).unwrap();
+            objects::store::touch_blob(&mut conn, "d", 1, Some(b"x"), None, 1).unwrap();
             let key = format!("0/traces/{id}/artifacts/traces.json");
             objects::store::link(&mut conn, ARTIFACT_BUCKET, &key, "d", 1).unwrap();
         }

@@ -232,6 +232,7 @@ wire! {
     }
 
     /// A key with scopes opens these and nothing else, and never more than its person may.
+    #[serde(deny_unknown_fields)]
     pub struct KeyScope {
         pub bucket: String,
         /// Empty: the whole bucket.

@@ -19,6 +19,19 @@ pub fn slug(text: &str) -> Result<(), &'static str> {
     good.then_some(()).ok_or("Use 1 to 63 lower-case letters, digits and dashes; start and end with a letter or digit.")
 }
 
+/// Buckets, as S3 has it: 3 to 63 of `a-z 0-9 . -`, starting and ending with a letter or digit, and not an IP address.
+pub fn bucket(text: &str) -> Result<(), &'static str> {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let good = (3..=63).contains(&text.len())
+        && text.starts_with(edge)
+        && text.ends_with(edge)
+        && text.chars().all(|c| edge(c) || c == '.' || c == '-')
+        && !text.contains("..")
+        && text.parse::<std::net::Ipv4Addr>().is_err();
+    good.then_some(())
+        .ok_or("Use 3 to 63 lower-case letters, digits, dots and dashes; start and end with a letter or digit.")
+}
+
 /// Free-form labels such as a token's name: 1 to 100 characters, no control characters.
 pub fn label(text: &str) -> Result<(), &'static str> {
     let good = !text.trim().is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control);
@@ -108,6 +121,14 @@ mod tests {
             assert!(password(bad).is_err(), "{bad:?}");
         }
         assert!(password("correct horse battery").is_ok());
+    }
+
+    #[test]
+    fn buckets_are_named_as_s3_has_it() {
+        for bad in ["", "ab", "Data", "a_b", "-ab", "ab-", "a..b", "10.0.0.1", &"a".repeat(64)] {
+            assert!(bucket(bad).is_err(), "{bad:?}");
+        }
+        assert!(bucket("abc").is_ok() && bucket("my.data-2").is_ok());
     }
 
     #[test]

@@ -38,7 +38,17 @@ diesel::table! {
     }
 }
 diesel::table! {
-    s3_keys (access_key) { access_key -> Text, sealed_secret -> Text, person_id -> Text, created_at -> BigInt, }
+    s3_keys (access_key) {
+        access_key -> Text,
+        sealed_secret -> Text,
+        person_id -> Text,
+        created_at -> BigInt,
+        name -> Text,
+        workload_id -> Nullable<Text>,
+        expires_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+        scopes -> Text,
+    }
 }
 diesel::table! {
     audit (id) {

@@ -1,4 +1,8 @@
-//! Rows of people, sessions, tokens, keys and the audit trail.
+//! Rows of people, sessions, tokens and the audit trail; keys of the S3 face have a file of their own.
+
+mod s3_keys;
+
+pub use s3_keys::*;
 
 use diesel::prelude::*;
 use drydock_wire::accounts::{AuditEntry, Person, Role, Session, Token};
@@ -7,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     db::{
         Conn,
-        schema::accounts::{audit, people, s3_keys, sessions, tokens},
+        schema::accounts::{audit, people, sessions, tokens},
     },
     error::{Error, Result},
 };
@@ -110,6 +114,10 @@ pub fn person_by_name(conn: &mut Conn, username: &str) -> Result<Option<PersonRo
         .first(conn)
         .optional()
         .map_err(Error::internal)
+}
+
+pub fn person_by_id(conn: &mut Conn, id: &str) -> Result<Option<PersonRow>> {
+    people::table.find(id).select(PersonRow::as_select()).first(conn).optional().map_err(Error::internal)
 }
 
 pub fn all_people(conn: &mut Conn) -> Result<Vec<PersonRow>> {
@@ -241,31 +249,6 @@ pub fn delete_tokens_of_workload(conn: &mut Conn, workload_id: &str) -> Result<(
     diesel::delete(tokens::table.filter(tokens::workload_id.eq(workload_id)))
         .execute(conn)
         .map(drop)
-        .map_err(Error::internal)
-}
-
-pub fn insert_s3_key(conn: &mut Conn, access_key: &str, sealed: &str, person_id: &str, at: i64) -> Result<()> {
-    diesel::insert_into(s3_keys::table)
-        .values((
-            s3_keys::access_key.eq(access_key),
-            s3_keys::sealed_secret.eq(sealed),
-            s3_keys::person_id.eq(person_id),
-            s3_keys::created_at.eq(at),
-        ))
-        .execute(conn)
-        .map(drop)
-        .map_err(Error::internal)
-}
-
-/// The sealed secret of an access key whose owner may log in.
-pub fn sealed_s3_secret(conn: &mut Conn, access_key: &str) -> Result<Option<String>> {
-    s3_keys::table
-        .inner_join(people::table)
-        .filter(s3_keys::access_key.eq(access_key))
-        .filter(people::disabled.eq(false))
-        .select(s3_keys::sealed_secret)
-        .first(conn)
-        .optional()
         .map_err(Error::internal)
 }
 

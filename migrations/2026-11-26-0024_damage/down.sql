@@ -1,0 +1,3 @@
+DROP TABLE scrub;
+DROP TABLE damaged_blobs;
+ALTER TABLE blobs DROP COLUMN block_checks;
