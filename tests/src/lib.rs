@@ -13,6 +13,7 @@ pub mod fault;
 pub mod fuzz;
 pub mod ledger;
 pub mod proxy;
+pub mod netns;
 pub mod raw;
 pub mod receiver;
 pub mod s3;

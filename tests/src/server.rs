@@ -220,7 +220,8 @@ impl Server {
 
     /// The id that its containers carry as a label.
     pub fn instance(&self) -> Result<String> {
-        let question = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1], timeout=20)\
+        // Read only, so that closing it does not move the log of a killed server into the database.
+        let question = "import sqlite3, sys; print(sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=20)\
             .execute(\"select value from settings where key = 'instance'\").fetchone()[0])";
         let database = self.data.join("drydock.db");
         let output = std::process::Command::new("python3").args(["-c", question]).arg(&database).output()?;

@@ -126,10 +126,11 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
             let (service, acceptor) = (service.clone(), acceptor.clone());
             tokio::spawn(async move {
                 match acceptor {
-                    None => s3_connection(socket, service).await,
+                    None => s3_connection(socket, service, false).await,
                     Some(acceptor) => {
                         if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
-                            s3_connection(stream, service).await;
+                            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                            s3_connection(stream, service, is_http2).await;
                         }
                     }
                 }
@@ -139,7 +140,8 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
     Ok(())
 }
 
-async fn s3_connection<S>(socket: S, service: s3s::service::S3Service)
+/// The version is known beforehand: finding it out from the first bytes would wait for them for ever.
+async fn s3_connection<S>(socket: S, service: s3s::service::S3Service, is_http2: bool)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -152,8 +154,11 @@ where
             service.call(request.map(s3s::Body::from)).await
         }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+    let timer = hyper_util::rt::TokioTimer::new();
+    builder.http2().timer(timer.clone()).keep_alive_interval(HEAD_TIMEOUT).keep_alive_timeout(HEAD_TIMEOUT);
+    builder.http1().timer(timer).header_read_timeout(HEAD_TIMEOUT);
     // An error here is the client's doing (it went away, or spoke nonsense) and concerns nobody else.
     if let Err(cause) = builder.serve_connection(TokioIo::new(socket), answer).await {
         tracing::debug!(error.chain = %cause, "S3 connection ended");

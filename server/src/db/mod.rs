@@ -5,6 +5,7 @@
 //! into a success: the process stops. Never here: a feature's rows or decisions.
 
 mod migrate;
+mod reserve;
 pub mod schema;
 mod sqlite;
 mod writer;
@@ -52,7 +53,9 @@ impl Db {
             .map_err(Error::internal)?;
         drop(conn);
         let path = path.to_owned();
-        Ok(Self { readers, writer: Arc::new(writer::Writer::start(move || connect(&path, false))?) })
+        let log = reserve::log_of(&path);
+        let writer = writer::Writer::start(move || connect(&path, false), move || reserve::keep(&log))?;
+        Ok(Self { readers, writer: Arc::new(writer) })
     }
 
     /// Runs `f` on a read-only connection, off the async threads. It sees one snapshot per statement.

@@ -272,8 +272,14 @@ impl Args {
     }
 }
 
+/// Keys with values that one request may carry: they are written in one transaction, and everybody else waits for it.
+const MAX_PAIRS: usize = 10_000;
+
 /// Key-value pairs, each with a key.
 pub fn pairs_of(items: &[Value], path: &str) -> Result<Vec<Pair>> {
+    if items.len() > MAX_PAIRS {
+        return Err(Error::invalid(format!("'{path}' has {} entries; at most {MAX_PAIRS} go at once.", items.len())));
+    }
     let mut pairs = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let key_path = format!("{path}[{index}].key");
