@@ -39,6 +39,7 @@ pub mod monitoring;
 pub mod overview;
 pub mod transfers;
 pub mod trash;
+pub mod upkeep;
 
 pub mod web;
 

@@ -11,6 +11,7 @@ use crate::{
     datasets, demo,
     error::{Error, Result},
     images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking, transfers, trash,
+    upkeep,
     web::{assets, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -115,6 +116,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(serving::configure)
         .configure(demo::configure)
         .configure(trash::configure)
+        .configure(upkeep::configure)
         .configure(transfers::mlflow::configure)
         .service(live::events)
         .default_service(web::route().to(unknown))

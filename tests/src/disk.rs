@@ -40,6 +40,11 @@ impl SmallDisk {
         Ok(())
     }
 
+    /// Takes so much of it.
+    pub fn take(&self, mebibytes: usize) -> Result<()> {
+        Ok(std::fs::write(self.ballast(), vec![7; mebibytes * MIB])?)
+    }
+
     /// Gives it back.
     pub fn free(&self) -> Result<()> {
         Ok(std::fs::remove_file(self.ballast())?)

@@ -2,8 +2,8 @@
 
 use std::{ops::Range, path::Path};
 
-use futures_util::stream::BoxStream;
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 
 use super::{BlobEntry, BlobReader, BlobWriter, DiskBlobs, Result, Sum, WrittenBlob};
 

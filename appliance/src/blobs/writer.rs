@@ -74,7 +74,13 @@ struct Settled<S> {
 
 impl<S: Sum> BlobWriter<S> {
     pub(super) fn new(store: Arc<Store>, sum: S) -> BlobWriter<S> {
-        BlobWriter { store, filling: Block::new(ALIGN), size_bytes: 0, checks: BlockChecks::default(), progress: Progress::Nothing(sum) }
+        BlobWriter {
+            store,
+            filling: Block::new(ALIGN),
+            size_bytes: 0,
+            checks: BlockChecks::default(),
+            progress: Progress::Nothing(sum),
+        }
     }
 
     /// Bytes taken so far.

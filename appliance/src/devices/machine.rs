@@ -69,6 +69,12 @@ fn disk_bytes(path: &Path) -> (u64, u64) {
     nearest.map_or((0, 0), |disk| (disk.total_space(), disk.available_space()))
 }
 
+/// Size of the file system that holds `path`, and what of it is free for us, in bytes; one system call.
+pub fn disk_space(path: &Path) -> Option<(u64, u64)> {
+    let found = rustix::fs::statvfs(path).ok()?;
+    Some((found.f_blocks.saturating_mul(found.f_frsize), found.f_bavail.saturating_mul(found.f_frsize)))
+}
+
 fn own_memory_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));

@@ -9,7 +9,7 @@ mod gpus;
 mod machine;
 mod monitor;
 
-pub use machine::{hostname, own_addresses};
+pub use machine::{disk_space, hostname, own_addresses};
 pub use monitor::{Monitor, Settings, read};
 
 /// The machine at one moment.

@@ -19,7 +19,7 @@ use crate::{
     background::Task,
     error::{Error, Result},
     router::{self, Face, Faces},
-    web::guard,
+    web::{guard, room},
 };
 
 /// Sends silent or slow connections away.
@@ -79,6 +79,7 @@ pub fn serve(
     let served = faces.clone();
     let server = HttpServer::new(move || {
         ActixApp::new()
+            .wrap(from_fn(room::guard))
             .wrap(from_fn(guard::guard))
             .wrap(from_fn(crate::monitoring::http::observe))
             .configure(|config| router::mount(config, &served, face))

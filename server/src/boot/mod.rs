@@ -91,7 +91,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
     let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
     let app = App {
-        objects: Objects::open(db.clone(), &data_dir.join("blobs"))?,
+        objects: Objects::open(db.clone(), &data_dir.join("blobs"))?.with_room(&config.disk),
         instance: instance_id(&db).await?.into(),
         config: Arc::new(config),
         db,
@@ -126,6 +126,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     let app = &faces.app;
     app.background.spawn(ContainerListener::new(faces.clone(), listening.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
+    app.background.spawn(objects::scrub::Scrubber::new(app.objects.clone(), app.config.disk.scrub_bytes_per_s));
     datasets::start(app);
     tracking::start(app);
     trash::start(app);

@@ -2,6 +2,7 @@
 //!
 //! Always holds: what is here was validated; nothing here is a secret. Never here: what a feature does with it.
 
+mod disk;
 mod limits;
 mod listeners;
 pub mod webhooks;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 
+pub use disk::Disk;
 pub use limits::Limits;
 pub use listeners::Listeners;
 pub use webhooks::Webhooks;
@@ -23,6 +25,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub listeners: Listeners,
     pub limits: Limits,
+    pub disk: Disk,
     pub webhooks: Webhooks,
     /// Log lines as JSON rather than for people.
     pub log_json: bool,
@@ -62,6 +65,7 @@ pub struct ServeFlags {
 struct File {
     listeners: listeners::Section,
     limits: Limits,
+    disk: Disk,
     webhooks: webhooks::Section,
     log_json: bool,
 }
@@ -77,9 +81,11 @@ impl Config {
             None => read(&flags.data_dir.join("drydock.toml"), false)?,
         };
         file.limits.validate()?;
+        file.disk.validate()?;
         Ok(Self {
             listeners: Listeners::resolve(file.listeners, &flags)?,
             limits: file.limits,
+            disk: file.disk,
             webhooks: Webhooks::resolve(file.webhooks, &flags)?,
             log_json: flags.log_json || file.log_json,
             data_dir: flags.data_dir,

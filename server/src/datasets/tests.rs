@@ -28,8 +28,14 @@ fn bench(limits: Limits) -> Bench {
     let local = "127.0.0.1:0".parse().unwrap();
     let listeners =
         Listeners { http: local, s3: local, registry: local, hosts: vec![], insecure_http: false, container_port: 0 };
-    let config =
-        Config { data_dir: dir.path().into(), listeners, limits, webhooks: Default::default(), log_json: false };
+    let config = Config {
+        data_dir: dir.path().into(),
+        listeners,
+        limits,
+        disk: Default::default(),
+        webhooks: Default::default(),
+        log_json: false,
+    };
     let db = crate::db::Db::open(&dir.path().join("drydock.db")).unwrap();
     let app = App {
         objects: crate::objects::Objects::open(db.clone(), &dir.path().join("blobs")).unwrap(),

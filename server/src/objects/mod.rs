@@ -8,6 +8,8 @@ pub mod damage;
 mod publishing;
 mod reading;
 mod receiving;
+pub mod referrers;
+pub mod room;
 pub mod scrub;
 pub mod store;
 pub mod sweep;
@@ -16,7 +18,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, BlockChecks, Blobs, DiskBlobs, Sum};
+use drydock_appliance::blobs::{BlobError, Blobs, BlockChecks, DiskBlobs, Sum};
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio_util::{either::Either, io::ReaderStream};
@@ -24,9 +26,11 @@ use tokio_util::{either::Either, io::ReaderStream};
 use publishing::Publishing;
 use receiving::Content;
 pub use receiving::{Received, Receiving};
+use room::Room;
 
 use crate::{
     clock,
+    config::Disk,
     db::{Conn, Db},
     error::{Error, Result},
 };
@@ -62,6 +66,7 @@ pub struct Objects {
     db: Db,
     blobs: Blobs,
     publishing: Publishing,
+    room: Room,
 }
 
 /// Bytes that are kept.
@@ -86,7 +91,19 @@ impl Objects {
     /// Opens the store whose large blobs are files under `dir`.
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
         let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
-        Ok(Self { db, blobs: Blobs::Disk(disk), publishing: Publishing::default() })
+        let room = Room::new(dir, &Disk::default());
+        Ok(Self { db, blobs: Blobs::Disk(disk), publishing: Publishing::default(), room })
+    }
+
+    /// The store with this much care for the disk's room.
+    pub fn with_room(self, config: &Disk) -> Self {
+        let room = Room::new(self.room.path(), config);
+        Self { room, ..self }
+    }
+
+    /// How much room the disk has.
+    pub fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Keeps the bytes of a stream; durable when it returns. Memory stays flat whatever the size.
@@ -100,6 +117,19 @@ impl Objects {
     {
         let received = self.receive(body, limit_bytes, ()).await?;
         Ok(self.keep(received, |_, _| Ok(())).await?.0)
+    }
+
+    /// As `put_stream`, also when the disk is below its floor: for what has to be kept so that work can end.
+    pub async fn put_reserved<S, E>(&self, mut body: S) -> Result<BlobInfo>
+    where
+        S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
+        E: std::fmt::Display,
+    {
+        let mut receiving = self.receiving(()).reserved();
+        while let Some(chunk) = body.next().await {
+            receiving.push(&chunk.map_err(|cause| Error::unavailable(format!("It broke off: {cause}")))?).await?;
+        }
+        Ok(self.keep(receiving.end().await?, |_, _| Ok(())).await?.0)
     }
 
     /// As `put_stream`, and (bucket, key) refers to the bytes from the same moment on.

@@ -15,11 +15,21 @@ pub struct Receiving<S: Sum = ()> {
     /// Where the sum is while everything still is in `head`.
     sum: Option<S>,
     file: Option<BlobWriter<S>>,
+    /// Taken though the disk is below its floor.
+    is_reserved: bool,
 }
+
+/// The disk's room is looked at again after so many bytes.
+const LOOK_BYTES: u64 = 64 << 20;
 
 impl<S: Sum> Receiving<S> {
     pub(super) fn new(objects: Objects, sum: S) -> Self {
-        Self { objects, head: vec![], size_bytes: 0, sum: Some(sum), file: None }
+        Self { objects, head: vec![], size_bytes: 0, sum: Some(sum), file: None, is_reserved: false }
+    }
+
+    /// Takes from what is kept free, too: for what has to be kept so that work can end.
+    pub(super) fn reserved(self) -> Self {
+        Self { is_reserved: true, ..self }
     }
 
     /// Bytes that have arrived.
@@ -29,7 +39,11 @@ impl<S: Sum> Receiving<S> {
 
     /// Takes more. After an error, or when the future was dropped before it ended, nothing more is taken.
     pub async fn push(&mut self, chunk: &[u8]) -> Result<()> {
+        let before = self.size_bytes;
         self.size_bytes += chunk.len() as u64;
+        if !self.is_reserved && (before == 0 || before / LOOK_BYTES != self.size_bytes / LOOK_BYTES) {
+            self.objects.room().check()?;
+        }
         if self.file.is_none() && self.head.len() + chunk.len() <= SMALL_BLOB_BYTES {
             self.head.extend_from_slice(chunk);
             return Ok(());

@@ -131,11 +131,6 @@ pub fn delete_older(conn: &mut Conn, bucket: &str, before: i64) -> Result<usize>
         .map_err(Error::internal)
 }
 
-/// How many objects refer to the content.
-pub fn references(conn: &mut Conn, digest: &str) -> Result<i64> {
-    objects::table.filter(objects::digest.eq(digest)).count().get_result(conn).map_err(Error::internal)
-}
-
 /// As `delete_prefix`, and ends the grace of content that nobody uploaded again since it was linked here, so that a
 /// collection need not wait for it. The digests that lost a reference.
 pub fn release_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<Vec<String>> {

@@ -1,7 +1,6 @@
 //! Collection of blobs that nothing refers to: mark and sweep, at any time, beside uploads and links.
 //!
-//! Always holds: a blob goes only if nothing refers to it (an object, or a row of any table with a foreign key to
-//! `blobs`: the schema itself is asked which those are) and its last upload is older than the grace, and both are
+//! Always holds: a blob goes only if nothing refers to it (`referrers`) and its last upload is older than the grace, and both are
 //! decided where its row is deleted, inside the single writer. So a link either comes first and keeps the blob, or finds no
 //! row and fails with `conflict`; a new upload renews the grace. A row is gone, durably, before its file is: a crash
 //! leaves at worst a file without a row, which the next sweep removes. While a content is removed no upload can give it its
@@ -15,7 +14,7 @@ use diesel::sql_types::{BigInt, Bool, Text};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
-use super::Objects;
+use super::{Objects, referrers::Referrers};
 use crate::background::Task;
 use crate::clock;
 use crate::db::Conn;
@@ -111,32 +110,6 @@ struct Gone {
 }
 
 #[derive(QueryableByName)]
-struct Referring {
-    #[diesel(sql_type = Text)]
-    condition: String,
-}
-
-/// SQL that is true of a row of `blobs` that nothing refers to. Every column with a foreign key to it is asked, whichever
-/// feature's it is, so that a new table needs no word here; each has an index (a test of the house).
-fn is_unreferenced(conn: &mut Conn) -> Result<String> {
-    let conditions: Vec<Referring> = diesel::sql_query(
-        "SELECT 'NOT EXISTS (SELECT 1 FROM \"' || tables.name || '\" AS r WHERE r.\"' || keys.\"from\"
-                || '\" = blobs.digest)' AS condition
-         FROM sqlite_schema AS tables JOIN pragma_foreign_key_list(tables.name) AS keys
-         WHERE tables.type = 'table' AND keys.\"table\" = 'blobs'
-         ORDER BY tables.name = 'objects' DESC, tables.name, keys.\"from\"",
-    )
-    .load(conn)
-    .map_err(Error::internal)?;
-    let conditions: Vec<String> = conditions.into_iter().map(|row| row.condition).collect();
-    if conditions.is_empty() {
-        // Never: `objects` has such a key. Nothing is deleted rather than everything.
-        return Err(Error::internal(anyhow::anyhow!("no table refers to the blobs")));
-    }
-    Ok(conditions.join(" AND "))
-}
-
-#[derive(QueryableByName)]
 struct Candidate {
     #[diesel(sql_type = Text)]
     digest: String,
@@ -144,7 +117,7 @@ struct Candidate {
 
 /// The mark: what looks like garbage, in order of the digest. Only a hint, `forget` decides.
 fn unreferenced(conn: &mut Conn, before: i64, after: &str) -> Result<Vec<String>> {
-    let nothing_refers = is_unreferenced(conn)?;
+    let nothing_refers = Referrers::load(conn)?.none();
     let found: Vec<Candidate> = diesel::sql_query(format!(
         "SELECT digest FROM blobs WHERE digest > ? AND touched_at < ? AND {nothing_refers} ORDER BY digest LIMIT {BATCH}"
     ))
@@ -167,7 +140,7 @@ async fn remove(objects: &Objects, candidates: Vec<String>, before: i64) -> Resu
 
 /// The decision: deletes the rows of those that still are garbage.
 fn forget(conn: &mut Conn, candidates: &[String], before: i64) -> Result<Vec<Gone>> {
-    let nothing_refers = is_unreferenced(conn)?;
+    let nothing_refers = Referrers::load(conn)?.none();
     let mut gone = vec![];
     for digest in candidates {
         let row: Option<Gone> = diesel::sql_query(format!(

@@ -5,3 +5,4 @@ pub mod assets;
 pub mod extract;
 pub mod guard;
 pub mod live;
+pub mod room;

@@ -105,7 +105,7 @@ pub async fn keep(app: &App, container: &str) -> Result<Option<String>> {
             chunks.into_iter().map(|chunk| chunk.map(|chunk| Line::of(chunk).encode())).collect();
         joined.map(Bytes::from)
     });
-    Ok(Some(app.objects.put_stream(Box::pin(encoded), None).await?.digest))
+    Ok(Some(app.objects.put_reserved(Box::pin(encoded)).await?.digest))
 }
 
 /// Makes a stored log the kept copy of that generation.

@@ -27,6 +27,7 @@ const ADMIN: &[&str] = &[
     "PATCH /api/v1/people/{username}",
     "GET /api/v1/audit",
     "POST /api/v1/trash/purge",
+    "POST /api/v1/store/scrub",
 ];
 
 /// Reading them needs an engineer: a webhook's address often is its key.

@@ -59,9 +59,12 @@ async fn works_again(faces: &Faces, round: usize) -> Result<()> {
 }
 
 /// Reading, deleting and logging in, on the disk as it is.
-async fn others_go_on(faces: &Faces, kept: &mut Deeds, round: usize) -> Result<()> {
+async fn others_go_on(faces: &Faces, kept: &mut Deeds, round: usize, has_floor: bool) -> Result<()> {
     for deed in kept.iter() {
         ensure!(deed.check(faces).await?, "round {round}: {:?}", deed.at);
+    }
+    if !has_floor {
+        return Ok(());
     }
     let login = json!({"username": "admin", "password": PASSWORD});
     let status = faces.web.status(Method::POST, "/api/v1/login", Some(login)).await?;
@@ -94,29 +97,29 @@ async fn fill_with_files(faces: &Faces, data: &Path, round: usize, dice: &mut Di
 }
 
 /// Rounds on one disk, before what was logged takes too much of it.
-const ROUNDS_PER_DISK: usize = 5;
+const ROUNDS_PER_DISK: usize = 2;
+/// Without a floor the file system itself refuses, and what is kept free for logins and deletes is gone, too.
+const SETTINGS: [&str; 2] = ["", "[disk]\nfloor_bytes = 0\n"];
 
 #[tokio::test]
 async fn what_was_acknowledged_outlives_a_full_disk_and_work_goes_on_after_it() -> Result<()> {
-    let mut fault = Fault::new("the disk is full, for database and blobs", 3, 50);
+    let mut fault = Fault::new("the disk is full to the last byte, for database and blobs", 4, 50);
     let (mut files, mut batches) = (0, 0);
     let rounds: Vec<usize> = (0..fault.count).collect();
-    for rounds in rounds.chunks(ROUNDS_PER_DISK) {
-        let disk = SmallDisk::new(192)?;
-        let data = disk.at().join("data");
-        let mut server = Server::start_as(Setup { data: Some(data.clone()), ..Setup::default() }).await?;
+    for (number, rounds) in rounds.chunks(ROUNDS_PER_DISK).enumerate() {
+        let (disk, has_floor) = (SmallDisk::new(192)?, number % 2 == 0);
+        let (data, settings) = (disk.at().join("data"), SETTINGS[number % 2]);
+        let mut server = Server::start_as(Setup { data: Some(data.clone()), settings, ..Setup::default() }).await?;
         let faces = Faces::of(&server).await?;
         let mut kept = Deeds::new();
         for round in rounds {
             kept.push(fill_with_files(&faces, &data, *round, &mut fault.dice).await?);
             disk.fill()?;
             let logged = log_until_full(&faces, *round).await?;
-            others_go_on(&faces, &mut kept, *round).await?;
-            if round % 3 == 1 {
-                // A start on the full disk, too.
-                server.restart().await?;
-                others_go_on(&faces, &mut kept, *round).await?;
-            }
+            others_go_on(&faces, &mut kept, *round, has_floor).await?;
+            // A start on the full disk, too.
+            server.restart().await?;
+            others_go_on(&faces, &mut kept, *round, has_floor).await?;
             disk.free()?;
             works_again(&faces, *round).await?;
             batches_there(&faces, *round, logged).await?;
@@ -137,4 +140,38 @@ async fn batches_there(faces: &Faces, round: usize, logged: usize) -> Result<()>
         ensure!(found == logged, "round {round}: {logged} batches acknowledged, {found} there");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn below_the_floor_nothing_is_added_and_everything_else_goes_on() -> Result<()> {
+    let disk = SmallDisk::new(160)?;
+    let (data, settings) = (disk.at().join("data"), format!("[disk]\nfloor_bytes = {}\n", 40 * MIB));
+    let setup = Setup { data: Some(data), settings: &settings, ..Setup::default() };
+    let mut server = Server::start_as(setup).await?;
+    let faces = Faces::of(&server).await?;
+    let (api, mut dice) = (&faces.web, Dice::new(7));
+    let kept = faces.artifact("kept.bin");
+    ensure!(upload(api, &kept, dice.bytes(10 * MIB)).await?.0 == 200);
+    // One that is let in and grows past the floor, which is looked at on the way.
+    says_full("a large one", &upload(api, &faces.artifact("large.bin"), dice.bytes(130 * MIB)).await?)?;
+
+    disk.take(90)?;
+    says_full("a small one", &upload(api, &faces.artifact("small.bin"), dice.bytes(10)).await?)?;
+    let point = json!({"run_id": faces.run, "key": "m", "value": 1.0, "timestamp": 1, "step": 0});
+    let (status, body) = api.send(Method::POST, "/api/2.0/mlflow/runs/log-metric", Some(point.clone())).await?;
+    says_full("a point", &(status.as_u16(), body))?;
+    let store = api.get("/api/v1/store").await?;
+    ensure!(store["disk"]["level"] == "full", "{store}");
+
+    let login = json!({"username": "admin", "password": PASSWORD});
+    ensure!(server.anonymous()?.status(Method::POST, "/api/v1/login", Some(login)).await? == 200);
+    let found = api.post("/api/2.0/mlflow/runs/search", json!({"experiment_ids": ["0"]})).await?;
+    ensure!(found["runs"].as_array().map(Vec::len) == Some(1));
+    let back = api.request(Method::GET, &kept).send().await?.error_for_status()?;
+    ensure!(back.bytes().await?.len() == 10 * MIB);
+    ensure!(api.status(Method::DELETE, &kept, None).await? == 200);
+
+    disk.free()?;
+    ensure!(api.status(Method::POST, "/api/2.0/mlflow/runs/log-metric", Some(point)).await? == 200);
+    server.stop().await
 }

@@ -8,5 +8,6 @@ mod full_disk;
 mod injected;
 mod kills;
 mod paths;
+mod rot;
 mod slow;
 mod torn;

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["workloads"],
     &["tracking", "registry", "webhooks", "traces", "datasets", "images", "storage"],
     &["jobs", "serving"],
-    &["pipelines", "monitoring", "transfers", "overview", "lineage", "demo", "trash"],
+    &["pipelines", "monitoring", "transfers", "overview", "lineage", "demo", "trash", "upkeep"],
     &["web"],
     &["router"],
     &["boot"],

@@ -12,7 +12,7 @@ use drydock_wire::trash::{TrashHolder, TrashKind};
 use crate::{
     db::Conn,
     error::{Error, Result},
-    objects::{Object, store::list_prefix},
+    objects::{Object, referrers::Referrers, store::list_prefix},
     registry::{Holders, VersionName},
     tracking::{ARTIFACT_BUCKET, rules},
 };
@@ -196,8 +196,9 @@ pub fn weigh<'a>(conn: &mut Conn, things: impl Iterator<Item = &'a Thing>) -> Re
             referred.entry(object.digest).or_insert((object.size_bytes, 0)).1 += 1;
         }
     }
+    let referrers = Referrers::load(conn)?;
     for (digest, (size, within)) in referred {
-        if crate::objects::store::references(conn, &digest)? == within {
+        if referrers.count(conn, &digest)? == within {
             weight.freed_bytes += u64::try_from(size).unwrap_or(0);
         }
     }

@@ -1,0 +1,113 @@
+//! Care for the store: what fills the disk, what can go, and what was found damaged, with what needs it. Reads across
+//! features, changes nothing but the start of a scrub.
+
+mod routes;
+mod store;
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, Instant},
+};
+
+use drydock_wire::store::{DamagedBlob, Reclaimable, StoreEngine, StoreState, StoreUse};
+use serde_json::json;
+use tokio::sync::Mutex;
+
+pub use routes::configure;
+
+use crate::{
+    accounts::{self, Authorized, action},
+    app::App,
+    error::Result,
+    objects::{damage, scrub},
+};
+
+/// Counting over all that is kept takes seconds on a large box: asked again within this, the answer is the one of before.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Default)]
+struct Counted {
+    uses: Vec<StoreUse>,
+    reclaimable: Vec<Reclaimable>,
+}
+
+/// All of the page.
+pub async fn state(app: &App, _auth: &Authorized<action::View>) -> Result<StoreState> {
+    let counted = counted(app).await?;
+    let rate = app.config.disk.scrub_bytes_per_s;
+    let (totals, scrub, damaged) = app
+        .db
+        .read(move |conn| {
+            let damaged = damage::all(conn)?
+                .into_iter()
+                .map(|one| {
+                    let needed_by = store::needed_by(conn, &one.digest)?;
+                    Ok(DamagedBlob {
+                        digest: one.digest,
+                        size_bytes: u64::try_from(one.size_bytes).unwrap_or(0),
+                        found_at: one.found_at,
+                        problem: one.problem,
+                        needed_by,
+                    })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            Ok((crate::objects::store::totals(conn)?, scrub::state(conn, rate)?, damaged))
+        })
+        .await?;
+    Ok(StoreState {
+        engine: StoreEngine::Disk { path: app.data_dir.join("blobs").display().to_string() },
+        disk: app.objects.room().state(),
+        database_bytes: database_bytes(app),
+        blob_count: totals.0,
+        blob_bytes: totals.1,
+        uses: counted.uses,
+        reclaimable: counted.reclaimable,
+        scrub,
+        damaged,
+    })
+}
+
+async fn counted(app: &App) -> Result<Counted> {
+    static LAST: LazyLock<Arc<Mutex<Option<(Instant, Arc<std::path::PathBuf>, Counted)>>>> =
+        LazyLock::new(Arc::default);
+    // Held while counting: who asks meanwhile waits for the same answer rather than counting, too.
+    let mut last = LAST.lock().await;
+    if let Some((at, of, counted)) = &*last
+        && at.elapsed() < REMEMBERED
+        && Arc::ptr_eq(of, &app.data_dir)
+    {
+        return Ok(counted.clone());
+    }
+    let began = Instant::now();
+    let (mut uses, mut reclaimable) = app.db.read(|conn| Ok((store::uses(conn)?, store::reclaimable(conn)?))).await?;
+    uses.sort_by_key(|one| std::cmp::Reverse(one.size_bytes));
+    reclaimable.retain(|one| one.count > 0);
+    reclaimable.sort_by_key(|one| std::cmp::Reverse(one.size_bytes));
+    let counted = Counted { uses, reclaimable };
+    // A small box is counted in milliseconds, and a person who deleted something wants to see it.
+    if began.elapsed() > Duration::from_millis(200) {
+        *last = Some((Instant::now(), app.data_dir.clone(), counted.clone()));
+    }
+    Ok(counted)
+}
+
+fn database_bytes(app: &App) -> u64 {
+    ["drydock.db", "drydock.db-wal"]
+        .iter()
+        .filter_map(|name| std::fs::metadata(app.data_dir.join(name)).ok())
+        .map(|found| found.len())
+        .sum()
+}
+
+/// Begins to read everything now, unless that is going on.
+pub async fn start_scrub(app: &App, auth: &Authorized<action::Administer>) -> Result<()> {
+    let who = auth.principal().clone();
+    app.db
+        .write(move |conn| {
+            scrub::begin(conn)?;
+            accounts::audit(conn, &who, "store.scrub", "store", json!({}))
+        })
+        .await?;
+    app.background.waker(scrub::SCRUBBER).wake();
+    Ok(())
+}

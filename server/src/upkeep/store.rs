@@ -1,0 +1,169 @@
+//! Sums over what the features keep, and the words for who needs a content. The one place besides `overview` that reads
+//! tables of others; tests run its statements against the migrated schema.
+
+use diesel::{
+    QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Text},
+};
+use drydock_wire::store::{ReclaimKind, Reclaimable, StoreUse, StoreUser};
+
+use crate::{
+    db::Conn,
+    error::{Error, Result},
+    objects::referrers::{self, Referrers},
+    tracking::ARTIFACT_BUCKET,
+};
+
+#[derive(QueryableByName)]
+struct Sum {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+}
+
+fn sums(conn: &mut Conn, sql: &str) -> Result<Vec<Sum>> {
+    sql_query(sql).load(conn).map_err(Error::internal)
+}
+
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+/// Objects of the store itself: artifacts, logs, code, and parts on their way. Every content once per bucket.
+const OBJECTS: &str = "SELECT bucket AS name, sum(objects) AS count, sum(size_bytes) AS bytes FROM
+    (SELECT bucket, digest, count(*) AS objects FROM objects GROUP BY bucket, digest) JOIN blobs USING (digest)
+    GROUP BY bucket";
+
+/// Who keeps how much.
+pub fn uses(conn: &mut Conn) -> Result<Vec<StoreUse>> {
+    let mut uses: Vec<StoreUse> = sums(conn, OBJECTS)?
+        .into_iter()
+        .map(|sum| {
+            let kind = kind_of(&sum.name);
+            StoreUse { kind, name: String::new(), object_count: unsigned(sum.count), size_bytes: unsigned(sum.bytes) }
+        })
+        .collect();
+    merge(&mut uses);
+    Ok(uses)
+}
+
+fn kind_of(bucket: &str) -> StoreUser {
+    match bucket {
+        ARTIFACT_BUCKET => StoreUser::Artifacts,
+        "datasets" => StoreUser::Dataset,
+        "logs" => StoreUser::Logs,
+        "code" => StoreUser::Code,
+        "mlflow-uploads" => StoreUser::Uploads,
+        _ => StoreUser::Other,
+    }
+}
+
+/// One line per kind and name.
+fn merge(uses: &mut Vec<StoreUse>) {
+    let mut merged: Vec<StoreUse> = vec![];
+    for one in uses.drain(..) {
+        match merged.iter_mut().find(|other| other.kind == one.kind && other.name == one.name) {
+            Some(same) => {
+                same.object_count += one.object_count;
+                same.size_bytes += one.size_bytes;
+            }
+            None => merged.push(one),
+        }
+    }
+    *uses = merged;
+}
+
+/// What a person can let go.
+pub fn reclaimable(conn: &mut Conn) -> Result<Vec<Reclaimable>> {
+    let (count, bytes) = referrers::unreferenced(conn)?;
+    let mut all = vec![item(ReclaimKind::Unreferenced, count, bytes)];
+    let trash = sums(
+        conn,
+        "SELECT '' AS name, count(*) AS count, coalesce(sum(size_bytes), 0) AS bytes FROM
+         (SELECT DISTINCT objects.digest, blobs.size_bytes FROM runs
+            JOIN experiments ON experiments.id = runs.experiment_id
+            JOIN objects ON objects.bucket = 'mlflow'
+                AND objects.key >= runs.experiment_id || '/' || runs.run_id || '/'
+                AND objects.key < runs.experiment_id || '/' || runs.run_id || '0'
+            JOIN blobs USING (digest)
+          WHERE runs.deleted_at IS NOT NULL)",
+    )?;
+    all.extend(trash.first().map(|sum| item(ReclaimKind::Trash, sum.count, sum.bytes)));
+    let open = sums(
+        conn,
+        "SELECT '' AS name, count(*) AS count, coalesce(sum(size_bytes), 0) AS bytes
+         FROM objects JOIN blobs USING (digest) WHERE bucket = 'mlflow-uploads'",
+    )?;
+    all.extend(open.first().map(|sum| item(ReclaimKind::OpenUploads, sum.count, sum.bytes)));
+    Ok(all)
+}
+
+fn item(kind: ReclaimKind, count: i64, bytes: i64) -> Reclaimable {
+    Reclaimable { kind, count: unsigned(count), size_bytes: unsigned(bytes) }
+}
+
+/// So many are named; a content that a thousand things need is as bad as one that twenty do.
+const NAMED: usize = 20;
+
+#[derive(QueryableByName)]
+struct Words {
+    #[diesel(sql_type = Text)]
+    words: String,
+}
+
+/// In words, what needs the content: tables that are known say which of theirs, of others the name has to do.
+pub fn needed_by(conn: &mut Conn, digest: &str) -> Result<Vec<String>> {
+    let mut all = vec![];
+    for (table, column) in Referrers::load(conn)?.tables() {
+        let words = match table {
+            "objects" => {
+                "SELECT CASE bucket
+                    WHEN 'mlflow' THEN 'artifact ' || key
+                    WHEN 'logs' THEN 'log of ' || key
+                    WHEN 'code' THEN 'code of job ' || key
+                    WHEN 'datasets' THEN coalesce((SELECT 'dataset ' || name || ', ' FROM datasets
+                        WHERE datasets.id = substr(key, 1, instr(key, '/') - 1)), '') || 'version ' || substr(key, instr(key, '/') + 1)
+                    WHEN 'mlflow-uploads' THEN 'upload ' || key
+                    ELSE bucket || ' ' || key END AS words
+                 FROM objects WHERE digest = ?"
+                    .to_owned()
+            }
+            other => format!("SELECT '{}' AS words FROM \"{other}\" WHERE \"{column}\" = ?", other.replace('_', " ")),
+        };
+        let found: Vec<Words> =
+            sql_query(format!("{words} LIMIT {NAMED}")).bind::<Text, _>(digest).load(conn).map_err(Error::internal)?;
+        all.extend(found.into_iter().map(|row| row.words));
+    }
+    all.dedup();
+    all.truncate(NAMED);
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{db::testing::connection, objects::store};
+
+    #[test]
+    fn each_content_counts_once_and_its_needs_have_names() {
+        let mut conn = connection();
+        for digest in ["d1", "d2", "d3"] {
+            store::touch_blob(&mut conn, digest, 100, Some(b"x"), None, 1).unwrap();
+        }
+        for (bucket, key, digest) in
+            [("mlflow", "0/r/a", "d1"), ("mlflow", "0/r/b", "d1"), ("mlflow", "0/r/c", "d2"), ("logs", "w/1", "d1")]
+        {
+            store::link(&mut conn, bucket, key, digest, 1).unwrap();
+        }
+        let found = uses(&mut conn).unwrap();
+        let of = |kind| found.iter().find(|one| one.kind == kind).map(|one| (one.object_count, one.size_bytes));
+        assert_eq!((of(StoreUser::Artifacts), of(StoreUser::Logs)), (Some((3, 200)), Some((1, 100))));
+        let free = reclaimable(&mut conn).unwrap();
+        assert_eq!(free.iter().map(|one| (one.count, one.size_bytes)).collect::<Vec<_>>(), [(1, 100), (0, 0), (0, 0)]);
+        assert_eq!(needed_by(&mut conn, "d1").unwrap(), ["log of w/1", "artifact 0/r/a", "artifact 0/r/b"]);
+    }
+}
