@@ -304,10 +304,10 @@ pub fn value_of(step: usize) -> f64 {
 pub async fn points_there(faces: &Faces, key: &str) -> Result<usize> {
     let path = format!("/api/2.0/mlflow/metrics/get-history?run_id={}&metric_key={key}", faces.run);
     let (status, found) = faces.web.send(Method::GET, &path, None).await?;
-    if status == 404 {
-        return Ok(0);
-    }
-    let found = found["metrics"].as_array().with_context(|| format!("{key}: {status} {found}"))?;
+    ensure!([200, 404].contains(&status.as_u16()), "{key}: {status} {found}");
+    // No points are no list, as MLflow has it.
+    let none = vec![];
+    let found = found["metrics"].as_array().unwrap_or(&none);
     for (step, point) in found.iter().enumerate() {
         let whole = point["step"] == step && point["value"].as_f64() == Some(value_of(step));
         ensure!(whole, "point {step} of {key} is {point}");

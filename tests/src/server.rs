@@ -118,6 +118,8 @@ impl Server {
         self.child = Some(child);
         while !self.lines().iter().any(|line| line.starts_with("ready ")) {
             if self.has_ended()? || began.elapsed() > Duration::from_secs(60) {
+                // Its last words are still on their way.
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 bail!("the server did not get ready; it printed:\n{}", self.printed());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
