@@ -104,6 +104,23 @@ impl Error {
         }
     }
 
+    /// S3's `Code` of this meaning, where nothing more exact is known.
+    pub fn s3_code(&self) -> &'static str {
+        match self.code {
+            ErrorCode::InvalidRequest | ErrorCode::UnsupportedMediaType | ErrorCode::Refused => "InvalidRequest",
+            ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::WrongHost => "AccessDenied",
+            ErrorCode::NotFound => "NoSuchKey",
+            ErrorCode::AlreadyExists => "BucketAlreadyExists",
+            ErrorCode::Conflict => "OperationAborted",
+            ErrorCode::TooLarge => "EntityTooLarge",
+            ErrorCode::TooManyRequests => "SlowDown",
+            ErrorCode::NotImplemented => "NotImplemented",
+            ErrorCode::Unavailable | ErrorCode::BadGateway | ErrorCode::GatewayTimeout => "ServiceUnavailable",
+            ErrorCode::InsufficientStorage => "InsufficientStorage",
+            ErrorCode::Internal => "InternalError",
+        }
+    }
+
     /// Writes the cause to the log, once, when the fault is ours; called where an answer is made.
     pub fn log(&self, request_id: &str) {
         if self.code.http_status() >= 500 {

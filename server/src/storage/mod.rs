@@ -1,8 +1,33 @@
-//! The S3 face. It stands with health and authentication (Signature Version 4 against the keys of `drydock s3-key create`);
-//! every operation still answers NotImplemented. Buckets and objects come with their own issue.
+//! Buckets of objects: the S3 face, and what the dashboard's bucket browser stands on.
+//!
+//! Always holds: whoever gets at an object has passed `access::enter`; an object's row and its content are committed together;
+//! what came as an upload in parts stays in those parts, each kept once, until somebody needs it as one blob (`objects::whole_blob`);
+//! sizes and counts of a bucket change in the transaction that changes its objects. A key never becomes a path on the box.
+//! Never here: what an object's bytes mean.
+//!
+//! The verbs: `buckets` (create, get, list, change, delete), `listing` (objects, search, versions), `objects` (put, look, stream,
+//! remove, remove_many, change_about, whole_blob), `uploads` (begin, put_part, copy_part, parts, list_open, complete, abort), `copy`.
 
-#[allow(dead_code, reason = "the S3 face and the native API ask it, which come next")]
+pub mod about;
+pub mod access;
+pub mod buckets;
+pub mod copy;
+mod cors;
+mod lifecycle;
+pub mod listing;
+pub mod objects;
+mod refusals;
 pub mod rights;
+pub mod rules;
 mod s3;
+mod store;
+pub mod sums;
+pub mod uploads;
 
 pub use s3::service;
+pub use store::{
+    buckets::BucketRow,
+    list::{Listed, ListedVersion, Page, Wanted},
+    objects::{ObjectRow, Removed},
+    uploads::{PartRow, UploadRow},
+};

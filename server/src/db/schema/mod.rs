@@ -6,6 +6,7 @@ pub mod jobs;
 pub mod objects;
 pub mod registry;
 pub mod serving;
+pub mod storage;
 pub mod traces;
 pub mod tracking;
 pub mod transfers;

@@ -1,0 +1,6 @@
+//! Rows of buckets, objects, uploads and their parts. Each function composes in the caller's transaction.
+
+pub mod buckets;
+pub mod list;
+pub mod objects;
+pub mod uploads;
