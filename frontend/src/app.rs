@@ -126,6 +126,7 @@ fn Root() -> impl IntoView {
                     <Route path=path!("jobs/:id") view={Lazy::<area::Job>::new()}/>
                     <Route path=path!("deployments") view={Lazy::<area::Deployments>::new()}/>
                     <Route path=path!("deployments/:name") view={Lazy::<area::Deployment>::new()}/>
+                    <Route path=path!("store") view={Lazy::<area::Store>::new()}/>
                     <Route path=path!("trash") view={Lazy::<area::Trash>::new()}/>
                     <Route path=path!("settings") view={Lazy::<area::Settings>::new()}/>
                     <Route path=path!("*any") view=NotFound/>

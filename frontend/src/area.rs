@@ -54,6 +54,7 @@ lazy_page!(work, Job, draw_job, fetch_job, pages::jobs::JobPage);
 lazy_page!(work, Deployments, draw_deployments, fetch_deployments, pages::deployments::DeploymentsPage);
 lazy_page!(work, Deployment, draw_deployment, fetch_deployment, pages::deployments::DeploymentPage);
 lazy_page!(data, Settings, draw_settings, fetch_settings, pages::settings::SettingsPage);
+lazy_page!(data, Store, draw_store, fetch_store, pages::store::StorePage);
 lazy_page!(data, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
 
 /// Fetches every area, one after the other, so that opening its pages later needs no waiting. What fails is asked for again when

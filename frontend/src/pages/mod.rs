@@ -11,5 +11,6 @@ pub mod parts;
 pub mod runs;
 pub mod settings;
 pub mod setup;
+pub mod store;
 pub mod traces;
 pub mod trash;

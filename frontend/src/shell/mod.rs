@@ -19,6 +19,7 @@ use drydock_wire::{
     accounts::{Me, SetupState},
     events::Topic,
     overview::Overview,
+    store::DiskLevel,
 };
 use leptos::{html, prelude::*, task::spawn_local};
 use leptos_router::{components::Outlet, hooks::use_location};
@@ -99,6 +100,7 @@ fn Frame() -> impl IntoView {
             <nav::Sidebar/>
             <div class="stage">
                 <topbar::TopBar/>
+                <DiskBanner/>
                 <Banner/>
                 <main id="main" tabindex="-1" node_ref=main><Outlet/></main>
             </div>
@@ -107,6 +109,20 @@ fn Frame() -> impl IntoView {
         <nav::Drawer/>
         <palette::Palette/>
         <keys::Shortcuts/>
+    }
+}
+
+/// A full disk is told on every page: whatever a person tries next may be refused.
+#[component]
+fn DiskBanner() -> impl IntoView {
+    let overview = use_overview();
+    let is_full =
+        memo(move || overview.data.with(|o| o.as_ref().is_some_and(|o| o.box_info.disk_level == DiskLevel::Full)));
+    view! {
+        <Show when=move || is_full.get()>
+            <div class="banner" role="status" data-testid="disk-banner"><Icon name="hard-drive"/>
+                <p><b>"The disk of the box is full: nothing more is taken."</b>" Reading and deleting go on. "<a href="/store">"See what can go"</a></p></div>
+        </Show>
     }
 }
 

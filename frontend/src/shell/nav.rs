@@ -56,7 +56,7 @@ fn Links(label: &'static str) -> impl IntoView {
             <h2>"Serve"</h2>
             <ul>{AREAS[6..].iter().copied().map(link).collect_view()}</ul>
             <h2>"Manage"</h2>
-            <ul>{link(("/trash", "trash-2", "Trash", None))}{link(("/settings", "settings", "Settings", None))}</ul>
+            <ul>{link(("/store", "hard-drive", "Store", None))}{link(("/trash", "trash-2", "Trash", None))}{link(("/settings", "settings", "Settings", None))}</ul>
         </nav>
     }
 }

@@ -66,6 +66,7 @@ impl Entry {
 fn fixed() -> Vec<Entry> {
     let mut list: Vec<Entry> =
         AREAS.iter().map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
+    list.push(Entry::go("hard-drive", "Store", "Page", "/store".into()));
     list.push(Entry::go("trash-2", "Trash", "Page", "/trash".into()));
     list.push(Entry::go("settings", "Settings", "Page", "/settings".into()));
     list.push(Entry::go("key-round", "API tokens", "Page", "/settings?tab=tokens".into()));

@@ -41,6 +41,7 @@ fn area(part: &str) -> &'static str {
         "jobs" => "Jobs",
         "deployments" => "Deployments",
         "settings" => "Settings",
+        "store" => "Store",
         "trash" => "Trash",
         _ => "Drydock",
     }

@@ -127,13 +127,14 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     app.background.spawn(ContainerListener::new(faces.clone(), listening.clone()));
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     app.background.spawn(objects::scrub::Scrubber::new(app.objects.clone(), app.config.disk.scrub_bytes_per_s));
-    datasets::start(app);
+    datasets::start(app).await;
     tracking::start(app);
     trash::start(app);
     webhooks::start(app, &faces.courier);
     workloads::start(app).await?;
     jobs::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);
+    datasets::ask_who_uses(crate::lineage::users_of_dataset);
     tracking::ask_who_needs(crate::registry::holders_of_files);
     serving::start(app, &faces.gateway).await?;
     monitoring::start(app).await

@@ -23,6 +23,8 @@ pub struct Limits {
     pub pids: i64,
     /// Content that nothing refers to is kept this long after its upload.
     pub blob_grace_s: u64,
+    /// Versions of datasets that are laid out for jobs and in use by none take no more than this.
+    pub dataset_cache_bytes: u64,
     /// On shutdown, open requests get this long.
     pub drain_s: u64,
 }
@@ -38,6 +40,7 @@ impl Default for Limits {
             scratch_bytes: 4 << 30,
             pids: 512,
             blob_grace_s: 86_400,
+            dataset_cache_bytes: 50 << 30,
             drain_s: 20,
         }
     }

@@ -1,11 +1,14 @@
-//! Datasets: named lines of immutable versions, each a snapshot of blobs by path, with profiles and declared rules.
+//! Datasets: named lines of immutable versions, each a manifest of files by path, with profiles and declared rules.
 //!
-//! Always holds: a version never changes and is never deleted singly; each of its files is an object
-//! (`datasets`, `{dataset id}/{version}/{path}`), so its bytes stay; two versions in a row differ in content; a digest can
-//! only be referred to by who uploaded it or by the version after the one that has it. Never here: unpacking of
-//! archives, or a judgement on a file's content other than the rules that its owner declared.
+//! Always holds: a version never changes, and its number is never given again; what its manifest names is held
+//! (`dataset_content`), so its bytes stay until no version has them; two versions in a row differ in content; a digest can
+//! only be referred to by who uploaded it, by versions of the dataset that has it, or by finding it in a bucket or in a job's
+//! output. Never here: unpacking of archives, or a judgement on a file's content other than the rules that its owner declared.
 
 mod download;
+mod leftovers;
+mod manifest;
+mod mounts;
 mod profile;
 mod routes;
 mod rules;
@@ -14,52 +17,66 @@ mod table;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod turning;
+mod uses;
 mod validate;
+mod versions;
 
 use bytes::Bytes;
 use drydock_wire::datasets::{
-    CreateDataset, CreateVersion, CreatedVersion, DatasetDetail, DatasetFile, DatasetSummary, Rule, Upload,
-    ValidationReport, VersionDetail, VersionSummary,
+    CreateDataset, DatasetDetail, DatasetSummary, Rule, Upload, ValidationReport, VersionSummary, VersionTag,
 };
 use drydock_wire::events::Topic;
 use futures_util::Stream;
 use serde_json::json;
 
+pub use mounts::{Mount, evict, mount};
 pub use routes::configure;
+pub use uses::ask_who_uses;
 
 use crate::accounts::{self, Authorized, action};
 use crate::app::App;
 use crate::clock;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::objects;
 use store::{DatasetRow, VersionRow};
 
-/// The bucket of objects that versions refer to.
-const BUCKET: &str = "datasets";
-
-/// Starts what runs in the background.
-pub fn start(app: &App) {
+/// Turns what earlier releases left and starts what runs in the background.
+pub async fn start(app: &App) {
+    mounts::clear_unfinished(app);
+    if let Err(error) = turning::turn_old_versions(app).await {
+        // the rest of the box works; the version says what to do when it is asked for
+        tracing::error!("versions of datasets are still in the form of an earlier release: {error}");
+    }
     app.background.spawn(tasks::Profiler::new(app.clone()));
 }
 
-/// The version that is meant by a number, or by its absence: the latest.
+/// The name and the version that `wine`, `wine@3` or `wine@prod` mean; `version` says the same with a number beside the name.
 ///
 /// # Errors
-/// `not_found` when there is no such dataset or version.
-pub fn resolve_version(conn: &mut Conn, name: &str, version: Option<i64>) -> Result<i64> {
+/// `not_found` when there is no such dataset or version; `invalid` when both say a version.
+pub fn resolve(conn: &mut Conn, text: &str, version: Option<i64>) -> Result<(String, i64)> {
+    let (name, wanted) = match (text.split_once('@'), version) {
+        (Some(_), Some(_)) => {
+            return Err(Error::invalid(format!("{text}: say the version after the @ or as a number, not both.")));
+        }
+        (Some((name, wanted)), None) => (name, wanted.to_owned()),
+        (None, Some(number)) => (text, number.to_string()),
+        (None, None) => (text, "latest".to_owned()),
+    };
     let dataset = store::dataset(conn, name)?;
-    store::version(conn, &dataset, version.unwrap_or(dataset.last_version)).map(|row| row.version)
+    let row = versions::resolve(conn, &dataset, &wanted)?;
+    Ok((dataset.name, row.version))
 }
 
-/// Files of a version in path order.
-///
-/// # Errors
-/// `not_found` when there is no such dataset or version.
-pub fn version_files(conn: &mut Conn, name: &str, version: i64) -> Result<Vec<DatasetFile>> {
-    let dataset = store::dataset(conn, name)?;
-    let row = store::version(conn, &dataset, version)?;
-    store::files(conn, &dataset.id, row.version)
+/// For `lineage`: the version, if it is there.
+pub fn version_on_conn(conn: &mut Conn, name: &str, version: i64) -> Result<Option<VersionSummary>> {
+    let found = store::dataset(conn, name).and_then(|dataset| Ok(store::version(conn, &dataset, version)?.view(&dataset)));
+    match found {
+        Ok(summary) => Ok(Some(summary)),
+        Err(error) if error.code == drydock_wire::ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the person has uploaded these bytes lately, and so may refer to them.
@@ -75,7 +92,7 @@ pub fn count(conn: &mut Conn) -> Result<u64> {
 /// Every dataset, by name.
 pub async fn list(app: &App, _auth: &Authorized<action::View>) -> Result<Vec<DatasetSummary>> {
     let rows = app.db.read(store::all_datasets).await?;
-    Ok(rows.into_iter().map(|(dataset, latest)| summary(&dataset, latest)).collect())
+    Ok(rows.into_iter().map(|(dataset, latest, count)| summary(&dataset, latest, count)).collect())
 }
 
 /// Makes an empty dataset.
@@ -90,6 +107,8 @@ pub async fn create(app: &App, auth: &Authorized<action::Develop>, wish: CreateD
         rules: "[]".into(),
         rules_revision: 0,
         last_version: 0,
+        versions_made: 0,
+        rules_yaml: None,
     };
     let made = dataset.clone();
     app.db
@@ -100,29 +119,13 @@ pub async fn create(app: &App, auth: &Authorized<action::Develop>, wish: CreateD
         })
         .await?;
     app.events.publish(Topic::Datasets, Some(&made.name));
-    Ok(DatasetDetail { summary: summary(&made, None), rules: vec![], versions: vec![] })
+    Ok(DatasetDetail { summary: summary(&made, None, 0), rules: vec![], versions: vec![], tags: vec![] })
 }
 
 /// The dataset with its rules and versions.
 pub async fn get(app: &App, _auth: &Authorized<action::View>, name: &str) -> Result<DatasetDetail> {
     let name = name.to_owned();
     app.db.read(move |conn| detail(conn, &name)).await
-}
-
-/// Removes the dataset with all its versions. Bytes that nothing else refers to go with a later sweep.
-pub async fn delete(app: &App, auth: &Authorized<action::Develop>, name: &str) -> Result<()> {
-    let (who, wanted) = (auth.principal().clone(), name.to_owned());
-    app.db
-        .write(move |conn| {
-            let dataset = store::dataset(conn, &wanted)?;
-            objects::store::delete_prefix(conn, BUCKET, &format!("{}/", dataset.id))?;
-            store::delete_dataset(conn, &dataset.id)?;
-            let detail = json!({ "id": dataset.id, "versions": dataset.last_version });
-            accounts::audit(conn, &who, "dataset.delete", &subject(&dataset.name), detail)
-        })
-        .await?;
-    app.events.publish(Topic::Datasets, Some(name));
-    Ok(())
 }
 
 /// Keeps the bytes and remembers whose they are.
@@ -143,142 +146,13 @@ where
     Ok(answer)
 }
 
-/// Adds a version of these files, unless the latest has the very same content. Small ones are profiled and held against
-/// the rules before the answer, large ones in the background.
-pub async fn create_version(
-    app: &App,
-    auth: &Authorized<action::Develop>,
-    name: &str,
-    wish: CreateVersion,
-) -> Result<CreatedVersion> {
-    rules::check_text("message", &wish.message)?;
-    let files = rules::manifest(wish.files)?;
-    let (who, wanted, message) = (auth.principal().clone(), name.to_owned(), wish.message);
-    let small = tasks::is_small(&files);
-    let (id, mut answer) = app
-        .db
-        .write(move |conn| {
-            let dataset = store::dataset(conn, &wanted)?;
-            let answer = insert_version(conn, &who, &dataset, &files, message)?;
-            Ok((dataset.id, answer))
-        })
-        .await?;
-    if answer.created {
-        app.events.publish(Topic::Datasets, Some(name));
-        if small {
-            answer.version = tasks::analyze_now(app, name, &id, answer.version).await;
-        } else {
-            app.background.waker(tasks::PROFILER).wake();
-        }
-    }
-    Ok(answer)
-}
-
-fn insert_version(
-    conn: &mut Conn,
-    who: &accounts::Principal,
-    dataset: &DatasetRow,
-    files: &[DatasetFile],
-    message: String,
-) -> Result<CreatedVersion> {
-    let digest = rules::manifest_digest(files);
-    let before = match dataset.last_version {
-        0 => vec![],
-        last => {
-            let latest = store::version(conn, dataset, last)?;
-            if latest.digest == digest {
-                return Ok(CreatedVersion { version: latest.view(dataset), created: false });
-            }
-            store::files(conn, &dataset.id, last)?
-        }
-    };
-    for file in files {
-        check_reference(conn, who, file, &before)?;
-    }
-    let (at, version) = (clock::now_ms(), dataset.last_version + 1);
-    let row = VersionRow {
-        dataset_id: dataset.id.clone(),
-        version,
-        created_at: at,
-        author: who.username.clone(),
-        message,
-        file_count: store::signed(files.len() as u64),
-        size_bytes: store::signed(files.iter().map(|file| file.size_bytes).sum()),
-        digest,
-        report_passed: None,
-        report_revision: None,
-    };
-    store::insert_version(conn, &row, files)?;
-    for file in files {
-        objects::store::link(conn, BUCKET, &object_key(&dataset.id, version, &file.path), &file.digest, at)?;
-    }
-    let detail = json!({ "version": version, "digest": row.digest, "files": files.len(), "bytes": row.size_bytes });
-    accounts::audit(conn, who, "dataset.version", &subject(&dataset.name), detail)?;
-    Ok(CreatedVersion { version: row.view(dataset), created: true })
-}
-
-/// Knowing a digest is not having the bytes: it must be the caller's upload, or in the version before.
-fn check_reference(
-    conn: &mut Conn,
-    who: &accounts::Principal,
-    file: &DatasetFile,
-    before: &[DatasetFile],
-) -> Result<()> {
-    let known = before.iter().find(|old| old.digest == file.digest).map(|old| old.size_bytes);
-    let size = match known {
-        Some(size) => Some(size),
-        None => store::upload_size(conn, &who.person_id, &file.digest)?,
-    };
-    match size {
-        Some(size) if size == file.size_bytes => Ok(()),
-        Some(size) => Err(Error::invalid(format!(
-            "{:?} is said to have {} bytes; its digest is of {size}.",
-            file.path, file.size_bytes
-        ))),
-        None => Err(Error::invalid(format!(
-            "{:?}: there is no upload of yours with the digest {}; send the file to PUT /api/v1/uploads first.",
-            file.path, file.digest
-        ))),
-    }
-}
-
-/// A version with its files, profiles and report.
-pub async fn version(app: &App, _auth: &Authorized<action::View>, name: &str, number: i64) -> Result<VersionDetail> {
-    let name = name.to_owned();
-    app.db
-        .read(move |conn| {
-            let dataset = store::dataset(conn, &name)?;
-            let row = store::version(conn, &dataset, number)?;
-            let files = store::files(conn, &dataset.id, number)?;
-            let (profiles, report) = store::analysis(conn, &dataset, number)?;
-            Ok(VersionDetail { summary: row.view(&dataset), files, profiles: profiles.unwrap_or_default(), report })
-        })
-        .await
-}
-
-/// One file of a version.
-pub async fn file(
-    app: &App,
-    _auth: &Authorized<action::View>,
-    name: &str,
-    number: i64,
-    path: &str,
-) -> Result<DatasetFile> {
-    let (name, path) = (name.to_owned(), path.to_owned());
-    app.db
-        .read(move |conn| {
-            let missing = Error::not_found(format!("Version {number} of {name} has no file {path:?}."));
-            version_files(conn, &name, number)?.into_iter().find(|file| file.path == path).ok_or(missing)
-        })
-        .await
-}
-
 /// Declares what the dataset's files must keep to, and holds the latest version against it.
 pub async fn set_rules(
     app: &App,
     auth: &Authorized<action::Develop>,
     name: &str,
     list: Vec<Rule>,
+    yaml: Option<String>,
 ) -> Result<DatasetDetail> {
     rules::check_rules(&list)?;
     let (who, wanted) = (auth.principal().clone(), name.to_owned());
@@ -287,10 +161,10 @@ pub async fn set_rules(
         .write(move |conn| {
             let dataset = store::dataset(conn, &wanted)?;
             let before = dataset.rules()?;
-            if before == list {
+            if before == list && dataset.rules_yaml == yaml {
                 return Ok(false);
             }
-            store::set_rules(conn, &dataset.id, &list)?;
+            store::set_rules(conn, &dataset.id, &list, yaml.as_deref())?;
             let detail = json!({ "before": before, "after": list });
             accounts::audit(conn, &who, "dataset.rules", &subject(&dataset.name), detail)?;
             Ok(true)
@@ -308,17 +182,15 @@ pub async fn set_rules(
 ///
 /// # Errors
 /// `conflict` when there are no rules.
-pub async fn check(app: &App, auth: &Authorized<action::Develop>, name: &str, number: i64) -> Result<ValidationReport> {
-    let wanted = name.to_owned();
-    let dataset = app
-        .db
-        .read(move |conn| {
-            let dataset = store::dataset(conn, &wanted)?;
-            store::version(conn, &dataset, number)?;
-            Ok(dataset)
-        })
-        .await?;
-    let report = tasks::report(app, &dataset, number).await?;
+pub async fn check(
+    app: &App,
+    auth: &Authorized<action::Develop>,
+    name: &str,
+    version: &str,
+) -> Result<ValidationReport> {
+    let (dataset, row, _) = versions::open(app, name, version).await?;
+    let number = row.version;
+    let report = tasks::report(app, &dataset, &row).await?;
     let (who, kept) = (auth.principal().clone(), report.clone());
     app.db
         .write(move |conn| {
@@ -335,25 +207,22 @@ fn detail(conn: &mut Conn, name: &str) -> Result<DatasetDetail> {
     let dataset = store::dataset(conn, name)?;
     let versions: Vec<VersionSummary> =
         store::versions(conn, &dataset.id)?.into_iter().map(|row| row.view(&dataset)).collect();
-    let mut summary = summary(&dataset, None);
+    let tags = store::tags(conn, &dataset.id)?.into_iter().map(|(tag, version)| VersionTag { tag, version }).collect();
+    let mut summary = summary(&dataset, None, store::version_count(conn, &dataset.id)?);
     summary.latest = versions.first().cloned();
-    Ok(DatasetDetail { summary, rules: dataset.rules()?, versions })
+    Ok(DatasetDetail { summary, rules: dataset.rules()?, versions, tags })
 }
 
-fn summary(dataset: &DatasetRow, latest: Option<VersionRow>) -> DatasetSummary {
+fn summary(dataset: &DatasetRow, latest: Option<VersionRow>, version_count: i64) -> DatasetSummary {
     DatasetSummary {
         name: dataset.name.clone(),
         description: dataset.description.clone(),
         created_at: dataset.created_at,
         latest: latest.map(|row| row.view(dataset)),
-        version_count: store::unsigned(dataset.last_version),
+        version_count: store::unsigned(version_count),
     }
 }
 
 fn subject(name: &str) -> String {
     format!("dataset/{name}")
-}
-
-fn object_key(dataset_id: &str, version: i64, path: &str) -> String {
-    format!("{dataset_id}/{version}/{path}")
 }

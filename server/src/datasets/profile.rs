@@ -27,7 +27,7 @@ pub fn profile<R: Read>(path: &str, open: impl Fn() -> io::Result<R>) -> io::Res
         Ok(profile) => Ok(profile),
         Err(Stop::Io(error)) => Err(error),
         Err(Stop::Malformed(words)) => {
-            Ok(FileProfile { path: path.to_owned(), row_count: 0, columns: vec![], problem: Some(words) })
+            Ok(FileProfile { path: path.to_owned(), digest: String::new(), row_count: 0, columns: vec![], problem: Some(words) })
         }
     }
 }
@@ -47,7 +47,7 @@ fn try_profile<R: Read>(path: &str, open: impl Fn() -> io::Result<R>) -> Result<
     let histograms = histograms(&columns, open().map_err(Stop::Io)?)?;
     let names = table.columns().to_vec();
     let columns = names.into_iter().zip(columns).zip(histograms).map(|((name, c), h)| c.finish(name, h)).collect();
-    Ok(FileProfile { path: path.to_owned(), row_count, columns, problem: None })
+    Ok(FileProfile { path: path.to_owned(), digest: String::new(), row_count, columns, problem: None })
 }
 
 /// Equal-width bins per column between its least and greatest number; empty for other kinds.
@@ -178,7 +178,7 @@ impl Column {
             kind,
             null_count: self.nulls,
             distinct_count: self.counts.len() as u64,
-            distinct_is_lower_bound: self.more_distinct,
+            distinct_is_estimate: self.more_distinct,
             min: spread.map(|s| s.min),
             max: spread.map(|s| s.max),
             mean: spread.and_then(|s| finite(s.mean)),
@@ -314,10 +314,10 @@ mod tests {
     fn distinct_values_are_exact_to_the_limit_and_a_lower_bound_above() {
         let exact: String = (0..DISTINCT_LIMIT).map(|n| format!("{n}\n{n}\n")).collect();
         let got = column(&exact);
-        assert_eq!((got.distinct_count, got.distinct_is_lower_bound), (10_000, false));
+        assert_eq!((got.distinct_count, got.distinct_is_estimate), (10_000, false));
         let above: String = (0..=DISTINCT_LIMIT).map(|n| format!("{n}\n")).collect();
         let got = column(&above);
-        assert_eq!((got.distinct_count, got.distinct_is_lower_bound), (10_000, true));
+        assert_eq!((got.distinct_count, got.distinct_is_estimate), (10_000, true));
     }
 
     #[test]

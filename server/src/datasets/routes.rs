@@ -2,12 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use drydock_wire::datasets::{
-    CreateDataset, CreateVersion, CreatedVersion, DatasetDetail, DatasetSummary, SetRules, Upload, ValidationReport,
-    VersionDetail,
+    CreateDataset, CreateVersion, CreatedVersion, DatasetDeletion, DatasetDetail, DatasetSummary, FilePage, SetRules,
+    SetVersionTag, Upload, ValidationReport, VersionDetail,
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::download;
+use super::versions::{self, Listing};
+use super::{download, uses};
 use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
 use crate::app::App;
 use crate::error::Result;
@@ -18,12 +19,21 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(create)
         .service(get)
         .service(remove)
+        .service(deletion)
         .service(set_rules)
+        .service(set_tag)
+        .service(remove_tag)
         .service(create_version)
+        .service(create_version_from_lines)
         .service(version)
+        .service(remove_version)
+        .service(version_deletion)
+        .service(files)
         .service(file)
         .service(check);
 }
+
+type NameAndVersion = web::Path<(String, String)>;
 
 /// Keeps a file's bytes for a version or a job to refer to.
 #[utoipa::path(tag = "datasets", request_body(content = [u8], content_type = "application/octet-stream"),
@@ -55,12 +65,87 @@ async fn get(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Re
     Ok(web::Json(super::get(&app, &auth, &name).await?))
 }
 
-#[utoipa::path(tag = "datasets", responses((status = 204)))]
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct DeleteQuery {
+    /// Deletes it although something refers to it.
+    #[serde(default)]
+    even_if_used: bool,
+}
+
+#[utoipa::path(tag = "datasets", params(DeleteQuery), responses((status = 204), (status = 409)))]
 #[delete("/datasets/{name}")]
-async fn remove(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
+async fn remove(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    query: web::Query<DeleteQuery>,
+) -> Result<HttpResponse> {
     let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
-    super::delete(&app, &auth, &name).await?;
+    uses::delete(&app, &auth, &name, None, query.even_if_used).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// What deleting the dataset would take.
+#[utoipa::path(tag = "datasets", responses((status = 200, body = DatasetDeletion)))]
+#[get("/datasets/{name}/deletion")]
+async fn deletion(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<DatasetDeletion>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(uses::preview(&app, &auth, &name, None).await?))
+}
+
+/// Deletes one version.
+#[utoipa::path(tag = "datasets", params(DeleteQuery), responses((status = 204), (status = 409)))]
+#[delete("/datasets/{name}/versions/{version}")]
+async fn remove_version(
+    app: web::Data<App>,
+    who: Principal,
+    path: NameAndVersion,
+    query: web::Query<DeleteQuery>,
+) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, number) = path.into_inner();
+    uses::delete(&app, &auth, &name, Some(&number), query.even_if_used).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What deleting the version would take.
+#[utoipa::path(tag = "datasets", responses((status = 200, body = DatasetDeletion)))]
+#[get("/datasets/{name}/versions/{version}/deletion")]
+async fn version_deletion(
+    app: web::Data<App>,
+    who: Principal,
+    path: NameAndVersion,
+) -> Result<web::Json<DatasetDeletion>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (name, number) = path.into_inner();
+    Ok(web::Json(uses::preview(&app, &auth, &name, Some(&number)).await?))
+}
+
+/// Sets a tag, or moves it to another version.
+#[utoipa::path(tag = "datasets", responses((status = 200, body = DatasetDetail)))]
+#[put("/datasets/{name}/tags/{tag}")]
+async fn set_tag(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, String)>,
+    wish: web::Json<SetVersionTag>,
+) -> Result<web::Json<DatasetDetail>> {
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, tag) = path.into_inner();
+    Ok(web::Json(uses::set_tag(&app, &auth, &name, &tag, wish.version).await?))
+}
+
+#[utoipa::path(tag = "datasets", responses((status = 200, body = DatasetDetail)))]
+#[delete("/datasets/{name}/tags/{tag}")]
+async fn remove_tag(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, String)>,
+) -> Result<web::Json<DatasetDetail>> {
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let (name, tag) = path.into_inner();
+    Ok(web::Json(uses::remove_tag(&app, &auth, &name, &tag).await?))
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 200, body = DatasetDetail)))]
@@ -72,7 +157,7 @@ async fn set_rules(
     wish: web::Json<SetRules>,
 ) -> Result<web::Json<DatasetDetail>> {
     let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
-    Ok(web::Json(super::set_rules(&app, &auth, &name, wish.into_inner().rules).await?))
+    Ok(web::Json(super::set_rules(&app, &auth, &name, wish.into_inner().rules, None).await?))
 }
 
 #[utoipa::path(tag = "datasets", responses(
@@ -85,21 +170,77 @@ async fn create_version(
     wish: web::Json<CreateVersion>,
 ) -> Result<HttpResponse> {
     let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
-    let answer = super::create_version(&app, &auth, &name, wish.into_inner()).await?;
+    Ok(created(versions::create(&app, &auth, &name, wish.into_inner()).await?))
+}
+
+fn created(answer: CreatedVersion) -> HttpResponse {
     let mut response = if answer.created { HttpResponse::Created() } else { HttpResponse::Ok() };
-    Ok(response.json(answer))
+    response.json(answer)
+}
+
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct LinesQuery {
+    /// The version to change: a number, a tag or `latest`. Absent: the lines are the whole version.
+    base_version: Option<String>,
+    #[serde(default)]
+    message: String,
+}
+
+/// Adds a version of very many files: one line of JSON each.
+#[utoipa::path(tag = "datasets", params(LinesQuery),
+    request_body(content = [u8], content_type = "application/x-ndjson"),
+    responses((status = 201, body = CreatedVersion), (status = 200, description = "nothing changed", body = CreatedVersion)))]
+#[post("/datasets/{name}/versions/lines")]
+async fn create_version_from_lines(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    query: web::Query<LinesQuery>,
+    body: web::Payload,
+) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let LinesQuery { base_version, message } = query.into_inner();
+    Ok(created(versions::create_from_lines(&app, &auth, &name, base_version, message, body).await?))
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 200, body = VersionDetail)))]
 #[get("/datasets/{name}/versions/{version}")]
-async fn version(
-    app: web::Data<App>,
-    who: Principal,
-    path: web::Path<(String, i64)>,
-) -> Result<web::Json<VersionDetail>> {
+async fn version(app: web::Data<App>, who: Principal, path: NameAndVersion) -> Result<web::Json<VersionDetail>> {
     let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
     let (name, number) = path.into_inner();
-    Ok(web::Json(super::version(&app, &auth, &name, number).await?))
+    Ok(web::Json(versions::detail(&app, &auth, &name, &number).await?))
+}
+
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct FilesQuery {
+    /// What the paths start with; a folder ends in `/`.
+    #[serde(default)]
+    prefix: String,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// 1 to 1000.
+    limit: Option<usize>,
+    /// All files below, without folders.
+    #[serde(default)]
+    flat: bool,
+}
+
+/// A page of a version's files and folders.
+#[utoipa::path(tag = "datasets", params(FilesQuery), responses((status = 200, body = FilePage)))]
+#[get("/datasets/{name}/versions/{version}/files")]
+async fn files(
+    app: web::Data<App>,
+    who: Principal,
+    path: NameAndVersion,
+    query: web::Query<FilesQuery>,
+) -> Result<web::Json<FilePage>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (name, number) = path.into_inner();
+    let FilesQuery { prefix, after, limit, flat } = query.into_inner();
+    let wanted = Listing { prefix, after, limit: limit.unwrap_or(200), flat };
+    Ok(web::Json(versions::files(&app, &auth, &name, &number, wanted).await?))
 }
 
 #[derive(serde::Deserialize, utoipa::IntoParams)]
@@ -116,23 +257,19 @@ async fn file(
     app: web::Data<App>,
     who: Principal,
     request: HttpRequest,
-    path: web::Path<(String, i64)>,
+    path: NameAndVersion,
     query: web::Query<FileQuery>,
 ) -> Result<HttpResponse> {
     let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
     let (name, number) = path.into_inner();
-    let file = super::file(&app, &auth, &name, number, &query.path).await?;
+    let file = versions::file(&app, &auth, &name, &number, &query.path).await?;
     download::answer(&app, &request, &file).await
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 200, body = ValidationReport)))]
 #[post("/datasets/{name}/versions/{version}/validate")]
-async fn check(
-    app: web::Data<App>,
-    who: Principal,
-    path: web::Path<(String, i64)>,
-) -> Result<web::Json<ValidationReport>> {
+async fn check(app: web::Data<App>, who: Principal, path: NameAndVersion) -> Result<web::Json<ValidationReport>> {
     let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
     let (name, number) = path.into_inner();
-    Ok(web::Json(super::check(&app, &auth, &name, number).await?))
+    Ok(web::Json(super::check(&app, &auth, &name, &number).await?))
 }

@@ -1,14 +1,16 @@
 //! Decisions about datasets, without IO: what a manifest may be, its digest, and which rules make sense.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use drydock_wire::datasets::{Check, DatasetFile, Rule, ValidationState};
 use drydock_wire::validate;
-use sha2::{Digest, Sha256};
 
+use super::manifest::{Change, Changes, Entry};
 use crate::error::{Error, Result};
 
-const FILE_LIMIT: usize = 20_000;
+/// Paths that one request changes.
+const CHANGE_LIMIT: usize = 1_000_000;
+const FOLDER_LIMIT: usize = 1_000;
 const RULE_LIMIT: usize = 500;
 const VALUE_LIMIT: usize = 10_000;
 const TEXT_LIMIT: usize = 2_000;
@@ -27,42 +29,95 @@ pub fn check_text(what: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The files of a version to be, sorted by path. Refuses bad paths and digests, doubles, and a file where a folder is.
-pub fn manifest(files: Vec<DatasetFile>) -> Result<Vec<DatasetFile>> {
-    if files.is_empty() {
-        return Err(Error::invalid("A version needs at least one file."));
-    }
-    if files.len() > FILE_LIMIT {
-        return Err(Error::invalid(format!("A version has at most {FILE_LIMIT} files; these are {}.", files.len())));
-    }
-    let mut sorted = BTreeMap::new();
-    for file in files {
-        validate::relative_path(&file.path)
-            .map_err(|advice| Error::invalid(format!("Path {:?}: {advice}", file.path)))?;
-        validate::digest(&file.digest)
-            .map_err(|advice| Error::invalid(format!("Digest of {:?}: {advice}", file.path)))?;
-        if let Some(double) = sorted.insert(file.path.clone(), file) {
-            return Err(Error::invalid(format!("The path {:?} is there twice.", double.path)));
-        }
-    }
-    for path in sorted.keys() {
-        let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
-        if let Some(clash) = folders.into_iter().find(|folder| sorted.contains_key(*folder)) {
-            return Err(Error::invalid(format!("{clash:?} is a file and, for {path:?}, a folder.")));
-        }
-    }
-    Ok(sorted.into_values().collect())
+/// What a request wants to do to a version's paths, checked one by one.
+pub struct Collected {
+    changes: Changes,
+    /// Whether there is a version to change, so that something can be taken out.
+    has_base: bool,
 }
 
-/// SHA-256 over the manifest sorted by path, hex. Lengths are part of it, so that no two manifests read the same.
-pub fn manifest_digest(sorted: &[DatasetFile]) -> String {
-    let mut hash = Sha256::new();
-    for file in sorted {
-        hash.update((file.path.len() as u64).to_be_bytes());
-        hash.update(file.path.as_bytes());
-        hash.update(file.digest.as_bytes());
+impl Collected {
+    pub fn new(has_base: bool) -> Self {
+        Self { changes: Changes::default(), has_base }
     }
-    hex::encode(hash.finalize())
+
+    pub fn put(&mut self, file: DatasetFile) -> Result<()> {
+        check_path(&file.path)?;
+        validate::digest(&file.digest)
+            .map_err(|advice| Error::invalid(format!("Digest of {:?}: {advice}", file.path)))?;
+        let entry = Entry::of(file.path, &file.digest, file.size_bytes)?;
+        let change = Change::Put { digest: entry.digest, size_bytes: entry.size_bytes };
+        self.change(entry.path, change)
+    }
+
+    /// A path, or a folder ending in `/`.
+    pub fn remove(&mut self, path: String) -> Result<()> {
+        if !self.has_base {
+            return Err(Error::invalid("To take files out, say with base_version which version they are taken out of."));
+        }
+        match path.strip_suffix('/') {
+            Some(folder) => {
+                check_path(folder)?;
+                self.changes.folders.push(path);
+                if self.changes.folders.len() > FOLDER_LIMIT {
+                    return Err(Error::invalid(format!("At most {FOLDER_LIMIT} folders are taken out at a time.")));
+                }
+                Ok(())
+            }
+            None => {
+                check_path(&path)?;
+                self.change(path, Change::Remove)
+            }
+        }
+    }
+
+    fn change(&mut self, path: String, change: Change) -> Result<()> {
+        if self.changes.paths.len() >= CHANGE_LIMIT {
+            return Err(Error::invalid(format!(
+                "A version is made with at most {CHANGE_LIMIT} changes at a time; add the rest to it with base_version."
+            )));
+        }
+        match self.changes.paths.entry(path) {
+            std::collections::btree_map::Entry::Occupied(double) => {
+                Err(Error::invalid(format!("The path {:?} is there twice.", double.key())))
+            }
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(change);
+                Ok(())
+            }
+        }
+    }
+
+    pub fn finish(mut self) -> Result<Changes> {
+        if self.changes.paths.is_empty() && self.changes.folders.is_empty() {
+            let nothing = if self.has_base { "Nothing is to be changed." } else { "A version needs at least one file." };
+            return Err(Error::invalid(nothing));
+        }
+        self.changes.folders.sort();
+        self.changes.folders.dedup();
+        Ok(self.changes)
+    }
+}
+
+/// What the lists of a request mean.
+pub fn changes(files: Vec<DatasetFile>, remove: Vec<String>, has_base: bool) -> Result<Changes> {
+    let mut collected = Collected::new(has_base);
+    files.into_iter().try_for_each(|file| collected.put(file))?;
+    remove.into_iter().try_for_each(|path| collected.remove(path))?;
+    collected.finish()
+}
+
+fn check_path(path: &str) -> Result<()> {
+    validate::relative_path(path).map_err(|advice| Error::invalid(format!("Path {path:?}: {advice}")))
+}
+
+/// A tag's name: it must not read as a number, or as the word for the newest.
+pub fn check_tag(tag: &str) -> Result<()> {
+    let number = tag.strip_prefix('v').unwrap_or(tag).parse::<u64>().is_ok();
+    if number || tag == "latest" {
+        return Err(Error::invalid(format!("{tag:?} already means a version; choose another name for the tag.")));
+    }
+    validate::slug(tag).map_err(|advice| Error::invalid(format!("Tag {tag:?}: {advice}")))
 }
 
 /// What the list shows about a version. `report` is whether its last report passed and the rules' revision it was about.
@@ -144,22 +199,28 @@ mod tests {
     }
 
     #[test]
-    fn manifests_that_cannot_be_laid_out_as_files_are_refused() {
-        for bad in [vec![], vec!["../a"], vec!["a", "a"], vec!["a", "a/b"], vec!["x/y/z", "x/y"]] {
-            assert!(manifest(bad.iter().map(|path| file(path)).collect()).is_err(), "{bad:?}");
+    fn hostile_and_contradictory_lists_are_refused() {
+        let put = |paths: &[&str]| changes(paths.iter().map(|path| file(path)).collect(), vec![], false);
+        for bad in [&[][..], &["../a"], &["a", "a"], &["/etc/passwd"], &["a//b"], &["a/./b"], &["a\\b"], &["a\0b"]] {
+            assert!(put(bad).is_err(), "{bad:?}");
         }
         let upper = DatasetFile { digest: "A".repeat(64), ..file("a") };
-        assert!(manifest(vec![upper]).is_err());
-        assert!(manifest(vec![file("a"), file("ab/c"), file("a.b")]).is_ok());
+        assert!(changes(vec![upper], vec![], false).is_err());
+        assert!(put(&["a", "ab/c", "a.b"]).is_ok());
+        assert!(changes(vec![file("a")], vec!["b".into()], false).is_err(), "nothing to take out of");
+        assert!(changes(vec![file("a")], vec!["a".into()], true).is_err(), "put and taken out");
+        for bad in ["../", "/", "a//", ".."] {
+            assert!(changes(vec![], vec![bad.into()], true).is_err(), "{bad:?}");
+        }
+        assert!(changes(vec![], vec!["old/".into(), "b".into()], true).is_ok());
     }
 
     #[test]
-    fn equal_content_has_an_equal_digest_in_any_order() {
-        let digest =
-            |paths: &[&str]| manifest_digest(&manifest(paths.iter().map(|path| file(path)).collect()).unwrap());
-        assert_eq!(digest(&["b", "a"]), digest(&["a", "b"]));
-        assert_ne!(digest(&["a", "b"]), digest(&["a", "c"]));
-        assert_ne!(digest(&["a"]), digest(&["a", "b"]));
+    fn a_tag_never_reads_as_a_number() {
+        for bad in ["3", "v3", "latest", "", "Prod", "a/b", "a@b"] {
+            assert!(check_tag(bad).is_err(), "{bad:?}");
+        }
+        assert!(check_tag("prod").is_ok() && check_tag("v3-clean").is_ok());
     }
 
     #[test]

@@ -14,8 +14,8 @@ use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use super::store::{self, DatasetRow};
-use super::{profile, table, validate};
+use super::store::{self, DatasetRow, VersionRow};
+use super::{leftovers, profile, table, validate, versions};
 use crate::app::App;
 use crate::background::Task;
 use crate::clock;
@@ -23,7 +23,11 @@ use crate::error::{Error, Result};
 
 pub const PROFILER: &str = "datasets.profiler";
 
-/// CSV files of a version up to this size together, and so many, are analysed before the answer.
+/// Files of a version that are looked through before the answer.
+const SMALL_FILES: u64 = 200;
+/// Tables that are profiled.
+const TABLES: usize = 1_000;
+/// Tables of a version up to this size together, and so many, are analysed before the answer.
 const SMALL_BYTES: u64 = 4 << 20;
 const SMALL_COUNT: usize = 50;
 /// Versions that are read at the same time: each takes a core. Small ones never wait behind large ones.
@@ -49,13 +53,17 @@ impl Profiler {
         self.app.db.write(move |conn| store::forget_uploads(conn, before)).await?;
         let mut outcome = Ok(());
         // one version that cannot be read must not keep the others waiting
-        for (dataset, version) in self.app.db.read(store::without_profile).await? {
-            outcome = make_profiles(&self.app, &dataset, version).await.and(outcome);
+        for (dataset, row) in self.app.db.read(store::without_profile).await? {
+            let made = async {
+                let found = Found::look(&self.app, &row).await?;
+                make_profiles(&self.app, &dataset, &row, found).await
+            };
+            outcome = made.await.and(outcome);
         }
-        for (dataset, version) in self.app.db.read(store::without_report).await? {
-            outcome = make_report(&self.app, &dataset, version).await.and(outcome);
+        for (dataset, row) in self.app.db.read(store::without_report).await? {
+            outcome = make_report(&self.app, &dataset, &row).await.and(outcome);
         }
-        outcome
+        leftovers::clean(&self.app).await.and(outcome)
     }
 }
 
@@ -73,54 +81,67 @@ impl Task for Profiler {
     }
 }
 
-/// Whether a version of these files is analysed before the answer.
-pub fn is_small(files: &[DatasetFile]) -> bool {
-    tabular(files).count() <= SMALL_COUNT && tabular(files).map(|file| file.size_bytes).sum::<u64>() <= SMALL_BYTES
+/// Whether these tables are analysed before the answer.
+fn is_small(tables: &[DatasetFile]) -> bool {
+    tables.len() <= SMALL_COUNT && tables.iter().map(|file| file.size_bytes).sum::<u64>() <= SMALL_BYTES
 }
 
-/// Analyses a version that was just made and says how it now looks. A fault leaves it to the `Profiler`: the version stands.
+/// Analyses a small version that was just made and says how it now looks; large ones, and faults, are left to the
+/// `Profiler`: the version stands.
 pub async fn analyze_now(app: &App, name: &str, dataset_id: &str, made: VersionSummary) -> VersionSummary {
-    let (name, dataset_id, version) = (name.to_owned(), dataset_id.to_owned(), made.version);
+    let (id, version) = (dataset_id.to_owned(), made.version);
     let analysed = async {
-        let dataset = app.db.read(move |conn| store::dataset(conn, &name)).await?;
-        if dataset.id != dataset_id {
+        if made.file_count > SMALL_FILES {
             return Ok(None);
         }
-        make_profiles(app, &dataset, version).await?;
+        let (dataset, row) = app
+            .db
+            .read(move |conn| {
+                let dataset = store::dataset_by_id(conn, &id)?;
+                let row = store::version(conn, &dataset, version)?;
+                Ok((dataset, row))
+            })
+            .await?;
+        let found = Found::look(app, &row).await?;
+        if !is_small(&found.tables) {
+            return Ok(None);
+        }
+        make_profiles(app, &dataset, &row, found).await?;
         if !dataset.rules()?.is_empty() {
-            make_report(app, &dataset, version).await?;
+            make_report(app, &dataset, &row).await?;
         }
         let row =
             app.db.read(move |conn| store::version(conn, &dataset, version).map(|row| row.view(&dataset))).await?;
         Ok::<_, Error>(Some(row))
     };
     match analysed.await {
-        Ok(summary) => summary.unwrap_or(made),
-        Err(error) => {
-            tracing::warn!(dataset.version = version, "version {version} is profiled later: {error}");
-            app.background.waker(PROFILER).wake();
-            made
-        }
+        Ok(Some(summary)) => return summary,
+        Ok(None) => {}
+        Err(error) => tracing::warn!(dataset.version = version, "version {version} of {name} is profiled later: {error}"),
     }
+    app.background.waker(PROFILER).wake();
+    made
 }
 
-async fn make_profiles(app: &App, dataset: &DatasetRow, version: i64) -> Result<()> {
-    let profiles = read(lay_out(app, dataset, version).await?, |laid| {
+async fn make_profiles(app: &App, dataset: &DatasetRow, row: &VersionRow, found: Found) -> Result<()> {
+    let laid = lay_out(app, found.tables).await?;
+    let profiles = read(laid, |laid| {
         let open = |file: &DatasetFile| laid.open(file);
-        tabular(&laid.files)
+        laid.files
+            .iter()
             .map(|file| profile::profile(&file.path, || open(file)))
             .collect::<std::io::Result<Vec<FileProfile>>>()
     })
     .await?;
-    let id = dataset.id.clone();
-    app.db.write(move |conn| store::set_profiles(conn, &id, version, &profiles)).await?;
+    let (id, version) = (dataset.id.clone(), row.version);
+    app.db.write(move |conn| store::set_profiles(conn, &id, version, &profiles, None)).await?;
     app.events.publish(Topic::Datasets, Some(&dataset.name));
     Ok(())
 }
 
-async fn make_report(app: &App, dataset: &DatasetRow, version: i64) -> Result<()> {
-    let report = report(app, dataset, version).await?;
-    let (id, revision) = (dataset.id.clone(), dataset.rules_revision);
+async fn make_report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Result<()> {
+    let report = report(app, dataset, row).await?;
+    let (id, version, revision) = (dataset.id.clone(), row.version, dataset.rules_revision);
     app.db.write(move |conn| store::set_report(conn, &id, version, &report, revision)).await?;
     app.events.publish(Topic::Datasets, Some(&dataset.name));
     Ok(())
@@ -130,13 +151,31 @@ async fn make_report(app: &App, dataset: &DatasetRow, version: i64) -> Result<()
 ///
 /// # Errors
 /// `conflict` when there are no rules.
-pub async fn report(app: &App, dataset: &DatasetRow, version: i64) -> Result<ValidationReport> {
+pub async fn report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Result<ValidationReport> {
     let rules = dataset.rules()?;
     if rules.is_empty() {
         return Err(Error::conflict(format!("The dataset {} has no rules yet; declare some first.", dataset.name)));
     }
-    let laid = lay_out(app, dataset, version).await?;
+    let laid = lay_out(app, Found::look(app, row).await?.tables).await?;
     read(laid, move |laid| validate::validate(&rules, &laid.files, clock::now_ms(), |file| laid.open(file))).await
+}
+
+/// What a version has for us to look at.
+struct Found {
+    /// At most `TABLES` of them, in path order.
+    tables: Vec<DatasetFile>,
+}
+
+impl Found {
+    async fn look(app: &App, row: &VersionRow) -> Result<Self> {
+        let (mut files, mut tables) = (versions::open_row(app, row).await?.files(), vec![]);
+        while let Some(entry) = files.next().await? {
+            if table::is_tabular(&entry.path) && tables.len() < TABLES {
+                tables.push(entry.into_file());
+            }
+        }
+        Ok(Self { tables })
+    }
 }
 
 /// A version's CSV files on disk, for as long as the value lives.
@@ -155,13 +194,11 @@ fn place(dir: &Path, file: &DatasetFile) -> PathBuf {
     dir.join(&file.digest)
 }
 
-async fn lay_out(app: &App, dataset: &DatasetRow, version: i64) -> Result<LaidOut> {
-    let id = dataset.id.clone();
-    let files = app.db.read(move |conn| store::files(conn, &id, version)).await?;
+async fn lay_out(app: &App, files: Vec<DatasetFile>) -> Result<LaidOut> {
     let scratch = scratch(app);
     tokio::fs::create_dir_all(&scratch).await.map_err(Error::internal)?;
     let dir = tempfile::tempdir_in(scratch).map_err(Error::internal)?;
-    for file in tabular(&files) {
+    for file in &files {
         let to = place(dir.path(), file);
         if !to.exists() {
             app.objects.materialize(&file.digest, &to).await?;
@@ -179,10 +216,6 @@ where
     let turns = if is_small(&laid.files) { &READING_SMALL } else { &READING_LARGE };
     let _turn = turns.acquire().await.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || work(&laid)).await.map_err(Error::internal)?.map_err(Error::internal)
-}
-
-fn tabular(files: &[DatasetFile]) -> impl Iterator<Item = &DatasetFile> {
-    files.iter().filter(|file| table::is_tabular(&file.path))
 }
 
 /// On the file system of the blobs, so that hard links work.

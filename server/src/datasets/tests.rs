@@ -9,10 +9,13 @@ use actix_web::web::Data;
 use bytes::Bytes;
 use drydock_wire::ErrorCode;
 use drydock_wire::accounts::Role;
-use drydock_wire::datasets::{Check, ColumnKind, ValidationState};
+use drydock_wire::datasets::{
+    Check, ColumnKind, CreateVersion, CreatedVersion, DatasetFile, ValidationState,
+};
 use futures_util::stream;
 
 use super::*;
+use crate::objects;
 use crate::accounts::{Principal, Via, authorize};
 use crate::config::{Config, Limits, Listeners};
 
@@ -84,8 +87,12 @@ impl Bench {
     }
 
     async fn version_of(&self, who: &str, name: &str, files: Vec<DatasetFile>) -> Result<CreatedVersion> {
-        create_version(&self.app, &develop(who), name, CreateVersion { files, message: "m".into() }).await
+        versions::create(&self.app, &develop(who), name, wish(files)).await
     }
+}
+
+fn wish(files: Vec<DatasetFile>) -> CreateVersion {
+    CreateVersion { files, message: "m".into(), ..Default::default() }
 }
 
 fn file(path: &str, upload: &Upload) -> DatasetFile {
@@ -114,11 +121,11 @@ async fn a_small_version_has_its_profile_and_report_with_the_answer() {
     let the = bench(Limits::default());
     the.create("d").await;
     let rules = vec![Rule { file: None, check: Check::NotNull { column: "size".into() } }];
-    set_rules(&the.app, &develop("ann"), "d", rules).await.unwrap();
+    set_rules(&the.app, &develop("ann"), "d", rules, None).await.unwrap();
     let table = the.upload("ann", CSV).await;
     let made = the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
     assert_eq!(made.version.validation, ValidationState::Failed);
-    let detail = version(&the.app, &view(), "d", 1).await.unwrap();
+    let detail = versions::detail(&the.app, &view(), "d", "1").await.unwrap();
     assert_eq!(detail.report.unwrap().results[0].message, "1 of 3 rows: `size` is empty.");
     let kinds: Vec<ColumnKind> = detail.profiles[0].columns.iter().map(|column| column.kind).collect();
     assert_eq!(kinds, [ColumnKind::Integer, ColumnKind::Float, ColumnKind::Text]);
@@ -130,11 +137,11 @@ async fn new_rules_are_held_against_the_latest_version_in_the_background() {
     the.create("d").await;
     let table = the.upload("ann", CSV).await;
     the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
-    assert_eq!(check(&the.app, &develop("ann"), "d", 1).await.unwrap_err().code, ErrorCode::Conflict);
+    assert_eq!(check(&the.app, &develop("ann"), "d", "1").await.unwrap_err().code, ErrorCode::Conflict);
     let mut events = the.app.events.subscribe();
-    start(&the.app);
+    start(&the.app).await;
     let rules = vec![Rule { file: None, check: Check::Unique { column: "id".into() } }];
-    set_rules(&the.app, &develop("ann"), "d", rules.clone()).await.unwrap();
+    set_rules(&the.app, &develop("ann"), "d", rules.clone(), None).await.unwrap();
     // the rules' own event, then the report's
     for _ in 0..2 {
         events.recv().await.unwrap();
@@ -151,8 +158,8 @@ async fn a_malformed_table_is_kept_and_explained() {
         [(b"a,b\n1\n", "Line 2 has 1 cell,"), (b"", "empty"), (b"a\n\xff\n", "UTF-8"), (b"1,2\n3,4\n", "header line")];
     for (bytes, expected) in cases {
         let table = the.upload("ann", bytes).await;
-        let made = the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
-        let detail = version(&the.app, &view(), "d", made.version.version).await.unwrap();
+        the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
+        let detail = versions::detail(&the.app, &view(), "d", "latest").await.unwrap();
         assert!(detail.profiles[0].problem.as_ref().unwrap().contains(expected), "{expected}");
     }
 }
@@ -180,8 +187,10 @@ async fn a_deleted_dataset_lets_its_bytes_go() {
     the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(3)).await;
     assert_eq!(objects::sweep::sweep(&the.app.objects, 0).await.unwrap().removed, 0);
-    delete(&the.app, &develop("ann"), "d").await.unwrap();
-    assert_eq!(objects::sweep::sweep(&the.app.objects, 0).await.unwrap().removed, 1);
+    uses::delete(&the.app, &develop("ann"), "d", None, false).await.unwrap();
+    leftovers::clean(&the.app).await.unwrap();
+    // the file, the chunk that names it and the root
+    assert_eq!(objects::sweep::sweep(&the.app.objects, 0).await.unwrap().removed, 3);
     assert_eq!(get(&the.app, &view(), "d").await.unwrap_err().code, ErrorCode::NotFound);
     // the upload's row is still there, its bytes are not: said clearly
     the.create("e").await;
@@ -199,6 +208,7 @@ async fn an_upload_above_the_limit_is_refused_and_not_kept() {
     assert_eq!(blobs, (0, 0));
 }
 
+
 #[tokio::test]
 async fn every_change_leaves_an_audit_row() {
     let the = bench(Limits::default());
@@ -206,10 +216,10 @@ async fn every_change_leaves_an_audit_row() {
     let table = the.upload("ann", CSV).await;
     the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
     let rules = vec![Rule { file: None, check: Check::RowCount { min: Some(1), max: None } }];
-    set_rules(&the.app, &develop("ann"), "d", rules.clone()).await.unwrap();
-    set_rules(&the.app, &develop("ann"), "d", rules).await.unwrap();
-    check(&the.app, &develop("ann"), "d", 1).await.unwrap();
-    delete(&the.app, &develop("ann"), "d").await.unwrap();
+    set_rules(&the.app, &develop("ann"), "d", rules.clone(), None).await.unwrap();
+    set_rules(&the.app, &develop("ann"), "d", rules, None).await.unwrap();
+    check(&the.app, &develop("ann"), "d", "1").await.unwrap();
+    uses::delete(&the.app, &develop("ann"), "d", None, false).await.unwrap();
     use diesel::prelude::*;
     let actions: Vec<String> = the
         .app
@@ -271,4 +281,187 @@ async fn nobody_comes_in_without_proof() {
         let body: drydock_wire::ErrorBody = read_body_json(answer).await;
         assert_eq!(body.code, ErrorCode::Unauthenticated);
     }
+}
+
+#[tokio::test]
+async fn a_change_to_a_version_is_all_that_has_to_be_sent() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let (a, b) = (the.upload("ann", b"a").await, the.upload("ann", b"b").await);
+    let all = vec![file("keep.txt", &a), file("old/x.txt", &a), file("old/y.txt", &b), file("z.txt", &b)];
+    the.version_of("ann", "d", all).await.unwrap();
+    let delta = CreateVersion {
+        files: vec![file("z.txt", &a), file("new.txt", &b)],
+        remove: vec!["old/".into()],
+        base_version: Some("latest".into()),
+        message: String::new(),
+    };
+    let made = versions::create(&the.app, &develop("ann"), "d", delta.clone()).await.unwrap();
+    assert_eq!((made.version.version, made.version.parent, made.version.file_count), (2, Some(1), 3));
+    let detail = versions::detail(&the.app, &view(), "d", "2").await.unwrap();
+    let shown: Vec<(&str, &str)> =
+        detail.files.iter().map(|file| (file.path.as_str(), file.digest.as_str())).collect();
+    assert_eq!(shown, [("keep.txt", &*a.digest), ("new.txt", &*b.digest), ("z.txt", &*a.digest)]);
+    let gone = versions::create(&the.app, &develop("ann"), "d", delta).await.unwrap_err();
+    assert_eq!((gone.code, gone.message.as_str()), (ErrorCode::NotFound, "The version has no folder \"old/\"."));
+    // the same from lines, out of the first version
+    let lines = format!(
+        "{}\n\n{{\"remove\": \"old/x.txt\"}}",
+        serde_json::to_string(&file("more.txt", &a)).unwrap()
+    );
+    let body = stream::iter(lines.into_bytes().chunks(7).map(|c| Ok::<_, std::io::Error>(Bytes::copy_from_slice(c))).collect::<Vec<_>>());
+    let made = versions::create_from_lines(&the.app, &develop("ann"), "d", Some("1".into()), "m".into(), body).await.unwrap();
+    assert_eq!((made.version.version, made.version.parent, made.version.file_count), (3, Some(1), 4));
+    let body = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{\"path\": 3}\n"))]);
+    let bad = versions::create_from_lines(&the.app, &develop("ann"), "d", None, "m".into(), body).await.unwrap_err();
+    assert!(bad.message.starts_with("Line 1"), "{}", bad.message);
+}
+
+#[tokio::test]
+async fn a_file_cannot_be_a_folder_even_far_from_it() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let a = the.upload("ann", b"a").await;
+    let clash = vec![file("a", &a), file("a-b", &a), file("a.c/d", &a), file("a/b", &a)];
+    let refused = the.version_of("ann", "d", clash).await.unwrap_err();
+    assert_eq!(refused.message, "\"a\" is a file and, for \"a/b\", a folder.");
+    the.version_of("ann", "d", vec![file("a", &a), file("a-b", &a), file("b/a", &a)]).await.unwrap();
+    let delta = CreateVersion {
+        files: vec![file("a/b", &a)],
+        base_version: Some("1".into()),
+        ..Default::default()
+    };
+    assert!(versions::create(&the.app, &develop("ann"), "d", delta).await.is_err());
+}
+
+#[tokio::test]
+async fn one_changed_file_of_many_writes_two_small_blobs() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let (a, b) = (the.upload("ann", b"a").await, the.upload("ann", b"b").await);
+    let many = (0..20_000).map(|n| file(&format!("{:02}/{n:05}.txt", n % 50), &a)).collect();
+    the.version_of("ann", "d", many).await.unwrap();
+    let before = the.app.db.read(objects::store::totals).await.unwrap();
+    let delta = CreateVersion {
+        files: vec![file("07/00007.txt", &b)],
+        base_version: Some("latest".into()),
+        ..Default::default()
+    };
+    versions::create(&the.app, &develop("ann"), "d", delta).await.unwrap();
+    let after = the.app.db.read(objects::store::totals).await.unwrap();
+    assert_eq!(after.0 - before.0, 2, "the chunk and the root");
+    // whole folders are counted, and paged through
+    let wanted = versions::Listing { limit: 30, ..Default::default() };
+    let first = versions::files(&the.app, &view(), "d", "2", wanted.clone()).await.unwrap();
+    let wanted = versions::Listing { after: first.next.clone(), ..wanted };
+    let second = versions::files(&the.app, &view(), "d", "2", wanted).await.unwrap();
+    assert_eq!((first.folders.len(), second.folders.len(), second.next), (30, 20, None));
+    assert!(first.folders.iter().chain(&second.folders).all(|folder| folder.file_count == 400));
+    let wanted = versions::Listing { prefix: "07/".into(), limit: 2, ..Default::default() };
+    let inside = versions::files(&the.app, &view(), "d", "2", wanted).await.unwrap();
+    assert_eq!(inside.files[0].digest, b.digest);
+    assert_eq!(inside.next.as_deref(), Some("07/00057.txt"));
+}
+
+#[tokio::test]
+async fn a_tag_moves_and_a_version_that_is_tagged_is_not_deleted_by_accident() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let (a, b) = (the.upload("ann", b"aa").await, the.upload("ann", b"b").await);
+    the.version_of("ann", "d", vec![file("x", &a), file("y", &b)]).await.unwrap();
+    the.version_of("ann", "d", vec![file("y", &b)]).await.unwrap();
+    uses::set_tag(&the.app, &develop("ann"), "d", "prod", 1).await.unwrap();
+    let shown = versions::detail(&the.app, &view(), "d", "prod").await.unwrap();
+    assert_eq!(shown.summary.version, 1);
+    assert!(uses::set_tag(&the.app, &develop("ann"), "d", "prod", 9).await.is_err());
+    let preview = uses::preview(&the.app, &view(), "d", Some("1")).await.unwrap();
+    assert_eq!((preview.versions, preview.freed_bytes, preview.tags), (vec![1], 2, vec!["prod".to_owned()]));
+    let refused = uses::delete(&the.app, &develop("ann"), "d", Some("1"), false).await.unwrap_err();
+    assert!(refused.code == ErrorCode::Conflict && refused.message.contains("tag prod"), "{}", refused.message);
+    uses::set_tag(&the.app, &develop("ann"), "d", "prod", 2).await.unwrap();
+    uses::delete(&the.app, &develop("ann"), "d", Some("1"), false).await.unwrap();
+    assert_eq!(versions::detail(&the.app, &view(), "d", "1").await.unwrap_err().code, ErrorCode::NotFound);
+    leftovers::clean(&the.app).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    objects::sweep::sweep(&the.app.objects, 0).await.unwrap();
+    assert!(the.app.objects.read(&a.digest).await.is_err(), "what only version 1 had is gone");
+    assert!(the.app.objects.read(&b.digest).await.is_ok(), "what version 2 has is there");
+    let resolved = the.app.db.read(|conn| resolve(conn, "d@prod", None)).await.unwrap();
+    assert_eq!(resolved, ("d".to_owned(), 2));
+}
+
+#[tokio::test]
+async fn versions_of_earlier_releases_are_turned_with_all_they_have() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let (a, b) = (the.upload("ann", CSV).await, the.upload("ann", b"note").await);
+    let first = the.version_of("ann", "d", vec![file("a.csv", &a), file("note.txt", &b)]).await.unwrap();
+    // as an earlier release had it: rows of files and objects, no manifest, nothing held
+    let (digests, expected) = ([a.digest.clone(), b.digest.clone()], first.version.digest.clone());
+    the.app
+        .db
+        .write(move |conn| {
+            use diesel::connection::SimpleConnection;
+            let [a, b] = digests;
+            conn.batch_execute(&format!(
+                "INSERT INTO dataset_files SELECT id, 1, 'a.csv', '{a}', {} FROM datasets;
+                 INSERT INTO dataset_files SELECT id, 1, 'note.txt', '{b}', 4 FROM datasets;
+                 INSERT INTO objects SELECT 'datasets', id || '/1/a.csv', '{a}', 1 FROM datasets;
+                 INSERT INTO objects SELECT 'datasets', id || '/1/note.txt', '{b}', 1 FROM datasets;
+                 UPDATE dataset_versions SET manifest = NULL; DELETE FROM dataset_content; DELETE FROM dataset_leftovers;",
+                CSV.len()
+            ))
+            .map_err(Error::internal)
+        })
+        .await
+        .unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    objects::sweep::sweep(&the.app.objects, 0).await.unwrap();
+    turning::turn_old_versions(&the.app).await.unwrap();
+    objects::sweep::sweep(&the.app.objects, 0).await.unwrap();
+    let detail = versions::detail(&the.app, &view(), "d", "1").await.unwrap();
+    assert_eq!(detail.files, [file("a.csv", &a), file("note.txt", &b)]);
+    assert_eq!(detail.summary.digest, expected);
+    assert_eq!(the.app.objects.read(&a.digest).await.unwrap(), CSV);
+    let left: i64 = the
+        .app
+        .db
+        .read(|conn| {
+            use diesel::prelude::*;
+            use crate::db::schema::datasets::dataset_files;
+            dataset_files::table.count().get_result(conn).map_err(Error::internal)
+        })
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+    // and the next version builds on it
+    let delta = CreateVersion { files: vec![file("more.csv", &a)], base_version: Some("1".into()), ..Default::default() };
+    let made = versions::create(&the.app, &develop("bob"), "d", delta).await.unwrap();
+    assert_eq!((made.version.version, made.version.file_count), (2, 3));
+}
+
+#[tokio::test]
+async fn a_version_is_laid_out_once_and_goes_when_nobody_uses_it_and_room_is_short() {
+    use std::os::unix::fs::PermissionsExt;
+    let the = bench(Limits { dataset_cache_bytes: 0, ..Limits::default() });
+    the.create("d").await;
+    let a = the.upload("ann", CSV).await;
+    the.version_of("ann", "d", vec![file("in/a.csv", &a)]).await.unwrap();
+    mounts::clear_unfinished(&the.app);
+    let half = the.app.data_dir.join("run/datasets/.making-x");
+    std::fs::create_dir_all(&half).unwrap();
+    mounts::clear_unfinished(&the.app);
+    assert!(!half.exists(), "what a crash left half made goes");
+    let waker = || the.app.background.waker("test");
+    let Mount::Ready(folder) = mount(&the.app, "d", 1, waker()).await.unwrap() else { panic!("small is at once") };
+    let laid = the.app.data_dir.join(&folder).join("in/a.csv");
+    assert_eq!(std::fs::read(&laid).unwrap(), CSV);
+    assert_eq!(std::fs::metadata(&laid).unwrap().permissions().mode() & 0o777, 0o444);
+    assert_eq!(mount(&the.app, "d", 1, waker()).await.unwrap(), Mount::Ready(folder.clone()));
+    evict(&the.app, &[folder.clone()].into()).await.unwrap();
+    assert!(laid.exists(), "a job has it");
+    evict(&the.app, &Default::default()).await.unwrap();
+    assert!(!laid.exists());
+    mount(&the.app, "d", 1, waker()).await.unwrap();
+    assert!(laid.exists(), "and is made again when wanted");
 }

@@ -39,7 +39,7 @@ pub async fn upload(client: &DemoClient) -> Result<Outcome<i64>> {
     }
     let kept: Upload = client.put_bytes("/uploads", sample::CSV).await?;
     let file = DatasetFile { path: sample::CSV_NAME.into(), digest: kept.digest, size_bytes: kept.size_bytes };
-    let wish = CreateVersion { files: vec![file], message: "The sample's data, as scikit-learn ships it".into() };
+    let wish = CreateVersion { files: vec![file], message: "The sample's data, as scikit-learn ships it".into(), ..Default::default() };
     let made: CreatedVersion = client.post(&format!("{place}/versions"), &wish).await?;
     let number = made.version.version;
     let detail: VersionDetail = client.get(&format!("{place}/versions/{number}")).await?;

@@ -13,13 +13,13 @@ pub const SCRATCH: &str = "/scratch";
 /// Where the code is.
 pub const WORKSPACE: &str = "/workspace";
 
-/// The workload of attempt `number`; `token` lets it log as the job's owner.
-pub fn workload(job: &Job, number: i64, gpu_uuids: Vec<String>, token: String) -> NewWorkload {
+/// The workload of attempt `number`; `token` lets it log as the job's owner, `data` are the folders of its datasets.
+pub fn workload(job: &Job, number: i64, gpu_uuids: Vec<String>, data: &[String], token: String) -> NewWorkload {
     let spec = &job.spec;
     let folder = files::relative(&job.id, number);
     let code = SpecMount { source: format!("{folder}/code"), target: WORKSPACE.into() };
-    let data = spec.datasets.iter().map(|dataset| SpecMount {
-        source: format!("{folder}/data/{}", dataset.name),
+    let data = spec.datasets.iter().zip(data).map(|(dataset, folder)| SpecMount {
+        source: folder.clone(),
         target: format!("/data/{}", dataset.name),
     });
     NewWorkload {

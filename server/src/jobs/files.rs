@@ -1,5 +1,6 @@
-//! What an attempt's container sees of the store: code and datasets, laid out under `run/jobs/{job}-{number}` of the data
-//! directory. Made anew from the store before the attempt is admitted, removed after it ended; nothing there is precious.
+//! What an attempt's container sees of the store: code, laid out under `run/jobs/{job}-{number}` of the data directory, and
+//! datasets, which `datasets` lays out once for all jobs. Code is made anew from the store before the attempt is admitted and
+//! removed after it ended; nothing there is precious.
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path};
 
@@ -17,8 +18,17 @@ pub fn relative(job_id: &str, number: i64) -> String {
     format!("{FOLDER}/{job_id}-{number}")
 }
 
-/// Lays out the files of an attempt. Whatever an earlier try left there goes first.
-pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<()> {
+/// Lays out the files of an attempt; whatever an earlier try left there goes first. With it, the folders of its datasets,
+/// or in words what it still waits for.
+pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<std::result::Result<Vec<String>, String>> {
+    let mut mounts = vec![];
+    for dataset in &job.spec.datasets {
+        let done = app.background.waker(super::KEEPER);
+        match datasets::mount(app, &dataset.name, dataset.version.unwrap_or(1), done).await? {
+            datasets::Mount::Ready(folder) => mounts.push(folder),
+            datasets::Mount::Making(words) => return Ok(Err(words)),
+        }
+    }
     let folder = app.data_dir.join(relative(&job.id, number));
     remove(&folder).await?;
     let code = folder.join("code");
@@ -26,19 +36,11 @@ pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<()> {
     for file in &job.spec.code {
         app.objects.materialize(&file.digest, &code.join(&file.path)).await?;
     }
-    for dataset in &job.spec.datasets {
-        let (name, version) = (dataset.name.clone(), dataset.version.unwrap_or(1));
-        let files = app.db.read(move |conn| datasets::version_files(conn, &name, version)).await?;
-        let target = folder.join("data").join(&dataset.name);
-        make_folder(&target).await?;
-        for file in files {
-            app.objects.materialize(&file.digest, &target.join(&file.path)).await?;
-        }
-    }
     tokio::task::spawn_blocking(move || open_to_container(&folder))
         .await
         .map_err(Error::internal)?
-        .map_err(Error::internal)
+        .map_err(Error::internal)?;
+    Ok(Ok(mounts))
 }
 
 /// Removes the folders of attempts that are not in `keep` (each `{job}-{number}`).

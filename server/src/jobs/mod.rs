@@ -4,7 +4,8 @@
 //! A job that ended never changes again; its log is kept before it ends, and with its end its token dies, its GPUs are free
 //! and its container goes. Admission is first come, first served, within the box's cores and memory.
 //!
-//! A container sees: its code read-only at `/workspace` (on `PYTHONPATH`), datasets read-only at `/data/{name}`, and as its
+//! A container sees: its code read-only at `/workspace` (on `PYTHONPATH`), datasets read-only at `/data/{name}` (laid out once per
+//! version by `datasets` and shared by jobs), and as its
 //! working directory and home an empty writable `/scratch` that goes with it. Never here: calls to Docker.
 
 mod container;
@@ -132,7 +133,8 @@ fn has_ended(conn: &mut Conn, id: &str) -> Result<bool> {
 fn insert(conn: &mut Conn, who: &Principal, id: String, mut wish: SubmitJob) -> Result<JobDetail> {
     wish.image.get_or_insert_with(|| drydock_appliance::RUNTIME_IMAGE.to_owned());
     for dataset in &mut wish.datasets {
-        dataset.version = Some(datasets::resolve_version(conn, &dataset.name, dataset.version)?);
+        let (name, version) = datasets::resolve(conn, &dataset.name, dataset.version)?;
+        (dataset.name, dataset.version) = (name, Some(version));
     }
     let now = clock::now_ms();
     for file in &wish.code {

@@ -18,7 +18,7 @@ use crate::{
     accounts,
     app::App,
     background::Task,
-    clock,
+    clock, datasets,
     db::Conn,
     error::Result,
     workloads::{self, Desired, Kind, Observed, logs},
@@ -201,15 +201,17 @@ impl JobKeeper {
     /// Lays out the files, then makes attempt, token and workload in one transaction.
     async fn let_in(&self, job: Job, gpu_uuids: Vec<String>) -> Result<()> {
         const FIRST: i64 = 1;
-        if let Err(error) = files::lay_out(&self.app, &job, FIRST).await {
-            if error.code != drydock_wire::ErrorCode::NotFound {
-                return Err(error);
-            }
+        let mounts = match files::lay_out(&self.app, &job, FIRST).await {
+            Ok(Ok(mounts)) => mounts,
+            Ok(Err(waits_for)) => return self.hold(job, waits_for).await,
             // A dataset that was deleted while the job waited: it can never run.
-            return self.give_up(job, error.message).await;
-        }
+            Err(error) if error.code == drydock_wire::ErrorCode::NotFound => {
+                return self.give_up(job, error.message).await;
+            }
+            Err(error) => return Err(error),
+        };
         let id = job.id.clone();
-        self.app.db.write(move |conn| start(conn, job, FIRST, gpu_uuids)).await?;
+        self.app.db.write(move |conn| start(conn, job, FIRST, gpu_uuids, &mounts)).await?;
         workloads::wake(&self.app);
         self.publish(&id);
         Ok(())
@@ -242,7 +244,9 @@ impl JobKeeper {
     async fn sweep(&self) -> Result<()> {
         let names = |live: Live| Some(format!("{}-{}", live.job.id, live.attempt?.number));
         let keep = self.app.db.read(load).await?.into_iter().filter_map(names).collect();
-        files::sweep(&self.app, &keep).await
+        files::sweep(&self.app, &keep).await?;
+        let mounted = self.app.db.read(workloads::mounted).await?;
+        datasets::evict(&self.app, &mounted).await
     }
 
     fn ran_ms(&self, id: &str, observed: Option<&Observed>) -> i64 {
@@ -275,14 +279,20 @@ fn load(conn: &mut Conn) -> Result<Vec<Live>> {
         .collect()
 }
 
-pub(super) fn start(conn: &mut Conn, mut job: Job, number: i64, gpu_uuids: Vec<String>) -> Result<()> {
+pub(super) fn start(
+    conn: &mut Conn,
+    mut job: Job,
+    number: i64,
+    gpu_uuids: Vec<String>,
+    mounts: &[String],
+) -> Result<()> {
     if store::require(conn, &job.id)?.state != JobState::Queued || !store::attempts(conn, &job.id)?.is_empty() {
         return Ok(());
     }
     let now = clock::now_ms();
     let lasts_ms = job.spec.timeout_s.and_then(|s| i64::try_from(s).ok()).map_or(TOKEN_MS, |s| s * 1000 + TOKEN_MS);
     let token = accounts::issue_job_token(conn, &job.person_id, &job.id, now + lasts_ms)?;
-    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), token))?;
+    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), mounts, token))?;
     store::save_attempt(conn, &AttemptRecord::admitted(&job.id, number, gpu_uuids, now))?;
     (job.state, job.reason) = (JobState::Starting, None);
     store::save(conn, &job)

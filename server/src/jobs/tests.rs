@@ -42,7 +42,7 @@ fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
 
 fn admit(conn: &mut Conn, id: &str) -> Job {
     let job = store::require(conn, id).unwrap();
-    tasks::start(conn, job, 1, vec!["GPU-1".into()]).unwrap();
+    tasks::start(conn, job, 1, vec!["GPU-1".into()], &[]).unwrap();
     store::require(conn, id).unwrap()
 }
 

@@ -7,6 +7,7 @@ mod steps;
 
 use std::collections::VecDeque;
 
+use drydock_wire::datasets::DatasetUse;
 use drydock_wire::lineage::{Lineage, NodeKind};
 
 pub use routes::configure;
@@ -48,6 +49,30 @@ fn on_conn(conn: &mut Conn, start: &Key) -> Result<Lineage> {
     let keys: Vec<Key> = graph.keys().cloned().collect();
     let nodes = keys.iter().map(|key| steps::describe(conn, key).map(|(_, node)| node)).collect::<Result<_>>()?;
     Ok(graph.finish(start, nodes))
+}
+
+/// For `datasets`: jobs, runs, registered versions and deployments that came of a dataset's version.
+pub fn users_of_dataset(conn: &mut Conn, name: &str, version: i64) -> Result<Vec<DatasetUse>> {
+    let start = Key::new(NodeKind::Dataset, format!("{name}:{version}"));
+    let mut graph = Graph::default();
+    graph.reach(&start);
+    walk(conn, &mut graph, &start, steps::forward, |link| &link.to)?;
+    let keys: Vec<Key> = graph.keys().cloned().collect();
+    let mut found = vec![];
+    for key in keys {
+        let kind = match key.kind {
+            NodeKind::Job => "job",
+            NodeKind::Run => "run",
+            NodeKind::Version => "model",
+            NodeKind::Deployment => "deployment",
+            _ => continue,
+        };
+        let (is_there, node) = steps::describe(conn, &key)?;
+        if is_there {
+            found.push(DatasetUse { version, kind: kind.into(), title: node.title, href: node.href });
+        }
+    }
+    Ok(found)
 }
 
 /// Goes on from the start in one direction until nothing new comes.

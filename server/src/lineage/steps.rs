@@ -247,12 +247,8 @@ fn of_version(conn: &mut Conn, key: &Key) -> Result<Option<Description>> {
 
 fn of_dataset(conn: &mut Conn, key: &Key) -> Result<Option<Description>> {
     let Some((name, number)) = numbered(&key.id) else { return Ok(None) };
-    let files = match crate::datasets::version_files(conn, name, number) {
-        Ok(files) => files,
-        Err(error) if error.code == drydock_wire::ErrorCode::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let detail = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+    let Some(version) = crate::datasets::version_on_conn(conn, name, number)? else { return Ok(None) };
+    let detail = if version.file_count == 1 { "1 file".to_owned() } else { format!("{} files", version.file_count) };
     Ok(Some((
         format!("{name} version {number}"),
         detail,

@@ -67,6 +67,7 @@ async fn box_info(app: &App) -> BoxInfo {
         memory_used_bytes: reading.memory_used_bytes,
         disk_total_bytes: reading.disk_total_bytes,
         disk_free_bytes: reading.disk_free_bytes,
+        disk_level: app.objects.room().state().level,
         server_memory_bytes: reading.server_memory_bytes,
         gpus: gpus.collect(),
         gpu_note: reading.gpu_note,

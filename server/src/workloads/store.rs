@@ -213,6 +213,21 @@ pub fn demand(conn: &mut Conn) -> Result<Vec<(Kind, f64, u64)>> {
         .collect()
 }
 
+/// Folders of the data directory that a container may have mounted, or may get.
+pub fn mounted(conn: &mut Conn) -> Result<std::collections::BTreeSet<String>> {
+    let rows: Vec<WorkloadRow> = workloads::table
+        .inner_join(observations::table)
+        .filter(observations::phase.ne(Phase::Gone.as_str()))
+        .select(WorkloadRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)?;
+    let mut found = std::collections::BTreeSet::new();
+    for row in rows {
+        found.extend(row.into_workload()?.spec.mounts.into_iter().map(|mount| mount.source));
+    }
+    Ok(found)
+}
+
 /// What a pass looks at: everything that can still change, by id.
 pub(super) fn live(conn: &mut Conn) -> Result<Vec<(DesiredWorkload, Observed)>> {
     type Row = ((String, String, i64, String, String), ObservedRow);

@@ -38,6 +38,7 @@ wire! {
 
     #[serde(deny_unknown_fields)]
     pub struct DatasetRef {
+        /// `wine`, or with a version `wine@3`, with a tag `wine@prod`; the job then keeps name and number.
         pub name: String,
         /// Absent: the latest at submission; the job then keeps that number.
         #[serde(default)]

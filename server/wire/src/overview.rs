@@ -23,6 +23,8 @@ wire! {
         /// Of the file system that holds the data directory.
         pub disk_total_bytes: u64,
         pub disk_free_bytes: u64,
+        /// Whether the disk is filling up.
+        pub disk_level: crate::store::DiskLevel,
         /// Resident memory of the server itself.
         pub server_memory_bytes: u64,
         pub gpus: Vec<Gpu>,

@@ -61,7 +61,7 @@ fn column(c: ColumnProfile, rows: u64) -> impl IntoView {
             {format::number(n)}" ("{share(n, rows)}")"</span> }
         .into_any(),
     };
-    let distinct = format!("{}{}", if c.distinct_is_lower_bound { "≥ " } else { "" }, format::number(c.distinct_count));
+    let distinct = format!("{}{}", if c.distinct_is_estimate { "≈ " } else { "" }, format::number(c.distinct_count));
     view! {
         <tr>
             <th scope="row" class="mono">{c.name.clone()}</th>

@@ -8,7 +8,7 @@ use crate::{
     reactive::memo,
     ui::{Button, Card, Field, Look, Show, Tone, act, toast, url::Param},
 };
-use drydock_wire::datasets::{CreateVersion, CreatedVersion, DatasetDetail, DatasetFile, VersionDetail};
+use drydock_wire::datasets::{CreateVersion, CreatedVersion, DatasetDetail, VersionDetail};
 use leptos::prelude::*;
 
 #[component]
@@ -22,19 +22,19 @@ pub fn NewVersion(
     let message = RwSignal::new(String::new());
     let keep = RwSignal::new(true);
     let busy = RwSignal::new(false);
-    let old = memo(move || detail.data.with(|d| d.as_ref().map(|d| d.files.clone()).unwrap_or_default()));
+    let old = memo(move || detail.data.with(|d| d.as_ref().map_or(0, |d| d.summary.file_count)));
     let why_not =
         Signal::derive(
             move || if uploads.is_empty() { Some("Choose files first.".to_owned()) } else { uploads.why_not() },
         );
     let create = move |_| {
-        let mut files = uploads.files();
-        if keep.get_untracked() {
-            let replaced = |f: &DatasetFile| files.iter().any(|n| n.path == f.path);
-            let kept: Vec<DatasetFile> = old.get_untracked().into_iter().filter(|f| !replaced(f)).collect();
-            files.extend(kept);
-        }
-        let wish = CreateVersion { files, message: message.get_untracked().trim().to_owned() };
+        let base = detail.data.with_untracked(|d| d.as_ref().map(|d| d.summary.version.to_string()));
+        let wish = CreateVersion {
+            files: uploads.files(),
+            message: message.get_untracked().trim().to_owned(),
+            base_version: base.filter(|_| keep.get_untracked()),
+            remove: vec![],
+        };
         let path = format!("/datasets/{}/versions", seg(&dataset.with_untracked(|d| d.summary.name.clone())));
         let call = async move { api::post::<_, CreatedVersion>(&path, &wish).await };
         act(busy, "The version was not made", call, move |made| {
@@ -57,11 +57,11 @@ pub fn NewVersion(
             <div class="stack">
                 <DropZone uploads text="Drop files here"/>
                 <UploadList uploads/>
-                <Show when=move || old.with(|o| !o.is_empty())>
+                <Show when=move || old.get().ne(&0)>
                     <label class="check">
                         <input type="checkbox" prop:checked=move || keep.get() on:change:target=move |e| keep.set(e.target().checked())/>
                         {move || format!("Keep the {} of the version shown, unless one of the same name is uploaded",
-                            format::plural(old.with(Vec::len) as u64, "file"))}
+                            format::plural(old.get(), "file"))}
                     </label>
                 </Show>
                 <Field id="version-message" label="Message" value=message hint="What changed, in a line."/>

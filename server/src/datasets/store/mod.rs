@@ -1,16 +1,23 @@
-//! Rows of datasets, versions, files and (`uploads`) uploads. Each function composes in the caller's transaction.
+//! Rows of datasets and versions; of held content (`content`), tags (`tags`), uploads (`uploads`) and of versions in the form
+//! of earlier releases (`old`). Each function composes in the caller's transaction.
 
+mod content;
+mod old;
+mod tags;
 mod uploads;
 
+pub use content::{forget_leftover, held_size, hold, holdings, leftovers, note_leftover, release};
+pub use old::{old_files, old_versions, turn};
+pub use tags::{remove_tag, set_tag, tag, tags};
 pub use uploads::{forget_uploads, insert_upload, upload_size};
 
 use diesel::prelude::*;
-use drydock_wire::datasets::{DatasetFile, FileProfile, Rule, ValidationReport, VersionSummary};
+use drydock_wire::datasets::{FileProfile, ImageProfile, Rule, ValidationReport, VersionSource, VersionSummary};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::rules;
 use crate::db::Conn;
-use crate::db::schema::datasets::{dataset_files, dataset_versions, datasets};
+use crate::db::schema::datasets::{dataset_versions, datasets};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -22,7 +29,11 @@ pub struct DatasetRow {
     pub created_at: i64,
     pub rules: String,
     pub rules_revision: i64,
+    /// The newest that is there; 0: none.
     pub last_version: i64,
+    /// The greatest number ever given.
+    pub versions_made: i64,
+    pub rules_yaml: Option<String>,
 }
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -38,6 +49,9 @@ pub struct VersionRow {
     pub digest: String,
     pub report_passed: Option<bool>,
     pub report_revision: Option<i64>,
+    pub manifest: Option<String>,
+    pub parent: Option<i64>,
+    pub source: Option<String>,
 }
 
 impl DatasetRow {
@@ -63,6 +77,9 @@ impl VersionRow {
             file_count: unsigned(self.file_count),
             size_bytes: unsigned(self.size_bytes),
             digest: self.digest,
+            parent: self.parent,
+            // what cannot be read is not worth losing the version for
+            source: self.source.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
         }
     }
 }
@@ -92,31 +109,71 @@ pub fn dataset(conn: &mut Conn, name: &str) -> Result<DatasetRow> {
         .ok_or_else(|| Error::not_found(format!("There is no dataset called {name}.")))
 }
 
+/// # Errors
+/// `not_found` when it is gone.
+pub fn dataset_by_id(conn: &mut Conn, id: &str) -> Result<DatasetRow> {
+    let found = datasets::table.find(id).select(DatasetRow::as_select()).first(conn).optional();
+    found.map_err(Error::internal)?.ok_or_else(|| Error::not_found("The dataset was deleted meanwhile."))
+}
+
 /// Every dataset with its latest version, by name.
-pub fn all_datasets(conn: &mut Conn) -> Result<Vec<(DatasetRow, Option<VersionRow>)>> {
+pub fn all_datasets(conn: &mut Conn) -> Result<Vec<(DatasetRow, Option<VersionRow>, i64)>> {
+    let counts = version_counts(conn)?;
     let latest =
         dataset_versions::dataset_id.eq(datasets::id).and(dataset_versions::version.eq(datasets::last_version));
-    datasets::table
+    let rows: Vec<(DatasetRow, Option<VersionRow>)> = datasets::table
         .left_join(dataset_versions::table.on(latest))
         .select((DatasetRow::as_select(), Option::<VersionRow>::as_select()))
         .order(datasets::name)
         .load(conn)
-        .map_err(Error::internal)
+        .map_err(Error::internal)?;
+    let count = |id: &str| counts.get(id).copied().unwrap_or(0);
+    Ok(rows.into_iter().map(|(dataset, latest)| (count(&dataset.id), dataset, latest)).map(|(n, d, l)| (d, l, n)).collect())
+}
+
+fn version_counts(conn: &mut Conn) -> Result<std::collections::HashMap<String, i64>> {
+    let rows: Vec<(String, i64)> = dataset_versions::table
+        .group_by(dataset_versions::dataset_id)
+        .select((dataset_versions::dataset_id, diesel::dsl::count_star()))
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(rows.into_iter().collect())
 }
 
 pub fn count(conn: &mut Conn) -> Result<u64> {
     datasets::table.count().get_result(conn).map(unsigned).map_err(Error::internal)
 }
 
-/// Removes the dataset with its versions and their file lists; references to blobs are the caller's.
+/// Removes the dataset with its versions and tags; what it holds becomes a leftover.
 pub fn delete_dataset(conn: &mut Conn, id: &str) -> Result<()> {
+    content::note_leftover(conn, &uuid::Uuid::now_v7().to_string(), id)?;
     diesel::delete(datasets::table.find(id)).execute(conn).map(drop).map_err(Error::internal)
 }
 
-/// Replaces the rules and starts a new revision of them.
-pub fn set_rules(conn: &mut Conn, id: &str, list: &[Rule]) -> Result<()> {
+/// Removes one version with its tags; what only it has becomes a leftover.
+pub fn delete_version(conn: &mut Conn, dataset_id: &str, version: i64) -> Result<()> {
+    content::note_leftover(conn, &uuid::Uuid::now_v7().to_string(), dataset_id)?;
+    diesel::delete(dataset_versions::table.find((dataset_id, version))).execute(conn).map_err(Error::internal)?;
+    let newest: Option<i64> = dataset_versions::table
+        .filter(dataset_versions::dataset_id.eq(dataset_id))
+        .select(diesel::dsl::max(dataset_versions::version))
+        .first(conn)
+        .map_err(Error::internal)?;
+    diesel::update(datasets::table.find(dataset_id))
+        .set(datasets::last_version.eq(newest.unwrap_or(0)))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Replaces the rules and starts a new revision of them. `yaml` is the text that they were read from, if they were.
+pub fn set_rules(conn: &mut Conn, id: &str, list: &[Rule], yaml: Option<&str>) -> Result<()> {
     diesel::update(datasets::table.find(id))
-        .set((datasets::rules.eq(to_json(&list)?), datasets::rules_revision.eq(datasets::rules_revision + 1)))
+        .set((
+            datasets::rules.eq(to_json(&list)?),
+            datasets::rules_yaml.eq(yaml),
+            datasets::rules_revision.eq(datasets::rules_revision + 1),
+        ))
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)
@@ -149,60 +206,77 @@ pub fn version(conn: &mut Conn, dataset: &DatasetRow, number: i64) -> Result<Ver
         })
 }
 
-/// Adds a version with its files and makes it the latest.
-pub fn insert_version(conn: &mut Conn, row: &VersionRow, files: &[DatasetFile]) -> Result<()> {
+/// Adds a version, whose manifest is kept already, and makes it the latest.
+pub fn insert_version(conn: &mut Conn, row: &VersionRow) -> Result<()> {
     diesel::insert_into(dataset_versions::table).values(row).execute(conn).map_err(Error::internal)?;
-    for file in files {
-        diesel::insert_into(dataset_files::table)
-            .values((
-                dataset_files::dataset_id.eq(&row.dataset_id),
-                dataset_files::version.eq(row.version),
-                dataset_files::path.eq(&file.path),
-                dataset_files::digest.eq(&file.digest),
-                dataset_files::size_bytes.eq(signed(file.size_bytes)),
-            ))
-            .execute(conn)
-            .map_err(Error::internal)?;
-    }
     diesel::update(datasets::table.find(&row.dataset_id))
-        .set(datasets::last_version.eq(row.version))
+        .set((datasets::last_version.eq(row.version), datasets::versions_made.eq(row.version)))
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)
 }
 
-/// Files of a version in path order.
-pub fn files(conn: &mut Conn, dataset_id: &str, version: i64) -> Result<Vec<DatasetFile>> {
-    let rows: Vec<(String, String, i64)> = dataset_files::table
-        .filter(dataset_files::dataset_id.eq(dataset_id))
-        .filter(dataset_files::version.eq(version))
-        .order(dataset_files::path)
-        .select((dataset_files::path, dataset_files::digest, dataset_files::size_bytes))
+/// Every version as `mounts` names its folder.
+pub fn folder_names(conn: &mut Conn) -> Result<std::collections::HashSet<String>> {
+    let rows: Vec<(String, i64)> = dataset_versions::table
+        .select((dataset_versions::dataset_id, dataset_versions::version))
         .load(conn)
         .map_err(Error::internal)?;
-    Ok(rows.into_iter().map(|(path, digest, size)| DatasetFile { path, digest, size_bytes: unsigned(size) }).collect())
+    Ok(rows.into_iter().map(|(id, version)| format!("{id}-{version}")).collect())
 }
 
-/// The version's profiles, once computed, and its last report, if that is about the present rules.
-pub fn analysis(
-    conn: &mut Conn,
-    dataset: &DatasetRow,
-    version: i64,
-) -> Result<(Option<Vec<FileProfile>>, Option<ValidationReport>)> {
-    let (profiles, report, revision): (Option<String>, Option<String>, Option<i64>) = dataset_versions::table
+/// How many versions the dataset has.
+pub fn version_count(conn: &mut Conn, dataset_id: &str) -> Result<i64> {
+    dataset_versions::table
+        .filter(dataset_versions::dataset_id.eq(dataset_id))
+        .count()
+        .get_result(conn)
+        .map_err(Error::internal)
+}
+
+pub fn source_text(source: &VersionSource) -> Result<String> {
+    to_json(source)
+}
+
+/// What was found out about a version.
+#[derive(Debug, Default, PartialEq)]
+pub struct Analysis {
+    /// Absent: still to be made.
+    pub profiles: Option<Vec<FileProfile>>,
+    pub images: Option<ImageProfile>,
+    /// If it is about the present rules.
+    pub report: Option<ValidationReport>,
+}
+
+pub fn analysis(conn: &mut Conn, dataset: &DatasetRow, version: i64) -> Result<Analysis> {
+    use dataset_versions as v;
+    type Found = (Option<String>, Option<String>, Option<String>, Option<i64>);
+    let (profiles, images, report, revision): Found = v::table
         .find((&dataset.id, version))
-        .select((dataset_versions::profiles, dataset_versions::report, dataset_versions::report_revision))
+        .select((v::profiles, v::images, v::report, v::report_revision))
         .first(conn)
         .map_err(Error::internal)?;
     let current = revision == Some(dataset.rules_revision) && dataset.has_rules();
-    let report = report.filter(|_| current).map(|text| from_json(&text)).transpose()?;
-    Ok((profiles.map(|text| from_json(&text)).transpose()?, report))
+    Ok(Analysis {
+        profiles: profiles.map(|text| from_json(&text)).transpose()?,
+        images: images.map(|text| from_json(&text)).transpose()?,
+        report: report.filter(|_| current).map(|text| from_json(&text)).transpose()?,
+    })
 }
 
-/// Keeps a version's profiles. A version that is gone by now is no error.
-pub fn set_profiles(conn: &mut Conn, dataset_id: &str, version: i64, profiles: &[FileProfile]) -> Result<()> {
+/// Keeps what was found out about a version's files. A version that is gone by now is no error.
+pub fn set_profiles(
+    conn: &mut Conn,
+    dataset_id: &str,
+    version: i64,
+    profiles: &[FileProfile],
+    images: Option<&ImageProfile>,
+) -> Result<()> {
     diesel::update(dataset_versions::table.find((dataset_id, version)))
-        .set(dataset_versions::profiles.eq(to_json(&profiles)?))
+        .set((
+            dataset_versions::profiles.eq(to_json(&profiles)?),
+            dataset_versions::images.eq(images.map(to_json).transpose()?),
+        ))
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)
@@ -228,18 +302,19 @@ pub fn set_report(
 }
 
 /// Versions whose profile is to be made, oldest first.
-pub fn without_profile(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
+pub fn without_profile(conn: &mut Conn) -> Result<Vec<(DatasetRow, VersionRow)>> {
     datasets::table
         .inner_join(dataset_versions::table)
         .filter(dataset_versions::profiles.is_null())
+        .filter(dataset_versions::manifest.is_not_null())
         .order(dataset_versions::created_at)
-        .select((DatasetRow::as_select(), dataset_versions::version))
+        .select((DatasetRow::as_select(), VersionRow::as_select()))
         .load(conn)
         .map_err(Error::internal)
 }
 
 /// Latest versions without a report about the present rules, oldest first.
-pub fn without_report(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
+pub fn without_report(conn: &mut Conn) -> Result<Vec<(DatasetRow, VersionRow)>> {
     let stale = dataset_versions::report_revision
         .is_null()
         .or(dataset_versions::report_revision.assume_not_null().ne(datasets::rules_revision));
@@ -247,9 +322,10 @@ pub fn without_report(conn: &mut Conn) -> Result<Vec<(DatasetRow, i64)>> {
         .inner_join(dataset_versions::table)
         .filter(dataset_versions::version.eq(datasets::last_version))
         .filter(datasets::rules.ne("[]"))
+        .filter(dataset_versions::manifest.is_not_null())
         .filter(stale)
         .order(dataset_versions::created_at)
-        .select((DatasetRow::as_select(), dataset_versions::version))
+        .select((DatasetRow::as_select(), VersionRow::as_select()))
         .load(conn)
         .map_err(Error::internal)
 }
@@ -290,9 +366,16 @@ mod tests {
             rules: "[]".into(),
             rules_revision: 0,
             last_version: 0,
+            versions_made: 0,
+            rules_yaml: None,
         };
         insert_dataset(conn, &row).unwrap();
         row
+    }
+
+    fn root(conn: &mut Conn) -> String {
+        crate::objects::store::touch_blob(conn, "root", 1, Some(b"r"), None, 1).unwrap();
+        "root".into()
     }
 
     fn add_version(conn: &mut Conn, name: &str, number: i64) {
@@ -307,9 +390,11 @@ mod tests {
             digest: "d".into(),
             report_passed: None,
             report_revision: None,
+            manifest: Some(root(conn)),
+            parent: None,
+            source: None,
         };
-        let file = DatasetFile { path: format!("v{number}.csv"), digest: "x".into(), size_bytes: 7 };
-        insert_version(conn, &row, &[file]).unwrap();
+        insert_version(conn, &row).unwrap();
     }
 
     #[test]
@@ -330,21 +415,36 @@ mod tests {
         add_version(&mut conn, "b", 1);
         add_version(&mut conn, "b", 2);
         let listed: Vec<(String, Option<i64>)> =
-            all_datasets(&mut conn).unwrap().into_iter().map(|(row, v)| (row.name, v.map(|v| v.version))).collect();
+            all_datasets(&mut conn).unwrap().into_iter().map(|(row, v, _)| (row.name, v.map(|v| v.version))).collect();
         assert_eq!(listed, [("a".into(), None), ("b".into(), Some(2))]);
         let missing = dataset(&mut conn, "b").and_then(|row| version(&mut conn, &row, 3)).unwrap_err();
         assert_eq!(missing.message, "The dataset b has no version 3; the latest is 2.");
     }
 
     #[test]
-    fn deleting_a_dataset_takes_versions_and_files_along() {
+    fn deleting_a_dataset_takes_versions_and_tags_along_and_leaves_its_content_to_the_background() {
         let mut conn = connection();
         insert(&mut conn, "a");
         add_version(&mut conn, "a", 1);
-        assert_eq!(files(&mut conn, "id-a", 1).unwrap().len(), 1);
+        set_tag(&mut conn, "id-a", "prod", 1).unwrap();
         delete_dataset(&mut conn, "id-a").unwrap();
-        assert_eq!(files(&mut conn, "id-a", 1).unwrap(), []);
-        assert!(versions(&mut conn, "id-a").unwrap().is_empty());
+        assert!(versions(&mut conn, "id-a").unwrap().is_empty() && tags(&mut conn, "id-a").unwrap().is_empty());
+        assert_eq!(leftovers(&mut conn).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_deleted_versions_number_is_not_given_again_and_the_newest_left_is_the_latest() {
+        let mut conn = connection();
+        insert(&mut conn, "a");
+        for number in 1..=3 {
+            add_version(&mut conn, "a", number);
+        }
+        set_tag(&mut conn, "id-a", "prod", 3).unwrap();
+        delete_version(&mut conn, "id-a", 3).unwrap();
+        let row = dataset(&mut conn, "a").unwrap();
+        assert_eq!((row.last_version, row.versions_made), (2, 3));
+        assert!(tags(&mut conn, "id-a").unwrap().is_empty());
+        assert_eq!(version_count(&mut conn, "id-a").unwrap(), 2);
     }
 
     #[test]
@@ -354,18 +454,18 @@ mod tests {
         add_version(&mut conn, "a", 1);
         assert!(without_report(&mut conn).unwrap().is_empty());
         let rule = Rule { file: None, check: Check::NotNull { column: "x".into() } };
-        set_rules(&mut conn, "id-a", std::slice::from_ref(&rule)).unwrap();
+        set_rules(&mut conn, "id-a", std::slice::from_ref(&rule), None).unwrap();
         assert_eq!(without_report(&mut conn).unwrap().len(), 1);
         let report = ValidationReport { passed: true, checked_at: 5, results: vec![] };
         set_report(&mut conn, "id-a", 1, &report, 1).unwrap();
         assert!(without_report(&mut conn).unwrap().is_empty());
         let row = dataset(&mut conn, "a").unwrap();
         assert_eq!(version(&mut conn, &row, 1).unwrap().view(&row).validation, ValidationState::Passed);
-        assert_eq!(analysis(&mut conn, &row, 1).unwrap(), (None, Some(report)));
-        set_rules(&mut conn, "id-a", &[]).unwrap();
+        assert_eq!(analysis(&mut conn, &row, 1).unwrap().report, Some(report));
+        set_rules(&mut conn, "id-a", &[], None).unwrap();
         let row = dataset(&mut conn, "a").unwrap();
         assert_eq!(version(&mut conn, &row, 1).unwrap().view(&row).validation, ValidationState::Unchecked);
-        assert_eq!(analysis(&mut conn, &row, 1).unwrap(), (None, None));
+        assert_eq!(analysis(&mut conn, &row, 1).unwrap(), Analysis::default());
         assert_eq!(row.rules().unwrap(), []);
     }
 

@@ -10,6 +10,8 @@ diesel::table! {
         rules -> Text,
         rules_revision -> BigInt,
         last_version -> BigInt,
+        versions_made -> BigInt,
+        rules_yaml -> Nullable<Text>,
     }
 }
 
@@ -27,6 +29,10 @@ diesel::table! {
         report -> Nullable<Text>,
         report_passed -> Nullable<Bool>,
         report_revision -> Nullable<BigInt>,
+        manifest -> Nullable<Text>,
+        parent -> Nullable<BigInt>,
+        source -> Nullable<Text>,
+        images -> Nullable<Text>,
     }
 }
 
@@ -41,6 +47,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    dataset_content (dataset_id, digest) {
+        dataset_id -> Text,
+        digest -> Text,
+    }
+}
+
+diesel::table! {
+    dataset_leftovers (id) {
+        id -> Text,
+        dataset_id -> Text,
+    }
+}
+
+diesel::table! {
+    dataset_tags (dataset_id, tag) {
+        dataset_id -> Text,
+        tag -> Text,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
     uploads (digest, person_id) {
         digest -> Text,
         person_id -> Text,
@@ -50,4 +78,6 @@ diesel::table! {
 }
 
 diesel::joinable!(dataset_versions -> datasets (dataset_id));
-diesel::allow_tables_to_appear_in_same_query!(datasets, dataset_versions, dataset_files);
+diesel::allow_tables_to_appear_in_same_query!(datasets, dataset_versions, dataset_files, dataset_tags);
+use super::objects::blobs;
+diesel::allow_tables_to_appear_in_same_query!(dataset_content, blobs);

@@ -110,7 +110,9 @@ fn check_code(wish: &SubmitJob) -> Result<()> {
 }
 
 fn check_datasets(wish: &SubmitJob) -> Result<()> {
-    let names: BTreeSet<&str> = wish.datasets.iter().map(|dataset| dataset.name.as_str()).collect();
+    // `wine@prod` is the dataset `wine`; which version that is, the dataset says
+    let name = |text: &'_ str| text.split_once('@').map_or(text.len(), |(name, _)| name.len());
+    let names: BTreeSet<&str> = wish.datasets.iter().map(|one| &one.name[..name(&one.name)]).collect();
     if names.len() != wish.datasets.len() || names.len() > MOST_DATASETS {
         return Err(Error::invalid(format!("datasets: name each once, at most {MOST_DATASETS}.")));
     }

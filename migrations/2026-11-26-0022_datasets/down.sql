@@ -1,0 +1,10 @@
+DROP TABLE dataset_tags;
+DROP TABLE dataset_leftovers;
+DROP TABLE dataset_content;
+ALTER TABLE datasets DROP COLUMN rules_yaml;
+ALTER TABLE datasets DROP COLUMN versions_made;
+DROP INDEX dataset_versions_manifest;
+ALTER TABLE dataset_versions DROP COLUMN images;
+ALTER TABLE dataset_versions DROP COLUMN source;
+ALTER TABLE dataset_versions DROP COLUMN parent;
+ALTER TABLE dataset_versions DROP COLUMN manifest;
