@@ -39,6 +39,7 @@ pub struct Db {
 impl Db {
     /// Opens (or makes) the file, asserts SQLite's version and brings the schema up to date.
     pub fn open(path: &Path) -> Result<Self> {
+        let reserve = reserve::Reserve::make_way(path);
         let mut conn = connect(path, false)?;
         assert_sqlite_version(&mut conn)?;
         migrate(&mut conn)?;
@@ -53,8 +54,7 @@ impl Db {
             .map_err(Error::internal)?;
         drop(conn);
         let path = path.to_owned();
-        let log = reserve::log_of(&path);
-        let writer = writer::Writer::start(move || connect(&path, false), move || reserve::keep(&log))?;
+        let writer = writer::Writer::start(move || connect(&path, false), move || reserve.keep())?;
         Ok(Self { readers, writer: Arc::new(writer) })
     }
 
