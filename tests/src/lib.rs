@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod ceph;
 pub mod clients;
 pub mod dice;
 pub mod disk;
@@ -12,8 +13,8 @@ pub mod docker;
 pub mod fault;
 pub mod fuzz;
 pub mod ledger;
-pub mod proxy;
 pub mod netns;
+pub mod proxy;
 pub mod raw;
 pub mod receiver;
 pub mod s3;
@@ -22,6 +23,7 @@ pub mod wait;
 
 pub use api::Api;
 pub use browser::Browser;
+pub use ceph::Ceph;
 pub use dice::Dice;
 pub use fault::Fault;
 pub use receiver::Receiver;

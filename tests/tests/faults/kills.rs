@@ -16,7 +16,7 @@ use drydock_tests::{
 async fn what_was_acknowledged_outlives_a_kill() -> Result<()> {
     let mut fault = Fault::new("SIGKILL of the server while it is written to", 8, 200);
     let mut server = Server::start().await?;
-    let faces = Faces::of(&server).await?;
+    let faces = Faces::of(&server).await?.with_bucket().await?;
     let (mut kept, mut points) = (Deeds::new(), 0);
     let mut in_doubt = 0;
     for round in 0..fault.count {
@@ -64,7 +64,9 @@ fn start_writers(fault: &mut Fault, faces: &Faces, round: usize, stop: &Stop) ->
     let mut dice = || fault.dice.fork();
     vec![
         tokio::spawn(ledger::artifacts(faces.clone(), label("a"), dice(), Arc::clone(stop))),
-        tokio::spawn(ledger::artifacts(faces.clone(), label("b"), dice(), Arc::clone(stop))),
+        tokio::spawn(ledger::objects(faces.clone(), label("o"), dice(), Arc::clone(stop))),
+        tokio::spawn(ledger::parts(faces.clone(), label("p"), dice(), Arc::clone(stop))),
+        tokio::spawn(ledger::images(faces.clone(), label("i"), dice(), Arc::clone(stop))),
         tokio::spawn(ledger::versions(faces.clone(), label("d"), dice(), Arc::clone(stop))),
     ]
 }

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bombs;
+mod cut;
 mod full_disk;
 mod injected;
 mod kills;
 mod paths;
 mod rot;
+mod signatures;
 mod slow;
 mod torn;

@@ -123,7 +123,7 @@ async fn victims(faces: &Faces, batch: usize, count: usize, dice: &mut Dice) -> 
         let size = ledger::SIZES[if number % 25 == 0 { 5 } else { number % 5 }];
         let size = size - dice.index(size / 10);
         let bytes = dice.bytes(size);
-        let at = match number % 2 + 2 {
+        let at = match number % 4 {
             0 => At::Object(format!("/{}/rot/{batch}/{number}", ledger::BUCKET)),
             1 => At::Registry(format!("/v2/rot/blobs/sha256:{}", sha256(&bytes))),
             2 => At::Web(format!("/api/v1/datasets/rot-{batch}-{number}/versions/1/file?path=x.bin")),
@@ -132,7 +132,7 @@ async fn victims(faces: &Faces, batch: usize, count: usize, dice: &mut Dice) -> 
         let deed = Deed { acknowledged: true, ..Deed::new(at, &bytes) };
         let victim = Victim { deed, bytes, harm: ALL[dice.index(3)] };
         victim.send(faces).await?;
-        if number % 2 == 0 {
+        if number % 4 == 2 {
             let name = format!("rot-{batch}-{number}");
             faces.web.post("/api/v1/datasets", json!({"name": name})).await?;
             let file = json!({"path": "x.bin", "digest": victim.deed.sha256, "size_bytes": size});
@@ -163,7 +163,7 @@ async fn scrub(faces: &Faces) -> Result<()> {
 async fn rotten_content_is_never_served_always_found_and_healed_by_the_same_bytes() -> Result<()> {
     let mut fault = Fault::new("a flipped bit, a cut, a loss of content", 24, 1000);
     let server = Server::start_as(Setup { settings: SETTINGS, ..Setup::default() }).await?;
-    let faces = Faces::of(&server).await?;
+    let faces = Faces::of(&server).await?.with_bucket().await?;
     let (mut reads, mut sound_parts, mut healed, mut left) = (0, 0, 0, fault.count);
     for batch in 0.. {
         let victims = victims(&faces, batch, left.min(BATCH), &mut fault.dice).await?;
