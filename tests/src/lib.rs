@@ -27,5 +27,5 @@ pub use ceph::Ceph;
 pub use dice::Dice;
 pub use fault::Fault;
 pub use receiver::Receiver;
-pub use server::{Server, Setup};
+pub use server::{PASSWORD, Server, Setup};
 pub use wait::until;

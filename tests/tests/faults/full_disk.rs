@@ -87,7 +87,7 @@ async fn fill_with_files(faces: &Faces, data: &Path, round: usize, dice: &mut Di
     ensure!(answer.0 == 200, "{answer:?}");
     deed.acknowledged = true;
     let large = faces.artifact("large.bin");
-    says_full("a large artifact", &upload(&faces.web, &large, dice.bytes(200 * MIB)).await?)?;
+    says_full("a large artifact", &upload(&faces.web, &large, dice.bytes(130 * MIB)).await?)?;
     ensure!(faces.web.status(Method::GET, &large, None).await? == 404, "half an artifact is visible");
     until("what came of the large file is cleared away", Duration::from_secs(5), || async {
         Ok((incoming(data) == 0).then_some(()))
@@ -97,17 +97,17 @@ async fn fill_with_files(faces: &Faces, data: &Path, round: usize, dice: &mut Di
 }
 
 /// Rounds on one disk, before what was logged takes too much of it.
-const ROUNDS_PER_DISK: usize = 2;
+const ROUNDS_PER_DISK: usize = 1;
 /// Without a floor the file system itself refuses, and what is kept free for logins and deletes is gone, too.
 const SETTINGS: [&str; 2] = ["", "[disk]\nfloor_bytes = 0\n"];
 
 #[tokio::test]
 async fn what_was_acknowledged_outlives_a_full_disk_and_work_goes_on_after_it() -> Result<()> {
-    let mut fault = Fault::new("the disk is full to the last byte, for database and blobs", 4, 50);
+    let mut fault = Fault::new("the disk is full to the last byte, for database and blobs", 2, 50);
     let (mut files, mut batches) = (0, 0);
     let rounds: Vec<usize> = (0..fault.count).collect();
     for (number, rounds) in rounds.chunks(ROUNDS_PER_DISK).enumerate() {
-        let (disk, has_floor) = (SmallDisk::new(192)?, number % 2 == 0);
+        let (disk, has_floor) = (SmallDisk::new(128)?, number % 2 == 0);
         let (data, settings) = (disk.at().join("data"), SETTINGS[number % 2]);
         let mut server = Server::start_as(Setup { data: Some(data.clone()), settings, ..Setup::default() }).await?;
         let faces = Faces::of(&server).await?;

@@ -93,7 +93,7 @@ struct Tally {
 
 #[tokio::test]
 async fn a_call_that_fails_acknowledges_nothing() -> Result<()> {
-    let mut fault = Fault::new("EIO and ENOSPC on the n-th write, fsync, rename", 8, 300);
+    let mut fault = Fault::new("EIO and ENOSPC on the n-th write, fsync, rename", 4, 300);
     let mut server = Server::start().await?;
     let faces = Faces::of(&server).await?;
     let mut tally = Tally::default();

@@ -161,7 +161,7 @@ async fn scrub(faces: &Faces) -> Result<()> {
 
 #[tokio::test]
 async fn rotten_content_is_never_served_always_found_and_healed_by_the_same_bytes() -> Result<()> {
-    let mut fault = Fault::new("a flipped bit, a cut, a loss of content", 24, 1000);
+    let mut fault = Fault::new("a flipped bit, a cut, a loss of content", 16, 1000);
     let server = Server::start_as(Setup { settings: SETTINGS, ..Setup::default() }).await?;
     let faces = Faces::of(&server).await?.with_bucket().await?;
     let (mut reads, mut sound_parts, mut healed, mut left) = (0, 0, 0, fault.count);

@@ -103,7 +103,7 @@ async fn start_torn(killed: &Killed, tear: impl FnOnce(&Path) -> Result<()>) -> 
 
 #[tokio::test]
 async fn a_log_that_is_cut_gives_what_was_committed_before_the_cut() -> Result<()> {
-    let fault = Fault::new("the database's log cut at each 4 KiB, its index deleted", 6, 120);
+    let fault = Fault::new("the database's log cut at each 4 KiB, its index deleted", 4, 120);
     let killed = Killed::new(if fault.count > 50 { 130 } else { 40 }, true).await?;
     let pages = fs::metadata(killed.folder.path().join(LOG))?.len() / PAGE_BYTES;
     let (mut before, mut prefixes) = (0, std::collections::BTreeSet::new());
@@ -132,7 +132,7 @@ async fn a_log_that_is_cut_gives_what_was_committed_before_the_cut() -> Result<(
 
 #[tokio::test]
 async fn a_changed_byte_in_the_log_ends_what_is_read_from_it() -> Result<()> {
-    let mut fault = Fault::new("a byte changed in the database's log", 4, 40);
+    let mut fault = Fault::new("a byte changed in the database's log", 2, 40);
     let killed = Killed::new(60, true).await?;
     let whole = killed.bytes(LOG)?;
     let (mut refused, mut shorter) = (0, 0);
@@ -153,7 +153,7 @@ async fn a_changed_byte_in_the_log_ends_what_is_read_from_it() -> Result<()> {
 
 #[tokio::test]
 async fn a_changed_byte_in_the_database_does_not_go_unsaid_by_what_is_built_on_it() -> Result<()> {
-    let mut fault = Fault::new("a byte changed in the database", 4, 40);
+    let mut fault = Fault::new("a byte changed in the database", 2, 40);
     let killed = Killed::new(200, false).await?;
     let size = killed.bytes(DATABASE)?.len();
     let (mut refused, mut whole, mut changed) = (0, 0, 0);
