@@ -101,7 +101,7 @@ async fn a_call_that_fails_acknowledges_nothing() -> Result<()> {
     for n in 1..=fault.count {
         let (calls, most) = CALLS[n % CALLS.len()];
         // In a short run, n is spread over what there is.
-        let n = if fault.count < 100 { n * 12 } else { n };
+        let n = if fault.count < 100 { n * 2 } else { n };
         let error = ERRORS[(n / CALLS.len()) % 2];
         let at = 1 + (n - 1) % most;
         let what = format!("{error} on {calls} number {at}");
