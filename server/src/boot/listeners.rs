@@ -154,10 +154,11 @@ fn serve_s3(
             tokio::spawn(async move {
                 let _alive = alive;
                 match acceptor {
-                    None => s3_connection(socket, face, peer.ip(), &background).await,
+                    None => s3_connection(socket, face, peer.ip(), false, &background).await,
                     Some(acceptor) => {
                         if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
-                            s3_connection(stream, face, peer.ip(), &background).await;
+                            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                            s3_connection(stream, face, peer.ip(), is_http2, &background).await;
                         }
                     }
                 }
@@ -167,7 +168,14 @@ fn serve_s3(
     Ok(())
 }
 
-async fn s3_connection<S>(socket: S, face: crate::storage::S3Face, peer: IpAddr, background: &Background)
+/// The version is known beforehand: finding it out from the first bytes would wait for them for ever.
+async fn s3_connection<S>(
+    socket: S,
+    face: crate::storage::S3Face,
+    peer: IpAddr,
+    is_http2: bool,
+    background: &Background,
+)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -175,8 +183,11 @@ where
         let face = face.clone();
         async move { face.answer(request.map(s3s::Body::from), Some(peer)).await }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+    let timer = hyper_util::rt::TokioTimer::new();
+    builder.http2().timer(timer.clone()).keep_alive_interval(HEAD_TIMEOUT).keep_alive_timeout(HEAD_TIMEOUT);
+    builder.http1().timer(timer).header_read_timeout(HEAD_TIMEOUT);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), answer));
     let served = tokio::select! {
         served = connection.as_mut() => served,
