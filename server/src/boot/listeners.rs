@@ -175,8 +175,7 @@ async fn s3_connection<S>(
     peer: IpAddr,
     is_http2: bool,
     background: &Background,
-)
-where
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let answer = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
