@@ -48,10 +48,10 @@ pub async fn begin(app: &App, caller: &Caller, bucket: &str, begin: Begin) -> Re
         .write(move |conn| {
             let bucket = enter(conn, &caller, &name, Right::Write, &begin.key)?;
             let person_id = caller.principal.person_id;
-            if let Some(note) = &begin.note {
-                if let Some(open) = store::uploads::open_by_note(conn, bucket.id, &begin.key, &person_id, note)? {
-                    return Ok(open);
-                }
+            if let Some(note) = &begin.note
+                && let Some(open) = store::uploads::open_by_note(conn, bucket.id, &begin.key, &person_id, note)?
+            {
+                return Ok(open);
             }
             let new = NewUpload {
                 upload_id,

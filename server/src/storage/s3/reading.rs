@@ -266,10 +266,10 @@ fn behind_marker(row: &ObjectRow, asked: Option<VersionId>) -> S3Error {
     if let Ok(version) = hyper::header::HeaderValue::from_str(&row.version_id().to_string()) {
         headers.insert("x-amz-version-id", version);
     }
-    if asked.is_some() {
-        if let Ok(text) = answers::http_date(row.modified_at) {
-            headers.insert(hyper::header::LAST_MODIFIED, text);
-        }
+    if asked.is_some()
+        && let Ok(text) = answers::http_date(row.modified_at)
+    {
+        headers.insert(hyper::header::LAST_MODIFIED, text);
     }
     answer.set_headers(headers);
     answer
