@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 s3 = boto3.client("s3", endpoint_url=os.environ["S3_ENDPOINT"], region_name="us-east-1",
-                  config=Config(retries={"max_attempts": 1}, max_pool_connections=16))
+                  config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16))
 BUCKET = "ledger"
 lock = threading.Lock()
 
@@ -71,10 +71,12 @@ def write(path):
         threads = [threading.Thread(target=until_gone, args=(work, ledger, stop)) for work in (small, small, small, middle, parts)]
         for thread in threads:
             thread.start()
-        stop.wait(timeout=60)
+        gone = stop.wait(timeout=60)
+        stop.set()
         for thread in threads:
             thread.join()
-    print("the server went away" if stop.is_set() else "nobody ended it")
+    assert gone, "nobody ended the server"
+    print("the server went away")
 
 
 def check(path):
