@@ -12,6 +12,9 @@ pub const MIN_PART_BYTES: i64 = 5 << 20;
 pub const MAX_PUT_BYTES: u64 = 5 << 30;
 pub const MAX_OBJECT_BYTES: u64 = 5 << 40;
 
+/// `GET /healthz` asks whether the S3 port answers, so that no bucket can be there.
+pub const HEALTH: &str = "healthz";
+
 /// One version of a key: what `x-amz-version-id` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionId {
@@ -46,6 +49,9 @@ impl fmt::Display for VersionId {
 
 /// Whether a bucket can have this name.
 pub fn check_bucket_name(name: &str) -> Result<()> {
+    if name == HEALTH {
+        return Err(refusals::invalid_bucket_name("The name healthz is taken by the check of the S3 port's health."));
+    }
     if s3s::path::check_bucket_name(name) {
         return Ok(());
     }

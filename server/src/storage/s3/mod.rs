@@ -27,7 +27,7 @@ use s3s::{
     service::{S3Service, S3ServiceBuilder},
 };
 
-use super::access::Caller;
+use super::{access::Caller, rules};
 use crate::{
     accounts::{Accounts, S3Caller},
     app::App,
@@ -69,7 +69,7 @@ impl Face {
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Body>, peer: Option<IpAddr>) -> Result<Response<Body>, HttpError> {
-        if request.uri().path() == "/healthz" {
+        if request.uri().path().strip_prefix('/') == Some(rules::HEALTH) {
             return Ok(Response::new(Body::empty()));
         }
         let id = uuid::Uuid::now_v7().simple().to_string();
