@@ -201,7 +201,7 @@ async fn versions_are_restored_and_a_deleted_file_comes_back() -> Result<()> {
     browser.visit("/buckets/data?key=notes.txt").await?;
     browser.sees("This file was deleted").await?;
     browser.click("Undo the deletion").await?;
-    browser.press("//dialog[@open]//button[normalize-space(.)='Delete']", "Delete").await?;
+    browser.press("//dialog[@open]//button[normalize-space(.)='Remove it']", "Remove it").await?;
     browser.sees("The file is back").await?;
     let content = admin.request(Method::GET, "/api/v1/buckets/data/object/content?key=notes.txt").send().await?;
     assert_eq!(content.text().await?, "the first");
