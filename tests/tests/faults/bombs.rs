@@ -60,6 +60,9 @@ impl Target {
     }
 }
 
+/// No answer, but no connection either.
+pub const CUT: u16 = 0;
+
 /// Sends chunks until the server has had enough; its answer, and how much it took.
 pub async fn endless(address: &str, line: &str, headers: &[(String, String)]) -> Result<(raw::Answer, u64)> {
     let mut socket = TcpStream::connect(address).await?;
@@ -78,14 +81,20 @@ pub async fn endless(address: &str, line: &str, headers: &[(String, String)]) ->
         tokio::select! {
             // An answer is looked for first: a client that reads does not go on.
             biased;
-            count = reader.read(&mut first) => break count?,
+            count = reader.read(&mut first) => break count.unwrap_or(0),
             wrote = writer.write_all(&chunk) => {
-                wrote?;
+                if wrote.is_err() {
+                    break reader.read(&mut first).await.unwrap_or(0);
+                }
                 sent += chunk.len() as u64;
                 ensure!(sent < ENDLESS, "all of an endless body was taken");
             }
         }
     };
+    if count == 0 {
+        // Cut, and the answer with it, as it is where a server closes while more arrives.
+        return Ok((raw::Answer { status: CUT, head: String::new(), body: vec![] }, sent));
+    }
     let head = String::from_utf8_lossy(&first[..count]).into_owned();
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(|| format!("no answer: {head}"))?;
     Ok((raw::Answer { status, head, body: vec![] }, sent))
