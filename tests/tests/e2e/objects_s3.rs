@@ -205,11 +205,13 @@ async fn refusals(cluster: &Ceph, server: &mut Server) -> Result<()> {
     let words = refused(environment(&url, "as-ever", &[])).await?;
     ensure!(words.contains("belongs to another Drydock"), "{words}");
     // the same box on an empty place, and on its disk
-    let whole = environment(&url, "elsewhere", &[]);
     server.kill9().await?;
-    server.set_environment(&whole);
+    server.set_environment(&environment(&url, "as-ever", &[("DRYDOCK_OBJECTS_PREFIX", "boxes/two")]));
     let words = format!("{:#}", server.launch().await.err().context("it starts empty-handed")?);
-    ensure!(words.contains("its mark boxes/one/drydock-store.json is not there"), "{words}");
+    ensure!(words.contains("its mark boxes/two/drydock-store.json is not there"), "{words}");
+    server.set_environment(&environment(&url, "elsewhere", &[]));
+    let words = format!("{:#}", server.launch().await.err().context("it starts empty-handed")?);
+    ensure!(words.contains("The bucket is not there"), "{words}");
     server.set_environment(&[]);
     let words = format!("{:#}", server.launch().await.err().context("it starts empty-handed")?);
     ensure!(words.contains("drydock objects move --to disk"), "{words}");
