@@ -106,9 +106,13 @@ fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16))
 }
 
-/// The S3 face, on hyper since that is what `s3s` speaks.
+/// The S3 face, on hyper since that is what `s3s` speaks; with TLS where the address asks for it.
 pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<()> {
-    let acceptor = tls_for(faces, address)?.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
+    serve_s3(faces, listener, tls_for(faces, address)?)
+}
+
+fn serve_s3(faces: &Faces, listener: TcpListener, tls: Option<rustls::ServerConfig>) -> Result<()> {
+    let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::internal)?;
     let face = crate::storage::S3Face::new(faces.app.clone(), faces.accounts.clone());
     let background = faces.app.background.clone();
@@ -156,7 +160,7 @@ where
     }
 }
 
-/// Keeps the container-facing listener on the instance network's gateway, which exists only once Docker answers, and may
+/// Keeps the container-facing listeners on the instance network's gateway, which exists only once Docker answers, and may
 /// get another address when the network is made anew.
 pub struct ContainerListener {
     faces: Faces,
@@ -179,8 +183,12 @@ impl ContainerListener {
             return Ok(());
         }
         let address = SocketAddr::new(network.gateway, app.config.listeners.container_port);
+        let s3 = SocketAddr::new(network.gateway, app.config.listeners.container_s3_port);
         let listener = bind(address, "The container-facing listener")?;
+        let s3_listener = bind(s3, "The container-facing S3 listener")?;
         serve(&self.faces, &self.listening, Face::Containers, listener, address)?;
+        // Plain, as the other: the network is internal to the box.
+        serve_s3(&self.faces, s3_listener, None)?;
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(network.gateway);
         tracing::info!(listener.address = %address, "containers reach Drydock on {address}");
         Ok(())

@@ -245,9 +245,10 @@ pub async fn copy_part(
         return Err(refusals::too_large("A part", "5 GiB"));
     }
     let upload = open_for(app, caller, bucket, &part, Some(end - begin)).await?;
-    let sum = upload.checksum.as_ref().map(|word| {
-        About::read(found.row.about.as_deref()).ok().and_then(|about| about.checksums.get(word).cloned())
-    });
+    let sum = upload
+        .checksum
+        .as_ref()
+        .map(|word| About::read(found.row.about.as_deref()).ok().and_then(|about| about.checksums.get(word).cloned()));
     let is_whole = (begin, end) == (0, size) && found.row.etag.len() == 32;
     let row = match &found.row.digest {
         // the sum that the upload wants is known of the whole object, or none is wanted

@@ -5,12 +5,14 @@
 mod accounts;
 mod away;
 mod browser;
+mod browser_buckets;
 mod browser_cards;
 mod browser_images;
 mod browser_models;
 mod browser_run;
 mod browser_run_parts;
 mod browser_runs;
+mod buckets;
 mod full_disk;
 mod jobs;
 mod kill;
