@@ -121,6 +121,16 @@ pub fn by_id(conn: &mut Conn, bucket: i64, upload_id: &str) -> Result<Option<Upl
         .map_err(Error::internal)
 }
 
+/// Who began the upload of that id.
+pub fn beginner(conn: &mut Conn, upload_id: &str) -> Result<Option<String>> {
+    bucket_uploads::table
+        .filter(bucket_uploads::upload_id.eq(upload_id))
+        .select(bucket_uploads::person_id)
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
 /// The person's open upload that was begun with this note.
 pub fn open_by_note(conn: &mut Conn, bucket: i64, key: &str, person_id: &str, note: &str) -> Result<Option<UploadRow>> {
     open_of(bucket)
