@@ -74,7 +74,8 @@ impl Ceph {
         })
         .await?;
         let keys = [&format!("--access-key={ACCESS_KEY}"), &format!("--secret-key={SECRET_KEY}")];
-        self.ask("radosgw-admin", &["user", "create", "--uid=drydock", "--display-name=drydock", keys[0], keys[1]]).await?;
+        self.ask("radosgw-admin", &["user", "create", "--uid=drydock", "--display-name=drydock", keys[0], keys[1]])
+            .await?;
         self.open().await
     }
 
