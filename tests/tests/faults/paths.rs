@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 /// As they stand on the wire.
-const HOSTILE: [&str; 16] = [
+pub const HOSTILE: [&str; 16] = [
     "../canary",
     "../../../../../../etc/passwd",
     "a/../../canary",
@@ -28,7 +28,7 @@ const HOSTILE: [&str; 16] = [
 ];
 
 /// Every file around the data folder and in its blobs, with its size.
-fn tree(root: &Path) -> BTreeMap<String, u64> {
+pub fn tree(root: &Path) -> BTreeMap<String, u64> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap().flatten() {
