@@ -14,11 +14,11 @@ def client(access, secret):
                         aws_secret_access_key=secret, config=Config(retries={"max_attempts": 1}))
 
 
-def refused(call, **arguments):
+def refused(call, status=403, **arguments):
     try:
         call(**arguments)
     except ClientError as error:
-        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 403, error
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == status, error
         return
     raise AssertionError(f"{call.__name__} {arguments} was let through")
 
@@ -41,9 +41,11 @@ refused(vera.delete_object, Bucket=name, Key="k")
 refused(vera.copy_object, Bucket=name, Key="copy", CopySource=f"{name}/k")
 refused(vera.put_object_tagging, Bucket=name, Key="k", Tagging={"TagSet": []})
 refused(vera.create_multipart_upload, Bucket=name, Key="v")
-refused(vera.upload_part, Bucket=name, Key="m", UploadId=upload, PartNumber=1, Body=b"x")
-refused(vera.abort_multipart_upload, Bucket=name, Key="m", UploadId=upload)
-refused(vera.complete_multipart_upload, Bucket=name, Key="m", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": "x"}]})
+# an upload is its beginner's alone: to everybody else it is not there
+refused(otto.upload_part, 404, Bucket=name, Key="m", UploadId=upload, PartNumber=1, Body=b"x")
+refused(vera.upload_part, 404, Bucket=name, Key="m", UploadId=upload, PartNumber=1, Body=b"x")
+refused(vera.abort_multipart_upload, 404, Bucket=name, Key="m", UploadId=upload)
+refused(vera.complete_multipart_upload, 404, Bucket=name, Key="m", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": "x"}]})
 answer = vera.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "k"}]})
 assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"] and not answer.get("Deleted")
 # settings and removal are the owner's

@@ -31,8 +31,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Listening {
     servers: Arc<Mutex<Vec<ServerHandle>>>,
     /// Of each S3 listener: what ends once none of its connections is open, and how long that may take.
-    s3: Arc<Mutex<Vec<(mpsc::Receiver<()>, Duration)>>>,
+    s3: Arc<Mutex<Vec<Draining>>>,
 }
+
+type Draining = (mpsc::Receiver<()>, Duration);
 
 impl Listening {
     fn add(&self, handle: ServerHandle) {
