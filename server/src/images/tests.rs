@@ -194,8 +194,10 @@ fn somebody(name: &str) -> Principal {
 }
 
 #[actix_web::test]
-async fn nobody_reads_without_a_name_and_a_viewer_does_not_write() {
+async fn nobody_reads_without_a_name_and_neither_a_viewer_nor_a_job_writes() {
     let bench = bench().await;
+    let ends_at = clock::now_ms() + 60_000;
+    let job = bench.app.db.write(move |conn| accounts::issue_job_token(conn, "id-ann", "w1", ends_at)).await.unwrap();
     let app = &registry!(bench);
     for path in ["/v2/", "/v2/_catalog", "/v2/a/tags/list", "/v2/a/manifests/x", "/v2/a/manifests/.x", "/v2/nothing"] {
         let answer = ask!(app, "GET", path, "", &[], b"").await;
@@ -213,9 +215,12 @@ async fn nobody_reads_without_a_name_and_a_viewer_does_not_write() {
         ("DELETE", "/v2/a/manifests/x".to_owned()),
         ("DELETE", format!("/v2/a/blobs/{digest}")),
     ] {
-        let answer = ask!(app, method, &path, &bench.vera, &[], b"x").await;
-        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "DENIED"), "{method} {path}");
+        for who in [&bench.vera, &job] {
+            let answer = ask!(app, method, &path, who, &[], b"x").await;
+            assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "DENIED"), "{method} {path}");
+        }
     }
+    assert_eq!(ask!(app, "GET", "/v2/_catalog", &job, &[], b"").await.status, 200);
 }
 
 #[actix_web::test]
