@@ -167,8 +167,8 @@ async fn skopeo_copies_an_index_there_and_back_and_deletes_it() -> Result<()> {
     let creds = format!("ann:{PASSWORD}");
     let layout = |path: &Path| format!("oci:{}:multi", path.display());
     let policy = "--insecure-policy";
-    run("skopeo", &[policy, "copy", "--all", "--dest-tls-verify=false", "--dest-creds", &creds, &layout(&from), &there], &[]).await?;
-    run("skopeo", &[policy, "copy", "--all", "--src-tls-verify=false", "--src-creds", &creds, &there, &layout(&back)], &[]).await?;
+    run("skopeo", &[policy, "copy", "--all", "--preserve-digests", "--dest-tls-verify=false", "--dest-creds", &creds, &layout(&from), &there], &[]).await?;
+    run("skopeo", &[policy, "copy", "--all", "--preserve-digests", "--src-tls-verify=false", "--src-creds", &creds, &there, &layout(&back)], &[]).await?;
     let count = |path: &Path| std::fs::read_dir(path.join("blobs/sha256")).map(Iterator::count);
     assert_eq!((count(&from)?, count(&back)?), (8, 8));
     for file in std::fs::read_dir(from.join("blobs/sha256"))? {
