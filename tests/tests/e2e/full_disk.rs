@@ -185,7 +185,7 @@ async fn below_the_floor_nothing_is_added_and_everything_else_goes_on() -> Resul
     let data = disk.at().join("data");
     std::fs::create_dir(&data)?;
     std::fs::write(data.join("drydock.toml"), format!("[disk]\nfloor_bytes = {}\n", 40 * MIB))?;
-    let server = Server::start_with(&[("DRYDOCK_DATA_DIR", data.to_str().context("a path")?)]).await?;
+    let mut server = Server::start_with(&[("DRYDOCK_DATA_DIR", data.to_str().context("a path")?)]).await?;
     let api = server.admin().await?;
     let made = api.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": "0"})).await?;
     let run = made["run"]["info"]["run_id"].as_str().context("an id")?.to_owned();
