@@ -9,8 +9,8 @@ use crate::{
     pages::parts::{PairTable, is_engineer, query},
     reactive::memo,
     ui::{
-        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Loaded, Look, PageHead, Show, Tabs, TimeAgo, Tone, act,
-        toast, url::param,
+        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Loaded, Look, PageHead, Show, Tabs, TimeAgo, Tone,
+        act, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -46,7 +46,10 @@ fn Detail(name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView
         "config" => view! { <Config manifest/> }.into_any(),
         "referrers" => view! { <Referrers name manifest/> }.into_any(),
         "raw" => view! { <Raw manifest/> }.into_any(),
-        _ if has_children => view! { <Manifests name label="Parts" of=Signal::derive(move || manifest.with(|m| m.children.clone()))/> }.into_any(),
+        _ if has_children => {
+            view! { <Manifests name label="Parts" of=Signal::derive(move || manifest.with(|m| m.children.clone()))/> }
+                .into_any()
+        }
         _ => view! { <Layers manifest/> }.into_any(),
     };
     let title = Signal::derive(move || {
@@ -55,9 +58,11 @@ fn Detail(name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView
             None => format!("{}@{}", name.get(), short(&m.summary.digest)),
         })
     });
-    let sub = move || view! {
-        <a href=repository_href(&name.get())>{name.get()}</a>" · "{manifest.with(|m| kind(&m.summary))}" · "
-        {manifest.with(|m| format::bytes(m.summary.size_bytes))}
+    let sub = move || {
+        view! {
+            <a href=repository_href(&name.get())>{name.get()}</a>" · "{manifest.with(|m| kind(&m.summary))}" · "
+            {manifest.with(|m| format::bytes(m.summary.size_bytes))}
+        }
     };
     view! {
         <PageHead title sub>
@@ -80,7 +85,9 @@ fn Head(name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView {
         let host = address.data.with(|a| a.as_ref().map(|a| a.host.clone())).unwrap_or_default();
         format!("docker pull {host}/{}@{}", name.get(), digest.get())
     });
-    let tags = move || manifest.with(|m| m.tags.iter().map(|t| view! { <span class="tag">{t.clone()}</span> " " }).collect_view());
+    let tags = move || {
+        manifest.with(|m| m.tags.iter().map(|t| view! { <span class="tag">{t.clone()}</span> " " }).collect_view())
+    };
     view! {
         <Card>
             <Facts>
@@ -220,7 +227,8 @@ fn Raw(manifest: Signal<ManifestDetail>) -> impl IntoView {
 fn DeleteDialog(open: RwSignal<bool>, name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView {
     let busy = RwSignal::new(false);
     let typed = Signal::derive(move || {
-        manifest.with(|m| m.tags.first().cloned().unwrap_or_else(|| m.summary.digest.chars().skip(7).take(12).collect()))
+        manifest
+            .with(|m| m.tags.first().cloned().unwrap_or_else(|| m.summary.digest.chars().skip(7).take(12).collect()))
     });
     let confirm = move |()| {
         let (repository, digest) = (name.get_untracked(), manifest.with_untracked(|m| m.summary.digest.clone()));
