@@ -1,7 +1,7 @@
 # Each target is one script or a few lines; the scripts say what they do at their top.
 # CARGO_TARGET_DIR and DRYDOCK_DATA_DIR are honoured.
 
-.PHONY: up down build image test fmt lint bench
+.PHONY: up down build image test faults fmt lint bench
 
 up:
 	@installer/setup.sh build run
@@ -23,6 +23,9 @@ image:
 test:
 	@tests/run.sh
 
+faults:
+	@tests/faults.sh
+
 fmt:
 	@cargo fmt --all
 
@@ -31,7 +34,7 @@ lint:
 	@tests/lint.sh
 
 bench:
-	@installer/setup.sh build run test
+	@installer/setup.sh build run test bench
 	@installer/build.sh
 	@appliance/images/build.sh
 	@tests/bench/run.sh

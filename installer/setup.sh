@@ -101,7 +101,9 @@ start_dockerd() {
 }
 
 stage_test() {
-    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl
+    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl strace iproute2
+    # an S3 cluster that is not ours, to keep content in
+    install openssl ceph-mon ceph-osd ceph-mgr radosgw
     environment=$CACHE/clients-$(hash_of "$ROOT/tests/clients/requirements.txt" "$ROOT/tests/clients/axe.txt")
     if [ ! -f "$environment/ready" ]; then
         say "Python environment with the real clients (mlflow, axe-core)"
@@ -129,19 +131,29 @@ stage_test() {
     say "test: $(/usr/bin/chromium --version 2>/dev/null | cut -d' ' -f1,2), clients in $environment"
 }
 
+# Programs that Drydock is measured beside.
+stage_bench() {
+    if ! command -v docker-registry >/dev/null; then
+        install docker-registry
+        # Its service would take port 5000; the benchmark starts one of its own.
+        [ ! -d /run/systemd/system ] || as_root systemctl disable --now docker-registry >/dev/null 2>&1 || true
+    fi
+}
+
 stage_lint() {
     cargo fmt --version >/dev/null 2>&1 || install rustfmt-web
 }
 
-[ $# -gt 0 ] || fail "usage: setup.sh build|run|test|lint …"
+[ $# -gt 0 ] || fail "usage: setup.sh build|run|test|bench|lint …"
 log=$(mktemp)
 for stage in "$@"; do
     case $stage in
         build) stage_build ;;
         run) stage_run ;;
         test) stage_test ;;
+        bench) stage_bench ;;
         lint) stage_lint ;;
-        *) fail "unknown stage '$stage': build, run, test or lint" ;;
+        *) fail "unknown stage '$stage': build, run, test, bench or lint" ;;
     esac
 done
 rm -f "$log"

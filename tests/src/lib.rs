@@ -5,16 +5,27 @@
 
 pub mod api;
 pub mod browser;
+pub mod ceph;
 pub mod clients;
+pub mod dice;
+pub mod disk;
 pub mod docker;
+pub mod fault;
 pub mod fuzz;
+pub mod ledger;
+pub mod netns;
 pub mod proxy;
+pub mod raw;
 pub mod receiver;
+pub mod s3;
 pub mod server;
 pub mod wait;
 
 pub use api::Api;
 pub use browser::Browser;
+pub use ceph::Ceph;
+pub use dice::Dice;
+pub use fault::Fault;
 pub use receiver::Receiver;
-pub use server::Server;
+pub use server::{PASSWORD, Server, Setup};
 pub use wait::until;

@@ -106,9 +106,13 @@ fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16))
 }
 
-/// The S3 face, on hyper since that is what `s3s` speaks.
+/// The S3 face, on hyper since that is what `s3s` speaks; with TLS where the address asks for it.
 pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<()> {
-    let acceptor = tls_for(faces, address)?.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
+    serve_s3(faces, listener, tls_for(faces, address)?)
+}
+
+fn serve_s3(faces: &Faces, listener: TcpListener, tls: Option<rustls::ServerConfig>) -> Result<()> {
+    let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::internal)?;
     let face = crate::storage::S3Face::new(faces.app.clone(), faces.accounts.clone());
     let background = faces.app.background.clone();
@@ -127,10 +131,11 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
             let (face, acceptor) = (face.clone(), acceptor.clone());
             tokio::spawn(async move {
                 match acceptor {
-                    None => s3_connection(socket, face, peer.ip()).await,
+                    None => s3_connection(socket, face, peer.ip(), false).await,
                     Some(acceptor) => {
                         if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
-                            s3_connection(stream, face, peer.ip()).await;
+                            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                            s3_connection(stream, face, peer.ip(), is_http2).await;
                         }
                     }
                 }
@@ -140,7 +145,8 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
     Ok(())
 }
 
-async fn s3_connection<S>(socket: S, face: crate::storage::S3Face, peer: IpAddr)
+/// The version is known beforehand: finding it out from the first bytes would wait for them for ever.
+async fn s3_connection<S>(socket: S, face: crate::storage::S3Face, peer: IpAddr, is_http2: bool)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
@@ -148,15 +154,18 @@ where
         let face = face.clone();
         async move { face.answer(request.map(s3s::Body::from), Some(peer)).await }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+    let timer = hyper_util::rt::TokioTimer::new();
+    builder.http2().timer(timer.clone()).keep_alive_interval(HEAD_TIMEOUT).keep_alive_timeout(HEAD_TIMEOUT);
+    builder.http1().timer(timer).header_read_timeout(HEAD_TIMEOUT);
     // An error here is the client's doing (it went away, or spoke nonsense) and concerns nobody else.
     if let Err(cause) = builder.serve_connection(TokioIo::new(socket), answer).await {
         tracing::debug!(error.chain = %cause, "S3 connection ended");
     }
 }
 
-/// Keeps the container-facing listener on the instance network's gateway, which exists only once Docker answers, and may
+/// Keeps the container-facing listeners on the instance network's gateway, which exists only once Docker answers, and may
 /// get another address when the network is made anew.
 pub struct ContainerListener {
     faces: Faces,
@@ -179,8 +188,12 @@ impl ContainerListener {
             return Ok(());
         }
         let address = SocketAddr::new(network.gateway, app.config.listeners.container_port);
+        let s3 = SocketAddr::new(network.gateway, app.config.listeners.container_s3_port);
         let listener = bind(address, "The container-facing listener")?;
+        let s3_listener = bind(s3, "The container-facing S3 listener")?;
         serve(&self.faces, &self.listening, Face::Containers, listener, address)?;
+        // Plain, as the other: the network is internal to the box.
+        serve_s3(&self.faces, s3_listener, None)?;
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(network.gateway);
         tracing::info!(listener.address = %address, "containers reach Drydock on {address}");
         Ok(())

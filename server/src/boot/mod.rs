@@ -73,7 +73,11 @@ pub fn prepare_data_dir(dir: &Path) -> Result<()> {
     })
 }
 
-fn lock(dir: &Path) -> Result<File> {
+/// Makes this process the only one that serves the data directory; as long as the answer lives.
+///
+/// # Errors
+/// `conflict` while another has it.
+pub fn lock(dir: &Path) -> Result<File> {
     let file = File::create(dir.join("lock")).map_err(Error::internal)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -89,10 +93,13 @@ async fn assemble(config: Config) -> Result<Faces> {
     let db = Db::open(&data_dir.join(DATABASE))?;
     let box_key = BoxKey::load_or_create(&data_dir.join("box.key"))?;
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
+    let instance = instance_id(&db).await?;
+    let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &instance).await?;
+    let objects = objects.with_room(&config.disk);
     let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
     let app = App {
-        objects: Objects::open(db.clone(), &data_dir.join("blobs"))?.with_room(&config.disk),
-        instance: instance_id(&db).await?.into(),
+        objects,
+        instance: instance.into(),
         config: Arc::new(config),
         db,
         events: Events::default(),
@@ -110,7 +117,7 @@ async fn assemble(config: Config) -> Result<Faces> {
 }
 
 /// This installation's id: made once, on every container's label.
-async fn instance_id(db: &Db) -> Result<String> {
+pub async fn instance_id(db: &Db) -> Result<String> {
     use diesel::prelude::*;
     let fresh = hex::encode(accounts::secrets::random_bytes::<5>()?);
     db.write(move |conn| {

@@ -26,9 +26,13 @@ pub fn profile<R: Read>(path: &str, open: impl Fn() -> io::Result<R>) -> io::Res
     match try_profile(path, open) {
         Ok(profile) => Ok(profile),
         Err(Stop::Io(error)) => Err(error),
-        Err(Stop::Malformed(words)) => {
-            Ok(FileProfile { path: path.to_owned(), digest: String::new(), row_count: 0, columns: vec![], problem: Some(words) })
-        }
+        Err(Stop::Malformed(words)) => Ok(FileProfile {
+            path: path.to_owned(),
+            digest: String::new(),
+            row_count: 0,
+            columns: vec![],
+            problem: Some(words),
+        }),
     }
 }
 

@@ -41,6 +41,7 @@ async fn bench() -> Bench {
         listeners,
         limits: Limits::default(),
         disk: Default::default(),
+        objects: Default::default(),
         webhooks: Default::default(),
         log_json: false,
     };

@@ -41,6 +41,12 @@ pub fn touch_blob(
             .set((blobs::size_bytes.eq(size_bytes), blobs::data.eq(data), blobs::block_checks.eq(checks)))
             .execute(conn)
             .map_err(Error::internal)?;
+    } else if data.is_some() {
+        // What nobody has found damaged yet may be so all the same, and these bytes are about to be acknowledged.
+        diesel::update(blobs::table.find(digest).filter(blobs::data.ne(data)))
+            .set((blobs::size_bytes.eq(size_bytes), blobs::data.eq(data), blobs::block_checks.eq(checks)))
+            .execute(conn)
+            .map_err(Error::internal)?;
     }
     Ok(())
 }
@@ -165,6 +171,12 @@ fn end_grace(conn: &mut Conn, released: Vec<Object>) -> Result<Vec<String>> {
 /// Digest and size of every blob, in digest order.
 pub fn all_blobs(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
     blobs::table.select((blobs::digest, blobs::size_bytes)).order(blobs::digest).load(conn).map_err(Error::internal)
+}
+
+/// Digests of all that is no row of the database alone, in order.
+pub fn files(conn: &mut Conn) -> Result<Vec<String>> {
+    let rows = blobs::table.filter(blobs::data.is_null()).select(blobs::digest).order(blobs::digest);
+    rows.load(conn).map_err(Error::internal)
 }
 
 /// Distinct blobs and the sum of their sizes in bytes.

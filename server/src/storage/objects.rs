@@ -438,7 +438,9 @@ pub async fn whole_blob(
     let row = found.row;
     let kept = app.objects.keep(received, move |conn, digest| {
         match store::objects::version(conn, row.bucket, &row.key, row.version_id())? {
-            Some(now) if now.upload == row.upload && now.seq == row.seq => store::objects::set_whole(conn, &now, digest),
+            Some(now) if now.upload == row.upload && now.seq == row.seq => {
+                store::objects::set_whole(conn, &now, digest)
+            }
             // replaced or removed meanwhile: what was read still is what was asked for
             _ => Ok(()),
         }

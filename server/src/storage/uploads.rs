@@ -17,7 +17,7 @@ use super::{
     sums::{self, Algorithm, Expected},
 };
 use crate::{
-    accounts::secrets,
+    accounts::{audit, secrets},
     app::App,
     clock,
     db::Conn,
@@ -69,6 +69,18 @@ pub async fn begin(app: &App, caller: &Caller, bucket: &str, begin: Begin) -> Re
         .await
 }
 
+/// An upload is its beginner's alone, whoever else may write there: others are told that there is none, and it is noted.
+async fn own(app: &App, caller: &Caller, upload_id: &str) -> Result<()> {
+    let id = upload_id.to_owned();
+    let beginner = app.db.glance(move |conn| store::uploads::beginner(conn, &id)).await?;
+    if beginner.is_none_or(|person_id| person_id == caller.principal.person_id) {
+        return Ok(());
+    }
+    let (who, subject) = (caller.principal.clone(), format!("upload/{upload_id}"));
+    app.db.write(move |conn| audit(conn, &who, "upload.denied", &subject, serde_json::json!({}))).await?;
+    Err(refusals::no_such_upload())
+}
+
 pub(super) fn new_id() -> Result<String> {
     Ok(hex::encode(secrets::random_bytes::<16>()?))
 }
@@ -82,6 +94,7 @@ pub async fn parts(
     upload_id: &str,
     (after, limit): (i64, i64),
 ) -> Result<(UploadRow, Vec<PartRow>)> {
+    own(app, caller, upload_id).await?;
     let (caller, name, key, id) = (caller.clone(), bucket.to_owned(), key.to_owned(), upload_id.to_owned());
     app.db
         .read(move |conn| {
@@ -95,6 +108,7 @@ pub async fn parts(
 
 /// The open upload of that id, whatever its key.
 pub async fn open_by_id(app: &App, caller: &Caller, bucket: &str, upload_id: &str) -> Result<UploadRow> {
+    own(app, caller, upload_id).await?;
     let (caller, name, id) = (caller.clone(), bucket.to_owned(), upload_id.to_owned());
     app.db
         .glance(move |conn| {
@@ -203,6 +217,7 @@ where
 }
 
 async fn open_for(app: &App, caller: &Caller, bucket: &str, part: &PartName, size: Option<u64>) -> Result<UploadRow> {
+    own(app, caller, &part.upload_id).await?;
     let (caller, name, part) = (caller.clone(), bucket.to_owned(), part.clone());
     app.db
         .glance(move |conn| {
@@ -245,9 +260,10 @@ pub async fn copy_part(
         return Err(refusals::too_large("A part", "5 GiB"));
     }
     let upload = open_for(app, caller, bucket, &part, Some(end - begin)).await?;
-    let sum = upload.checksum.as_ref().map(|word| {
-        About::read(found.row.about.as_deref()).ok().and_then(|about| about.checksums.get(word).cloned())
-    });
+    let sum = upload
+        .checksum
+        .as_ref()
+        .map(|word| About::read(found.row.about.as_deref()).ok().and_then(|about| about.checksums.get(word).cloned()));
     let is_whole = (begin, end) == (0, size) && found.row.etag.len() == 32;
     let row = match &found.row.digest {
         // the sum that the upload wants is known of the whole object, or none is wanted
@@ -301,6 +317,7 @@ pub struct Complete {
 /// # Errors
 /// `invalid` (InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest); `not_found` (NoSuchUpload); `conflict` (PreconditionFailed).
 pub async fn complete(app: &App, caller: &Caller, bucket: &str, wanted: Complete) -> Result<Written> {
+    own(app, caller, &wanted.upload_id).await?;
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .write(move |conn| {
@@ -405,6 +422,11 @@ fn object_checksum(upload: &UploadRow, parts: &[PartRow]) -> Result<Option<(Algo
 
 /// Gives an upload up: its parts go.
 pub async fn abort(app: &App, caller: &Caller, bucket: &str, key: &str, upload_id: &str) -> Result<()> {
+    // Whoever looks after the bucket may clear it of others' uploads.
+    let (asker, place) = (caller.clone(), bucket.to_owned());
+    if app.db.glance(move |conn| enter(conn, &asker, &place, Right::Manage, "").map(drop)).await.is_err() {
+        own(app, caller, upload_id).await?;
+    }
     let (caller, name, key, id) = (caller.clone(), bucket.to_owned(), key.to_owned(), upload_id.to_owned());
     app.db
         .write(move |conn| {

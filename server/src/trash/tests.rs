@@ -29,11 +29,13 @@ impl World {
             hosts: vec![],
             insecure_http: false,
             container_port: 0,
+            container_s3_port: 0,
         };
         let config = Config {
             data_dir: dir.path().into(),
             listeners,
             limits: Limits::default(),
+            objects: Default::default(),
             disk: Default::default(),
             webhooks: Default::default(),
             log_json: false,

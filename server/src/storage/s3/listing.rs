@@ -63,7 +63,10 @@ pub fn limit(wanted: Option<i32>) -> Result<usize> {
 }
 
 impl Buckets {
-    pub(super) async fn list_v1(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    pub(super) async fn list_v1(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let encoding = Encoding::parse(input.encoding_type).map_err(refusal)?;
@@ -140,7 +143,8 @@ impl Buckets {
             listing::versions(&self.app, &caller, &input.bucket, wanted, after).await.map_err(refusal)?;
         let bucket = buckets::get(&self.app, &caller, &input.bucket, crate::storage::access::Right::Enter).await;
         let owner = answers::owner(&bucket.map_err(refusal)?.owner);
-        let (next_key_marker, next_version_id_marker) = if is_more { next_markers(&page, &encoding) } else { (None, None) };
+        let (next_key_marker, next_version_id_marker) =
+            if is_more { next_markers(&page, &encoding) } else { (None, None) };
         let common_prefixes = encoding.prefixes(page.prefixes.clone());
         let latest = latest_of(&page, within.as_deref());
         let mut output = ListObjectVersionsOutput {

@@ -4,12 +4,13 @@ use futures_util::TryStreamExt;
 use s3s::{
     S3Error, S3Request, S3Response, S3Result,
     dto::{
-        Checksum, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
-        DeleteObjectTaggingInput, DeleteObjectTaggingOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject,
-        GetObjectAttributesInput, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectInput, GetObjectOutput,
-        GetObjectTaggingInput, GetObjectTaggingOutput, HeadObjectInput, HeadObjectOutput, MetadataDirective, ObjectPart,
-        PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, Range, StreamingBlob,
-        TaggingDirective, Timestamp, TimestampFormat,
+        Checksum, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
+        DeleteObjectOutput, DeleteObjectTaggingInput, DeleteObjectTaggingOutput, DeleteObjectsInput,
+        DeleteObjectsOutput, DeletedObject, GetObjectAttributesInput, GetObjectAttributesOutput,
+        GetObjectAttributesParts, GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+        HeadObjectInput, HeadObjectOutput, MetadataDirective, ObjectPart, PutObjectInput, PutObjectOutput,
+        PutObjectTaggingInput, PutObjectTaggingOutput, Range, StreamingBlob, TaggingDirective, Timestamp,
+        TimestampFormat,
     },
 };
 
@@ -47,7 +48,8 @@ pub struct Headers {
 impl Headers {
     /// With `expires` as it was sent, and without the encoding that only wrapped the upload.
     pub fn into_about(self, headers: &hyper::HeaderMap) -> Result<About> {
-        let metadata: std::collections::BTreeMap<String, String> = self.metadata.unwrap_or_default().into_iter().collect();
+        let metadata: std::collections::BTreeMap<String, String> =
+            self.metadata.unwrap_or_default().into_iter().collect();
         let length: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
         if length > 2048 {
             let text = "Your metadata headers exceed the maximum allowed metadata size, 2 KiB.";
@@ -125,7 +127,8 @@ impl Buckets {
         };
         let put = prepared().map_err(refusal)?;
         let late = answers::late(&headers, trailing_headers);
-        let written = objects::put(&self.app, &caller, &input.bucket, put, incoming(body), late).await.map_err(refusal)?;
+        let written =
+            objects::put(&self.app, &caller, &input.bucket, put, incoming(body), late).await.map_err(refusal)?;
         let sums = checksum_of(&written.row)?;
         let mut output = PutObjectOutput {
             e_tag: Some(answers::etag(&written.row.etag)),
@@ -158,7 +161,8 @@ impl Buckets {
         let shown = self.show(&caller, &input.bucket, &input.key, wanted, true).await?;
         let body = shown.found.stream(&self.app, shown.range).await.map_err(refusal)?;
         let length = shown.range.1 - shown.range.0;
-        let mut output = GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(body, length))), ..shown.described()? };
+        let mut output =
+            GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(body, length))), ..shown.described()? };
         output.tag_count = i32::try_from(shown.about.tags.len()).ok().filter(|count| *count > 0);
         Ok(S3Response::new(output))
     }
@@ -235,7 +239,8 @@ impl Buckets {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
-        let looked = objects::look(&self.app, &caller, &input.bucket, &input.key, version, true).await.map_err(refusal)?;
+        let looked =
+            objects::look(&self.app, &caller, &input.bucket, &input.key, version, true).await.map_err(refusal)?;
         let found = match looked {
             Looked::Object(found) => *found,
             Looked::Marker(row) => return Err(behind_marker(&row, version)),
@@ -255,7 +260,8 @@ impl Buckets {
                 None
             },
             object_size: wants("ObjectSize").then_some(found.row.size_bytes),
-            storage_class: wants("StorageClass").then(|| s3s::dto::StorageClass::from_static(s3s::dto::StorageClass::STANDARD)),
+            storage_class: wants("StorageClass")
+                .then(|| s3s::dto::StorageClass::from_static(s3s::dto::StorageClass::STANDARD)),
             last_modified: Some(answers::timestamp(found.row.modified_at)),
             version_id: found.version_id().map(|version| version.to_string()),
             ..Default::default()
@@ -279,7 +285,8 @@ impl Buckets {
                 metadata: input.metadata,
             };
             let tags = answers::header_tags(input.tagging.as_deref())?;
-            let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+            let header =
+                |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
             Ok(Copy {
                 from_bucket,
                 from_key,
@@ -317,7 +324,10 @@ impl Buckets {
         }))
     }
 
-    pub(super) async fn delete(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    pub(super) async fn delete(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
@@ -387,7 +397,8 @@ impl Buckets {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
-        let looked = objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
+        let looked =
+            objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
         let found = looked.object().map_err(refusal)?;
         let about = About::read(found.row.about.as_deref()).map_err(refusal)?;
         let version_id = found.version_id().map(|version| version.to_string());
@@ -533,7 +544,10 @@ pub fn source(header: &CopySource) -> Result<(String, String, Option<VersionId>)
         CopySource::Bucket { bucket, key, version_id } => {
             Ok((bucket.to_string(), key.to_string(), answers::version(version_id.as_deref())?))
         }
-        _ => Err(Error::new(drydock_wire::ErrorCode::NotImplemented, "Name the source as bucket/key; there are no access points.")),
+        _ => Err(Error::new(
+            drydock_wire::ErrorCode::NotImplemented,
+            "Name the source as bucket/key; there are no access points.",
+        )),
     }
 }
 
