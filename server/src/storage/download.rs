@@ -34,7 +34,7 @@ pub async fn answer(app: &App, request: &HttpRequest, found: &Found) -> Result<H
         Wanted::Whole => (StatusCode::OK, 0, size),
         Wanted::Part(from, to) => (StatusCode::PARTIAL_CONTENT, from, to),
     };
-    let body = found.stream(app, (from, to)).await?;
+    let body = found.stream(&app.objects, (from, to)).await?;
     let mut response = HttpResponse::build(status);
     response
         .insert_header((header::CONTENT_TYPE, served_type(&found.row.key)))

@@ -96,10 +96,12 @@ pub fn versions_to_erase(versions: &[Age], due: &Due) -> Vec<i64> {
             gone.push(older.seq);
         }
     }
-    if let (true, Some(first)) = (due.lone_markers, versions.first()) {
-        if first.is_marker && gone.len() + 1 == versions.len() {
-            gone.push(first.seq);
-        }
+    if due.lone_markers
+        && let Some(first) = versions.first()
+        && first.is_marker
+        && gone.len() + 1 == versions.len()
+    {
+        gone.push(first.seq);
     }
     gone
 }

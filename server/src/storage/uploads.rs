@@ -41,16 +41,17 @@ pub struct Begin {
 /// Begins an upload; with a note, goes on with the caller's open one of that note.
 pub async fn begin(app: &App, caller: &Caller, bucket: &str, begin: Begin) -> Result<UploadRow> {
     rules::check_key(&begin.key)?;
+    app.objects.room().check()?;
     let upload_id = new_id()?;
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .write(move |conn| {
             let bucket = enter(conn, &caller, &name, Right::Write, &begin.key)?;
             let person_id = caller.principal.person_id;
-            if let Some(note) = &begin.note {
-                if let Some(open) = store::uploads::open_by_note(conn, bucket.id, &begin.key, &person_id, note)? {
-                    return Ok(open);
-                }
+            if let Some(note) = &begin.note
+                && let Some(open) = store::uploads::open_by_note(conn, bucket.id, &begin.key, &person_id, note)?
+            {
+                return Ok(open);
             }
             let new = NewUpload {
                 upload_id,
@@ -180,6 +181,7 @@ where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
     part.check()?;
+    app.objects.room().check()?;
     if size_bytes.is_some_and(|size| size > rules::MAX_PUT_BYTES) {
         return Err(refusals::too_large("A part", "5 GiB"));
     }
@@ -248,6 +250,7 @@ pub async fn copy_part(
     part: PartName,
 ) -> Result<(PartRow, Found)> {
     part.check()?;
+    app.objects.room().check()?;
     let found = objects::look(app, caller, &from.bucket, &from.key, from.version, true).await?.object()?;
     from.conditions.on_source(&found.row.etag, found.row.modified_at)?;
     let size = found.row.size();
@@ -283,7 +286,7 @@ pub async fn copy_part(
                 .await?
         }
         _ => {
-            let body = found.stream(app, (begin, end)).await?.map_err(Error::internal);
+            let body = found.stream(&app.objects, (begin, end)).await?.map_err(Error::internal);
             put_part(app, caller, bucket, part, (Expected::default(), Some(end - begin)), body, || Ok(None)).await?
         }
     };

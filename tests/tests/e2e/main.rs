@@ -28,6 +28,7 @@ mod objects_s3;
 mod objects_s3_moving;
 mod registry;
 mod roles;
+mod s3;
 mod start;
 mod traces;
 mod trash;

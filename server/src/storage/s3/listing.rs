@@ -6,7 +6,7 @@ use s3s::{
     dto::{
         Bucket, CommonPrefix, DeleteMarkerEntry, EncodingType, ListBucketsInput, ListBucketsOutput,
         ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
+        ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass, Owner,
     },
 };
 
@@ -161,28 +161,7 @@ impl Buckets {
             encoding_type: encoding.clone().wanted(),
             ..Default::default()
         };
-        let (mut versions, mut markers) = (vec![], vec![]);
-        for (row, is_latest) in page.objects.into_iter().zip(latest) {
-            let key = Some(encoding.key(row.key.clone()));
-            let version_id = Some(row.version_id().to_string());
-            let (last_modified, is_latest) = (Some(answers::timestamp(row.modified_at)), Some(is_latest));
-            if row.is_marker {
-                let owner = Some(owner.clone());
-                markers.push(DeleteMarkerEntry { is_latest, key, last_modified, owner, version_id });
-            } else {
-                versions.push(ObjectVersion {
-                    e_tag: Some(answers::etag(&row.etag)),
-                    is_latest,
-                    key,
-                    last_modified,
-                    owner: Some(owner.clone()),
-                    size: Some(row.size_bytes),
-                    storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
-                    version_id,
-                    ..Default::default()
-                });
-            }
-        }
+        let (versions, markers) = told(page.objects, latest, &owner, &encoding);
         output.versions = (!versions.is_empty()).then_some(versions);
         output.delete_markers = (!markers.is_empty()).then_some(markers);
         Ok(S3Response::new(output))
@@ -247,6 +226,37 @@ fn contents(rows: Vec<Listed>, bucket: &Entered, with_owner: bool, encoding: &En
         })
         .collect();
     (!all.is_empty()).then_some(all)
+}
+
+/// Versions and markers, each as S3 tells it.
+fn told(
+    rows: Vec<ListedVersion>,
+    latest: Vec<bool>,
+    owner: &Owner,
+    encoding: &Encoding,
+) -> (Vec<ObjectVersion>, Vec<DeleteMarkerEntry>) {
+    let (mut versions, mut markers) = (vec![], vec![]);
+    for (row, is_latest) in rows.into_iter().zip(latest) {
+        let version_id = Some(row.version_id().to_string());
+        let (last_modified, is_latest) = (Some(answers::timestamp(row.modified_at)), Some(is_latest));
+        let (key, owner) = (Some(encoding.key(row.key)), Some(owner.clone()));
+        if row.is_marker {
+            markers.push(DeleteMarkerEntry { is_latest, key, last_modified, owner, version_id });
+        } else {
+            versions.push(ObjectVersion {
+                e_tag: Some(answers::etag(&row.etag)),
+                is_latest,
+                key,
+                last_modified,
+                owner,
+                size: Some(row.size_bytes),
+                storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
+                version_id,
+                ..Default::default()
+            });
+        }
+    }
+    (versions, markers)
 }
 
 fn next_markers(page: &Page<ListedVersion>, encoding: &Encoding) -> (Option<String>, Option<String>) {

@@ -161,7 +161,8 @@ fn fold<T>(
         if is_over {
             break;
         }
-        batch = if skip_to.is_some() { 16 } else { (batch * 4).min(1001) };
+        // of a folder only its first key is wanted; where there are none, many rows are
+        batch = if skip_to.is_some() { (batch / 4).max(1) } else { (batch * 4).min(1001) };
         cursor = match (skip_to, last_key) {
             (Some(bound), _) => Cursor::At(bound),
             (None, Some(key)) => Cursor::After(key),
