@@ -118,11 +118,11 @@ fn Layers(manifest: Signal<ManifestDetail>) -> impl IntoView {
         let step = layer.created_by.unwrap_or_else(|| layer.media_type.clone());
         view! {
             <tr>
-                <td class="num dim">{index + 1}</td>
+                <td class="num dim wide-only">{index + 1}</td>
                 <td class="mono" title=layer.digest.clone()>{short(&layer.digest)}</td>
                 <td class="num">{format::bytes(layer.size_bytes)}</td>
                 <td class="among">{shared}</td>
-                <td class="mono dim" title=step.clone()>{step.clone()}</td>
+                <td class="mono dim wide-only" title=step.clone()>{step.clone()}</td>
             </tr>
         }
     };
@@ -132,8 +132,8 @@ fn Layers(manifest: Signal<ManifestDetail>) -> impl IntoView {
         }>
             <div class="pane" role="region" aria-label="Layers" tabindex="0">
                 <table class="grid" aria-label="Layers">
-                    <thead><tr><th scope="col" class="num">"#"</th><th scope="col">"Layer"</th><th scope="col" class="num">"Size"</th>
-                        <th scope="col">"Shared with"</th><th scope="col">"Made by"</th></tr></thead>
+                    <thead><tr><th scope="col" class="num wide-only">"#"</th><th scope="col">"Layer"</th><th scope="col" class="num">"Size"</th>
+                        <th scope="col">"Shared with"</th><th scope="col" class="wide-only">"Made by"</th></tr></thead>
                     <tbody>{move || manifest.with(|m| m.layers.clone()).into_iter().enumerate().map(row).collect_view()}</tbody>
                 </table>
             </div>
@@ -148,9 +148,9 @@ fn Manifests(name: Memo<String>, label: &'static str, #[prop(into)] of: Signal<V
         view! {
             <tr>
                 <td><a class="row-link name" href=manifest_href(&name.get_untracked(), &it.digest)>{what}</a></td>
-                <td class="mono dim" title=it.digest.clone()>{short(&it.digest)}</td>
+                <td class="mono dim wide-only" title=it.digest.clone()>{short(&it.digest)}</td>
                 <td class="num">{format::bytes(it.size_bytes)}</td>
-                <td>{it.pushed_by}</td>
+                <td class="wide-only">{it.pushed_by}</td>
                 <td class="num dim"><TimeAgo at=it.pushed_at/></td>
             </tr>
         }
@@ -158,8 +158,8 @@ fn Manifests(name: Memo<String>, label: &'static str, #[prop(into)] of: Signal<V
     view! {
         <div class="pane" role="region" aria-label=label tabindex="0">
             <table class="grid" aria-label=label>
-                <thead><tr><th scope="col">"What"</th><th scope="col">"Digest"</th><th scope="col" class="num">"Size"</th>
-                    <th scope="col">"Pushed by"</th><th scope="col" class="num">"Pushed"</th></tr></thead>
+                <thead><tr><th scope="col">"What"</th><th scope="col" class="wide-only">"Digest"</th><th scope="col" class="num">"Size"</th>
+                    <th scope="col" class="wide-only">"Pushed by"</th><th scope="col" class="num">"Pushed"</th></tr></thead>
                 <tbody>{move || of.get().into_iter().map(row).collect_view()}</tbody>
             </table>
         </div>

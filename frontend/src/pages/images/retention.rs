@@ -87,7 +87,7 @@ pub fn RetentionEditor(repository: Signal<RepositoryDetail>) -> impl IntoView {
         <Card title="What goes by itself">
             <form novalidate on:submit=save>
                 <p class="dim below">"What a job or deployment refers to stays, whatever is said here."</p>
-                <div class="thirds">
+                <div class="thirds even">
                     <Field id="keep-last" label="Keep the latest tags" value=keep_last check=count tried=tried mono=true placeholder="all"
                         hint="Older tags go with their images. Empty: all stay."/>
                     <Field id="keep-tags" label="Always keep tags like" value=patterns mono=true placeholder="v*, *-lts"
