@@ -73,7 +73,7 @@ impl Uploader {
         // An answer that was lost on the way says nothing: what lies there decides.
         match self.client.head(key).await? {
             Some(found) if found.size_bytes == size_bytes && is_the_same(&found, &expected) => {
-                begun.is_ended();
+                begun.ended();
                 Ok(())
             }
             _ => Err(completed.err().unwrap_or_else(|| {
@@ -88,7 +88,7 @@ impl Uploader {
     }
 }
 
-/// An upload in parts. Dropped before `is_ended`, it is taken back as well as the cluster lets us.
+/// An upload in parts. Dropped before `ended`, it is taken back as well as the cluster lets us.
 struct Begun {
     client: Client,
     key: String,
@@ -96,7 +96,7 @@ struct Begun {
 }
 
 impl Begun {
-    fn is_ended(mut self) {
+    fn ended(mut self) {
         self.id.clear();
     }
 }
