@@ -56,7 +56,10 @@ impl World {
         std::fs::write(folder.path().join("content"), content)?;
         if with_program {
             let source = folder.path().join("hello.c");
-            std::fs::write(&source, "#include <stdio.h>\nint main(void) { puts(\"hello from the registry\"); return 0; }\n")?;
+            std::fs::write(
+                &source,
+                "#include <stdio.h>\nint main(void) { puts(\"hello from the registry\"); return 0; }\n",
+            )?;
             let (to, from) = (folder.path().join("hello"), source.display().to_string());
             run("cc", &["-static", "-o", &to.display().to_string(), &from], &[]).await?;
         }
@@ -167,8 +170,18 @@ async fn skopeo_copies_an_index_there_and_back_and_deletes_it() -> Result<()> {
     let creds = format!("ann:{PASSWORD}");
     let layout = |path: &Path| format!("oci:{}:multi", path.display());
     let policy = "--insecure-policy";
-    run("skopeo", &[policy, "copy", "--all", "--dest-tls-verify=false", "--dest-creds", &creds, &layout(&from), &there], &[]).await?;
-    run("skopeo", &[policy, "copy", "--all", "--src-tls-verify=false", "--src-creds", &creds, &there, &layout(&back)], &[]).await?;
+    run(
+        "skopeo",
+        &[policy, "copy", "--all", "--dest-tls-verify=false", "--dest-creds", &creds, &layout(&from), &there],
+        &[],
+    )
+    .await?;
+    run(
+        "skopeo",
+        &[policy, "copy", "--all", "--src-tls-verify=false", "--src-creds", &creds, &there, &layout(&back)],
+        &[],
+    )
+    .await?;
     let count = |path: &Path| std::fs::read_dir(path.join("blobs/sha256")).map(Iterator::count);
     assert_eq!((count(&from)?, count(&back)?), (8, 8));
     for file in std::fs::read_dir(from.join("blobs/sha256"))? {
@@ -179,7 +192,9 @@ async fn skopeo_copies_an_index_there_and_back_and_deletes_it() -> Result<()> {
     let tls = "--tls-verify=false";
     let inspected = run("skopeo", &["inspect", "--raw", tls, "--creds", &creds, &there], &[]).await?;
     assert!(inspected.contains("arm64"), "{inspected}");
-    let listed = run("skopeo", &["list-tags", tls, "--creds", &creds, &format!("docker://{}/multi/app", world.host)], &[]).await?;
+    let listed =
+        run("skopeo", &["list-tags", tls, "--creds", &creds, &format!("docker://{}/multi/app", world.host)], &[])
+            .await?;
     assert!(listed.contains("\"1\""), "{listed}");
     let seen = repository(&world.ann, "multi/app").await?;
     assert_eq!(seen["tags"][0]["manifest"]["platforms"], json!(["linux/amd64", "linux/arm64"]), "{seen}");
@@ -235,7 +250,8 @@ async fn a_job_runs_an_image_that_was_pushed() -> Result<()> {
     world.forget(&[&image]).await;
     let port = world.host.rsplit(':').next().context("port")?;
     let wish = |image: String| json!({ "name": "hello", "command": ["/hello"], "image": image });
-    let missing = world.ann.send(Method::POST, "/api/v1/jobs", Some(wish(format!("localhost:{port}/jobs/hello:2")))).await?;
+    let missing =
+        world.ann.send(Method::POST, "/api/v1/jobs", Some(wish(format!("localhost:{port}/jobs/hello:2")))).await?;
     assert_eq!(missing.0, 422, "{}", missing.1);
     assert!(missing.1["message"].as_str().unwrap_or_default().contains("no jobs/hello:2"), "{}", missing.1);
 
@@ -254,7 +270,12 @@ async fn a_job_runs_an_image_that_was_pushed() -> Result<()> {
     world.docker(&["push", &format!("{}/jobs/hello:2", world.host)]).await?;
     let preview = world.ann.post("/api/v1/repository/retention/preview?name=jobs/hello", rules).await?;
     assert_eq!(preview["tags"], json!([]), "what a job refers to stays: {preview}");
-    world.forget(&[&format!("{}/jobs/hello:2", world.host), &format!("{}/jobs/hello@{}", world.host, pinned.split('@').nth(1).unwrap_or_default())]).await;
+    world
+        .forget(&[
+            &format!("{}/jobs/hello:2", world.host),
+            &format!("{}/jobs/hello@{}", world.host, pinned.split('@').nth(1).unwrap_or_default()),
+        ])
+        .await;
     Ok(())
 }
 
@@ -331,7 +352,8 @@ threads = [threading.Thread(target=pusher, args=(which,)) for which in range(3)]
         world.server.kill9().await?;
         let printed = tokio::time::timeout(Duration::from_secs(60), pushing.wait_with_output()).await??;
         let printed = String::from_utf8(printed.stdout)?;
-        ledger.extend(printed.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())));
+        ledger
+            .extend(printed.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())));
         world.server.launch().await?;
     }
     ensure!(ledger.len() > KILLS, "only {} images were acknowledged over {KILLS} kills", ledger.len());
