@@ -48,8 +48,10 @@ impl Ceph {
         };
         let common = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"];
         make(&[&common[..], &["-subj", "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem"]].concat())?;
-        let signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-subj", "/CN=localhost", "-keyout", "tls.key", "-out", "tls.pem"];
-        let names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+        let signed =
+            ["-CA", "ca.pem", "-CAkey", "ca.key", "-subj", "/CN=localhost", "-keyout", "tls.key", "-out", "tls.pem"];
+        let names =
+            ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
         make(&[&common[..], &signed[..], &names[..]].concat())
     }
 
@@ -72,7 +74,8 @@ impl Ceph {
         })
         .await?;
         let keys = [&format!("--access-key={ACCESS_KEY}"), &format!("--secret-key={SECRET_KEY}")];
-        self.ask("radosgw-admin", &["user", "create", "--uid=drydock", "--display-name=drydock", keys[0], keys[1]]).await?;
+        self.ask("radosgw-admin", &["user", "create", "--uid=drydock", "--display-name=drydock", keys[0], keys[1]])
+            .await?;
         self.open().await
     }
 

@@ -332,7 +332,8 @@ async fn upload(files: &Files, prefix: &str, stop: &AtomicBool, mut dice: Dice) 
 async fn another_drydock_may_be_the_cluster() -> Result<()> {
     let mut below = Server::start().await?;
     below.admin().await?;
-    let key: serde_json::Value = serde_json::from_str(&below.run(&["s3-key", "create", "--user", "admin"], None).await?)?;
+    let key: serde_json::Value =
+        serde_json::from_str(&below.run(&["s3-key", "create", "--user", "admin"], None).await?)?;
     let (url, text) = (below.s3_url(), |name: &str| key[name].as_str().map(str::to_owned).context("a key"));
     let (access, secret) = (text("access_key")?, text("secret_key")?);
     let more = [("DRYDOCK_OBJECTS_ACCESS_KEY", access.as_str()), ("DRYDOCK_OBJECTS_SECRET_KEY", secret.as_str())];

@@ -149,7 +149,11 @@ async fn wrong_bytes_stay(cluster: &Ceph, server: &mut Server, files: &Files, ke
             let answer = files.ask(name).await?;
             let status = answer.status();
             let whole = answer.bytes().await;
-            ensure!(status != 200 || whole.is_err(), "{what}: {status} with {:?} bytes", whole.map(|whole| whole.len()));
+            ensure!(
+                status != 200 || whole.is_err(),
+                "{what}: {status} with {:?} bytes",
+                whole.map(|whole| whole.len())
+            );
         }
         until("the damage is noted", Duration::from_secs(20), || async {
             let told = files.api.get("/api/v1/store").await?;

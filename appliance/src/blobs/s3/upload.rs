@@ -54,7 +54,8 @@ impl Uploader {
 
     async fn upload_in_parts(&self, key: &str, file: Arc<File>, size_bytes: u64) -> Result<()> {
         let part_bytes = part_bytes(size_bytes);
-        let begun = Begun { client: self.client.clone(), key: key.to_owned(), id: self.client.begin_upload(key).await? };
+        let begun =
+            Begun { client: self.client.clone(), key: key.to_owned(), id: self.client.begin_upload(key).await? };
         let parts = stream::iter(0..size_bytes.div_ceil(part_bytes)).map(|index| {
             let (file, id, at) = (Arc::clone(&file), begun.id.as_str(), index * part_bytes);
             async move {
