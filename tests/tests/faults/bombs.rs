@@ -96,7 +96,8 @@ pub async fn endless(address: &str, line: &str, headers: &[(String, String)]) ->
         return Ok((raw::Answer { status: CUT, head: String::new(), body: vec![] }, sent));
     }
     let head = String::from_utf8_lossy(&first[..count]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(|| format!("no answer: {head}"))?;
+    let status =
+        head.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(|| format!("no answer: {head}"))?;
     Ok((raw::Answer { status, head, body: vec![] }, sent))
 }
 
@@ -141,7 +142,8 @@ async fn json_of_a_million_keys_is_refused() -> Result<()> {
     ];
     for number in 0..fault.count {
         let (path, body) = cases[number % cases.len()];
-        let sent = target.admin.request(Method::POST, path).header("content-type", "application/json").body(body.clone());
+        let sent =
+            target.admin.request(Method::POST, path).header("content-type", "application/json").body(body.clone());
         let answer = sent.send().await?;
         let status = answer.status().as_u16();
         ensure!([400, 413, 422].contains(&status), "{path} answers {status}: {}", answer.text().await?);

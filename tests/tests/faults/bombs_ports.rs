@@ -37,17 +37,43 @@ async fn xml_that_grows_or_never_ends_is_refused() -> Result<()> {
     let many = format!("<Delete>{keys}<Object><Key>kept</Key></Object></Delete>");
     let laugh = |inner: &str| format!("{LAUGHS}{inner}");
     let deep = format!("<Delete>{}", "<Object>".repeat(500_000));
-    let parts: String = (1..200_000).map(|n| format!("<Part><PartNumber>{n}</PartNumber><ETag>x</ETag></Part>")).collect();
+    let parts: String =
+        (1..200_000).map(|n| format!("<Part><PartNumber>{n}</PartNumber><ETag>x</ETag></Part>")).collect();
     let open = format!("/{BUCKET}/open");
     let cases: Vec<(&str, &str, Vec<(&str, &str)>, String)> = vec![
         ("POST", &bucket, vec![("delete", "")], many),
         ("POST", &bucket, vec![("delete", "")], laugh("<Delete><Object><Key>&h;</Key></Object></Delete>")),
-        ("PUT", &kept, vec![("tagging", "")], laugh("<Tagging><TagSet><Tag><Key>&h;</Key><Value>x</Value></Tag></TagSet></Tagging>")),
+        (
+            "PUT",
+            &kept,
+            vec![("tagging", "")],
+            laugh("<Tagging><TagSet><Tag><Key>&h;</Key><Value>x</Value></Tag></TagSet></Tagging>"),
+        ),
         ("POST", &bucket, vec![("delete", "")], deep),
-        ("POST", &open, vec![("uploadId", &upload)], format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>")),
-        ("PUT", &bucket, vec![("versioning", "")], laugh("<VersioningConfiguration><Status>&h;</Status></VersioningConfiguration>")),
-        ("PUT", &bucket, vec![("cors", "")], laugh("<CORSConfiguration><CORSRule><AllowedOrigin>&h;</AllowedOrigin></CORSRule></CORSConfiguration>")),
-        ("PUT", &bucket, vec![("lifecycle", "")], laugh("<LifecycleConfiguration><Rule><ID>&h;</ID></Rule></LifecycleConfiguration>")),
+        (
+            "POST",
+            &open,
+            vec![("uploadId", &upload)],
+            format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>"),
+        ),
+        (
+            "PUT",
+            &bucket,
+            vec![("versioning", "")],
+            laugh("<VersioningConfiguration><Status>&h;</Status></VersioningConfiguration>"),
+        ),
+        (
+            "PUT",
+            &bucket,
+            vec![("cors", "")],
+            laugh("<CORSConfiguration><CORSRule><AllowedOrigin>&h;</AllowedOrigin></CORSRule></CORSConfiguration>"),
+        ),
+        (
+            "PUT",
+            &bucket,
+            vec![("lifecycle", "")],
+            laugh("<LifecycleConfiguration><Rule><ID>&h;</ID></Rule></LifecycleConfiguration>"),
+        ),
     ];
     for number in 0..fault.count {
         let (method, path, query, body) = &cases[number % cases.len()];
@@ -74,7 +100,8 @@ async fn endless_bodies_and_manifests_are_refused_on_the_other_ports() -> Result
         let answer = match number % 3 {
             0 => {
                 let path = format!("/{BUCKET}/endless");
-                let request = Request { method: "PUT", path: &path, query: &[], headers: &[], payload: "UNSIGNED-PAYLOAD" };
+                let request =
+                    Request { method: "PUT", path: &path, query: &[], headers: &[], payload: "UNSIGNED-PAYLOAD" };
                 let signed = faces.s3.sign(&request);
                 endless(faces.s3.host(), &format!("PUT {path}"), &signed.headers).await?.0
             }
@@ -95,7 +122,13 @@ async fn endless_bodies_and_manifests_are_refused_on_the_other_ports() -> Result
                 sent.unwrap_or(raw::Answer { status: CUT, head: String::new(), body: vec![] })
             }
         };
-        ensure!([CUT, 400, 411, 413].contains(&answer.status), "case {}: {} {}", number % 3, answer.head, answer.text());
+        ensure!(
+            [CUT, 400, 411, 413].contains(&answer.status),
+            "case {}: {} {}",
+            number % 3,
+            answer.head,
+            answer.text()
+        );
     }
     let status = faces.s3.status(Method::GET, &format!("/{BUCKET}/endless"), &[], vec![]).await?;
     ensure!(status == 404, "a refused object is there: {status}");

@@ -111,7 +111,8 @@ async fn page(cable: &Cable, faces: &Faces, bytes: &[u8], after_ms: u64, number:
 
     let again = faces.web.post(&path, begin).await?;
     ensure!(again["id"] == upload["id"], "another upload was begun: {again}");
-    let there: Vec<u64> = again["parts"].as_array().into_iter().flatten().filter_map(|one| one["number"].as_u64()).collect();
+    let there: Vec<u64> =
+        again["parts"].as_array().into_iter().flatten().filter_map(|one| one["number"].as_u64()).collect();
     ensure!(there == (1..=cut as u64).collect::<Vec<_>>(), "{there:?} of {} are said to be there", parts.len());
     for (number, bytes) in parts.iter().enumerate().skip(cut) {
         let sent = faces.web.request(Method::PUT, &part(number)).body(bytes.to_vec()).send().await?;

@@ -55,7 +55,9 @@ async fn what_was_acknowledged_outlives_a_kill() -> Result<()> {
     ensure!(!doctor.contains("BAD"), "{doctor}");
     server.stop().await?;
     let files = kept.len();
-    fault.held(format!("{files} contents and {points} points acknowledged, 0 lost; {in_doubt} unanswered ones were whole"));
+    fault.held(format!(
+        "{files} contents and {points} points acknowledged, 0 lost; {in_doubt} unanswered ones were whole"
+    ));
     Ok(())
 }
 

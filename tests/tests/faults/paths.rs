@@ -82,7 +82,8 @@ async fn hostile_artifact_paths_are_refused_and_the_disk_is_as_before() -> Resul
 async fn datasets(faces: &Faces) -> Result<usize> {
     faces.web.post("/api/v1/datasets", json!({"name": "paths"})).await?;
     let digest = faces.web.upload("a,b\n1,2\n").await?;
-    let hostile = ["../x", "/etc/passwd", "a/../x", "a\\..\\x", "a\0b", "", ".", "a//b", "a/", "..", "./x", "\u{202e}x\n"];
+    let hostile =
+        ["../x", "/etc/passwd", "a/../x", "a\\..\\x", "a\0b", "", ".", "a//b", "a/", "..", "./x", "\u{202e}x\n"];
     for path in hostile {
         let files = json!({"files": [{"path": path, "digest": digest, "size_bytes": 8}]});
         let (status, answer) = faces.web.send(Method::POST, "/api/v1/datasets/paths/versions", Some(files)).await?;
