@@ -101,7 +101,9 @@ start_dockerd() {
 }
 
 stage_test() {
-    install python3 python3-venv python3-pip chromium chromium-driver busybox-static e2fsprogs mount wrk curl
+    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl
+    # an S3 cluster that is not ours, to keep content in
+    install openssl ceph-mon ceph-osd ceph-mgr radosgw
     environment=$CACHE/clients-$(hash_of "$ROOT/tests/clients/requirements.txt" "$ROOT/tests/clients/axe.txt")
     if [ ! -f "$environment/ready" ]; then
         say "Python environment with the real clients (mlflow, axe-core)"

@@ -121,6 +121,9 @@ fn Root() -> impl IntoView {
                     <Route path=path!("lineage/:kind/:id") view={Lazy::<area::Lineage>::new()}/>
                     <Route path=path!("datasets") view={Lazy::<area::Datasets>::new()}/>
                     <Route path=path!("datasets/:name") view={Lazy::<area::Dataset>::new()}/>
+                    <Route path=path!("images") view={Lazy::<area::Images>::new()}/>
+                    <Route path=path!("images/repository") view={Lazy::<area::Repository>::new()}/>
+                    <Route path=path!("images/manifest") view={Lazy::<area::Manifest>::new()}/>
                     <Route path=path!("jobs") view={Lazy::<area::Jobs>::new()}/>
                     <Route path=path!("jobs/new") view={Lazy::<area::NewJob>::new()}/>
                     <Route path=path!("jobs/:id") view={Lazy::<area::Job>::new()}/>

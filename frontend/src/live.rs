@@ -27,7 +27,7 @@ const QUIET_MS: f64 = 250.0;
 const RECONNECT: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_secs(5);
 
-pub const TOPICS: [Topic; 8] = [
+pub const TOPICS: [Topic; 9] = [
     Topic::Runs,
     Topic::Models,
     Topic::Datasets,
@@ -36,6 +36,7 @@ pub const TOPICS: [Topic; 8] = [
     Topic::Overview,
     Topic::Demo,
     Topic::Traces,
+    Topic::Images,
 ];
 
 struct Connection {
@@ -96,6 +97,7 @@ fn place(topic: Topic) -> usize {
         Topic::Overview => 5,
         Topic::Demo => 6,
         Topic::Traces => 7,
+        Topic::Images => 8,
     }
 }
 

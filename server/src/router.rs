@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking, transfers, trash,
     upkeep,
-    web::{assets, extract, guard::AllowedHosts, live},
+    web::{assets, ca, extract, guard::AllowedHosts, live},
     webhooks,
 };
 
@@ -46,6 +46,7 @@ pub struct Faces {
     pub gateway: serving::Gateway,
     pub demo: demo::Demo,
     pub courier: webhooks::Courier,
+    pub images: images::Images,
 }
 
 /// A listener's set of routes.
@@ -64,12 +65,16 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
     shared(config, faces);
     match face {
         Face::Web => {
+            ca::configure(config);
             programs(config);
             serving::gateway::configure(config);
             config.default_service(web::route().to(assets::serve));
         }
         Face::Containers => programs(config),
-        Face::Registry => images::configure(config),
+        Face::Registry => {
+            ca::configure(config);
+            images::configure_oci(config);
+        }
     }
 }
 
@@ -94,6 +99,7 @@ fn shared(config: &mut web::ServiceConfig, faces: &Faces) {
         .app_data(web::Data::new(faces.gateway.clone()))
         .app_data(web::Data::new(faces.demo.clone()))
         .app_data(web::Data::new(faces.courier.clone()))
+        .app_data(web::Data::new(faces.images.clone()))
         .app_data(web::Data::new(hosts))
         .app_data(extract::json(json_bytes))
         .app_data(extract::query())
@@ -107,6 +113,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(accounts::configure)
         .configure(overview::configure)
         .configure(datasets::configure)
+        .configure(images::configure)
         .configure(tracking::configure)
         .configure(traces::configure)
         .configure(models::configure)

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod ceph;
 pub mod clients;
 pub mod docker;
 pub mod fuzz;
@@ -15,6 +16,7 @@ pub mod wait;
 
 pub use api::Api;
 pub use browser::Browser;
+pub use ceph::Ceph;
 pub use receiver::Receiver;
 pub use server::Server;
 pub use wait::until;

@@ -2,6 +2,8 @@
 
 use std::{fmt, io};
 
+use super::{Problem, ProblemKind};
+
 #[derive(Debug)]
 pub enum BlobError {
     /// Not 64 lower-case hexadecimal digits.
@@ -14,6 +16,10 @@ pub enum BlobError {
     Full(io::Error),
     /// This call failed and nothing was acknowledged; others may work.
     Failed(io::Error),
+    /// The S3 cluster that keeps the blobs cannot be used now, and says or shows why.
+    Cluster(Problem),
+    /// What the cluster gave is not what the name says.
+    Damaged(String),
     /// An fsync failed: what is on the disk is not known any more. Nothing is taken from now on, and the process has to stop.
     Fatal(io::Error),
 }
@@ -31,6 +37,14 @@ impl BlobError {
             _ => BlobError::Failed(error),
         }
     }
+
+    pub(super) fn from_problem(problem: Problem) -> BlobError {
+        match problem.kind {
+            ProblemKind::Full => BlobError::Full(io::Error::new(io::ErrorKind::StorageFull, problem)),
+            ProblemKind::Other => BlobError::Failed(io::Error::other(problem)),
+            _ => BlobError::Cluster(problem),
+        }
+    }
 }
 
 impl fmt::Display for BlobError {
@@ -39,6 +53,8 @@ impl fmt::Display for BlobError {
             BlobError::InvalidDigest(text) => write!(f, "{text:?} is no SHA-256 digest."),
             BlobError::NotFound(digest) => write!(f, "There is no blob {digest}."),
             BlobError::OutOfRange { size_bytes } => write!(f, "The range lies outside of the {size_bytes} bytes."),
+            BlobError::Cluster(problem) => write!(f, "{problem}"),
+            BlobError::Damaged(digest) => write!(f, "The S3 cluster has other bytes under {digest} than the name says."),
             BlobError::Full(_) => f.write_str("The disk is full."),
             BlobError::Failed(_) => f.write_str("The disk did not do it."),
             BlobError::Fatal(_) => {
@@ -52,7 +68,11 @@ impl std::error::Error for BlobError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             BlobError::Full(error) | BlobError::Failed(error) | BlobError::Fatal(error) => Some(error),
-            BlobError::InvalidDigest(_) | BlobError::NotFound(_) | BlobError::OutOfRange { .. } => None,
+            BlobError::Cluster(problem) => Some(problem),
+            BlobError::InvalidDigest(_)
+            | BlobError::NotFound(_)
+            | BlobError::OutOfRange { .. }
+            | BlobError::Damaged(_) => None,
         }
     }
 }

@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod growing;
 mod reader;
+mod s3;
 mod writer;
 
 use std::{
@@ -36,6 +37,7 @@ pub use digest::is_digest;
 pub use engine::Blobs;
 pub use error::BlobError;
 pub use reader::BlobReader;
+pub use s3::{ClusterSettings, ClusterState, Owner, Problem, ProblemKind, S3Blobs, Tenure};
 pub use writer::{BlobWriter, Sum, WrittenBlob};
 
 type Result<T> = std::result::Result<T, BlobError>;
@@ -95,6 +97,11 @@ impl DiskBlobs {
             store.sync_dir(&store.root)?;
         }
         Ok(DiskBlobs { store: Arc::new(store) })
+    }
+
+    /// Where the blobs are.
+    pub fn root(&self) -> &Path {
+        &self.store.root
     }
 
     /// A writer for one new blob; dropped without `finish`, it leaves nothing.
@@ -210,6 +217,12 @@ impl Store {
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         self.sync(&fs::File::open(dir).map_err(BlobError::from_io)?)
     }
+}
+
+/// What is free for this user in the file system of a folder.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(folder)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Runs file work off the async threads.

@@ -19,12 +19,32 @@ use super::{BlobError, Result};
 
 /// An open blob. Deleting the blob does not disturb it.
 pub struct BlobReader {
-    file: Take<File>,
+    file: Take<Source>,
     size_bytes: u64,
     length_bytes: u64,
 }
 
+enum Source {
+    File(File),
+    /// From a cluster.
+    Stream(Pin<Box<dyn AsyncRead + Send>>),
+}
+
+impl AsyncRead for Source {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Source::File(file) => Pin::new(file).poll_read(cx, buf),
+            Source::Stream(stream) => stream.as_mut().poll_read(cx, buf),
+        }
+    }
+}
+
 impl BlobReader {
+    /// Of bytes that come from elsewhere.
+    pub(super) fn of_stream(stream: Pin<Box<dyn AsyncRead + Send>>, size_bytes: u64, length_bytes: u64) -> BlobReader {
+        BlobReader { file: Source::Stream(stream).take(length_bytes), size_bytes, length_bytes }
+    }
+
     pub(super) async fn open(path: PathBuf, digest: &str, range: Option<Range<u64>>) -> Result<BlobReader> {
         let mut file = File::open(path).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BlobError::NotFound(digest.to_owned()),
@@ -40,7 +60,7 @@ impl BlobReader {
         if start > 0 {
             file.seek(SeekFrom::Start(start)).await.map_err(BlobError::from_io)?;
         }
-        Ok(BlobReader { file: file.take(end - start), size_bytes, length_bytes: end - start })
+        Ok(BlobReader { file: Source::File(file).take(end - start), size_bytes, length_bytes: end - start })
     }
 
     /// Of the whole blob, whatever the range.

@@ -196,6 +196,11 @@ impl<S> WrittenBlob<S> {
         &self.sum
     }
 
+    /// The bytes, for reading.
+    pub fn reopen(&self) -> io::Result<fs::File> {
+        self.file.reopen()
+    }
+
     /// What a reader of any part holds the bytes against.
     pub fn checks(&self) -> &BlockChecks {
         &self.checks
@@ -223,7 +228,7 @@ fn write_block(file: Option<Growing>, incoming: PathBuf, block: &[u8]) -> io::Re
 ///
 /// A blob that is there already is replaced, not kept: the bytes just hashed are known to be good, and the newer date keeps
 /// a collection that runs at this moment from taking what is about to be referred to.
-fn keep(store: &Store, file: NamedTempFile, digest: String) -> Result<String> {
+pub(super) fn keep(store: &Store, file: NamedTempFile, digest: String) -> Result<String> {
     store.usable()?;
     let path = store.path(&digest)?;
     file.as_file().set_permissions(fs::Permissions::from_mode(0o444)).map_err(BlobError::from_io)?;

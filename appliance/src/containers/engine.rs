@@ -4,9 +4,10 @@ use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use bollard::{
     Docker,
+    auth::DockerCredentials,
     errors::Error as DockerError,
     query_parameters::{
-        CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
         StopContainerOptionsBuilder,
     },
 };
@@ -28,6 +29,8 @@ use super::{
 pub(super) const QUICK: Duration = Duration::from_secs(10);
 /// A change that a busy disk can slow down.
 pub(super) const USUAL: Duration = Duration::from_secs(60);
+/// A pull says something at least this often: a layer that is large takes long to unpack.
+const PULL_SILENCE: Duration = Duration::from_secs(600);
 /// The answer to "are you there?".
 const PING: Duration = Duration::from_secs(2);
 /// Looks at containers that run side by side while listing.
@@ -184,6 +187,32 @@ impl Engine {
             })),
             Err(EngineError::NoSuchImage(_) | EngineError::NotFound(_)) => Ok(None),
             Err(other) => Err(other),
+        }
+    }
+
+    /// Fetches an image by its digest (`host/name@sha256:…`) from the registry that its name says, with these credentials. Takes as
+    /// long as bytes come.
+    ///
+    /// # Errors
+    /// `Refused` with what Docker or the registry said; `Unavailable` when Docker is away or nothing comes for minutes.
+    pub async fn pull(&self, image: &str, username: &str, password: &str) -> Result<()> {
+        let credentials = DockerCredentials {
+            username: Some(username.to_owned()),
+            password: Some(password.to_owned()),
+            serveraddress: image.split('/').next().map(str::to_owned),
+            ..DockerCredentials::default()
+        };
+        let options = CreateImageOptionsBuilder::default().from_image(image).build();
+        let docker = self.docker().await?;
+        let mut progress = std::pin::pin!(docker.create_image(Some(options), None, Some(credentials)));
+        loop {
+            match timeout(PULL_SILENCE, progress.next()).await {
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(DockerError::DockerStreamError { error }))) => return Err(EngineError::Refused(error)),
+                Ok(Some(Err(error))) => return Err(self.failed(&error, image).await),
+                Ok(None) => return Ok(()),
+                Err(_) => return Err(timed_out(self.address())),
+            }
         }
     }
 

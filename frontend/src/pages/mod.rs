@@ -2,6 +2,7 @@
 
 pub mod datasets;
 pub mod deployments;
+pub mod images;
 pub mod jobs;
 pub mod lineage;
 pub mod login;

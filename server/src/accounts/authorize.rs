@@ -34,6 +34,9 @@ pub mod action {
     /// Take files and traces away for good. Not for the token of a job: what it logs stays as it was logged.
     #[derive(Debug, Clone, Copy)]
     pub struct Erase;
+    /// Put images into the registry. Not for the token of a job: what others run is not a job's to change.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Push;
     /// Change what the gateway serves.
     #[derive(Debug, Clone, Copy)]
     pub struct Deploy;
@@ -54,6 +57,10 @@ pub mod action {
         const JOBS_MAY: bool = false;
     }
     impl Action for Erase {
+        const NEEDS: Role = Role::Engineer;
+        const JOBS_MAY: bool = false;
+    }
+    impl Action for Push {
         const NEEDS: Role = Role::Engineer;
         const JOBS_MAY: bool = false;
     }

@@ -124,6 +124,25 @@ impl Accounts {
         Ok(principal(person, Via::Basic, address))
     }
 
+    /// A mark of the person's present password, that another password does not have; nothing can be learnt from it.
+    pub async fn password_mark(&self, name: &str) -> Result<String> {
+        let wanted = name.to_owned();
+        let person = self.db.glance(move |conn| store::person_by_name(conn, &wanted)).await?;
+        Ok(person.map(|person| secrets::hash_secret(&person.password_hash)).unwrap_or_default())
+    }
+
+    /// The person of this name, who showed the password of this mark a moment ago.
+    ///
+    /// # Errors
+    /// `unauthenticated` when the account is disabled or has another password by now.
+    pub async fn by_name_and_mark(&self, name: &str, mark: &str, address: Option<std::net::IpAddr>) -> Result<Principal> {
+        let wanted = name.to_owned();
+        let person = self.db.glance(move |conn| store::person_by_name(conn, &wanted)).await?;
+        let person = person.filter(|person| !person.disabled && secrets::hash_secret(&person.password_hash) == mark);
+        let person = person.ok_or_else(|| Error::unauthenticated("This token is no longer good; ask for another one."))?;
+        Ok(principal(person, Via::Basic, address_text(address)))
+    }
+
     /// Checks a password with its throttle. A wrong password and an unknown name answer alike, after the same work.
     pub(super) async fn check_password(
         &self,

@@ -84,7 +84,7 @@ pub fn serve(
             .wrap(from_fn(crate::monitoring::http::observe))
             .configure(|config| router::mount(config, &served, face))
     })
-    .workers(if face == Face::Web { worker_count() } else { 1 })
+    .workers(if face == Face::Containers { 1 } else { worker_count() })
     .client_request_timeout(HEAD_TIMEOUT)
     .tcp_nodelay(true)
     // a caller that hangs up ends its request, so that a model server is not kept busy for nobody
@@ -110,7 +110,7 @@ fn worker_count() -> usize {
 pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<()> {
     let acceptor = tls_for(faces, address)?.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::internal)?;
-    let service = crate::storage::service(faces.accounts.clone());
+    let face = crate::storage::S3Face::new(faces.app.clone(), faces.accounts.clone());
     let background = faces.app.background.clone();
     tokio::spawn(async move {
         loop {
@@ -118,19 +118,19 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
                 accepted = listener.accept() => accepted,
                 () = background.stopped() => return,
             };
-            let Ok((socket, _)) = accepted else {
+            let Ok((socket, peer)) = accepted else {
                 // Out of file descriptors, most likely: wait for some to come back.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
             let _ = socket.set_nodelay(true);
-            let (service, acceptor) = (service.clone(), acceptor.clone());
+            let (face, acceptor) = (face.clone(), acceptor.clone());
             tokio::spawn(async move {
                 match acceptor {
-                    None => s3_connection(socket, service).await,
+                    None => s3_connection(socket, face, peer.ip()).await,
                     Some(acceptor) => {
                         if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
-                            s3_connection(stream, service).await;
+                            s3_connection(stream, face, peer.ip()).await;
                         }
                     }
                 }
@@ -140,18 +140,13 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
     Ok(())
 }
 
-async fn s3_connection<S>(socket: S, service: s3s::service::S3Service)
+async fn s3_connection<S>(socket: S, face: crate::storage::S3Face, peer: IpAddr)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let answer = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let service = service.clone();
-        async move {
-            if request.uri().path() == "/healthz" {
-                return Ok(hyper::Response::new(s3s::Body::empty()));
-            }
-            service.call(request.map(s3s::Body::from)).await
-        }
+        let face = face.clone();
+        async move { face.answer(request.map(s3s::Body::from), Some(peer)).await }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);

@@ -28,10 +28,10 @@ use crate::{
     demo,
     error::{Error, Result},
     events::Events,
-    jobs, monitoring,
+    images, jobs, monitoring,
     objects::{self, Objects},
     router::{Face, Faces},
-    serving, tracking, trash, webhooks, workloads,
+    serving, storage, tracking, trash, webhooks, workloads,
 };
 
 /// Name of the database in the data directory.
@@ -73,7 +73,11 @@ pub fn prepare_data_dir(dir: &Path) -> Result<()> {
     })
 }
 
-fn lock(dir: &Path) -> Result<File> {
+/// Makes this process the only one that serves the data directory; as long as the answer lives.
+///
+/// # Errors
+/// `conflict` while another has it.
+pub fn lock(dir: &Path) -> Result<File> {
     let file = File::create(dir.join("lock")).map_err(Error::internal)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -89,10 +93,13 @@ async fn assemble(config: Config) -> Result<Faces> {
     let db = Db::open(&data_dir.join(DATABASE))?;
     let box_key = BoxKey::load_or_create(&data_dir.join("box.key"))?;
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
+    let instance = instance_id(&db).await?;
+    let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &instance).await?;
+    let objects = objects.with_room(&config.disk);
     let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
     let app = App {
-        objects: Objects::open(db.clone(), &data_dir.join("blobs"))?.with_room(&config.disk),
-        instance: instance_id(&db).await?.into(),
+        objects,
+        instance: instance.into(),
         config: Arc::new(config),
         db,
         events: Events::default(),
@@ -105,11 +112,12 @@ async fn assemble(config: Config) -> Result<Faces> {
     let gateway = serving::Gateway::load(&app).await?;
     let demo = demo::Demo::new(&app);
     let courier = webhooks::courier(&app)?;
-    Ok(Faces { app, accounts, gateway, demo, courier })
+    let images = images::Images::new(&app)?;
+    Ok(Faces { app, accounts, gateway, demo, courier, images })
 }
 
 /// This installation's id: made once, on every container's label.
-async fn instance_id(db: &Db) -> Result<String> {
+pub async fn instance_id(db: &Db) -> Result<String> {
     use diesel::prelude::*;
     let fresh = hex::encode(accounts::secrets::random_bytes::<5>()?);
     db.write(move |conn| {
@@ -128,10 +136,13 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     app.background.spawn(objects::scrub::Scrubber::new(app.objects.clone(), app.config.disk.scrub_bytes_per_s));
     datasets::start(app).await;
+    storage::start(app);
     tracking::start(app);
     trash::start(app);
     webhooks::start(app, &faces.courier);
-    workloads::start(app).await?;
+    images::ask_who_uses(jobs::images_in_use);
+    images::start(app, &faces.images);
+    workloads::start(app, images::own_images(app, &faces.images)).await?;
     jobs::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);
     datasets::ask_who_uses(crate::lineage::users_of_dataset);

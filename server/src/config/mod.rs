@@ -1,10 +1,12 @@
 //! Settings: one file per section; a TOML file, then DRYDOCK_* variables, then flags, each over the one before.
 //!
-//! Always holds: what is here was validated; nothing here is a secret. Never here: what a feature does with it.
+//! Always holds: what is here was validated; the one secret (`objects::Secret`) shows itself to nobody
+//! who does not ask for it by name. Never here: what a feature does with it.
 
 mod disk;
 mod limits;
 mod listeners;
+pub mod objects;
 pub mod webhooks;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use serde::Deserialize;
 pub use disk::Disk;
 pub use limits::Limits;
 pub use listeners::Listeners;
+pub use objects::Objects;
 pub use webhooks::Webhooks;
 
 use crate::error::{Error, Result};
@@ -27,6 +30,7 @@ pub struct Config {
     pub limits: Limits,
     pub disk: Disk,
     pub webhooks: Webhooks,
+    pub objects: Objects,
     /// Log lines as JSON rather than for people.
     pub log_json: bool,
 }
@@ -67,6 +71,7 @@ struct File {
     limits: Limits,
     disk: Disk,
     webhooks: webhooks::Section,
+    objects: objects::Section,
     log_json: bool,
 }
 
@@ -87,16 +92,39 @@ impl Config {
             limits: file.limits,
             disk: file.disk,
             webhooks: Webhooks::resolve(file.webhooks, &flags)?,
+            objects: Objects::resolve(file.objects, variable)?,
             log_json: flags.log_json || file.log_json,
             data_dir: flags.data_dir,
         })
     }
+
+    /// `[objects]` alone, for commands beside the server. They find the settings file as the server does.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn objects_of(data_dir: &Path) -> Result<Objects> {
+        let file = match std::env::var_os("DRYDOCK_CONFIG") {
+            Some(path) => read(Path::new(&path), true)?,
+            None => read(&data_dir.join("drydock.toml"), false)?,
+        };
+        Objects::resolve(file.objects, variable)
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn read(path: &Path, must_exist: bool) -> Result<File> {
     match std::fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text).map_err(|cause| Error::invalid(format!("{}: {cause}", path.display()))),
+        Ok(text) => toml::from_str(&text).map_err(|cause| Error::invalid(unreadable(path, &text, &cause))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => Ok(File::default()),
         Err(error) => Err(Error::invalid(format!("{}: {error}", path.display()))),
     }
+}
+
+/// With the line, but not its text: a key may stand there.
+fn unreadable(path: &Path, text: &str, cause: &toml::de::Error) -> String {
+    let before = cause.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("{}, line {}: {}", path.display(), before.matches('\n').count() + 1, cause.message())
 }

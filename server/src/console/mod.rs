@@ -3,6 +3,7 @@
 
 mod backup;
 mod doctor;
+mod moving;
 
 use std::{
     io::{BufRead, Write},
@@ -52,8 +53,11 @@ pub enum Command {
     /// Give out experiments and models as an `mlruns` folder that mlflow reads.
     #[command(subcommand)]
     Export(ExportCommand),
+    /// The store of large content.
+    #[command(subcommand)]
+    Objects(ObjectsCommand),
     /// Write database, blobs and keys into one file; the server may run meanwhile.
-    Backup(BackupFlags),
+    Backup(WriteBackupFlags),
     /// Fill an empty data directory from a backup.
     Restore(BackupFlags),
     /// Check the data directory: database, audit chain, blobs.
@@ -160,6 +164,22 @@ pub struct BackupFlags {
     file: PathBuf,
 }
 
+#[derive(Debug, Clone, Args)]
+pub struct WriteBackupFlags {
+    #[command(flatten)]
+    backup: BackupFlags,
+    /// Leave out large content that lies in an S3 cluster: the backup is good only as long as the bucket is.
+    #[arg(long)]
+    without_cluster_content: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ObjectsCommand {
+    /// Carry large content from the disk into an S3 cluster, or back. Can be broken off and started again; exits with 3 when
+    /// damaged content stayed behind.
+    Move(moving::MoveFlags),
+}
+
 #[derive(Debug, Subcommand)]
 pub enum ImportCommand {
     /// Into a running box. Can be broken off and started again; exits with 3 when some parts were left out.
@@ -176,7 +196,7 @@ pub enum ExportCommand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     Well,
-    /// An import or export left parts out, and said which.
+    /// An import, export or move left parts out, and said which.
     Partly,
 }
 
@@ -195,6 +215,7 @@ pub async fn run(command: Command) -> Result<Ended> {
     let whole = match command {
         Command::Import(ImportCommand::Mlflow(flags)) => transfers::mlflow::import(flags).await?,
         Command::Export(ExportCommand::Mlflow(flags)) => transfers::mlflow::export(flags).await?,
+        Command::Objects(ObjectsCommand::Move(flags)) => moving::run(flags).await?,
         other => run_plain(other).await.map(|()| true)?,
     };
     Ok(if whole { Ended::Well } else { Ended::Partly })
@@ -202,7 +223,7 @@ pub async fn run(command: Command) -> Result<Ended> {
 
 async fn run_plain(command: Command) -> Result<()> {
     match command {
-        Command::Serve(_) | Command::Import(_) | Command::Export(_) => {
+        Command::Serve(_) | Command::Import(_) | Command::Export(_) | Command::Objects(_) => {
             Err(Error::internal(anyhow::anyhow!("this is not a plain console command")))
         }
         Command::Admin(AdminCommand::Create(flags)) => {
@@ -223,7 +244,9 @@ async fn run_plain(command: Command) -> Result<()> {
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
-        Command::Backup(flags) => print(&backup::create(&flags.at.data_dir, &flags.file)?),
+        Command::Backup(WriteBackupFlags { backup: BackupFlags { at, file }, without_cluster_content }) => {
+            print(&backup::create(&at.data_dir, &file, !without_cluster_content).await?)
+        }
         Command::Restore(flags) => print(&backup::restore(&flags.at.data_dir, &flags.file)?),
         Command::Doctor(at) => doctor::examine(&at.data_dir, &mut std::io::stdout()).await,
     }

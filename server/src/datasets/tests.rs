@@ -37,6 +37,7 @@ fn bench(limits: Limits) -> Bench {
         limits,
         disk: Default::default(),
         webhooks: Default::default(),
+        objects: Default::default(),
         log_json: false,
     };
     let db = crate::db::Db::open(&dir.path().join("drydock.db")).unwrap();

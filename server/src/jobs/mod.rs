@@ -28,12 +28,12 @@ use crate::{
     clock, datasets,
     db::Conn,
     error::{Error, Result},
-    objects, tracking, workloads,
+    images, objects, tracking, workloads,
 };
 use drydock_wire::events::Topic;
 
 pub use routes::configure;
-pub use store::Filter;
+pub use store::{Filter, images_in_use};
 
 /// Name of the background part, and of its waker; `workloads` wakes it when a container changed.
 pub const KEEPER: &str = "job-keeper";
@@ -64,7 +64,14 @@ pub async fn submit(app: &App, auth: &Authorized<action::Launch>, wish: SubmitJo
     }
     let who = auth.principal().clone();
     let id = uuid::Uuid::now_v7().simple().to_string();
-    let detail = app.db.write(move |conn| insert(conn, &who, id, wish)).await?;
+    let (mut wish, boxes) = (wish, images::Boxes::of(&app.config.listeners));
+    let submitted = move |conn: &mut Conn| {
+        if let Some(image) = &wish.image {
+            wish.image = Some(images::pin(conn, &boxes, image)?);
+        }
+        insert(conn, &who, id, wish)
+    };
+    let detail = app.db.write(submitted).await?;
     waker(app).wake();
     app.events.publish(Topic::Jobs, Some(&detail.summary.id));
     app.events.publish(Topic::Overview, None);

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use drydock_wire::{
     Page,
+    images::{ImageUse, ImageUser},
     jobs::{Attempt, JobState, JobSummary, SubmitJob},
 };
 
@@ -339,4 +340,31 @@ pub fn that_mounted(conn: &mut Conn, dataset: &str, version: i64) -> Result<Vec<
     .load(conn)
     .map_err(Error::internal)?;
     Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// The images of registries that jobs name, for whoever removes images.
+pub fn images_in_use(conn: &mut Conn) -> Result<Vec<(String, ImageUse)>> {
+    use diesel::sql_types::Text;
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Text)]
+        id: String,
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Text)]
+        state: String,
+        #[diesel(sql_type = Text)]
+        image: String,
+    }
+    let rows: Vec<Found> = diesel::sql_query(
+        "SELECT id, name, state, json_extract(spec, '$.image') AS image FROM jobs
+         WHERE json_extract(spec, '$.image') LIKE '%:%/%' ORDER BY submitted_at DESC",
+    )
+    .load(conn)
+    .map_err(Error::internal)?;
+    let used = |row: Found| {
+        let running = !state(&row.state)?.is_final();
+        Ok((row.image, ImageUse { kind: ImageUser::Job, id: row.id, name: row.name, running }))
+    };
+    rows.into_iter().map(used).collect()
 }

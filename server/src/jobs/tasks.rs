@@ -204,6 +204,10 @@ impl JobKeeper {
         let mounts = match files::lay_out(&self.app, &job, FIRST).await {
             Ok(Ok(mounts)) => mounts,
             Ok(Err(waits_for)) => return self.hold(job, waits_for).await,
+            // Its data lies in a cluster that is away: jobs behind it whose data is here go on.
+            Err(error) if error.code == drydock_wire::ErrorCode::Unavailable => {
+                return self.hold(job, error.message).await;
+            }
             // A dataset that was deleted while the job waited: it can never run.
             Err(error) if error.code == drydock_wire::ErrorCode::NotFound => {
                 return self.give_up(job, error.message).await;

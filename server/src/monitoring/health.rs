@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
 use crate::app::App;
+use crate::objects::engine::EngineState;
 
 /// Asking more often than this gets the answer of before.
 const REMEMBERED: Duration = Duration::from_secs(1);
@@ -54,9 +55,14 @@ async fn remembered(app: &App) -> Readiness {
 
 async fn look(app: &App) -> Readiness {
     let (database, docker) = tokio::join!(app.db.read(crate::objects::store::totals), app.engine.version());
+    let content = match app.objects.engine_state() {
+        EngineState::Disk { .. } => true,
+        EngineState::S3(s3) => s3.problem.is_none(),
+    };
     let checks = vec![
         check("database", database.is_ok(), "The database does not answer; the log says why."),
         check("docker", docker.is_ok(), "Docker does not answer: jobs and deployments wait and go on when it is back."),
+        check("content", content, "The S3 cluster with large content cannot be used: uploads wait and go on when it is back."),
     ];
     Readiness { ready: checks.iter().all(|check| check.ok), checks }
 }

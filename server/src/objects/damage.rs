@@ -5,10 +5,11 @@
 //! keeps its reference: the gap is told, not papered over.
 
 use diesel::prelude::*;
+use drydock_appliance::blobs::{BlobError, Problem};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
-use super::{Objects, store};
+use super::{Objects, store, store_error, stream_error};
 use crate::{
     clock,
     db::{Conn, schema::objects::damaged_blobs},
@@ -49,6 +50,8 @@ impl Objects {
     /// Reads the content whole and, if it is not what its name says, takes it out of the way and notes it. What is wrong with
     /// it, in words; `None` when it is sound, or gone meanwhile.
     pub async fn examine(&self, digest: &str) -> Result<Option<String>> {
+        // If only the copy here is wrong, it goes, and what counts is looked at.
+        self.blobs.forget_cached(digest).await.map_err(store_error)?;
         let Some(first) = self.problem(digest).await? else { return Ok(None) };
         // A file that is being replaced by a sound one, or a read that went wrong once, is no damage.
         let Some(problem) = self.problem(digest).await? else {
@@ -64,7 +67,7 @@ impl Objects {
         if claimed.digests().is_empty() || self.problem(digest).await?.is_none() {
             return Ok(None);
         }
-        self.blobs.quarantine(digest).await.map_err(Error::internal)?;
+        self.blobs.quarantine(digest).await.map_err(store_error)?;
         let (row, told) = (digest.to_owned(), problem.clone());
         self.db.write(move |conn| note(conn, &row, &told)).await?;
         tracing::error!(blob.digest = digest, "damaged content: {problem}");
@@ -79,7 +82,7 @@ impl Objects {
             return Ok((hex::encode(Sha256::digest(&data)) != digest).then(|| "It has other bytes.".to_owned()));
         }
         let size = u64::try_from(row.size_bytes).unwrap_or(0);
-        match self.blobs.size(digest).await.map_err(Error::internal)? {
+        match self.blobs.size(digest).await.map_err(store_error)? {
             None => return Ok(Some("Its file is missing.".to_owned())),
             Some(found) if found != size => {
                 return Ok(Some(format!("Its file has {found} bytes instead of {size}.")));
@@ -89,12 +92,17 @@ impl Objects {
         match self.file_digest(digest).await {
             Ok(found) if found == digest => Ok(None),
             Ok(_) => Ok(Some("Its file has other bytes.".to_owned())),
+            // A cluster that is away says nothing about the content.
+            Err(cause) if cause.get_ref().is_some_and(|inner| inner.is::<Problem>()) => Err(stream_error(digest, cause)),
             Err(cause) => Ok(Some(format!("Its file cannot be read: {cause}."))),
         }
     }
 
     async fn file_digest(&self, digest: &str) -> std::io::Result<String> {
-        let mut file = self.blobs.open_kept(digest).await.map_err(std::io::Error::other)?;
+        let mut file = self.blobs.open_kept(digest).await.map_err(|cause| match cause {
+            BlobError::Cluster(problem) => std::io::Error::other(problem),
+            other => std::io::Error::other(other),
+        })?;
         let (mut hasher, mut buffer) = (Sha256::new(), vec![0u8; 1 << 20]);
         loop {
             match file.read(&mut buffer).await? {

@@ -5,6 +5,7 @@
 //! last upload. Never here: what a bucket's keys mean.
 
 pub mod damage;
+pub mod engine;
 mod publishing;
 mod reading;
 mod receiving;
@@ -18,7 +19,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use diesel::Queryable;
-use drydock_appliance::blobs::{BlobError, Blobs, BlockChecks, DiskBlobs, Sum};
+use drydock_appliance::blobs::{BlobError, Blobs, BlockChecks, DiskBlobs, Problem, Sum};
 use futures_util::{Stream, StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio_util::{either::Either, io::ReaderStream};
@@ -35,7 +36,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Blobs up to this size live in SQLite and ride its group commit.
+/// Blobs up to this size live in SQLite and ride its group commit, unless the settings say a smaller one.
 pub const SMALL_BLOB_BYTES: usize = 64 * 1024;
 
 /// Reads of files that have no check sums yet come in pieces of this size.
@@ -52,12 +53,35 @@ fn damaged(digest: &str) -> Error {
 }
 
 /// A failed fsync stops the process: what is on the disk is not known any more, and nothing may be acknowledged on it.
-fn disk_error(cause: BlobError) -> Error {
+pub fn store_error(cause: BlobError) -> Error {
     if cause.is_fatal() {
         tracing::error!(error.chain = %cause, "the disk failed; stopping so that nothing is falsely acknowledged");
         std::process::abort();
     }
-    Error::internal(cause)
+    match cause {
+        BlobError::Cluster(problem) => unreachable(problem),
+        BlobError::Damaged(digest) => damaged(&digest),
+        other => Error::internal(other),
+    }
+}
+
+/// What a person reads while the cluster is away; the log and the page "Store" say why.
+fn unreachable(problem: Problem) -> Error {
+    Error::unavailable(
+        "The S3 cluster that keeps large content cannot be used now. Try again in a while: Drydock goes on by itself.",
+    )
+    .with_source(problem)
+}
+
+/// An error within a stream of content.
+pub fn stream_error(digest: &str, cause: std::io::Error) -> Error {
+    if cause.kind() == std::io::ErrorKind::InvalidData {
+        return damaged(digest);
+    }
+    match cause.get_ref().and_then(|inner| inner.downcast_ref::<Problem>()) {
+        Some(problem) => unreachable(problem.clone()),
+        None => Error::internal(cause),
+    }
 }
 
 /// Handle on the store; cheap to clone.
@@ -66,6 +90,7 @@ pub struct Objects {
     db: Db,
     blobs: Blobs,
     publishing: Publishing,
+    small_bytes: usize,
     room: Room,
 }
 
@@ -88,11 +113,12 @@ pub struct Object {
 }
 
 impl Objects {
-    /// Opens the store whose large blobs are files under `dir`.
+    /// Opens a store whose large blobs are files under `dir`.
     pub fn open(db: Db, dir: &Path) -> Result<Self> {
         let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
         let room = Room::new(dir, &Disk::default());
-        Ok(Self { db, blobs: Blobs::Disk(disk), publishing: Publishing::default(), room })
+        let (blobs, publishing) = (Blobs::Disk(disk), Publishing::default());
+        Ok(Self { db, blobs, publishing, small_bytes: SMALL_BLOB_BYTES, room })
     }
 
     /// The store with this much care for the disk's room.
@@ -190,7 +216,7 @@ impl Objects {
             Content::Large(written) => {
                 let publishing = self.publishing.enter(written.digest()).await;
                 let checks = written.checks().to_bytes();
-                let (digest, size_bytes) = self.blobs.keep(written).await.map_err(disk_error)?;
+                let (digest, size_bytes) = self.blobs.keep(written).await.map_err(store_error)?;
                 (digest, size_bytes, None, Some(checks), Some(publishing))
             }
         };
@@ -215,10 +241,7 @@ impl Objects {
         let mut all = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         let mut body = std::pin::pin!(body);
         while let Some(chunk) = body.next().await {
-            all.extend_from_slice(&chunk.map_err(|cause| match cause.kind() {
-                std::io::ErrorKind::InvalidData => damaged(digest),
-                _ => Error::internal(cause),
-            })?);
+            all.extend_from_slice(&chunk.map_err(|cause| stream_error(digest, cause))?);
         }
         Ok(Bytes::from(all))
     }
@@ -248,11 +271,11 @@ impl Objects {
         };
         let file = match self.blobs.open_read(digest, size, Some(start..end)).await {
             Ok(file) if file.size_bytes() == size => file,
-            Ok(_) | Err(BlobError::NotFound(_) | BlobError::OutOfRange { .. }) => {
+            Ok(_) | Err(BlobError::NotFound(_) | BlobError::OutOfRange { .. } | BlobError::Damaged(_)) => {
                 self.suspect(digest);
                 return Err(damaged(digest));
             }
-            Err(cause) => return Err(disk_error(cause)),
+            Err(cause) => return Err(store_error(cause)),
         };
         let (objects, digest) = (self.clone(), digest.to_owned());
         let body = match checks {
@@ -277,9 +300,9 @@ impl Objects {
             // Programs that get the file cannot check it: it is read through once before.
             let (size, mut body) = self.stream(digest, None).await?;
             while let Some(block) = body.next().await {
-                block.map_err(|_| damaged(digest))?;
+                block.map_err(|cause| stream_error(digest, cause))?;
             }
-            return self.blobs.hard_link(digest, size, to).await.map_err(disk_error);
+            return self.blobs.hard_link(digest, size, to).await.map_err(store_error);
         };
         if hex::encode(Sha256::digest(&data)) != digest {
             self.suspect(digest);

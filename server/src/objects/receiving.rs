@@ -4,7 +4,7 @@ use bytes::Bytes;
 use drydock_appliance::blobs::{BlobWriter, Sum, WrittenBlob};
 use sha2::{Digest, Sha256};
 
-use super::{Objects, SMALL_BLOB_BYTES, disk_error};
+use super::{Objects, store_error};
 use crate::error::Result;
 
 /// An upload that grows piece by piece; dropped, it leaves nothing. `sum` sees all bytes, in order, once.
@@ -44,17 +44,19 @@ impl<S: Sum> Receiving<S> {
         if !self.is_reserved && (before == 0 || before / LOOK_BYTES != self.size_bytes / LOOK_BYTES) {
             self.objects.room().check()?;
         }
-        if self.file.is_none() && self.head.len() + chunk.len() <= SMALL_BLOB_BYTES {
+        if self.file.is_none() && self.head.len() + chunk.len() <= self.objects.small_bytes {
             self.head.extend_from_slice(chunk);
             return Ok(());
         }
         if let Some(sum) = self.sum.take() {
+            // While a cluster is away nothing is taken that could not be kept: said now, not after a long upload.
+            self.objects.blobs.usable().map_err(store_error)?;
             let mut started = self.objects.blobs.summing_writer(sum);
-            started.write(&std::mem::take(&mut self.head)).await.map_err(disk_error)?;
+            started.write(&std::mem::take(&mut self.head)).await.map_err(store_error)?;
             self.file = Some(started);
         }
         match &mut self.file {
-            Some(writer) => writer.write(chunk).await.map_err(disk_error),
+            Some(writer) => writer.write(chunk).await.map_err(store_error),
             None => Ok(()),
         }
     }
@@ -62,7 +64,7 @@ impl<S: Sum> Receiving<S> {
     /// No more comes: what is known of the bytes, which are still not kept.
     pub async fn end(self) -> Result<Received<S>> {
         match (self.file, self.sum) {
-            (Some(writer), _) => Ok(Received(Content::Large(writer.settled().await.map_err(disk_error)?))),
+            (Some(writer), _) => Ok(Received(Content::Large(writer.settled().await.map_err(store_error)?))),
             (None, Some(mut sum)) => {
                 sum.update(&self.head);
                 let digest = hex::encode(Sha256::digest(&self.head));

@@ -167,6 +167,12 @@ pub fn all_blobs(conn: &mut Conn) -> Result<Vec<(String, i64)>> {
     blobs::table.select((blobs::digest, blobs::size_bytes)).order(blobs::digest).load(conn).map_err(Error::internal)
 }
 
+/// Digests of all that is no row of the database alone, in order.
+pub fn files(conn: &mut Conn) -> Result<Vec<String>> {
+    let rows = blobs::table.filter(blobs::data.is_null()).select(blobs::digest).order(blobs::digest);
+    rows.load(conn).map_err(Error::internal)
+}
+
 /// Distinct blobs and the sum of their sizes in bytes.
 pub fn totals(conn: &mut Conn) -> Result<(u64, u64)> {
     use diesel::{

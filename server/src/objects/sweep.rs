@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
+use drydock_appliance::blobs::BlobError;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use super::{Objects, referrers::Referrers};
+use super::{Objects, referrers::Referrers, store_error};
 use crate::background::Task;
 use crate::clock;
 use crate::db::Conn;
@@ -23,6 +24,8 @@ use crate::error::{Error, Result};
 
 /// Blobs that are decided on in one go: uploads and writes wait no longer than that takes.
 const BATCH: usize = 200;
+/// A cluster takes its time over each.
+const AT_ONCE: usize = 8;
 
 /// What a sweep took away.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,7 @@ impl Task for Sweeper {
 
 /// Removes every blob without an object whose last upload is older than `grace_ms`, and files that have no row.
 pub async fn sweep(objects: &Objects, grace_ms: i64) -> Result<SweepReport> {
+    objects.blobs.confirm().await.map_err(store_error)?;
     let before = clock::now_ms().saturating_sub(grace_ms);
     let mut report = SweepReport::default();
     let mut after = String::new();
@@ -78,11 +82,20 @@ pub async fn sweep(objects: &Objects, grace_ms: i64) -> Result<SweepReport> {
         after = last;
     }
     remove_files_without_row(objects, &mut report).await?;
+    objects.blobs.end_old_uploads(clock::now_ms()).await.map_err(store_error)?;
     Ok(report)
 }
 
 /// Removes those of these blobs that nothing refers to and whose grace is over, now rather than at the next sweep.
 pub async fn collect(objects: &Objects, digests: &[String], grace_ms: i64) -> Result<SweepReport> {
+    if digests.is_empty() {
+        return Ok(SweepReport::default());
+    }
+    match objects.blobs.confirm().await {
+        // What needed them is gone already; they go with a sweep when the cluster is back.
+        Err(BlobError::Cluster(_)) => return Ok(SweepReport::default()),
+        other => other.map_err(store_error)?,
+    }
     let before = clock::now_ms().saturating_sub(grace_ms);
     let mut report = SweepReport::default();
     for batch in digests.chunks(BATCH) {
@@ -158,17 +171,15 @@ fn forget(conn: &mut Conn, candidates: &[String], before: i64) -> Result<Vec<Gon
 }
 
 async fn delete_files(objects: &Objects, digests: Vec<String>) -> Result<()> {
-    for digest in digests {
-        objects.blobs.delete(&digest).await.map_err(Error::internal)?;
-    }
-    Ok(())
+    let deleting = stream::iter(digests).map(|digest| async move { objects.blobs.delete(&digest).await });
+    deleting.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await.map_err(store_error)
 }
 
 /// What a crash between the two halves of `remove`, or between an upload's file and its row, has left.
 async fn remove_files_without_row(objects: &Objects, report: &mut SweepReport) -> Result<()> {
     let mut files = objects.blobs.iter().chunks(BATCH);
     while let Some(chunk) = files.next().await {
-        let found = chunk.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(Error::internal)?;
+        let found = chunk.into_iter().collect::<std::result::Result<Vec<_>, _>>().map_err(store_error)?;
         let orphans = without_row(objects, found.iter().map(|file| file.digest.clone()).collect()).await?;
         // looked at again with none of them being published: only now a missing row means that none is coming
         let claimed = objects.publishing.claim(orphans.into_iter().collect());

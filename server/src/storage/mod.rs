@@ -22,12 +22,22 @@ pub mod rules;
 mod s3;
 mod store;
 pub mod sums;
+mod tasks;
+#[cfg(test)]
+mod tests;
 pub mod uploads;
 
-pub use s3::service;
+pub use s3::Face as S3Face;
 pub use store::{
     buckets::BucketRow,
     list::{Listed, ListedVersion, Page, Wanted},
     objects::{ObjectRow, Removed},
     uploads::{PartRow, UploadRow},
 };
+
+use crate::app::App;
+
+/// Starts what runs in the background.
+pub fn start(app: &App) {
+    app.background.spawn(tasks::Expirer::new(app.clone()));
+}

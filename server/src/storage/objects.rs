@@ -77,7 +77,8 @@ where
     rules::check_key(&put.key)?;
     look_before(app, caller, bucket, &put).await?;
     let mut expected = put.expected.clone();
-    let received = receive(app, body, rules::MAX_PUT_BYTES, expected.checksum.as_ref().map(|(algorithm, _)| *algorithm)).await?;
+    let algorithm = expected.checksum.as_ref().map(|(algorithm, _)| *algorithm);
+    let received = receive(app, body, put.size_bytes, algorithm).await?;
     if let Some((_, said @ None)) = &mut expected.checksum {
         *said = late()?;
     }
@@ -120,11 +121,12 @@ pub(super) fn check_conditions(conn: &mut Conn, bucket: &Entered, key: &str, con
     conditions.on_write(key, before.as_ref().map(|row| row.etag.as_str()))
 }
 
-/// Takes a body in and sums it up; nothing is kept yet.
+/// Takes a body in and sums it up; nothing is kept yet. One that ends before its announced size is no body, however well its
+/// beginning is signed.
 pub(super) async fn receive<B>(
     app: &App,
     mut body: B,
-    limit: u64,
+    announced: Option<u64>,
     algorithm: Option<super::sums::Algorithm>,
 ) -> Result<Received<Summing>>
 where
@@ -138,10 +140,13 @@ where
         })?;
         let Some(chunk) = next else { break };
         let chunk = chunk?;
-        if receiving.size_bytes() + chunk.len() as u64 > limit {
+        if receiving.size_bytes() + chunk.len() as u64 > rules::MAX_PUT_BYTES {
             return Err(refusals::too_large("A single PUT", "5 GiB; upload in parts"));
         }
         receiving.push(&chunk).await?;
+    }
+    if announced.is_some_and(|announced| announced != receiving.size_bytes()) {
+        return Err(refusals::incomplete_body());
     }
     receiving.end().await
 }
@@ -215,6 +220,7 @@ pub async fn look(
     version: Option<VersionId>,
     content: bool,
 ) -> Result<Looked> {
+    rules::check_key(key)?;
     let (caller, name, key) = (caller.clone(), bucket.to_owned(), key.to_owned());
     app.db
         .glance(move |conn| {
@@ -347,6 +353,7 @@ pub async fn remove(
     version: Option<VersionId>,
     conditions: Conditions,
 ) -> Result<Removed> {
+    rules::check_key(key)?;
     let (caller, name, key) = (caller.clone(), bucket.to_owned(), key.to_owned());
     app.db
         .write(move |conn| {
@@ -378,6 +385,7 @@ pub async fn remove_many(
         .write(move |conn| {
             enter(conn, &caller, &name, Right::Enter, "")?;
             let each = wanted.iter().map(|(key, version)| {
+                rules::check_key(key)?;
                 let bucket = enter(conn, &caller, &name, Right::Write, key)?;
                 remove_in(conn, &bucket, key, *version)
             });

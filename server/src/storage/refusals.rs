@@ -73,6 +73,11 @@ pub fn bad_digest(name: &str) -> Error {
     worded(ErrorCode::InvalidRequest, "BadDigest", text)
 }
 
+pub fn incomplete_body() -> Error {
+    let text = "The upload broke off, or had another length or form than it announced; send it again.";
+    worded(ErrorCode::InvalidRequest, "IncompleteBody", text)
+}
+
 pub fn invalid_digest(name: &str) -> Error {
     worded(ErrorCode::InvalidRequest, "InvalidDigest", format!("The {name} that was sent is none."))
 }

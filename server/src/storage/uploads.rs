@@ -6,7 +6,7 @@ use futures_util::{Stream, TryStreamExt};
 use super::{
     about::About,
     access::{Caller, Entered, Right, enter},
-    objects::{self, Written, check_conditions, check_fits},
+    objects::{self, Found, Written, check_conditions, check_fits},
     refusals,
     rules::{self, Conditions, MAX_PART_NUMBER, MIN_PART_BYTES, VersionId},
     store::{
@@ -172,7 +172,7 @@ where
     let upload = open_for(app, caller, bucket, &part, size_bytes).await?;
     let wanted = upload.checksum.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = wanted.or(expected.checksum.as_ref().map(|(algorithm, _)| *algorithm));
-    let received = objects::receive(app, body, rules::MAX_PUT_BYTES, algorithm).await?;
+    let received = objects::receive(app, body, size_bytes, algorithm).await?;
     if let Some((_, said @ None)) = &mut expected.checksum {
         *said = late()?;
     }
@@ -231,7 +231,7 @@ pub async fn copy_part(
     from: CopiedPart,
     bucket: &str,
     part: PartName,
-) -> Result<(PartRow, ObjectRow)> {
+) -> Result<(PartRow, Found)> {
     part.check()?;
     let found = objects::look(app, caller, &from.bucket, &from.key, from.version, true).await?.object()?;
     from.conditions.on_source(&found.row.etag, found.row.modified_at)?;
@@ -271,7 +271,7 @@ pub async fn copy_part(
             put_part(app, caller, bucket, part, (Expected::default(), Some(end - begin)), body, || Ok(None)).await?
         }
     };
-    Ok((row, found.row))
+    Ok((row, found))
 }
 
 /// A part as the end of an upload names it.

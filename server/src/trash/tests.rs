@@ -34,6 +34,7 @@ impl World {
             data_dir: dir.path().into(),
             listeners,
             limits: Limits::default(),
+            objects: Default::default(),
             disk: Default::default(),
             webhooks: Default::default(),
             log_json: false,

@@ -19,7 +19,7 @@ use crate::{
     accounts::{self, Authorized, action},
     app::App,
     error::Result,
-    objects::{damage, scrub},
+    objects::{damage, engine::EngineState, scrub},
 };
 
 /// Counting over all that is kept takes seconds on a large box: asked again within this, the answer is the one of before.
@@ -55,7 +55,7 @@ pub async fn state(app: &App, _auth: &Authorized<action::View>) -> Result<StoreS
         })
         .await?;
     Ok(StoreState {
-        engine: StoreEngine::Disk { path: app.data_dir.join("blobs").display().to_string() },
+        engine: engine(app),
         disk: app.objects.room().state(),
         database_bytes: database_bytes(app),
         blob_count: totals.0,
@@ -110,4 +110,13 @@ pub async fn start_scrub(app: &App, auth: &Authorized<action::Administer>) -> Re
         .await?;
     app.background.waker(scrub::SCRUBBER).wake();
     Ok(())
+}
+
+fn engine(app: &App) -> StoreEngine {
+    match app.objects.engine_state() {
+        EngineState::Disk { path } => StoreEngine::Disk { path: path.display().to_string() },
+        EngineState::S3(s3) => {
+            StoreEngine::S3 { endpoint: s3.endpoint, bucket: s3.bucket, is_reachable: s3.problem.is_none() }
+        }
+    }
 }

@@ -37,6 +37,11 @@ const OBJECTS: &str = "SELECT bucket AS name, sum(objects) AS count, sum(size_by
     (SELECT bucket, digest, count(*) AS objects FROM objects GROUP BY bucket, digest) JOIN blobs USING (digest)
     GROUP BY bucket";
 
+/// Layers and manifests of each repository, each content once.
+const REPOSITORIES: &str = "SELECT repositories.name AS name, count(*) AS count, sum(size_bytes) AS bytes FROM
+    (SELECT repository, digest, size_bytes FROM repository_blobs UNION SELECT repository, digest, size_bytes FROM manifests) held
+    JOIN repositories ON repositories.id = held.repository GROUP BY repositories.id";
+
 /// Who keeps how much.
 pub fn uses(conn: &mut Conn) -> Result<Vec<StoreUse>> {
     let mut uses: Vec<StoreUse> = sums(conn, OBJECTS)?
@@ -46,6 +51,13 @@ pub fn uses(conn: &mut Conn) -> Result<Vec<StoreUse>> {
             StoreUse { kind, name: String::new(), object_count: unsigned(sum.count), size_bytes: unsigned(sum.bytes) }
         })
         .collect();
+    let repositories = sums(conn, REPOSITORIES)?.into_iter().map(|sum| StoreUse {
+        kind: StoreUser::Repository,
+        name: sum.name,
+        object_count: unsigned(sum.count),
+        size_bytes: unsigned(sum.bytes),
+    });
+    uses.extend(repositories);
     merge(&mut uses);
     Ok(uses)
 }
@@ -131,6 +143,12 @@ pub fn needed_by(conn: &mut Conn, digest: &str) -> Result<Vec<String>> {
                  FROM objects WHERE digest = ?"
                     .to_owned()
             }
+            "repository_blobs" => "SELECT 'a layer of images in ' || repositories.name AS words FROM repository_blobs
+                 JOIN repositories ON repositories.id = repository WHERE digest = ?"
+                .to_owned(),
+            "manifests" => "SELECT 'image ' || repositories.name || '@' || substr(manifests.name, 1, 19) AS words FROM manifests
+                 JOIN repositories ON repositories.id = repository WHERE digest = ?"
+                .to_owned(),
             other => format!("SELECT '{}' AS words FROM \"{other}\" WHERE \"{column}\" = ?", other.replace('_', " ")),
         };
         let found: Vec<Words> =

@@ -17,10 +17,11 @@ use crate::{
 
 const GATHER: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const ALL: [Topic; 8] = [
+const ALL: [Topic; 9] = [
     Topic::Runs,
     Topic::Models,
     Topic::Datasets,
+    Topic::Images,
     Topic::Jobs,
     Topic::Deployments,
     Topic::Overview,

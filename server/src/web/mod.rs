@@ -1,7 +1,8 @@
-//! What every HTTP face shares: the guard before each request, the dashboard's files, server-sent events, and how
+//! What every HTTP face shares: the guard before each request, the dashboard's files, the box's authority, server-sent events, and how
 //! malformed bodies, queries and paths are answered. No feature's knowledge lives here.
 
 pub mod assets;
+pub mod ca;
 pub mod extract;
 pub mod guard;
 pub mod live;

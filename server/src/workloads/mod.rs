@@ -8,6 +8,7 @@
 
 pub mod failpoint;
 pub mod logs;
+mod pulls;
 mod rules;
 mod spec;
 mod store;
@@ -15,6 +16,7 @@ mod tasks;
 
 use crate::{app::App, error::Result};
 
+pub use pulls::{Fetch, OwnImages};
 pub use rules::ending;
 pub use spec::{Desired, DesiredWorkload, Kind, NewWorkload, Observed, Phase, SpecMount, Workload, WorkloadSpec};
 pub use store::{demand, find, forget, list, mounted, observed, put_desired, set_desired};
@@ -32,10 +34,10 @@ pub fn wake(app: &App) {
 const OWNERS: [&str; 2] = ["job-keeper", "deployer"];
 
 /// Starts the reconciler and the watcher of Docker's events.
-pub async fn start(app: &App) -> Result<()> {
+pub async fn start(app: &App, own_images: OwnImages) -> Result<()> {
     failpoint::warn_at_boot();
     let owners = OWNERS.map(|name| app.background.waker(name)).into();
-    app.background.spawn(tasks::Reconciler::new(app.clone(), owners));
+    app.background.spawn(tasks::Reconciler::new(app.clone(), owners, own_images));
     app.background.spawn(tasks::DockerWatcher::new(app.clone()));
     Ok(())
 }

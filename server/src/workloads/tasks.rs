@@ -17,6 +17,7 @@ use futures_util::{StreamExt, future::BoxFuture};
 
 use super::{
     RECONCILER, failpoint, logs,
+    pulls::{OwnImages, Pulls, Readiness},
     rules::{self, Action},
     spec::{Desired, DesiredWorkload, Kind, Observed, Phase, Workload},
     store,
@@ -41,6 +42,7 @@ pub struct Reconciler {
     /// Containers that are being stopped by a task of their own: SIGTERM to exit may take the whole grace.
     stopping: Arc<Mutex<BTreeSet<String>>>,
     docker_away: AtomicBool,
+    pulls: Pulls,
 }
 
 impl Task for Reconciler {
@@ -58,8 +60,9 @@ impl Task for Reconciler {
 }
 
 impl Reconciler {
-    pub fn new(app: App, listeners: Vec<Waker>) -> Self {
-        Self { app, listeners, stopping: Arc::default(), docker_away: AtomicBool::new(false) }
+    pub fn new(app: App, listeners: Vec<Waker>, own_images: OwnImages) -> Self {
+        let pulls = Pulls::new(app.clone(), own_images);
+        Self { app, listeners, stopping: Arc::default(), docker_away: AtomicBool::new(false), pulls }
     }
 
     async fn pass(&self) -> Result<()> {
@@ -203,7 +206,19 @@ impl Reconciler {
         let id = desired.id.clone();
         let found = self.app.db.read(move |conn| store::find(conn, &id)).await?;
         let wanted = |it: &Workload| it.generation == desired.generation && it.desired == Desired::Running;
-        let Some(workload) = found.filter(wanted) else { return Ok(true) };
+        let Some(mut workload) = found.filter(wanted) else { return Ok(true) };
+        match self.pulls.ready(&workload.spec.image).await {
+            Ok(Readiness::There(image)) => workload.spec.image = image,
+            Ok(Readiness::Coming(message)) => {
+                let waits = Observed { phase: Phase::Pending, message: Some(message), ..observed.clone() };
+                if waits != *observed {
+                    self.record(BTreeMap::from([(desired.id.clone(), waits)])).await?;
+                }
+                // nothing to do until it is there, which wakes the next pass
+                return Ok(false);
+            }
+            Err(error) => return self.settle("create", desired, observed, Err(error)).await,
+        }
         let creating = Observed { phase: Phase::Creating, message: None, ..observed.clone() };
         self.record(BTreeMap::from([(desired.id.clone(), creating.clone())])).await?;
         let created = match self.app.engine.ensure_network(&self.app.instance).await {

@@ -8,6 +8,7 @@ wire! {
         Runs,
         Models,
         Datasets,
+        Images,
         Jobs,
         Deployments,
         Overview,

@@ -202,7 +202,7 @@ async fn below_the_floor_nothing_is_added_and_everything_else_goes_on() -> Resul
     let store = api.get("/api/v1/store").await?;
     assert_eq!(store["disk"]["level"], "full", "{store}");
 
-    let login = json!({"username": "admin", "password": drydock_tests::PASSWORD});
+    let login = json!({"username": "admin", "password": drydock_tests::server::PASSWORD});
     assert_eq!(server.anonymous()?.send(Method::POST, "/api/v1/login", Some(login)).await?.0, 200);
     let found = api.post("/api/2.0/mlflow/runs/search", json!({"experiment_ids": ["0"]})).await?;
     assert_eq!(found["runs"].as_array().map(Vec::len), Some(1));

@@ -101,6 +101,26 @@ const MLFLOW: &[(&str, &str, bool)] = &[
     ("POST", "/api/2.0/mlflow/webhooks/x/test", true),
 ];
 
+/// The registry's face, on its own port: what its clients call, and whether it changes something.
+const REGISTRY: &[(&str, &str, bool)] = &[
+    ("GET", "/v2/", false),
+    ("GET", "/v2/_catalog", false),
+    ("GET", "/v2/a/tags/list", false),
+    ("GET", "/v2/a/manifests/x", false),
+    ("HEAD", "/v2/a/manifests/x", false),
+    ("PUT", "/v2/a/manifests/x", true),
+    ("DELETE", "/v2/a/manifests/x", true),
+    ("GET", "/v2/a/blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", false),
+    ("DELETE", "/v2/a/blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", true),
+    ("GET", "/v2/a/referrers/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", false),
+    ("POST", "/v2/a/blobs/uploads/", true),
+    ("GET", "/v2/a/blobs/uploads/x", false),
+    ("PATCH", "/v2/a/blobs/uploads/x", true),
+    ("PUT", "/v2/a/blobs/uploads/x", true),
+    ("DELETE", "/v2/a/blobs/uploads/x", true),
+    ("GET", "/v2/no/such/path", false),
+];
+
 /// One operation of the document, with a request that its schema accepts.
 struct Operation {
     name: String,
@@ -238,6 +258,15 @@ async fn nobody_gets_in_without_a_good_token() -> Result<()> {
             }
         }
     }
+    for (method, path, _) in REGISTRY {
+        let anonymous = Api::anonymous(&server.registry_url())?;
+        for (who, api) in [("anonymous", anonymous.clone()), ("a revoked token", anonymous.with_token(revoked.token()))] {
+            let status = api.request(Method::from_bytes(method.as_bytes())?, path).send().await?.status();
+            if status != 401 {
+                let_in.push(format!("{who}: {method} {path} of the registry answered {status}"));
+            }
+        }
+    }
     for path in ["/serve/any/invocations", "/serve/any/ping", "/serve/any/v2/models/m/infer"] {
         let status = server.anonymous()?.status(Method::POST, path, Some(json!({}))).await?;
         if status != 401 {
@@ -269,6 +298,13 @@ async fn a_viewer_looks_and_changes_nothing() -> Result<()> {
         let status = viewer.status(Method::from_bytes(method.as_bytes())?, path, Some(json!({}))).await?;
         if (status == 403) != *changes || status == 401 {
             wrong.push(format!("{method} {path} answered {status}, changes something: {changes}"));
+        }
+    }
+    let registry = Api::anonymous(&server.registry_url())?.with_token(viewer.token());
+    for (method, path, changes) in REGISTRY {
+        let status = registry.request(Method::from_bytes(method.as_bytes())?, path).send().await?.status();
+        if (status == 403) != *changes || status == 401 {
+            wrong.push(format!("{method} {path} of the registry answered {status}, changes something: {changes}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

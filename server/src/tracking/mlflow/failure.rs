@@ -66,6 +66,9 @@ impl ResponseError for Failure {
         if self.error.code == ErrorCode::Unauthenticated {
             response.insert_header(("www-authenticate", "Basic realm=\"mlflow\""));
         }
+        if self.error.code == ErrorCode::Unavailable {
+            response.insert_header(("retry-after", "2"));
+        }
         response.json(serde_json::json!({"error_code": self.error.mlflow_code(), "message": self.error.message}))
     }
 }
