@@ -86,6 +86,7 @@ fn kind(kind: ColumnKind) -> &'static str {
         ColumnKind::Integer => "whole number",
         ColumnKind::Float => "number",
         ColumnKind::Boolean => "yes / no",
+        ColumnKind::Timestamp => "date or time",
         ColumnKind::Text => "text",
         ColumnKind::Empty => "empty",
     }
