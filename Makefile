@@ -31,7 +31,7 @@ lint:
 	@tests/lint.sh
 
 bench:
-	@installer/setup.sh build run test
+	@installer/setup.sh build run test bench
 	@installer/build.sh
 	@appliance/images/build.sh
 	@tests/bench/run.sh

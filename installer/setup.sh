@@ -131,19 +131,29 @@ stage_test() {
     say "test: $(/usr/bin/chromium --version 2>/dev/null | cut -d' ' -f1,2), clients in $environment"
 }
 
+# Programs that Drydock is measured beside.
+stage_bench() {
+    if ! command -v docker-registry >/dev/null; then
+        install docker-registry
+        # Its service would take port 5000; the benchmark starts one of its own.
+        [ ! -d /run/systemd/system ] || as_root systemctl disable --now docker-registry >/dev/null 2>&1 || true
+    fi
+}
+
 stage_lint() {
     cargo fmt --version >/dev/null 2>&1 || install rustfmt-web
 }
 
-[ $# -gt 0 ] || fail "usage: setup.sh build|run|test|lint …"
+[ $# -gt 0 ] || fail "usage: setup.sh build|run|test|bench|lint …"
 log=$(mktemp)
 for stage in "$@"; do
     case $stage in
         build) stage_build ;;
         run) stage_run ;;
         test) stage_test ;;
+        bench) stage_bench ;;
         lint) stage_lint ;;
-        *) fail "unknown stage '$stage': build, run, test or lint" ;;
+        *) fail "unknown stage '$stage': build, run, test, bench or lint" ;;
     esac
 done
 rm -f "$log"

@@ -18,5 +18,5 @@ pub use api::Api;
 pub use browser::Browser;
 pub use ceph::Ceph;
 pub use receiver::Receiver;
-pub use server::Server;
+pub use server::{PASSWORD, Server};
 pub use wait::until;

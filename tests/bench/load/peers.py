@@ -83,13 +83,21 @@ class Ceph:
         osd = str(uuid.uuid4())
         self.call("ceph", "osd", "new", osd)
         self.call("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
-        self.call("ceph-osd", "-i", "0")
+        self.until(self.osd_starts, "the disk's server")
         self.call("ceph-mgr", "-i", "x")
         self.until(lambda: b"1 up" in (self.says("ceph", "osd", "stat") or b""), "the disk")
         self.call("radosgw-admin", "user", "create", "--uid=bench", "--display-name=bench",
                   f"--access-key={self.keys[0]}", f"--secret-key={self.keys[1]}")
         self.call("radosgw", "-n", "client.rgw")
         self.until(lambda: answers(self.url), "the gateway")
+
+    def osd_starts(self):
+        # On a busy machine it may ask before the monitor's map has reached it, and ends ("wrong fsid").
+        try:
+            self.call("ceph-osd", "-i", "0")
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def call(self, program, *args, conf=True):
         command = [program, *(["-c", str(self.conf)] if conf else []), *map(str, args)]
