@@ -8,7 +8,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 /// Marks in memory at a time.
-const AT_ONCE: usize = 1_000_000;
+const AT_ONCE: usize = 1 << 18;
 const PARTS: usize = 64;
 const MARK_BYTES: usize = 24;
 

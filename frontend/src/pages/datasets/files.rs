@@ -112,9 +112,8 @@ fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String
         act(busy, "More files could not be loaded", call, move |page| more.update(|m| m.push(page)));
     };
     let all = move || std::iter::once(page.get()).chain(more.get()).collect::<Vec<_>>();
-    let prefix = move || folder.get().len();
     let folders = move || all().into_iter().flat_map(|p| p.folders).map(|f| {
-        let (name, path) = (f.path[prefix()..].to_owned(), f.path.clone());
+        let (name, path) = (last(&f.path), f.path.clone());
         view! {
             <tr>
                 <td><button type="button" class="link mono" on:click=move |_| folder.push(&path)><Icon name="folder"/>{name}</button></td>
@@ -123,7 +122,7 @@ fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String
         }
     }).collect_view();
     let files = move || all().into_iter().flat_map(|p| p.files).map(|f| {
-        let (name, path) = (f.path[prefix()..].to_owned(), f.path.clone());
+        let (name, path) = (last(&f.path), f.path.clone());
         let href = format!("/api/v1{}/file?path={}", base.get(), seg(&f.path));
         view! {
             <tr>
@@ -148,6 +147,12 @@ fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String
             <Show when=move || next().is_some()><div class="actions"><Button busy on_press=load>"Show more"</Button></div></Show>
         </Show>
     }
+}
+
+/// The name within its folder; a folder keeps its `/`.
+fn last(path: &str) -> String {
+    let start = path.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
+    path[start..].to_owned()
 }
 
 #[component]

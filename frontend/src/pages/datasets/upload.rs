@@ -26,7 +26,7 @@ pub fn NewVersion(
     let keep = RwSignal::new(true);
     let busy = RwSignal::new(false);
     let old = memo(move || detail.data.with(|d| d.as_ref().map_or(0, |d| d.summary.file_count)));
-    let source = param("from", "files");
+    let source = param("source", "files");
     let (bucket, prefix) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let (job, folder) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
     let why_not = Signal::derive(move || match source.get().as_str() {
@@ -81,7 +81,7 @@ pub fn NewVersion(
         <Card title="New version">
             <div class="stack">
                 <div class="row" role="group" aria-label="Where the files are">
-                    {[("files", "From this computer"), ("bucket", "From a bucket"), ("job", "From a job")].map(|(key, text)| view! {
+                    {[("files", "From this computer"), ("bucket", "From a bucket"), ("job", "From a job")].into_iter().map(|(key, text)| view! {
                         <button type="button" class="btn small" aria-pressed=move || source.is(key).to_string() on:click=move |_| source.set(key)>{text}</button>
                     }).collect_view()}
                 </div>

@@ -169,6 +169,11 @@ pub fn DropZone(
         }
     };
     let (folder, folder_id) = (NodeRef::<html::Input>::new(), fresh_id("folder"));
+    Effect::new(move |_| {
+        if let Some(input) = folder.get() {
+            let _ = input.set_attribute("webkitdirectory", "");
+        }
+    });
     let choose_folder = move |_| {
         if let Some(folder) = folder.get_untracked() {
             uploads.add(folder.files());
@@ -190,7 +195,7 @@ pub fn DropZone(
                 {folders.then(|| view! { " or "<label for=folder_id.clone()>"a folder"</label> })}</span>
             <input id=id class="sr" type="file" multiple node_ref=input on:change=choose/>
             {folders.then(|| view! {
-                <input id=folder_id.clone() class="sr" type="file" multiple attr:webkitdirectory="" node_ref=folder on:change=choose_folder/>
+                <input id=folder_id.clone() class="sr" type="file" multiple node_ref=folder on:change=choose_folder/>
             })}
         </div>
     }

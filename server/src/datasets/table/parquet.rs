@@ -1,5 +1,6 @@
 //! Parquet through arrow, a batch of rows at a time. Columns that hold lists or structures are left out; texts are read as
-//! views of their page, so that a long word which a dictionary repeats is in memory once.
+//! views of their page, so that a long word which a dictionary repeats is in memory once, and a long one is looked at by its
+//! beginning and its length: a small file can say a long word very often.
 
 use std::fmt::Write;
 use std::fs::File;
@@ -7,7 +8,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, BinaryViewArray, RecordBatch, StringViewArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bytes::Bytes;
@@ -18,17 +19,22 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::{Cells, Row, Rows, Source, Stop, TypedCell, check_names, pages};
 
+/// Cells of a batch, and the rows it has at most.
+const BATCH_CELLS: usize = 64 << 10;
 const BATCH_ROWS: usize = 1024;
+/// Of a text or of bytes.
+const CELL_BYTES: usize = 4 << 10;
 
 pub struct Parquet {
     reader: ParquetRecordBatchReader,
     columns: Vec<String>,
     is_text: Vec<bool>,
-    batch: Option<RecordBatch>,
+    /// Of the batch, row by row.
+    cells: Vec<TypedCell>,
+    batch_rows: usize,
     /// Of the batch.
     next: usize,
     row: u64,
-    cells: Vec<TypedCell>,
 }
 
 impl Parquet {
@@ -49,7 +55,8 @@ impl Parquet {
                 Chunks::Bytes(bytes)
             }
         };
-        let plain = ArrowReaderOptions::new;
+        // what arrow wrote beside the file's own types would bring dictionaries back
+        let plain = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source.clone(), plain()).map_err(explain)?;
         pages::check(&source, size_bytes, builder.metadata())?;
         let options = plain().with_schema(with_views(builder.schema()));
@@ -64,37 +71,62 @@ impl Parquet {
         check_names(&columns)?;
         let is_text: Vec<bool> = fields.iter().map(|field| is_text(field.data_type())).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), flat);
-        let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(explain)?;
-        let cells = is_text.iter().map(|is_text| TypedCell { text: String::new(), is_text: *is_text }).collect();
-        Ok(Self { reader, columns, is_text, batch: None, next: 0, row: 0, cells })
+        let rows = (BATCH_CELLS / columns.len()).clamp(16, BATCH_ROWS);
+        let reader = builder.with_projection(mask).with_batch_size(rows).build().map_err(explain)?;
+        Ok(Self { reader, columns, is_text, cells: vec![], batch_rows: 0, next: 0, row: 0 })
     }
 
     fn advance(&mut self) -> Result<bool, Stop> {
-        while self.batch.as_ref().is_none_or(|batch| self.next >= batch.num_rows()) {
+        while self.next >= self.batch_rows {
             let read = catch_unwind(AssertUnwindSafe(|| self.reader.next())).map_err(|_| contradicts())?;
             match read {
                 None => return Ok(false),
-                Some(batch) => self.batch = Some(batch.map_err(explain)?),
-            }
-            self.next = 0;
-        }
-        let Some(batch) = &self.batch else { return Ok(false) };
-        let options = FormatOptions::new();
-        for (place, array) in batch.columns().iter().enumerate() {
-            let cell = &mut self.cells[place];
-            cell.text.clear();
-            cell.is_text = self.is_text[place];
-            if array.is_valid(self.next) {
-                let formatter = ArrayFormatter::try_new(array.as_ref(), &options).map_err(explain)?;
-                write!(cell.text, "{}", formatter.value(self.next)).map_err(explain)?;
-            } else {
-                cell.is_text = false;
+                Some(batch) => self.take(&batch.map_err(explain)?)?,
             }
         }
         self.next += 1;
         self.row += 1;
         Ok(true)
     }
+
+    /// Writes the batch's cells down, a column at a time.
+    fn take(&mut self, batch: &RecordBatch) -> Result<(), Stop> {
+        let width = self.columns.len();
+        (self.batch_rows, self.next) = (batch.num_rows(), 0);
+        self.cells.resize_with(self.batch_rows * width, TypedCell::default);
+        let options = FormatOptions::new();
+        for (place, array) in batch.columns().iter().enumerate() {
+            let formatter = ArrayFormatter::try_new(array.as_ref(), &options).map_err(explain)?;
+            let texts = array.as_any().downcast_ref::<StringViewArray>();
+            let bytes = array.as_any().downcast_ref::<BinaryViewArray>();
+            for row in 0..self.batch_rows {
+                let cell = &mut self.cells[row * width + place];
+                cell.text.clear();
+                cell.is_text = self.is_text[place] && array.is_valid(row);
+                match (texts, bytes) {
+                    _ if array.is_null(row) => {}
+                    (Some(texts), _) => beginning(&mut cell.text, texts.value(row)),
+                    (None, Some(bytes)) => {
+                        let value = bytes.value(row);
+                        cell.text.push_str(&hex::encode(&value[..value.len().min(CELL_BYTES / 2)]));
+                    }
+                    (None, None) => write!(cell.text, "{}", formatter.value(row)).map_err(explain)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The text; of a long one the beginning and the length, by which it is told from others.
+fn beginning(out: &mut String, text: &str) {
+    if text.len() <= CELL_BYTES {
+        out.push_str(text);
+        return;
+    }
+    let end = text.floor_char_boundary(CELL_BYTES);
+    out.push_str(&text[..end]);
+    let _ = write!(out, "… ({} bytes)", text.len());
 }
 
 impl Rows for Parquet {
@@ -104,7 +136,11 @@ impl Rows for Parquet {
 
     fn next_row(&mut self) -> Result<Option<Row<'_>>, Stop> {
         match self.advance()? {
-            true => Ok(Some(Row { line: self.row, cells: Cells::Typed(&self.cells) })),
+            true => {
+                let width = self.columns.len();
+                let cells = &self.cells[(self.next - 1) * width..self.next * width];
+                Ok(Some(Row { line: self.row, cells: Cells::Typed(cells) }))
+            }
             false => Ok(None),
         }
     }
