@@ -1,7 +1,7 @@
 # Each target is one script or a few lines; the scripts say what they do at their top.
 # CARGO_TARGET_DIR and DRYDOCK_DATA_DIR are honoured.
 
-.PHONY: up down build image test fmt lint bench
+.PHONY: up down build image test faults fmt lint bench
 
 up:
 	@installer/setup.sh build run
@@ -22,6 +22,9 @@ image:
 
 test:
 	@tests/run.sh
+
+faults:
+	@tests/faults.sh
 
 fmt:
 	@cargo fmt --all

@@ -101,7 +101,7 @@ start_dockerd() {
 }
 
 stage_test() {
-    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl
+    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl git rclone strace iproute2
     # an S3 cluster that is not ours, to keep content in
     install openssl ceph-mon ceph-osd ceph-mgr radosgw
     environment=$CACHE/clients-$(hash_of "$ROOT/tests/clients/requirements.txt" "$ROOT/tests/clients/axe.txt")
@@ -128,6 +128,19 @@ stage_test() {
         touch "$older/ready"
     fi
     ln -sfn "$older" "$CACHE/clients-2.22"
+    for set in s3 dvc; do
+        others=$CACHE/clients-$set-$(hash_of "$ROOT/tests/clients/requirements-$set.txt")
+        if [ ! -f "$others/ready" ]; then
+            say "Python environment with clients of S3 ($set)"
+            rm -rf "$others"
+            /usr/bin/python3 -m venv "$others"
+            # what dvc is made of is partly source alone
+            "$others/bin/pip" --disable-pip-version-check install --quiet --no-deps --use-pep517 \
+                -r "$ROOT/tests/clients/requirements-$set.txt" || fail "pip could not install the clients of S3 ($set); its message is above."
+            touch "$others/ready"
+        fi
+        ln -sfn "$others" "$CACHE/clients-$set"
+    done
     say "test: $(/usr/bin/chromium --version 2>/dev/null | cut -d' ' -f1,2), clients in $environment"
 }
 

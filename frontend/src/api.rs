@@ -24,9 +24,15 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    fn offline() -> Self {
+    pub fn offline() -> Self {
         let message = "Drydock does not answer. Check that the server runs and that this computer reaches it.";
         Self { code: ErrorCode::Unavailable, message: message.to_owned(), request_id: String::new() }
+    }
+
+    /// The browser does not give a file's bytes any more: it was changed or removed after it was chosen.
+    pub fn unreadable_file() -> Self {
+        let message = "The file was changed or removed on this computer; choose it again.";
+        Self { code: ErrorCode::InvalidRequest, message: message.to_owned(), request_id: String::new() }
     }
 
     fn unreadable(detail: &str) -> Self {
@@ -93,13 +99,32 @@ pub async fn upload<T: DeserializeOwned>(
     blob: &Blob,
     progress: impl Fn(f64, f64) + 'static,
 ) -> Result<T, ApiError> {
+    upload_started(path, blob, progress, |_| {}).await
+}
+
+/// As `upload`; `started` gets the request, with which it can be broken off.
+pub async fn upload_started<T: DeserializeOwned>(
+    path: &str,
+    blob: &Blob,
+    progress: impl Fn(f64, f64) + 'static,
+    started: impl FnOnce(&XmlHttpRequest),
+) -> Result<T, ApiError> {
+    read(&sent(path, blob, Closure::new(move |e: ProgressEvent| progress(e.loaded(), e.total())), started).await?)
+}
+
+async fn sent(
+    path: &str,
+    blob: &Blob,
+    on_progress: Closure<dyn Fn(ProgressEvent)>,
+    started: impl FnOnce(&XmlHttpRequest),
+) -> Result<String, ApiError> {
     let request = XmlHttpRequest::new().map_err(|_| ApiError::offline())?;
     request.open("PUT", &format!("{BASE}{path}")).map_err(|_| ApiError::offline())?;
     let _ = request.set_request_header("content-type", "application/octet-stream");
-    let on_progress = Closure::<dyn Fn(ProgressEvent)>::new(move |e: ProgressEvent| progress(e.loaded(), e.total()));
     if let Ok(upload) = request.upload() {
         upload.set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
     }
+    started(&request);
     let sent = request.clone();
     let done = Promise::new(&mut |resolve, _| {
         sent.set_onloadend(Some(&resolve));
@@ -115,7 +140,7 @@ pub async fn upload<T: DeserializeOwned>(
     }
     let body = request.response_text().ok().flatten().unwrap_or_default();
     let request_id = request.get_response_header("x-request-id").ok().flatten().unwrap_or_default();
-    read(&good(Answer { status, body, request_id })?.body)
+    Ok(good(Answer { status, body, request_id })?.body)
 }
 
 /// A part of a path or of a query, percent-encoded.
@@ -144,6 +169,12 @@ fn send(method: &'static str, path: &str, body: Option<String>) -> Sent {
 pub fn read<T: DeserializeOwned>(body: &str) -> Result<T, ApiError> {
     let body = if body.is_empty() { "null" } else { body };
     json::from_str(body).map_err(|e| ApiError::unreadable(&e.to_string()))
+}
+
+/// What an answer that is an error says.
+pub fn refused(status: u16, body: &str) -> ApiError {
+    let answer = Answer { status, body: body.to_owned(), request_id: String::new() };
+    good(answer).err().unwrap_or_else(ApiError::offline)
 }
 
 fn good(answer: Answer) -> Result<Answer, ApiError> {

@@ -119,6 +119,8 @@ fn Root() -> impl IntoView {
                     <Route path=path!("models") view={Lazy::<area::Models>::new()}/>
                     <Route path=path!("models/:name") view={Lazy::<area::Model>::new()}/>
                     <Route path=path!("lineage/:kind/:id") view={Lazy::<area::Lineage>::new()}/>
+                    <Route path=path!("buckets") view={Lazy::<area::Buckets>::new()}/>
+                    <Route path=path!("buckets/:name") view={Lazy::<area::Bucket>::new()}/>
                     <Route path=path!("datasets") view={Lazy::<area::Datasets>::new()}/>
                     <Route path=path!("datasets/:name") view={Lazy::<area::Dataset>::new()}/>
                     <Route path=path!("images") view={Lazy::<area::Images>::new()}/>

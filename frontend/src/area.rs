@@ -46,6 +46,8 @@ lazy_page!(models, Traces, draw_traces, fetch_traces, pages::traces::TracesPage)
 lazy_page!(models, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
 lazy_page!(models, Model, draw_model, fetch_model, pages::models::ModelPage);
 lazy_page!(models, Lineage, draw_lineage, fetch_lineage, pages::lineage::LineagePage);
+lazy_page!(data, Buckets, draw_buckets, fetch_buckets, pages::buckets::BucketsPage);
+lazy_page!(data, Bucket, draw_bucket, fetch_bucket, pages::buckets::BucketPage);
 lazy_page!(data, Datasets, draw_datasets, fetch_datasets, pages::datasets::DatasetsPage);
 lazy_page!(data, Dataset, draw_dataset, fetch_dataset, pages::datasets::DatasetPage);
 lazy_page!(data, Images, draw_images, fetch_images, pages::images::ImagesPage);

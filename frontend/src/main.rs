@@ -29,6 +29,9 @@ mod live;
 mod pages;
 #[cfg(target_arch = "wasm32")]
 mod reactive;
+#[cfg(any(target_arch = "wasm32", test))]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+mod reading;
 #[cfg(target_arch = "wasm32")]
 mod session;
 #[cfg(target_arch = "wasm32")]

@@ -10,8 +10,8 @@ use crate::{
     app::App,
     datasets, demo,
     error::{Error, Result},
-    images, jobs, lineage, monitoring, overview, registry as models, serving, traces, tracking, transfers, trash,
-    upkeep,
+    images, jobs, lineage, monitoring, overview, registry as models, serving, storage, traces, tracking, transfers,
+    trash, upkeep,
     web::{assets, ca, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -68,6 +68,7 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
             ca::configure(config);
             programs(config);
             serving::gateway::configure(config);
+            storage::configure_links(config);
             config.default_service(web::route().to(assets::serve));
         }
         Face::Containers => programs(config),
@@ -112,6 +113,7 @@ fn native(config: &mut web::ServiceConfig) {
     let scope = utoipa_actix_web::scope("/api/v1")
         .configure(accounts::configure)
         .configure(overview::configure)
+        .configure(storage::configure)
         .configure(datasets::configure)
         .configure(images::configure)
         .configure(tracking::configure)

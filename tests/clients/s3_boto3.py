@@ -513,6 +513,35 @@ def presigned_urls_open_what_they_name_and_nothing_else():
         assert error.code == 403
 
 
+def posted(form, data, spoil=()):
+    """The status of a browser's form."""
+    border, body = "border" + uuid.uuid4().hex, b""
+    for name, value in {**form["fields"], **dict(spoil)}.items():
+        body += f'--{border}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+    body += f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="x"\r\nContent-Type: text/plain\r\n\r\n'.encode()
+    body += data + f"\r\n--{border}--\r\n".encode()
+    request = urllib.request.Request(form["url"], data=body, headers={"Content-Type": f"multipart/form-data; boundary={border}"})
+    try:
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@check
+def signed_forms_upload_what_their_policy_says():
+    name = bucket()
+    signer = client(signature_version="s3v4")
+    form = signer.generate_presigned_post(name, "up/k", Conditions=[["content-length-range", 1, 1000]], ExpiresIn=60)
+    assert posted(form, b"from a form") == 204
+    assert s3.get_object(Bucket=name, Key="up/k")["Body"].read() == b"from a form"
+    s3.delete_object(Bucket=name, Key="up/k")
+    assert posted(form, b"x" * 2000) == 400
+    assert posted(form, b"x", {"x-amz-signature": "0" * 64}) == 403
+    assert posted(form, b"x", {"key": "other"}) in (400, 403)
+    assert posted({"url": form["url"], "fields": {"key": "unsigned"}}, b"x") == 403
+    assert s3.list_objects_v2(Bucket=name)["KeyCount"] == 0
+
+
 @check
 def strangers_are_refused():
     name = bucket()

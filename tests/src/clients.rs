@@ -93,6 +93,63 @@ pub async fn mlflow_of(
     Ok(text)
 }
 
+/// An environment beside the newest client's, by the end of its name.
+fn beside(set: &str) -> Result<PathBuf> {
+    let newest = environment()?;
+    let name = newest.file_name().context("a folder without a name")?.to_string_lossy().into_owned();
+    let folder = newest.with_file_name(format!("{name}-{set}"));
+    ensure!(folder.join("bin/python").exists(), "{} is missing: run 'installer/setup.sh test'", folder.display());
+    Ok(folder)
+}
+
+/// A key of the S3 face, for its clients.
+#[derive(Debug, Clone)]
+pub struct S3Key {
+    pub endpoint: String,
+    pub access_key: String,
+    pub secret_key: String,
+}
+
+impl S3Key {
+    /// A new key of that person.
+    pub async fn of(server: &crate::Server, username: &str) -> Result<Self> {
+        let made = server.run(&["s3-key", "create", "--user", username], None).await?;
+        let made: serde_json::Value = serde_json::from_str(&made)?;
+        let text = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
+        Ok(Self { endpoint: server.s3_url(), access_key: text("access_key")?, secret_key: text("secret_key")? })
+    }
+}
+
+/// Runs `tests/clients/{script}` with a client of S3: `set` is `s3` (boto3, aws-cli, minio, rclone) or `dvc` (dvc, s3fs, pandas).
+///
+/// # Errors
+/// When the script ends with another code than 0: its output.
+pub async fn s3(key: &S3Key, set: &str, script: &str, args: &[&str]) -> Result<String> {
+    let bin = beside(set)?.join("bin");
+    let scratch = tempfile::tempdir()?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+    let interpreter = if script.ends_with(".py") { bin.join("python") } else { PathBuf::from("/bin/sh") };
+    let search = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new(interpreter)
+        .arg(path)
+        .args(args)
+        .current_dir(scratch.path())
+        .env("PATH", format!("{}:{search}", bin.display()))
+        .env("S3_ENDPOINT", &key.endpoint)
+        .env("AWS_ACCESS_KEY_ID", &key.access_key)
+        .env("AWS_SECRET_ACCESS_KEY", &key.secret_key)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS", bin.join("aws"))
+        .env("DVC", bin.join("dvc"))
+        .env("PYTHON", bin.join("python"))
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{script} failed:\n{text}");
+    Ok(text)
+}
+
 /// A program of that environment.
 pub fn program(name: &str) -> Result<PathBuf> {
     let path = environment()?.join("bin").join(name);

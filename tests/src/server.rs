@@ -10,22 +10,40 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, Command},
 };
 
-use crate::{Api, docker, until};
+use crate::{Api, docker, s3::S3, until};
 
 /// The password of every account that a test makes.
 pub const PASSWORD: &str = "correct horse battery staple";
 
+/// How a server is to be started, where that is not as usual.
+#[derive(Default)]
+pub struct Setup<'a> {
+    pub environment: &'a [(&'a str, &'a str)],
+    /// The data folder; a fresh one that goes at the end when absent.
+    pub data: Option<PathBuf>,
+    /// Its settings file's content.
+    pub settings: &'a str,
+    /// A command that the program is given to.
+    pub wrapper: &'a [&'a str],
+    /// Address to listen on; loopback when absent.
+    pub host: Option<&'a str>,
+}
+
 /// A `drydock serve` process and what belongs to it. Dropping it kills the process and removes its containers.
 pub struct Server {
     child: Option<Child>,
-    data: TempDir,
+    data: PathBuf,
+    /// Removes the folder at the end, where it is the server's own.
+    _own: Option<TempDir>,
+    /// What the program is started through: a network namespace, say.
+    wrapper: Vec<String>,
     http: String,
     s3: String,
     registry: String,
@@ -43,19 +61,40 @@ impl Server {
 
     /// The same, with these variables in its environment.
     pub async fn start_with(environment: &[(&str, &str)]) -> Result<Self> {
-        let [http, s3, registry] = free_addresses()?;
-        let mut server = Self {
+        Self::start_as(Setup { environment, ..Setup::default() }).await
+    }
+
+    /// The same, set up otherwise.
+    pub async fn start_as(setup: Setup<'_>) -> Result<Self> {
+        let mut server = Self::prepare(setup)?;
+        server.launch().await?;
+        Ok(server)
+    }
+
+    /// A server that is set up and not started yet.
+    pub fn prepare(setup: Setup<'_>) -> Result<Self> {
+        let own = if setup.data.is_none() { Some(tempfile::tempdir()?) } else { None };
+        let data = setup.data.or_else(|| own.as_ref().map(|own| own.path().to_owned())).context("a data folder")?;
+        if !setup.settings.is_empty() {
+            std::fs::create_dir_all(&data)?;
+            std::fs::write(data.join("drydock.toml"), setup.settings)?;
+        }
+        let [http, s3, registry] = match setup.host {
+            None => free_addresses()?,
+            Some(host) => [8080, 9000, 5000].map(|port| format!("{host}:{port}")),
+        };
+        Ok(Self {
             child: None,
-            data: tempfile::tempdir()?,
+            data,
+            _own: own,
+            wrapper: setup.wrapper.iter().map(|word| (*word).to_owned()).collect(),
             http,
             s3,
             registry,
-            environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            environment: setup.environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             printed: Arc::default(),
             ready_after: Duration::ZERO,
-        };
-        server.launch().await?;
-        Ok(server)
+        })
     }
 
     /// Replaces what `start_with` put into the environment; counts from the next launch on.
@@ -79,6 +118,8 @@ impl Server {
         self.child = Some(child);
         while !self.lines().iter().any(|line| line.starts_with("ready ")) {
             if self.has_ended()? || began.elapsed() > Duration::from_secs(60) {
+                // Its last words are still on their way.
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 bail!("the server did not get ready; it printed:\n{}", self.printed());
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -88,8 +129,15 @@ impl Server {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(args).env("DRYDOCK_DATA_DIR", self.data.path()).stdin(Stdio::null());
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(binary()),
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(binary());
+                command
+            }
+        };
+        command.args(args).env("DRYDOCK_DATA_DIR", &self.data).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         command
     }
@@ -169,14 +217,15 @@ impl Server {
     }
 
     pub fn data_dir(&self) -> &Path {
-        self.data.path()
+        &self.data
     }
 
     /// The id that its containers carry as a label.
     pub fn instance(&self) -> Result<String> {
-        let question = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1], timeout=20)\
+        // Read only, so that closing it does not move the log of a killed server into the database.
+        let question = "import sqlite3, sys; print(sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=20)\
             .execute(\"select value from settings where key = 'instance'\").fetchone()[0])";
-        let database = self.data.path().join("drydock.db");
+        let database = self.data.join("drydock.db");
         let output = std::process::Command::new("python3").args(["-c", question]).arg(&database).output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
@@ -230,6 +279,13 @@ impl Server {
     pub async fn token_of(&self, username: &str) -> Result<Api> {
         let token = self.run(&["token", "create", "--user", username, "--name", "test"], None).await?;
         Ok(self.anonymous()?.with_token(&token))
+    }
+
+    /// A new S3 key of this person.
+    pub async fn s3_of(&self, username: &str) -> Result<S3> {
+        let made: Value = serde_json::from_str(&self.run(&["s3-key", "create", "--user", username], None).await?)?;
+        let part = |name: &str| made[name].as_str().with_context(|| format!("no {name}"));
+        S3::new(&self.s3_url(), part("access_key")?, part("secret_key")?)
     }
 
     /// Runs the sample lifecycle as its command does, and answers what it printed.

@@ -5,12 +5,13 @@
 #   lock.sh                  the runtime image, and the pip that installs its wheels
 #   lock.sh tests/clients        another folder with a requirements.in
 #   lock.sh tests/clients -2.22  its requirements-2.22.in
+#   lock.sh tests/clients -dvc antlr4-python3-runtime   the same; these packages have no wheels, their sources are taken
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
-lock() { # lock REQUIREMENTS OUTPUT
+lock() { # lock REQUIREMENTS OUTPUT [SOURCES]
     report=$(mktemp)
-    python3.11 -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: --report "$report" -r "$1"
+    python3.11 -m pip install --quiet --dry-run --ignore-installed --only-binary=:all: ${3:+--no-binary="$3"} --report "$report" -r "$1"
     python3.11 - "$report" "$(basename "$1")" >"$2" <<'PY'
 import json, sys
 
@@ -24,7 +25,7 @@ PY
 }
 
 if [ $# -gt 0 ]; then
-    lock "$1/requirements${2:-}.in" "$1/requirements${2:-}.txt"
+    lock "$1/requirements${2:-}.in" "$1/requirements${2:-}.txt" "${3:-}"
     exit 0
 fi
 lock "$here/requirements.in" "$here/requirements.txt"

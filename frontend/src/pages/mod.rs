@@ -1,5 +1,6 @@
 //! One module per area of the dashboard. A page asks the API for what it shows and shows it with parts of `ui`.
 
+pub mod buckets;
 pub mod datasets;
 pub mod deployments;
 pub mod images;

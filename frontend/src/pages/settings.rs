@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod moving;
 mod people;
+mod s3_keys;
 mod tokens;
 mod webhooks;
 
@@ -18,8 +19,12 @@ use leptos::prelude::*;
 pub fn SettingsPage() -> impl IntoView {
     let tab = param("tab", "account");
     let admin = untrack(|| may(Role::Admin));
-    let mut tabs =
-        vec![("account", "Account".to_owned()), ("tokens", "API tokens".into()), ("sessions", "Sessions".into())];
+    let mut tabs = vec![
+        ("account", "Account".to_owned()),
+        ("tokens", "API tokens".into()),
+        ("s3-keys", "S3 keys".into()),
+        ("sessions", "Sessions".into()),
+    ];
     let engineer = untrack(|| may(Role::Engineer));
     if engineer {
         tabs.extend([("webhooks", "Webhooks".to_owned()), ("moving", "Import and export".into())]);
@@ -35,6 +40,7 @@ pub fn SettingsPage() -> impl IntoView {
             <div role="tabpanel" class="stack" aria-label="Settings">
                 {move || match tab.get().as_str() {
                     "tokens" => view! { <tokens::Tokens/> }.into_any(),
+                    "s3-keys" => view! { <s3_keys::S3Keys/> }.into_any(),
                     "moving" => view! { <moving::Moving/> }.into_any(),
                     "sessions" => view! { <account::Sessions/> }.into_any(),
                     "webhooks" if engineer => view! { <webhooks::Webhooks/> }.into_any(),

@@ -10,9 +10,10 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// The second key after `g`, where it goes, and what that is.
-const PLACES: [(&str, &str, &str); 8] = [
+const PLACES: [(&str, &str, &str); 9] = [
     ("o", "/", "Overview"),
     ("d", "/datasets", "Datasets"),
+    ("b", "/buckets", "Buckets"),
     ("j", "/jobs", "Jobs"),
     ("r", "/runs", "Runs"),
     ("t", "/traces", "Traces"),

@@ -14,9 +14,10 @@ use leptos_router::components::A;
 type Count = fn(&Counts) -> u64;
 
 /// Address, icon, words, and the count beside them.
-pub const AREAS: [(&str, &str, &str, Option<Count>); 8] = [
+pub const AREAS: [(&str, &str, &str, Option<Count>); 9] = [
     ("/", "layout-dashboard", "Overview", None),
     ("/datasets", "database", "Datasets", Some(|c| c.datasets)),
+    ("/buckets", "folder", "Buckets", None),
     ("/images", "package", "Images", None),
     ("/jobs", "container", "Jobs", Some(|c| c.jobs_running + c.jobs_queued)),
     ("/runs", "activity", "Runs", Some(|c| c.runs)),
@@ -53,9 +54,9 @@ fn Links(label: &'static str) -> impl IntoView {
         <nav aria-label=label>
             <ul>{AREAS[..1].iter().copied().map(link).collect_view()}</ul>
             <h2>"Build"</h2>
-            <ul>{AREAS[1..7].iter().copied().map(link).collect_view()}</ul>
+            <ul>{AREAS[1..8].iter().copied().map(link).collect_view()}</ul>
             <h2>"Serve"</h2>
-            <ul>{AREAS[7..].iter().copied().map(link).collect_view()}</ul>
+            <ul>{AREAS[8..].iter().copied().map(link).collect_view()}</ul>
             <h2>"Manage"</h2>
             <ul>{link(("/store", "hard-drive", "Store", None))}{link(("/trash", "trash-2", "Trash", None))}{link(("/settings", "settings", "Settings", None))}</ul>
         </nav>
@@ -105,7 +106,7 @@ pub fn disk_share(o: &Overview) -> f64 {
 /// For thumbs: the four areas of daily use, and the rest behind "Menu".
 #[component]
 pub fn BottomBar() -> impl IntoView {
-    let areas = [AREAS[0], AREAS[3], AREAS[4], AREAS[7]];
+    let areas = [AREAS[0], AREAS[4], AREAS[5], AREAS[8]];
     view! {
         <nav class="bottom" aria-label="Quick">
             {areas.map(|(href, icon, text, _)| view! {

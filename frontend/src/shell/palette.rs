@@ -70,6 +70,7 @@ fn fixed() -> Vec<Entry> {
     list.push(Entry::go("trash-2", "Trash", "Page", "/trash".into()));
     list.push(Entry::go("settings", "Settings", "Page", "/settings".into()));
     list.push(Entry::go("key-round", "API tokens", "Page", "/settings?tab=tokens".into()));
+    list.push(Entry::go("key-round", "S3 keys", "Page", "/settings?tab=s3-keys".into()));
     if may(Role::Admin) {
         list.push(Entry::go("users", "People", "Page", "/settings?tab=people".into()));
         list.push(Entry::go("scroll-text", "Audit trail", "Page", "/settings?tab=audit".into()));
@@ -122,6 +123,7 @@ fn by_id(thing: &Thing, icon: &'static str, kind: &'static str, area: &str) -> O
 fn fetch_named(named: RwSignal<Vec<Entry>>) {
     named.set(vec![]);
     add(named, "/models?limit=200", |thing| by_name(thing, "box", "Model", "models"));
+    add(named, "/buckets", |thing| by_name(thing, "folder", "Bucket", "buckets"));
     add(named, "/datasets?limit=200", |thing| by_name(thing, "database", "Dataset", "datasets"));
     add(named, "/deployments?limit=200", |thing| by_name(thing, "rocket", "Deployment", "deployments"));
     add(named, "/jobs?limit=100", |thing| by_id(thing, "container", "Job", "jobs"));

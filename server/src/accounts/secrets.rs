@@ -93,6 +93,21 @@ impl BoxKey {
         }
     }
 
+    /// A key of known bytes.
+    #[cfg(test)]
+    pub fn testing() -> Self {
+        Self([7; 32])
+    }
+
+    /// An HMAC-SHA-256 over `text` that only this box can make. `purpose` keeps one use's marks from being good for another.
+    pub fn mark(&self, purpose: &str, text: &str) -> [u8; 32] {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &self.0);
+        let own = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, ring::hmac::sign(&key, purpose.as_bytes()).as_ref());
+        let mut mark = [0; 32];
+        mark.copy_from_slice(ring::hmac::sign(&own, text.as_bytes()).as_ref());
+        mark
+    }
+
     /// Encrypts and authenticates (AES-256-GCM): base64 of nonce, ciphertext, tag.
     pub fn seal(&self, plain: &str) -> Result<String> {
         let nonce = random_bytes::<12>()?;

@@ -13,10 +13,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use tokio::sync::mpsc;
 
 use super::tls;
 use crate::{
-    background::Task,
+    background::{Background, Task},
     error::{Error, Result},
     router::{self, Face, Faces},
     web::{guard, room},
@@ -27,17 +28,29 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Handles to stop what listens.
 #[derive(Clone, Default)]
-pub struct Listening(Arc<Mutex<Vec<ServerHandle>>>);
+pub struct Listening {
+    servers: Arc<Mutex<Vec<ServerHandle>>>,
+    /// Of each S3 listener: what ends once none of its connections is open, and how long that may take.
+    s3: Arc<Mutex<Vec<(mpsc::Receiver<()>, Duration)>>>,
+}
 
 impl Listening {
     fn add(&self, handle: ServerHandle) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
     }
 
     /// Takes no new connections and waits until open requests are answered.
     pub async fn drain(&self) {
-        let handles: Vec<_> = self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
-        futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true))).await;
+        let handles: Vec<_> = self.servers.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let s3: Vec<_> = self.s3.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        let servers = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
+        let connections = async {
+            for (mut open, limit) in s3 {
+                // nothing is ever sent: it ends when the last connection has let go of its sender
+                let _ = tokio::time::timeout(limit, open.recv()).await;
+            }
+        };
+        tokio::join!(servers, connections);
     }
 }
 
@@ -106,12 +119,24 @@ fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16))
 }
 
-/// The S3 face, on hyper since that is what `s3s` speaks.
-pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<()> {
-    let acceptor = tls_for(faces, address)?.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
+/// The S3 face, on hyper since that is what `s3s` speaks; with TLS where the address asks for it.
+pub fn s3(faces: &Faces, listening: &Listening, listener: TcpListener, address: SocketAddr) -> Result<()> {
+    serve_s3(faces, listening, listener, tls_for(faces, address)?)
+}
+
+fn serve_s3(
+    faces: &Faces,
+    listening: &Listening,
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+) -> Result<()> {
+    let acceptor = tls.map(|config| tokio_rustls::TlsAcceptor::from(Arc::new(config)));
     let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::internal)?;
     let face = crate::storage::S3Face::new(faces.app.clone(), faces.accounts.clone());
     let background = faces.app.background.clone();
+    let (alive, open) = mpsc::channel::<()>(1);
+    let limit = Duration::from_secs(faces.app.config.limits.drain_s);
+    listening.s3.lock().unwrap_or_else(PoisonError::into_inner).push((open, limit));
     tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {
@@ -124,13 +149,16 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
                 continue;
             };
             let _ = socket.set_nodelay(true);
-            let (face, acceptor) = (face.clone(), acceptor.clone());
+            let (face, acceptor, alive, background) =
+                (face.clone(), acceptor.clone(), alive.clone(), background.clone());
             tokio::spawn(async move {
+                let _alive = alive;
                 match acceptor {
-                    None => s3_connection(socket, face, peer.ip()).await,
+                    None => s3_connection(socket, face, peer.ip(), false, &background).await,
                     Some(acceptor) => {
                         if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
-                            s3_connection(stream, face, peer.ip()).await;
+                            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                            s3_connection(stream, face, peer.ip(), is_http2, &background).await;
                         }
                     }
                 }
@@ -140,23 +168,40 @@ pub fn s3(faces: &Faces, listener: TcpListener, address: SocketAddr) -> Result<(
     Ok(())
 }
 
-async fn s3_connection<S>(socket: S, face: crate::storage::S3Face, peer: IpAddr)
-where
+/// The version is known beforehand: finding it out from the first bytes would wait for them for ever.
+async fn s3_connection<S>(
+    socket: S,
+    face: crate::storage::S3Face,
+    peer: IpAddr,
+    is_http2: bool,
+    background: &Background,
+) where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let answer = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let face = face.clone();
         async move { face.answer(request.map(s3s::Body::from), Some(peer)).await }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
+    let timer = hyper_util::rt::TokioTimer::new();
+    builder.http2().timer(timer.clone()).keep_alive_interval(HEAD_TIMEOUT).keep_alive_timeout(HEAD_TIMEOUT);
+    builder.http1().timer(timer).header_read_timeout(HEAD_TIMEOUT);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), answer));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = background.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     // An error here is the client's doing (it went away, or spoke nonsense) and concerns nobody else.
-    if let Err(cause) = builder.serve_connection(TokioIo::new(socket), answer).await {
+    if let Err(cause) = served {
         tracing::debug!(error.chain = %cause, "S3 connection ended");
     }
 }
 
-/// Keeps the container-facing listener on the instance network's gateway, which exists only once Docker answers, and may
+/// Keeps the container-facing listeners on the instance network's gateway, which exists only once Docker answers, and may
 /// get another address when the network is made anew.
 pub struct ContainerListener {
     faces: Faces,
@@ -179,8 +224,12 @@ impl ContainerListener {
             return Ok(());
         }
         let address = SocketAddr::new(network.gateway, app.config.listeners.container_port);
+        let s3 = SocketAddr::new(network.gateway, app.config.listeners.container_s3_port);
         let listener = bind(address, "The container-facing listener")?;
+        let s3_listener = bind(s3, "The container-facing S3 listener")?;
         serve(&self.faces, &self.listening, Face::Containers, listener, address)?;
+        // Plain, as the other: the network is internal to the box.
+        serve_s3(&self.faces, &self.listening, s3_listener, None)?;
         *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = Some(network.gateway);
         tracing::info!(listener.address = %address, "containers reach Drydock on {address}");
         Ok(())

@@ -54,7 +54,7 @@ pub async fn serve(config: Config) -> Result<()> {
     let (faces, listening) = (assemble(config).await?, Listening::default());
     start_tasks(&faces, &listening).await?;
     listeners::serve(&faces, &listening, Face::Web, sockets.0, http)?;
-    listeners::s3(&faces, sockets.1, s3)?;
+    listeners::s3(&faces, &listening, sockets.1, s3)?;
     listeners::serve(&faces, &listening, Face::Registry, sockets.2, registry)?;
     announce(&faces, bound.map(|address| address.map_or_else(|_| "?".to_owned(), |a| a.to_string())));
     tracing::info!(boot.ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "ready");

@@ -17,6 +17,8 @@ pub struct Listeners {
     pub insecure_http: bool,
     /// Port on the instance's container network; containers reach Drydock there.
     pub container_port: u16,
+    /// The same for the S3 face.
+    pub container_s3_port: u16,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +30,7 @@ pub(super) struct Section {
     hosts: Vec<String>,
     insecure_http: bool,
     container_port: Option<u16>,
+    container_s3_port: Option<u16>,
 }
 
 impl Listeners {
@@ -42,6 +45,7 @@ impl Listeners {
             hosts: file.hosts,
             insecure_http: flags.insecure_http || file.insecure_http,
             container_port: file.container_port.unwrap_or(8079),
+            container_s3_port: file.container_s3_port.unwrap_or(8078),
         })
     }
 
@@ -70,6 +74,7 @@ mod tests {
             hosts: vec![],
             insecure_http: false,
             container_port: 8079,
+            container_s3_port: 8078,
         };
         assert!(!listeners.is_tls(listeners.http));
         assert!(listeners.is_tls(listeners.s3) && listeners.is_tls(listeners.registry));

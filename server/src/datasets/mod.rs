@@ -79,7 +79,8 @@ pub fn resolve(conn: &mut Conn, text: &str, version: Option<i64>) -> Result<(Str
 
 /// For `lineage`: the version, if it is there.
 pub fn version_on_conn(conn: &mut Conn, name: &str, version: i64) -> Result<Option<VersionSummary>> {
-    let found = store::dataset(conn, name).and_then(|dataset| Ok(store::version(conn, &dataset, version)?.view(&dataset)));
+    let found =
+        store::dataset(conn, name).and_then(|dataset| Ok(store::version(conn, &dataset, version)?.view(&dataset)));
     match found {
         Ok(summary) => Ok(Some(summary)),
         Err(error) if error.code == drydock_wire::ErrorCode::NotFound => Ok(None),

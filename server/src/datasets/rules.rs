@@ -53,7 +53,9 @@ impl Collected {
     /// A path, or a folder ending in `/`.
     pub fn remove(&mut self, path: String) -> Result<()> {
         if !self.has_base {
-            return Err(Error::invalid("To take files out, say with base_version which version they are taken out of."));
+            return Err(Error::invalid(
+                "To take files out, say with base_version which version they are taken out of.",
+            ));
         }
         match path.strip_suffix('/') {
             Some(folder) => {
@@ -90,7 +92,8 @@ impl Collected {
 
     pub fn finish(mut self) -> Result<Changes> {
         if self.changes.paths.is_empty() && self.changes.folders.is_empty() {
-            let nothing = if self.has_base { "Nothing is to be changed." } else { "A version needs at least one file." };
+            let nothing =
+                if self.has_base { "Nothing is to be changed." } else { "A version needs at least one file." };
             return Err(Error::invalid(nothing));
         }
         self.changes.folders.sort();

@@ -120,7 +120,9 @@ pub async fn analyze_now(app: &App, name: &str, dataset_id: &str, made: VersionS
     match analysed.await {
         Ok(Some(summary)) => return summary,
         Ok(None) => {}
-        Err(error) => tracing::warn!(dataset.version = version, "version {version} of {name} is profiled later: {error}"),
+        Err(error) => {
+            tracing::warn!(dataset.version = version, "version {version} of {name} is profiled later: {error}")
+        }
     }
     app.background.waker(PROFILER).wake();
     made

@@ -9,15 +9,13 @@ use actix_web::web::Data;
 use bytes::Bytes;
 use drydock_wire::ErrorCode;
 use drydock_wire::accounts::Role;
-use drydock_wire::datasets::{
-    Check, ColumnKind, CreateVersion, CreatedVersion, DatasetFile, ValidationState,
-};
+use drydock_wire::datasets::{Check, ColumnKind, CreateVersion, CreatedVersion, DatasetFile, ValidationState};
 use futures_util::stream;
 
 use super::*;
-use crate::objects;
 use crate::accounts::{Principal, Via, authorize};
 use crate::config::{Config, Limits, Listeners};
+use crate::objects;
 
 const CSV: &[u8] = b"id,size,kind\n1,2.5,a\n2,3.5,b\n3,,a\n";
 
@@ -29,8 +27,15 @@ struct Bench {
 fn bench(limits: Limits) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let local = "127.0.0.1:0".parse().unwrap();
-    let listeners =
-        Listeners { http: local, s3: local, registry: local, hosts: vec![], insecure_http: false, container_port: 0 };
+    let listeners = Listeners {
+        http: local,
+        s3: local,
+        registry: local,
+        hosts: vec![],
+        insecure_http: false,
+        container_port: 0,
+        container_s3_port: 0,
+    };
     let config = Config {
         data_dir: dir.path().into(),
         listeners,
@@ -209,7 +214,6 @@ async fn an_upload_above_the_limit_is_refused_and_not_kept() {
     assert_eq!(blobs, (0, 0));
 }
 
-
 #[tokio::test]
 async fn every_change_leaves_an_audit_row() {
     let the = bench(Limits::default());
@@ -300,18 +304,17 @@ async fn a_change_to_a_version_is_all_that_has_to_be_sent() {
     let made = versions::create(&the.app, &develop("ann"), "d", delta.clone()).await.unwrap();
     assert_eq!((made.version.version, made.version.parent, made.version.file_count), (2, Some(1), 3));
     let detail = versions::detail(&the.app, &view(), "d", "2").await.unwrap();
-    let shown: Vec<(&str, &str)> =
-        detail.files.iter().map(|file| (file.path.as_str(), file.digest.as_str())).collect();
+    let shown: Vec<(&str, &str)> = detail.files.iter().map(|file| (file.path.as_str(), file.digest.as_str())).collect();
     assert_eq!(shown, [("keep.txt", &*a.digest), ("new.txt", &*b.digest), ("z.txt", &*a.digest)]);
     let gone = versions::create(&the.app, &develop("ann"), "d", delta).await.unwrap_err();
     assert_eq!((gone.code, gone.message.as_str()), (ErrorCode::NotFound, "The version has no folder \"old/\"."));
     // the same from lines, out of the first version
-    let lines = format!(
-        "{}\n\n{{\"remove\": \"old/x.txt\"}}",
-        serde_json::to_string(&file("more.txt", &a)).unwrap()
+    let lines = format!("{}\n\n{{\"remove\": \"old/x.txt\"}}", serde_json::to_string(&file("more.txt", &a)).unwrap());
+    let body = stream::iter(
+        lines.into_bytes().chunks(7).map(|c| Ok::<_, std::io::Error>(Bytes::copy_from_slice(c))).collect::<Vec<_>>(),
     );
-    let body = stream::iter(lines.into_bytes().chunks(7).map(|c| Ok::<_, std::io::Error>(Bytes::copy_from_slice(c))).collect::<Vec<_>>());
-    let made = versions::create_from_lines(&the.app, &develop("ann"), "d", Some("1".into()), "m".into(), body).await.unwrap();
+    let made =
+        versions::create_from_lines(&the.app, &develop("ann"), "d", Some("1".into()), "m".into(), body).await.unwrap();
     assert_eq!((made.version.version, made.version.parent, made.version.file_count), (3, Some(1), 4));
     let body = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{\"path\": 3}\n"))]);
     let bad = versions::create_from_lines(&the.app, &develop("ann"), "d", None, "m".into(), body).await.unwrap_err();
@@ -327,11 +330,7 @@ async fn a_file_cannot_be_a_folder_even_far_from_it() {
     let refused = the.version_of("ann", "d", clash).await.unwrap_err();
     assert_eq!(refused.message, "\"a\" is a file and, for \"a/b\", a folder.");
     the.version_of("ann", "d", vec![file("a", &a), file("a-b", &a), file("b/a", &a)]).await.unwrap();
-    let delta = CreateVersion {
-        files: vec![file("a/b", &a)],
-        base_version: Some("1".into()),
-        ..Default::default()
-    };
+    let delta = CreateVersion { files: vec![file("a/b", &a)], base_version: Some("1".into()), ..Default::default() };
     assert!(versions::create(&the.app, &develop("ann"), "d", delta).await.is_err());
 }
 
@@ -428,15 +427,16 @@ async fn versions_of_earlier_releases_are_turned_with_all_they_have() {
         .app
         .db
         .read(|conn| {
-            use diesel::prelude::*;
             use crate::db::schema::datasets::dataset_files;
+            use diesel::prelude::*;
             dataset_files::table.count().get_result(conn).map_err(Error::internal)
         })
         .await
         .unwrap();
     assert_eq!(left, 0);
     // and the next version builds on it
-    let delta = CreateVersion { files: vec![file("more.csv", &a)], base_version: Some("1".into()), ..Default::default() };
+    let delta =
+        CreateVersion { files: vec![file("more.csv", &a)], base_version: Some("1".into()), ..Default::default() };
     let made = versions::create(&the.app, &develop("bob"), "d", delta).await.unwrap();
     assert_eq!((made.version.version, made.version.file_count), (2, 3));
 }

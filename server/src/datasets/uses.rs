@@ -53,12 +53,7 @@ pub async fn set_tag(
     Ok(detail)
 }
 
-pub async fn remove_tag(
-    app: &App,
-    auth: &Authorized<action::Develop>,
-    name: &str,
-    tag: &str,
-) -> Result<DatasetDetail> {
+pub async fn remove_tag(app: &App, auth: &Authorized<action::Develop>, name: &str, tag: &str) -> Result<DatasetDetail> {
     let (who, wanted, tag) = (auth.principal().clone(), name.to_owned(), tag.to_owned());
     let remove = move |conn: &mut Conn| {
         let dataset = store::dataset(conn, &wanted)?;
@@ -75,7 +70,11 @@ pub async fn remove_tag(
 }
 
 /// The versions that would go: the one, or all of the dataset; and those that would stay.
-fn chosen(conn: &mut Conn, name: &str, version: Option<&str>) -> Result<(DatasetRow, Vec<VersionRow>, Vec<VersionRow>)> {
+fn chosen(
+    conn: &mut Conn,
+    name: &str,
+    version: Option<&str>,
+) -> Result<(DatasetRow, Vec<VersionRow>, Vec<VersionRow>)> {
     let dataset = store::dataset(conn, name)?;
     let all = store::versions(conn, &dataset.id)?;
     let Some(version) = version else { return Ok((dataset, all, vec![])) };

@@ -75,8 +75,8 @@ where
         if text.trim_ascii().is_empty() {
             return Ok(());
         }
-        let parsed: VersionLine =
-            serde_json::from_slice(text).map_err(|_| Error::invalid(format!("Line {line} is neither a file nor a path to remove.")))?;
+        let parsed: VersionLine = serde_json::from_slice(text)
+            .map_err(|_| Error::invalid(format!("Line {line} is neither a file nor a path to remove.")))?;
         let added = match parsed {
             VersionLine::Put(file) => wishes.put(file),
             VersionLine::Remove { remove } => wishes.remove(remove),

@@ -5,6 +5,7 @@
 //! into a success: the process stops. Never here: a feature's rows or decisions.
 
 mod migrate;
+mod reserve;
 pub mod schema;
 mod sqlite;
 mod writer;
@@ -38,6 +39,7 @@ pub struct Db {
 impl Db {
     /// Opens (or makes) the file, asserts SQLite's version and brings the schema up to date.
     pub fn open(path: &Path) -> Result<Self> {
+        let reserve = reserve::Reserve::make_way(path);
         let mut conn = connect(path, false)?;
         assert_sqlite_version(&mut conn)?;
         migrate(&mut conn)?;
@@ -52,7 +54,8 @@ impl Db {
             .map_err(Error::internal)?;
         drop(conn);
         let path = path.to_owned();
-        Ok(Self { readers, writer: Arc::new(writer::Writer::start(move || connect(&path, false))?) })
+        let writer = writer::Writer::start(move || connect(&path, false), move || reserve.keep())?;
+        Ok(Self { readers, writer: Arc::new(writer) })
     }
 
     /// Runs `f` on a read-only connection, off the async threads. It sees one snapshot per statement.

@@ -27,6 +27,9 @@ const MAX_BATCH: usize = 512;
 /// … and no more once it has run for this long.
 const MAX_BATCH_TIME: Duration = Duration::from_millis(20);
 
+/// A log that was given up and made anew has nothing reserved; so often it is done again.
+const COMMITS_PER_RESERVE: u64 = 256;
+
 /// Counters since the start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WriteStats {
@@ -59,8 +62,14 @@ type Answer = Box<dyn FnOnce(Option<&DieselError>) + Send>;
 
 impl Writer {
     /// `reconnect` gives the writing connection, again whenever an error has made the old one unusable.
-    pub fn start(reconnect: impl Fn() -> Result<Conn> + Send + 'static) -> Result<Self> {
+    ///
+    /// `reserve` keeps room for what has to go on when the disk is full.
+    pub fn start(
+        reconnect: impl Fn() -> Result<Conn> + Send + 'static,
+        reserve: impl Fn() + Send + 'static,
+    ) -> Result<Self> {
         let mut conn = reconnect()?;
+        reserve();
         let (queue, requests) = mpsc::channel::<Request>();
         let counters = Arc::new(Counters::default());
         let shared = counters.clone();
@@ -69,6 +78,9 @@ impl Writer {
             .spawn(move || {
                 while let Ok(first) = requests.recv() {
                     commit_batch(&mut conn, first, &requests, &shared);
+                    if shared.commits.load(Ordering::Relaxed).is_multiple_of(COMMITS_PER_RESERVE) {
+                        reserve();
+                    }
                     if AnsiTransactionManager::is_broken_transaction_manager(&mut conn) {
                         tracing::warn!("the writing connection is unusable after an error; opening another");
                         match reconnect() {

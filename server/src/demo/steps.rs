@@ -39,7 +39,11 @@ pub async fn upload(client: &DemoClient) -> Result<Outcome<i64>> {
     }
     let kept: Upload = client.put_bytes("/uploads", sample::CSV).await?;
     let file = DatasetFile { path: sample::CSV_NAME.into(), digest: kept.digest, size_bytes: kept.size_bytes };
-    let wish = CreateVersion { files: vec![file], message: "The sample's data, as scikit-learn ships it".into(), ..Default::default() };
+    let wish = CreateVersion {
+        files: vec![file],
+        message: "The sample's data, as scikit-learn ships it".into(),
+        ..Default::default()
+    };
     let made: CreatedVersion = client.post(&format!("{place}/versions"), &wish).await?;
     let number = made.version.version;
     let detail: VersionDetail = client.get(&format!("{place}/versions/{number}")).await?;
@@ -73,6 +77,7 @@ pub async fn train(client: &DemoClient, version: i64, line: &(impl Fn(&str) + Sy
         resources: Resources { cpus: 1.0, memory_bytes: 1 << 30, gpus: 0 },
         timeout_s: Some(TRAINING_LIMIT.as_secs()),
         experiment: Some(sample::EXPERIMENT.into()),
+        buckets: vec![],
     };
     let submitted: JobDetail = client.post("/jobs", &wish).await?;
     let id = submitted.summary.id;

@@ -13,15 +13,30 @@ pub const SCRATCH: &str = "/scratch";
 /// Where the code is.
 pub const WORKSPACE: &str = "/workspace";
 
-/// The workload of attempt `number`; `token` lets it log as the job's owner, `data` are the folders of its datasets.
-pub fn workload(job: &Job, number: i64, gpu_uuids: Vec<String>, data: &[String], token: String) -> NewWorkload {
+/// What an attempt proves itself with: it speaks for the job's owner, no longer than it runs.
+pub struct Credentials {
+    /// Good for MLflow and the native API.
+    pub token: String,
+    /// Access key and secret key of the S3 face.
+    pub s3: (String, String),
+}
+
+/// The workload of attempt `number`; `data` are the folders of its datasets.
+pub fn workload(
+    job: &Job,
+    number: i64,
+    gpu_uuids: Vec<String>,
+    data: &[String],
+    credentials: Credentials,
+) -> NewWorkload {
     let spec = &job.spec;
     let folder = files::relative(&job.id, number);
     let code = SpecMount { source: format!("{folder}/code"), target: WORKSPACE.into() };
-    let data = spec.datasets.iter().zip(data).map(|(dataset, folder)| SpecMount {
-        source: folder.clone(),
-        target: format!("/data/{}", dataset.name),
-    });
+    let data = spec
+        .datasets
+        .iter()
+        .zip(data)
+        .map(|(dataset, folder)| SpecMount { source: folder.clone(), target: format!("/data/{}", dataset.name) });
     NewWorkload {
         id: job.id.clone(),
         kind: Kind::Job,
@@ -38,7 +53,11 @@ pub fn workload(job: &Job, number: i64, gpu_uuids: Vec<String>, data: &[String],
             gpu_uuids,
             reach_drydock: true,
         },
-        secrets: BTreeMap::from([("MLFLOW_TRACKING_TOKEN".to_owned(), token)]),
+        secrets: BTreeMap::from([
+            ("MLFLOW_TRACKING_TOKEN".to_owned(), credentials.token),
+            ("AWS_ACCESS_KEY_ID".to_owned(), credentials.s3.0),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), credentials.s3.1),
+        ]),
     }
 }
 
@@ -55,6 +74,9 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
         ("DRYDOCK_JOB_ID", job.id.clone()),
         ("MLFLOW_DISABLE_TELEMETRY", "true".into()),
         ("DO_NOT_TRACK", "true".into()),
+        // S3 clients ask for a region, and without this one look for keys on a network that is not there.
+        ("AWS_DEFAULT_REGION", "us-east-1".into()),
+        ("AWS_EC2_METADATA_DISABLED", "true".into()),
     ];
     env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
     if let Some(experiment) = &job.spec.experiment {

@@ -15,7 +15,7 @@ use super::{
     store::{self, AttemptRecord, Job},
 };
 use crate::{
-    accounts,
+    accounts::{self, secrets::BoxKey},
     app::App,
     background::Task,
     clock, datasets,
@@ -214,8 +214,8 @@ impl JobKeeper {
             }
             Err(error) => return Err(error),
         };
-        let id = job.id.clone();
-        self.app.db.write(move |conn| start(conn, job, FIRST, gpu_uuids, &mounts)).await?;
+        let (id, box_key) = (job.id.clone(), self.app.box_key.clone());
+        self.app.db.write(move |conn| start(conn, &box_key, job, FIRST, gpu_uuids, &mounts)).await?;
         workloads::wake(&self.app);
         self.publish(&id);
         Ok(())
@@ -285,6 +285,7 @@ fn load(conn: &mut Conn) -> Result<Vec<Live>> {
 
 pub(super) fn start(
     conn: &mut Conn,
+    box_key: &BoxKey,
     mut job: Job,
     number: i64,
     gpu_uuids: Vec<String>,
@@ -295,14 +296,18 @@ pub(super) fn start(
     }
     let now = clock::now_ms();
     let lasts_ms = job.spec.timeout_s.and_then(|s| i64::try_from(s).ok()).map_or(TOKEN_MS, |s| s * 1000 + TOKEN_MS);
-    let token = accounts::issue_job_token(conn, &job.person_id, &job.id, now + lasts_ms)?;
-    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), mounts, token))?;
+    let ends_at = now + lasts_ms;
+    let credentials = container::Credentials {
+        token: accounts::issue_job_token(conn, &job.person_id, &job.id, ends_at)?,
+        s3: accounts::issue_job_s3_key(conn, box_key, &job.person_id, &job.id, ends_at, &job.spec.buckets)?,
+    };
+    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), mounts, credentials))?;
     store::save_attempt(conn, &AttemptRecord::admitted(&job.id, number, gpu_uuids, now))?;
     (job.state, job.reason) = (JobState::Starting, None);
     store::save(conn, &job)
 }
 
-/// The end of an attempt and its job: log, rows, token and container together.
+/// The end of an attempt and its job: log, rows, token, key and container together.
 pub(super) fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>) -> Result<()> {
     if store::require(conn, &job.id)?.state.is_final() {
         return Ok(());

@@ -8,8 +8,11 @@ use super::{
     *,
 };
 use crate::{
-    accounts::Via,
-    db::{schema::accounts::tokens, testing::connection},
+    accounts::{Via, secrets::BoxKey},
+    db::{
+        schema::accounts::{s3_keys, tokens},
+        testing::connection,
+    },
     workloads::{Desired, Phase},
 };
 use drydock_wire::accounts::Role;
@@ -42,7 +45,7 @@ fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
 
 fn admit(conn: &mut Conn, id: &str) -> Job {
     let job = store::require(conn, id).unwrap();
-    tasks::start(conn, job, 1, vec!["GPU-1".into()], &[]).unwrap();
+    tasks::start(conn, &BoxKey::testing(), job, 1, vec!["GPU-1".into()], &[]).unwrap();
     store::require(conn, id).unwrap()
 }
 
@@ -53,8 +56,10 @@ fn ended(conn: &mut Conn, id: &str) -> (Job, AttemptRecord) {
     (job, attempt)
 }
 
-fn token_count(conn: &mut Conn) -> i64 {
-    tokens::table.count().get_result(conn).unwrap()
+/// Tokens and S3 keys.
+fn token_count(conn: &mut Conn) -> (i64, i64) {
+    let tokens = tokens::table.count().get_result(conn).unwrap();
+    (tokens, s3_keys::table.count().get_result(conn).unwrap())
 }
 
 #[test]
@@ -72,10 +77,13 @@ fn admission_makes_attempt_token_and_workload_once() {
     submit_one(&mut conn, "j1", "train");
     let job = admit(&mut conn, "j1");
     admit(&mut conn, "j1");
-    assert_eq!((job.state, token_count(&mut conn)), (JobState::Starting, 1));
+    assert_eq!((job.state, token_count(&mut conn)), (JobState::Starting, (1, 1)));
     let workload = workloads::find(&mut conn, "j1").unwrap().unwrap();
     assert!(workload.secrets["MLFLOW_TRACKING_TOKEN"].starts_with("dd_"));
+    assert!(workload.secrets["AWS_ACCESS_KEY_ID"].starts_with("DD"));
+    assert!(!workload.secrets["AWS_SECRET_ACCESS_KEY"].is_empty());
     assert!(!workload.spec.env.contains_key("MLFLOW_TRACKING_TOKEN"));
+    assert!(!workload.spec.env.contains_key("AWS_SECRET_ACCESS_KEY"));
     assert_eq!(workload.spec.env["MLFLOW_EXPERIMENT_NAME"], "Wine");
     assert_eq!(workload.spec.mounts[0].source, "run/jobs/j1-1/code");
 }
@@ -88,7 +96,7 @@ fn the_end_takes_token_secrets_and_container_and_happens_once() {
     let (job, attempt) = ended(&mut conn, "j1");
     tasks::finish(&mut conn, &job, &attempt, None).unwrap();
     let workload = workloads::find(&mut conn, "j1").unwrap().unwrap();
-    assert_eq!((workload.desired, workload.secrets.len(), token_count(&mut conn)), (Desired::Absent, 0, 0));
+    assert_eq!((workload.desired, workload.secrets.len(), token_count(&mut conn)), (Desired::Absent, 0, (0, 0)));
     let late = Job { state: JobState::Succeeded, ..job };
     tasks::finish(&mut conn, &late, &attempt, None).unwrap();
     assert_eq!(store::require(&mut conn, "j1").unwrap().state, JobState::Failed);

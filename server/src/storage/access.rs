@@ -88,7 +88,9 @@ pub fn enter(conn: &mut Conn, caller: &Caller, name: &str, right: Right, path: &
     let text = match right {
         Right::Manage => format!("Only the owner of the bucket {name} and admins may do that{limited}."),
         Right::Write => format!("{username} may not write to the bucket {name}{limited}; its owner can grant it."),
-        Right::Enter | Right::Read => format!("{username} may not read the bucket {name}{limited}; its owner can grant it."),
+        Right::Enter | Right::Read => {
+            format!("{username} may not read the bucket {name}{limited}; its owner can grant it.")
+        }
     };
     Err(Error::forbidden(text))
 }

@@ -25,7 +25,13 @@ const ERASE_BATCH: i64 = 500;
 ///
 /// # Errors
 /// `invalid` for a name that S3 has not; `already_exists`.
-pub async fn create(app: &App, caller: &Caller, name: &str, access: BucketAccess, versioned: bool) -> Result<BucketRow> {
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    access: BucketAccess,
+    versioned: bool,
+) -> Result<BucketRow> {
     rules::check_bucket_name(name)?;
     if !rights::may_create(caller.asks()) {
         let text = "Engineers make buckets: no viewer, no job, and no access key that is limited to some.";
@@ -88,7 +94,9 @@ pub struct Settings {
 impl Settings {
     fn check(&self, bucket: &BucketRow) -> Result<Change> {
         if self.versioning == Some(Versioning::Off) && bucket.versioning() != Versioning::Off {
-            return Err(Error::invalid("Versioning that was on cannot be undone, only suspended: older versions would be lost."));
+            return Err(Error::invalid(
+                "Versioning that was on cannot be undone, only suspended: older versions would be lost.",
+            ));
         }
         if let Some(rules) = &self.lifecycle {
             lifecycle::check(rules)?;

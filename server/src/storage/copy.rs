@@ -40,6 +40,7 @@ pub struct Copy {
 /// `not_found` without the source; `conflict` (PreconditionFailed); `invalid` for a copy onto itself that changes nothing.
 pub async fn copy(app: &App, caller: &Caller, wanted: Copy) -> Result<(Found, Written)> {
     rules::check_key(&wanted.key)?;
+    app.objects.room().check()?;
     let upload_id = new_id()?;
     let caller = caller.clone();
     app.db

@@ -21,14 +21,20 @@ pub fn check(rules: &[LifecycleRule]) -> Result<()> {
             return Err(refusals::invalid_argument("A lifecycle rule's id has 1 to 255 characters."));
         }
         if rules.iter().take(index).any(|other| other.id == rule.id) {
-            return Err(refusals::invalid_argument(format!("Rule ID must be unique. Found same ID for more than one rule: {}.", rule.id)));
+            return Err(refusals::invalid_argument(format!(
+                "Rule ID must be unique. Found same ID for more than one rule: {}.",
+                rule.id
+            )));
         }
         let days = [rule.expire_days, rule.noncurrent_days, rule.abort_uploads_days];
         if days.into_iter().flatten().any(|days| days == 0 || days > 36_500) {
             return Err(refusals::invalid_argument("Days in a lifecycle rule are 1 to 36,500."));
         }
         if days.iter().all(Option::is_none) && !rule.remove_lone_markers {
-            return Err(refusals::invalid_argument(format!("At least one action needs to be specified in the rule {}.", rule.id)));
+            return Err(refusals::invalid_argument(format!(
+                "At least one action needs to be specified in the rule {}.",
+                rule.id
+            )));
         }
         if rule.keep_noncurrent.is_some() && rule.noncurrent_days.is_none() {
             let text = format!("The rule {} keeps some older versions but says of none when it goes.", rule.id);
@@ -90,10 +96,12 @@ pub fn versions_to_erase(versions: &[Age], due: &Due) -> Vec<i64> {
             gone.push(older.seq);
         }
     }
-    if let (true, Some(first)) = (due.lone_markers, versions.first()) {
-        if first.is_marker && gone.len() + 1 == versions.len() {
-            gone.push(first.seq);
-        }
+    if due.lone_markers
+        && let Some(first) = versions.first()
+        && first.is_marker
+        && gone.len() + 1 == versions.len()
+    {
+        gone.push(first.seq);
     }
     gone
 }
@@ -158,6 +166,9 @@ mod tests {
         assert!(check(&[rule(), rule()]).is_err());
         assert!(check(&[LifecycleRule { noncurrent_days: None, ..rule() }]).is_err());
         assert!(check(&[LifecycleRule { noncurrent_days: Some(0), ..rule() }]).is_err());
-        assert!(check(&[LifecycleRule { noncurrent_days: None, expire_days: Some(1), keep_noncurrent: Some(1), ..rule() }]).is_err());
+        assert!(
+            check(&[LifecycleRule { noncurrent_days: None, expire_days: Some(1), keep_noncurrent: Some(1), ..rule() }])
+                .is_err()
+        );
     }
 }

@@ -10,16 +10,21 @@
 
 pub mod about;
 pub mod access;
+mod browser;
 pub mod buckets;
 pub mod copy;
 mod cors;
+mod download;
 mod lifecycle;
 pub mod listing;
 pub mod objects;
 mod refusals;
 pub mod rights;
+mod routes;
 pub mod rules;
 mod s3;
+mod sending;
+mod shares;
 mod store;
 pub mod sums;
 mod tasks;
@@ -27,6 +32,7 @@ mod tasks;
 mod tests;
 pub mod uploads;
 
+pub use routes::{configure, configure_links};
 pub use s3::Face as S3Face;
 pub use store::{
     buckets::BucketRow,

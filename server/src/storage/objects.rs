@@ -24,7 +24,7 @@ use crate::{
     clock,
     db::Conn,
     error::{Error, Result},
-    objects::{Received, SMALL_BLOB_BYTES},
+    objects::{Objects, Received, SMALL_BLOB_BYTES},
 };
 
 /// A sender that is silent for so long is given up.
@@ -75,7 +75,11 @@ where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
     rules::check_key(&put.key)?;
-    look_before(app, caller, bucket, &put).await?;
+    app.objects.room().check()?;
+    // a small body is here already, and everything is looked at when it is written
+    if put.size_bytes.is_none_or(|size| size > SMALL_BLOB_BYTES as u64) {
+        look_before(app, caller, bucket, &put).await?;
+    }
     let mut expected = put.expected.clone();
     let algorithm = expected.checksum.as_ref().map(|(algorithm, _)| *algorithm);
     let received = receive(app, body, put.size_bytes, algorithm).await?;
@@ -304,21 +308,21 @@ impl Found {
     }
 
     /// The bytes from `from` up to but not including `to`.
-    pub async fn stream(&self, app: &App, (from, to): (u64, u64)) -> Result<Body> {
+    pub async fn stream(&self, store: &Objects, (from, to): (u64, u64)) -> Result<Body> {
         if let Some(data) = &self.data {
             let end = (to as usize).min(data.len());
             let slice = data.slice((from as usize).min(end)..end);
             return Ok(stream::iter([Ok(slice)]).boxed());
         }
         if let Some(digest) = &self.row.digest {
-            return Ok(app.objects.stream(digest, Some((from, to))).await?.1.boxed());
+            return Ok(store.stream(digest, Some((from, to))).await?.1.boxed());
         }
-        Ok(over_parts(app, &self.parts, (from, to)))
+        Ok(over_parts(store, &self.parts, (from, to)))
     }
 }
 
 /// One part after the other, each opened when the one before is read.
-fn over_parts(app: &App, parts: &[PartRow], (from, to): (u64, u64)) -> Body {
+fn over_parts(store: &Objects, parts: &[PartRow], (from, to): (u64, u64)) -> Body {
     let mut pieces = vec![];
     let mut begin = 0u64;
     for part in parts {
@@ -328,7 +332,7 @@ fn over_parts(app: &App, parts: &[PartRow], (from, to): (u64, u64)) -> Body {
         }
         begin = end;
     }
-    let objects = app.objects.clone();
+    let objects = store.clone();
     stream::iter(pieces)
         .then(move |(digest, from, to)| {
             let objects = objects.clone();
@@ -429,32 +433,26 @@ pub async fn whole_blob(
     version: Option<VersionId>,
 ) -> Result<(String, u64)> {
     let found = look(app, caller, bucket, key, version, true).await?.object()?;
+    join(&app.objects, found).await
+}
+
+/// As `whole_blob`, of what was found.
+pub(super) async fn join(store: &Objects, found: Found) -> Result<(String, u64)> {
     let size = found.row.size();
     if let Some(digest) = found.row.digest {
         return Ok((digest, size));
     }
-    let body = found.stream(app, (0, size)).await?;
-    let received = app.objects.receive(body, None, ()).await?;
+    let body = found.stream(store, (0, size)).await?;
+    let received = store.receive(body, None, ()).await?;
     let row = found.row;
-    let kept = app.objects.keep(received, move |conn, digest| {
+    let kept = store.keep(received, move |conn, digest| {
         match store::objects::version(conn, row.bucket, &row.key, row.version_id())? {
-            Some(now) if now.upload == row.upload && now.seq == row.seq => store::objects::set_whole(conn, &now, digest),
+            Some(now) if now.upload == row.upload && now.seq == row.seq => {
+                store::objects::set_whole(conn, &now, digest)
+            }
             // replaced or removed meanwhile: what was read still is what was asked for
             _ => Ok(()),
         }
     });
     Ok((kept.await?.0.digest, size))
-}
-
-/// Buckets and keys that refer to this content, at most `limit`, for a page that says what needs it.
-pub fn names_of(conn: &mut Conn, digest: &str, limit: i64) -> Result<Vec<(String, String)>> {
-    use crate::db::schema::storage::{bucket_objects, buckets};
-    use diesel::prelude::*;
-    bucket_objects::table
-        .inner_join(buckets::table)
-        .filter(bucket_objects::digest.eq(digest))
-        .select((buckets::name, bucket_objects::key))
-        .limit(limit)
-        .load(conn)
-        .map_err(Error::internal)
 }

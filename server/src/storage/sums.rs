@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn parts_combine_to_the_sum_of_the_whole() {
-        let whole: Vec<u8> = (0..100_000u32).map(|i| (i * i % 251) as u8).collect();
+        let whole: Vec<u8> = (0..100_000u64).map(|i| (i * i % 251) as u8).collect();
         for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme] {
             for cuts in [vec![], vec![1], vec![50_000, 50_001], vec![99_999]] {
                 let mut parts = vec![];

@@ -450,3 +450,53 @@ fn a_version_id_reads_back() {
         assert!(VersionId::parse(bad).is_err(), "{bad:?}");
     }
 }
+
+#[tokio::test]
+async fn an_object_in_parts_becomes_one_blob_once_and_reads_the_same() {
+    use bytes::Bytes;
+    use futures_util::StreamExt;
+    use sha2::{Digest, Sha256};
+    let (dir, db) = testing::temporary();
+    let objects = crate::objects::Objects::open(db.clone(), &dir.path().join("blobs")).unwrap();
+    let pieces = [vec![1u8; 100_000], vec![2; 70_000], vec![3; 10]];
+    let mut digests = vec![];
+    for piece in &pieces {
+        digests.push(objects.put_bytes(Bytes::from(piece.clone())).await.unwrap().digest);
+    }
+    let whole = pieces.concat();
+    let wanted = hex::encode(Sha256::digest(&whole));
+    let found = db
+        .write(move |conn| {
+            let bucket = bucket(conn, Versioning::Off);
+            let id = upload(conn, &bucket, "u", 0);
+            let mut size_bytes = 0;
+            for (number, (digest, piece)) in digests.iter().zip(&pieces).enumerate() {
+                let row = PartRow { digest: digest.clone(), ..part(id, number as i64 + 1, piece.len() as i64) };
+                store::uploads::put_part(conn, &bucket, &row)?;
+                size_bytes += row.size_bytes;
+            }
+            store::uploads::complete(conn, &bucket, id, &[1, 2, 3], 1)?;
+            let made = NewObject { size_bytes, content: Content::Parts(id), ..new("k", "e-3", 1) };
+            store::objects::insert(conn, &bucket, made)?;
+            let bucket = again(conn);
+            super::objects::look_in(conn, bucket, "k", None, true)?.object()
+        })
+        .await
+        .unwrap();
+    let body = found.stream(&objects, (99_990, 100_020)).await.unwrap();
+    let read: Vec<u8> = body.map(|chunk| chunk.unwrap().to_vec()).collect::<Vec<_>>().await.concat();
+    assert_eq!(read, whole[99_990..100_020], "over the seam of two parts");
+    let (digest, size) = super::objects::join(&objects, found).await.unwrap();
+    assert_eq!((digest.as_str(), size), (wanted.as_str(), 170_010));
+    let row = db
+        .read(|conn| {
+            let id = again(conn).id;
+            store::objects::current(conn, id, "k")
+        })
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((row.digest.as_deref(), row.upload, row.etag.as_str()), (Some(wanted.as_str()), None, "e-3"));
+    assert_eq!(db.read(|conn| Ok(counters(conn))).await.unwrap(), (1, 170_010));
+    assert_eq!(objects.read(&digest).await.unwrap(), whole);
+}

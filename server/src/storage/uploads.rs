@@ -17,7 +17,7 @@ use super::{
     sums::{self, Algorithm, Expected},
 };
 use crate::{
-    accounts::secrets,
+    accounts::{audit, secrets},
     app::App,
     clock,
     db::Conn,
@@ -41,16 +41,17 @@ pub struct Begin {
 /// Begins an upload; with a note, goes on with the caller's open one of that note.
 pub async fn begin(app: &App, caller: &Caller, bucket: &str, begin: Begin) -> Result<UploadRow> {
     rules::check_key(&begin.key)?;
+    app.objects.room().check()?;
     let upload_id = new_id()?;
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .write(move |conn| {
             let bucket = enter(conn, &caller, &name, Right::Write, &begin.key)?;
             let person_id = caller.principal.person_id;
-            if let Some(note) = &begin.note {
-                if let Some(open) = store::uploads::open_by_note(conn, bucket.id, &begin.key, &person_id, note)? {
-                    return Ok(open);
-                }
+            if let Some(note) = &begin.note
+                && let Some(open) = store::uploads::open_by_note(conn, bucket.id, &begin.key, &person_id, note)?
+            {
+                return Ok(open);
             }
             let new = NewUpload {
                 upload_id,
@@ -69,6 +70,18 @@ pub async fn begin(app: &App, caller: &Caller, bucket: &str, begin: Begin) -> Re
         .await
 }
 
+/// An upload is its beginner's alone, whoever else may write there: others are told that there is none, and it is noted.
+async fn own(app: &App, caller: &Caller, upload_id: &str) -> Result<()> {
+    let id = upload_id.to_owned();
+    let beginner = app.db.glance(move |conn| store::uploads::beginner(conn, &id)).await?;
+    if beginner.is_none_or(|person_id| person_id == caller.principal.person_id) {
+        return Ok(());
+    }
+    let (who, subject) = (caller.principal.clone(), format!("upload/{upload_id}"));
+    app.db.write(move |conn| audit(conn, &who, "upload.denied", &subject, serde_json::json!({}))).await?;
+    Err(refusals::no_such_upload())
+}
+
 pub(super) fn new_id() -> Result<String> {
     Ok(hex::encode(secrets::random_bytes::<16>()?))
 }
@@ -82,6 +95,7 @@ pub async fn parts(
     upload_id: &str,
     (after, limit): (i64, i64),
 ) -> Result<(UploadRow, Vec<PartRow>)> {
+    own(app, caller, upload_id).await?;
     let (caller, name, key, id) = (caller.clone(), bucket.to_owned(), key.to_owned(), upload_id.to_owned());
     app.db
         .read(move |conn| {
@@ -95,6 +109,7 @@ pub async fn parts(
 
 /// The open upload of that id, whatever its key.
 pub async fn open_by_id(app: &App, caller: &Caller, bucket: &str, upload_id: &str) -> Result<UploadRow> {
+    own(app, caller, upload_id).await?;
     let (caller, name, id) = (caller.clone(), bucket.to_owned(), upload_id.to_owned());
     app.db
         .glance(move |conn| {
@@ -166,6 +181,7 @@ where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
     part.check()?;
+    app.objects.room().check()?;
     if size_bytes.is_some_and(|size| size > rules::MAX_PUT_BYTES) {
         return Err(refusals::too_large("A part", "5 GiB"));
     }
@@ -203,6 +219,7 @@ where
 }
 
 async fn open_for(app: &App, caller: &Caller, bucket: &str, part: &PartName, size: Option<u64>) -> Result<UploadRow> {
+    own(app, caller, &part.upload_id).await?;
     let (caller, name, part) = (caller.clone(), bucket.to_owned(), part.clone());
     app.db
         .glance(move |conn| {
@@ -233,6 +250,7 @@ pub async fn copy_part(
     part: PartName,
 ) -> Result<(PartRow, Found)> {
     part.check()?;
+    app.objects.room().check()?;
     let found = objects::look(app, caller, &from.bucket, &from.key, from.version, true).await?.object()?;
     from.conditions.on_source(&found.row.etag, found.row.modified_at)?;
     let size = found.row.size();
@@ -245,9 +263,10 @@ pub async fn copy_part(
         return Err(refusals::too_large("A part", "5 GiB"));
     }
     let upload = open_for(app, caller, bucket, &part, Some(end - begin)).await?;
-    let sum = upload.checksum.as_ref().map(|word| {
-        About::read(found.row.about.as_deref()).ok().and_then(|about| about.checksums.get(word).cloned())
-    });
+    let sum = upload
+        .checksum
+        .as_ref()
+        .map(|word| About::read(found.row.about.as_deref()).ok().and_then(|about| about.checksums.get(word).cloned()));
     let is_whole = (begin, end) == (0, size) && found.row.etag.len() == 32;
     let row = match &found.row.digest {
         // the sum that the upload wants is known of the whole object, or none is wanted
@@ -267,7 +286,7 @@ pub async fn copy_part(
                 .await?
         }
         _ => {
-            let body = found.stream(app, (begin, end)).await?.map_err(Error::internal);
+            let body = found.stream(&app.objects, (begin, end)).await?.map_err(Error::internal);
             put_part(app, caller, bucket, part, (Expected::default(), Some(end - begin)), body, || Ok(None)).await?
         }
     };
@@ -301,6 +320,7 @@ pub struct Complete {
 /// # Errors
 /// `invalid` (InvalidPart, InvalidPartOrder, EntityTooSmall, BadDigest); `not_found` (NoSuchUpload); `conflict` (PreconditionFailed).
 pub async fn complete(app: &App, caller: &Caller, bucket: &str, wanted: Complete) -> Result<Written> {
+    own(app, caller, &wanted.upload_id).await?;
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .write(move |conn| {
@@ -405,6 +425,11 @@ fn object_checksum(upload: &UploadRow, parts: &[PartRow]) -> Result<Option<(Algo
 
 /// Gives an upload up: its parts go.
 pub async fn abort(app: &App, caller: &Caller, bucket: &str, key: &str, upload_id: &str) -> Result<()> {
+    // Whoever looks after the bucket may clear it of others' uploads.
+    let (asker, place) = (caller.clone(), bucket.to_owned());
+    if app.db.glance(move |conn| enter(conn, &asker, &place, Right::Manage, "").map(drop)).await.is_err() {
+        own(app, caller, upload_id).await?;
+    }
     let (caller, name, key, id) = (caller.clone(), bucket.to_owned(), key.to_owned(), upload_id.to_owned());
     app.db
         .write(move |conn| {

@@ -54,7 +54,7 @@ where
     E: std::fmt::Display,
 {
     rules::artifact_path(key)?;
-    app.objects.put_object(ARTIFACT_BUCKET, key, body, None).await?;
+    app.objects.put_object(ARTIFACT_BUCKET, key, body, Some(app.config.limits.upload_bytes)).await?;
     app.events.publish(Topic::Runs, run_of(key));
     Ok(())
 }

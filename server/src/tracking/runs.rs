@@ -106,8 +106,14 @@ fn empty(info: RunInfo, tags: Vec<Pair>) -> Run {
     Run { info, metrics, params, tags, datasets, models_in, models_out }
 }
 
+/// What a run may start with. MLflow names no limit; without one, a single request keeps everybody waiting for minutes.
+const MAX_TAGS: usize = 1000;
+
 /// Everything about a new run that needs no database.
 fn planned(new: NewRun, username: String, job_id: Option<String>) -> Result<(RunInfo, Vec<Pair>)> {
+    if new.tags.len() > MAX_TAGS {
+        return Err(Error::invalid(format!("A run starts with at most {MAX_TAGS} tags; set the others afterwards.")));
+    }
     let mut tags: Vec<Pair> = Vec::with_capacity(new.tags.len() + 2);
     for (key, value) in new.tags {
         // As MLflow: what a run starts with is kept whole, whatever its length, and the last of equal keys counts.

@@ -82,7 +82,7 @@ where
     if !(1..=MAX_PARTS).contains(&number) {
         return Err(Error::invalid(format!("Parts are numbered from 1 to {MAX_PARTS}.")));
     }
-    let blob = app.objects.put_stream(body, None).await?;
+    let blob = app.objects.put_stream(body, Some(app.config.limits.upload_bytes)).await?;
     app.objects.link(UPLOAD_BUCKET, &format!("{upload}/{number}"), &blob.digest).await?;
     Ok(blob.digest)
 }
@@ -107,7 +107,10 @@ pub async fn complete_upload(
     let digests = digests(app, upload, parts).await?;
     let digest = match <[String; 1]>::try_from(digests) {
         Ok([only]) => only,
-        Err(many) => app.objects.put_stream(joined(app.clone(), many), None).await?.digest,
+        Err(many) => {
+            let limit = Some(app.config.limits.upload_bytes);
+            app.objects.put_stream(joined(app.clone(), many), limit).await?.digest
+        }
     };
     // The note is a blob of its own, kept before the row refers to it.
     let done = app.objects.put_bytes(Bytes::from_static(b"done")).await?;

@@ -29,6 +29,7 @@ impl World {
             hosts: vec![],
             insecure_http: false,
             container_port: 0,
+            container_s3_port: 0,
         };
         let config = Config {
             data_dir: dir.path().into(),

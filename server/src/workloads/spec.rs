@@ -86,7 +86,7 @@ pub struct WorkloadSpec {
     pub cpus: f64,
     pub memory_bytes: u64,
     pub gpu_uuids: Vec<String>,
-    /// Adds `DRYDOCK_URL` and `MLFLOW_TRACKING_URI`, whose address is known only when the network is.
+    /// Adds `DRYDOCK_URL`, `MLFLOW_TRACKING_URI` and `AWS_ENDPOINT_URL`, whose address is known only when the network is.
     pub reach_drydock: bool,
 }
 

@@ -32,6 +32,8 @@ use crate::{
 /// A plan that never comes to an end is a fault of ours; the period goes on with it.
 const MOST_ROUNDS: usize = 12;
 const WAITING: &str = "waiting for Docker";
+/// Where S3 clients look for the address: boto3 and aws-cli, s3fs, mlflow.
+const S3_ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "FSSPEC_S3_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL"];
 
 type Rows = Vec<(DesiredWorkload, Observed)>;
 
@@ -233,7 +235,12 @@ impl Reconciler {
         let mut env = spec.env;
         env.extend(workload.secrets);
         if spec.reach_drydock {
-            let url = format!("http://{}:{}", network.gateway, self.app.config.listeners.container_port);
+            let at = &self.app.config.listeners;
+            let url = format!("http://{}:{}", network.gateway, at.container_port);
+            let s3 = format!("http://{}:{}", network.gateway, at.container_s3_port);
+            for name in S3_ENDPOINTS {
+                env.insert(name.into(), s3.clone());
+            }
             env.insert("DRYDOCK_URL".into(), url.clone());
             env.insert("MLFLOW_TRACKING_URI".into(), url);
         }

@@ -28,6 +28,9 @@ wire! {
         /// Experiment that runs of this job go to (`MLFLOW_EXPERIMENT_NAME`).
         #[serde(default)]
         pub experiment: Option<String>,
+        /// What the S3 key of its container opens; empty: whatever its person may.
+        #[serde(default)]
+        pub buckets: Vec<crate::storage::KeyScope>,
     }
 
     #[serde(deny_unknown_fields)]

@@ -60,6 +60,13 @@ wire! {
         pub grants: Vec<Grant>,
         /// Uploads in parts that were begun and neither ended nor aborted.
         pub open_uploads: u64,
+        pub endpoint: S3Endpoint,
+    }
+
+    /// Where S3 clients reach this box: at the name or address that the dashboard itself is reached by.
+    pub struct S3Endpoint {
+        pub port: u16,
+        pub tls: bool,
     }
 
     /// `PUT /api/v1/buckets/{bucket}`: the settings as a whole; answers `BucketDetail`. Removal: `DELETE` (409 unless
@@ -136,7 +143,9 @@ wire! {
     }
 
     /// `GET /api/v1/buckets/{bucket}/object?key=&version=`; `DELETE` of the same removes it (a marker, or a version for good).
+    /// `PUT` of the same (and `content_type=`) writes it in one piece, answers `ObjectSummary`.
     /// Its bytes: `GET …/object/content?key=&version=` (an attachment; ranges are honoured).
+    /// Of a key that a delete marker hides, this is its newest version with content.
     pub struct ObjectDetail {
         pub object: ObjectSummary,
         pub version_id: Option<String>,
@@ -163,12 +172,20 @@ wire! {
     pub struct DeleteObjects {
         #[serde(default)]
         pub keys: Vec<String>,
+        /// Folders, each ending in `/`.
         #[serde(default)]
         pub prefixes: Vec<String>,
+        /// Removes nothing and says what would go.
+        #[serde(default)]
+        pub preview: bool,
     }
 
+    #[derive(Default)]
     pub struct DeletedObjects {
         pub count: u64,
+        /// Of a preview: their bytes together.
+        #[serde(default)]
+        pub size_bytes: u64,
     }
 
     /// `POST /api/v1/buckets/{bucket}/object/restore`: makes an older version the latest again, as a new version.

@@ -16,6 +16,8 @@ const OWN: &[&str] = &[
     "DELETE /api/v1/sessions/{id}",
     "POST /api/v1/tokens",
     "DELETE /api/v1/tokens/{id}",
+    "POST /api/v1/s3-keys",
+    "DELETE /api/v1/s3-keys/{access_key}",
     "POST /api/v1/views",
     "DELETE /api/v1/views/{id}",
 ];

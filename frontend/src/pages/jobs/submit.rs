@@ -12,6 +12,7 @@ use drydock_wire::{
     ErrorCode,
     accounts::Role,
     jobs::{CodeFile, DatasetRef, JobDetail, Resources, SubmitJob},
+    storage::KeyScope,
     validate,
 };
 use leptos::{prelude::*, task::spawn_local};
@@ -30,6 +31,8 @@ struct Form {
     kept: RwSignal<Vec<CodeFile>>,
     uploads: Uploads,
     resources: StoredValue<ResourceForm>,
+    /// Of the job that this one repeats: what its S3 key opens.
+    buckets: StoredValue<Vec<KeyScope>>,
 }
 
 #[component]
@@ -87,6 +90,7 @@ impl Form {
             kept: RwSignal::new(start.map(|s| s.code.clone()).unwrap_or_default()),
             uploads: Uploads::new(),
             resources: StoredValue::new(ResourceForm::new(&start.map(|s| s.resources.clone()).unwrap_or_default())),
+            buckets: StoredValue::new(start.map(|s| s.buckets.clone()).unwrap_or_default()),
         }
     }
 
@@ -114,6 +118,7 @@ impl Form {
             resources,
             timeout_s: minutes.map(|m| (m * 60.0) as u64),
             experiment: filled(self.experiment),
+            buckets: self.buckets.get_value(),
         })
     }
 }

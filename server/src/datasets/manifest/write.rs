@@ -216,9 +216,9 @@ async fn receive(objects: &Objects, bytes: Vec<u8>) -> Result<Received> {
 
 /// FNV-1a with a finish that mixes its bits: good enough to cut by, and the same for ever.
 fn ends_chunk(path: &str) -> bool {
-    let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = path
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mixed = (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (mixed >> 32).is_multiple_of(CHUNK_FILES)
 }

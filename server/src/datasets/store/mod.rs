@@ -128,7 +128,11 @@ pub fn all_datasets(conn: &mut Conn) -> Result<Vec<(DatasetRow, Option<VersionRo
         .load(conn)
         .map_err(Error::internal)?;
     let count = |id: &str| counts.get(id).copied().unwrap_or(0);
-    Ok(rows.into_iter().map(|(dataset, latest)| (count(&dataset.id), dataset, latest)).map(|(n, d, l)| (d, l, n)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(dataset, latest)| (count(&dataset.id), dataset, latest))
+        .map(|(n, d, l)| (d, l, n))
+        .collect())
 }
 
 fn version_counts(conn: &mut Conn) -> Result<std::collections::HashMap<String, i64>> {

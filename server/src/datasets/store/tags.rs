@@ -28,11 +28,7 @@ pub fn tag(conn: &mut Conn, dataset_id: &str, tag: &str) -> Result<Option<i64>> 
 /// Sets or moves the tag; the version must be there.
 pub fn set_tag(conn: &mut Conn, dataset_id: &str, tag: &str, version: i64) -> Result<()> {
     diesel::insert_into(dataset_tags::table)
-        .values((
-            dataset_tags::dataset_id.eq(dataset_id),
-            dataset_tags::tag.eq(tag),
-            dataset_tags::version.eq(version),
-        ))
+        .values((dataset_tags::dataset_id.eq(dataset_id), dataset_tags::tag.eq(tag), dataset_tags::version.eq(version)))
         .on_conflict((dataset_tags::dataset_id, dataset_tags::tag))
         .do_update()
         .set(dataset_tags::version.eq(version))

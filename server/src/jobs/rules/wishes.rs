@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use drydock_wire::{jobs::SubmitJob, validate};
 
 use super::Capacity;
-use crate::error::{Error, Result};
+use crate::{
+    accounts,
+    error::{Error, Result},
+};
 
 const MOST_FILES: usize = 2000;
 const MOST_DATASETS: usize = 32;
@@ -18,13 +21,21 @@ const LONGEST_S: u64 = 30 * 24 * 3600;
 
 /// Variables that Drydock sets. A job that sets one of them itself would reach another server, as somebody else, or be
 /// let loose on other GPUs.
-const RESERVED: [&str; 9] = [
+const RESERVED: [&str; 17] = [
     "MLFLOW_TRACKING_URI",
     "MLFLOW_TRACKING_TOKEN",
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
     "MLFLOW_DISABLE_TELEMETRY",
     "DO_NOT_TRACK",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "FSSPEC_S3_ENDPOINT_URL",
+    "MLFLOW_S3_ENDPOINT_URL",
     "HOME",
     "LD_PRELOAD",
     "NVIDIA_VISIBLE_DEVICES",
@@ -44,6 +55,7 @@ pub fn check(wish: &SubmitJob, capacity: &Capacity) -> Result<()> {
     if let Some(experiment) = &wish.experiment {
         validate::label(experiment).map_err(|text| Error::invalid(format!("experiment: {text}")))?;
     }
+    accounts::check_scopes(&wish.buckets)?;
     check_resources(wish, capacity)
 }
 
@@ -192,6 +204,7 @@ mod tests {
             serde_json::json!({ "resources": { "cpus": 0.0 } }),
             serde_json::json!({ "resources": { "memory_bytes": 1 } }),
             serde_json::json!({ "timeout_s": 0 }),
+            serde_json::json!({ "buckets": [{ "bucket": "A" }] }),
         ] {
             assert_eq!(code_of(bad.clone()), Some(ErrorCode::InvalidRequest), "{bad}");
         }
@@ -202,6 +215,7 @@ mod tests {
         for bad in [
             serde_json::json!({ "env": { "MLFLOW_TRACKING_TOKEN": "x" } }),
             serde_json::json!({ "env": { "DRYDOCK_URL": "x" } }),
+            serde_json::json!({ "env": { "AWS_SECRET_ACCESS_KEY": "x" } }),
             serde_json::json!({ "env": { "NVIDIA_VISIBLE_DEVICES": "all" } }),
             serde_json::json!({ "resources": { "cpus": 64.0 } }),
             serde_json::json!({ "resources": { "memory_bytes": 1u64 << 50 } }),

@@ -262,11 +262,10 @@ mod tests {
     fn keys_encode_and_tags_decode() {
         assert_eq!(percent_encoded("a b/ü+&"), "a%20b/%C3%BC%2B%26");
         let tags = header_tags(Some("a=1&b%20c=%C3%BC+x&d")).unwrap();
-        assert_eq!(tags.into_iter().collect::<Vec<_>>(), [
-            ("a".to_owned(), "1".to_owned()),
-            ("b c".into(), "ü x".into()),
-            ("d".into(), String::new())
-        ]);
+        assert_eq!(
+            tags.into_iter().collect::<Vec<_>>(),
+            [("a".to_owned(), "1".to_owned()), ("b c".into(), "ü x".into()), ("d".into(), String::new())]
+        );
         assert!(header_tags(Some("a=%zz")).is_err());
         assert!(header_tags(Some("a=1&a=2")).is_err());
     }

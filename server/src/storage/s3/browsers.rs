@@ -32,7 +32,8 @@ impl Visitor {
             _ => request.method().as_str().to_owned(),
         };
         let asked = header("access-control-request-headers").unwrap_or_default();
-        let asked_headers = asked.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let asked_headers =
+            asked.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let bucket = request.uri().path().trim_start_matches('/').split('/').next()?.to_owned();
         Some(Self { origin, method, asked_headers, bucket, is_preflight })
     }
@@ -90,7 +91,10 @@ impl Visitor {
         if !is_any {
             say("access-control-allow-credentials", "true");
         }
-        headers.insert(VARY, HeaderValue::from_static("Origin, Access-Control-Request-Headers, Access-Control-Request-Method"));
+        headers.insert(
+            VARY,
+            HeaderValue::from_static("Origin, Access-Control-Request-Headers, Access-Control-Request-Method"),
+        );
         Some(headers)
     }
 }

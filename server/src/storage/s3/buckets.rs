@@ -10,10 +10,10 @@ use s3s::{
         GetBucketLifecycleConfigurationInput, GetBucketLifecycleConfigurationOutput, GetBucketLocationInput,
         GetBucketLocationOutput, GetBucketTaggingInput, GetBucketTaggingOutput, GetBucketVersioningInput,
         GetBucketVersioningOutput, GetObjectAclInput, GetObjectAclOutput, Grant, Grantee, HeadBucketInput,
-        HeadBucketOutput, LifecycleExpiration, LifecycleRule as S3Rule, LifecycleRuleFilter, NoncurrentVersionExpiration,
-        Permission, PutBucketCorsInput, PutBucketCorsOutput, PutBucketLifecycleConfigurationInput,
-        PutBucketLifecycleConfigurationOutput, PutBucketTaggingInput, PutBucketTaggingOutput, PutBucketVersioningInput,
-        PutBucketVersioningOutput, Type,
+        HeadBucketOutput, LifecycleExpiration, LifecycleRule as S3Rule, LifecycleRuleFilter,
+        NoncurrentVersionExpiration, Permission, PutBucketCorsInput, PutBucketCorsOutput,
+        PutBucketLifecycleConfigurationInput, PutBucketLifecycleConfigurationOutput, PutBucketTaggingInput,
+        PutBucketTaggingOutput, PutBucketVersioningInput, PutBucketVersioningOutput, Type,
     },
 };
 
@@ -63,7 +63,10 @@ impl Buckets {
         Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", made.name)) }))
     }
 
-    pub(super) async fn remove(&self, request: S3Request<DeleteBucketInput>) -> S3Result<S3Response<DeleteBucketOutput>> {
+    pub(super) async fn remove(
+        &self,
+        request: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
         let caller = self.caller(&request.credentials)?;
         buckets::delete(&self.app, &caller, &request.input.bucket, false).await.map_err(refusal)?;
         Ok(S3Response::with_status(DeleteBucketOutput::default(), hyper::StatusCode::NO_CONTENT))
@@ -108,10 +111,13 @@ impl Buckets {
             Some(BucketVersioningStatus::SUSPENDED) => Versioning::Suspended,
             _ => {
                 let text = "The versioning configuration names Enabled or Suspended.";
-                return Err(refusal(Error::invalid(text).with_source(S3Word("IllegalVersioningConfigurationException"))));
+                return Err(refusal(
+                    Error::invalid(text).with_source(S3Word("IllegalVersioningConfigurationException")),
+                ));
             }
         };
-        self.change(&request, &request.input.bucket, Settings { versioning: Some(versioning), ..Settings::default() }).await?;
+        self.change(&request, &request.input.bucket, Settings { versioning: Some(versioning), ..Settings::default() })
+            .await?;
         Ok(S3Response::new(PutBucketVersioningOutput::default()))
     }
 
@@ -132,7 +138,8 @@ impl Buckets {
         &self,
         request: S3Request<PutBucketLifecycleConfigurationInput>,
     ) -> S3Result<S3Response<PutBucketLifecycleConfigurationOutput>> {
-        let rules = request.input.lifecycle_configuration.as_ref().map(|wanted| wanted.rules.clone()).unwrap_or_default();
+        let rules =
+            request.input.lifecycle_configuration.as_ref().map(|wanted| wanted.rules.clone()).unwrap_or_default();
         if rules.is_empty() {
             let text = "A lifecycle configuration has at least one rule; to have none, delete it.";
             return Err(refusal(Error::invalid(text).with_source(S3Word("MalformedXML"))));
@@ -152,7 +159,10 @@ impl Buckets {
         Ok(S3Response::with_status(DeleteBucketLifecycleOutput::default(), hyper::StatusCode::NO_CONTENT))
     }
 
-    pub(super) async fn cors(&self, request: S3Request<GetBucketCorsInput>) -> S3Result<S3Response<GetBucketCorsOutput>> {
+    pub(super) async fn cors(
+        &self,
+        request: S3Request<GetBucketCorsInput>,
+    ) -> S3Result<S3Response<GetBucketCorsOutput>> {
         let bucket = self.enter(&request, &request.input.bucket, Right::Enter).await?;
         let rules = bucket.cors();
         if rules.is_empty() {
@@ -170,7 +180,10 @@ impl Buckets {
         Ok(S3Response::new(GetBucketCorsOutput { cors_rules: Some(rules.collect()) }))
     }
 
-    pub(super) async fn set_cors(&self, request: S3Request<PutBucketCorsInput>) -> S3Result<S3Response<PutBucketCorsOutput>> {
+    pub(super) async fn set_cors(
+        &self,
+        request: S3Request<PutBucketCorsInput>,
+    ) -> S3Result<S3Response<PutBucketCorsOutput>> {
         let rules = request.input.cors_configuration.cors_rules.iter().cloned().map(|rule| CorsRule {
             allowed_origins: rule.allowed_origins,
             allowed_methods: rule.allowed_methods,
@@ -228,11 +241,15 @@ impl Buckets {
         Ok(S3Response::new(GetBucketAclOutput { grants, owner }))
     }
 
-    pub(super) async fn object_acl(&self, request: S3Request<GetObjectAclInput>) -> S3Result<S3Response<GetObjectAclOutput>> {
+    pub(super) async fn object_acl(
+        &self,
+        request: S3Request<GetObjectAclInput>,
+    ) -> S3Result<S3Response<GetObjectAclOutput>> {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
-        let looked = objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
+        let looked =
+            objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
         let bucket = looked.object().map_err(refusal)?.bucket;
         let (owner, grants) = (Some(answers::owner(&bucket.owner)), Some(vec![full_control(&bucket.owner)]));
         Ok(S3Response::new(GetObjectAclOutput { grants, owner, request_charged: None }))
@@ -296,8 +313,10 @@ fn rule_of(at: usize, rule: S3Rule) -> Result<LifecycleRule> {
         return Err(unsupported("A lifecycle rule counts days; a date is not supported."));
     }
     let days = |days: Option<i32>| -> Result<Option<u32>> {
-        days.map(|days| u32::try_from(days).map_err(|_| refusals::invalid_argument("Days in a lifecycle rule are positive.")))
-            .transpose()
+        days.map(|days| {
+            u32::try_from(days).map_err(|_| refusals::invalid_argument("Days in a lifecycle rule are positive."))
+        })
+        .transpose()
     };
     let noncurrent = rule.noncurrent_version_expiration.unwrap_or_default();
     Ok(LifecycleRule {

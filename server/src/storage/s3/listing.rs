@@ -6,7 +6,7 @@ use s3s::{
     dto::{
         Bucket, CommonPrefix, DeleteMarkerEntry, EncodingType, ListBucketsInput, ListBucketsOutput,
         ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass,
+        ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass, Owner,
     },
 };
 
@@ -63,7 +63,10 @@ pub fn limit(wanted: Option<i32>) -> Result<usize> {
 }
 
 impl Buckets {
-    pub(super) async fn list_v1(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    pub(super) async fn list_v1(
+        &self,
+        request: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
         let encoding = Encoding::parse(input.encoding_type).map_err(refusal)?;
@@ -140,7 +143,8 @@ impl Buckets {
             listing::versions(&self.app, &caller, &input.bucket, wanted, after).await.map_err(refusal)?;
         let bucket = buckets::get(&self.app, &caller, &input.bucket, crate::storage::access::Right::Enter).await;
         let owner = answers::owner(&bucket.map_err(refusal)?.owner);
-        let (next_key_marker, next_version_id_marker) = if is_more { next_markers(&page, &encoding) } else { (None, None) };
+        let (next_key_marker, next_version_id_marker) =
+            if is_more { next_markers(&page, &encoding) } else { (None, None) };
         let common_prefixes = encoding.prefixes(page.prefixes.clone());
         let latest = latest_of(&page, within.as_deref());
         let mut output = ListObjectVersionsOutput {
@@ -157,28 +161,7 @@ impl Buckets {
             encoding_type: encoding.clone().wanted(),
             ..Default::default()
         };
-        let (mut versions, mut markers) = (vec![], vec![]);
-        for (row, is_latest) in page.objects.into_iter().zip(latest) {
-            let key = Some(encoding.key(row.key.clone()));
-            let version_id = Some(row.version_id().to_string());
-            let (last_modified, is_latest) = (Some(answers::timestamp(row.modified_at)), Some(is_latest));
-            if row.is_marker {
-                let owner = Some(owner.clone());
-                markers.push(DeleteMarkerEntry { is_latest, key, last_modified, owner, version_id });
-            } else {
-                versions.push(ObjectVersion {
-                    e_tag: Some(answers::etag(&row.etag)),
-                    is_latest,
-                    key,
-                    last_modified,
-                    owner: Some(owner.clone()),
-                    size: Some(row.size_bytes),
-                    storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
-                    version_id,
-                    ..Default::default()
-                });
-            }
-        }
+        let (versions, markers) = told(page.objects, latest, &owner, &encoding);
         output.versions = (!versions.is_empty()).then_some(versions);
         output.delete_markers = (!markers.is_empty()).then_some(markers);
         Ok(S3Response::new(output))
@@ -243,6 +226,37 @@ fn contents(rows: Vec<Listed>, bucket: &Entered, with_owner: bool, encoding: &En
         })
         .collect();
     (!all.is_empty()).then_some(all)
+}
+
+/// Versions and markers, each as S3 tells it.
+fn told(
+    rows: Vec<ListedVersion>,
+    latest: Vec<bool>,
+    owner: &Owner,
+    encoding: &Encoding,
+) -> (Vec<ObjectVersion>, Vec<DeleteMarkerEntry>) {
+    let (mut versions, mut markers) = (vec![], vec![]);
+    for (row, is_latest) in rows.into_iter().zip(latest) {
+        let version_id = Some(row.version_id().to_string());
+        let (last_modified, is_latest) = (Some(answers::timestamp(row.modified_at)), Some(is_latest));
+        let (key, owner) = (Some(encoding.key(row.key)), Some(owner.clone()));
+        if row.is_marker {
+            markers.push(DeleteMarkerEntry { is_latest, key, last_modified, owner, version_id });
+        } else {
+            versions.push(ObjectVersion {
+                e_tag: Some(answers::etag(&row.etag)),
+                is_latest,
+                key,
+                last_modified,
+                owner,
+                size: Some(row.size_bytes),
+                storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
+                version_id,
+                ..Default::default()
+            });
+        }
+    }
+    (versions, markers)
 }
 
 fn next_markers(page: &Page<ListedVersion>, encoding: &Encoding) -> (Option<String>, Option<String>) {

@@ -11,6 +11,7 @@ mod listing;
 mod multipart;
 mod objects;
 mod operations;
+mod reading;
 
 use std::{
     net::IpAddr,

@@ -3,10 +3,11 @@
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
-        AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType, CompleteMultipartUploadInput,
-        CompleteMultipartUploadOutput, CompletedPart, CopyPartResult, CreateMultipartUploadInput, CreateMultipartUploadOutput,
-        Initiator, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload,
-        Part, StorageClass, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+        AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
+        CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyPartResult,
+        CreateMultipartUploadInput, CreateMultipartUploadOutput, Initiator, ListMultipartUploadsInput,
+        ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part, StorageClass,
+        UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
     },
 };
 
@@ -244,14 +245,16 @@ impl Buckets {
         let input = request.input;
         let encoding = Encoding::parse(input.encoding_type).map_err(refusal)?;
         let most = limit(input.max_uploads).map_err(refusal)?;
-        let (prefix, delimiter) = (input.prefix.clone().unwrap_or_default(), input.delimiter.clone().unwrap_or_default());
+        let (prefix, delimiter) =
+            (input.prefix.clone().unwrap_or_default(), input.delimiter.clone().unwrap_or_default());
         let after = input
             .key_marker
             .clone()
             .filter(|key| !key.is_empty())
             .map(|key| (key, input.upload_id_marker.clone().filter(|id| !id.is_empty())));
         let read = if delimiter.is_empty() { most + 1 } else { MOST_FOLDED };
-        let rows = uploads::list_open(&self.app, &caller, &input.bucket, &prefix, after, read).await.map_err(refusal)?;
+        let rows =
+            uploads::list_open(&self.app, &caller, &input.bucket, &prefix, after, read).await.map_err(refusal)?;
         let (shown, prefixes, is_more) = folded(rows, &prefix, &delimiter, most);
         let last = if is_more { shown.last().cloned() } else { None };
         let all: Vec<MultipartUpload> = shown
@@ -293,28 +296,27 @@ fn is_whole(algorithm: Option<Algorithm>, kind: Option<&ChecksumType>) -> Result
     let refused = |text: String| Err(Error::invalid(text).with_source(S3Word("InvalidRequest")));
     match (algorithm, kind.map(ChecksumType::as_str)) {
         (None, None) => Ok(false),
-        (None, Some(_)) => refused("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.".into()),
+        (None, Some(_)) => {
+            refused("The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.".into())
+        }
         (Some(Algorithm::Crc64Nvme), None | Some(ChecksumType::FULL_OBJECT)) => Ok(true),
         (Some(_), None | Some(ChecksumType::COMPOSITE)) if algorithm != Some(Algorithm::Crc64Nvme) => Ok(false),
         (Some(algorithm), Some(ChecksumType::FULL_OBJECT)) if algorithm.combines() => Ok(true),
-        (Some(algorithm), Some(kind)) => {
-            refused(format!("The {kind} checksum type cannot be used with the {} checksum algorithm.", algorithm.word()))
-        }
+        (Some(algorithm), Some(kind)) => refused(format!(
+            "The {kind} checksum type cannot be used with the {} checksum algorithm.",
+            algorithm.word()
+        )),
         (Some(_), None) => Ok(false),
     }
 }
 
 fn named_part(part: CompletedPart) -> Result<NamedPart> {
-    let number = part.part_number.map(i64::from).ok_or_else(|| {
-        Error::invalid("Each part needs its PartNumber.").with_source(S3Word("MalformedXML"))
-    })?;
-    let sums = [
-        part.checksum_crc32,
-        part.checksum_crc32c,
-        part.checksum_crc64nvme,
-        part.checksum_sha1,
-        part.checksum_sha256,
-    ];
+    let number = part
+        .part_number
+        .map(i64::from)
+        .ok_or_else(|| Error::invalid("Each part needs its PartNumber.").with_source(S3Word("MalformedXML")))?;
+    let sums =
+        [part.checksum_crc32, part.checksum_crc32c, part.checksum_crc64nvme, part.checksum_sha1, part.checksum_sha256];
     let checksum = Algorithm::ALL.into_iter().zip(sums).find_map(|(algorithm, sum)| Some((algorithm, sum?)));
     Ok(NamedPart { number, etag: part.e_tag.map(s3s::dto::ETag::into_value), checksum })
 }

@@ -178,7 +178,10 @@ pub fn count(conn: &mut Conn, bucket: &BucketRow, bytes: i64, objects: i64) -> R
         return Ok(());
     }
     let (size, quota): (i64, Option<i64>) = diesel::update(buckets::table.find(bucket.id))
-        .set((buckets::size_bytes.eq(buckets::size_bytes + bytes), buckets::object_count.eq(buckets::object_count + objects)))
+        .set((
+            buckets::size_bytes.eq(buckets::size_bytes + bytes),
+            buckets::object_count.eq(buckets::object_count + objects),
+        ))
         .returning((buckets::size_bytes, buckets::quota_bytes))
         .get_result(conn)
         .map_err(Error::internal)?;
@@ -216,9 +219,7 @@ pub fn grants(conn: &mut Conn, id: i64) -> Result<Vec<(String, bool)>> {
 
 /// Replaces all grants: person ids, and whether they may write.
 pub fn set_grants(conn: &mut Conn, id: i64, grants: &[(String, bool)]) -> Result<()> {
-    diesel::delete(bucket_grants::table.filter(bucket_grants::bucket.eq(id)))
-        .execute(conn)
-        .map_err(Error::internal)?;
+    diesel::delete(bucket_grants::table.filter(bucket_grants::bucket.eq(id))).execute(conn).map_err(Error::internal)?;
     for (person_id, may_write) in grants {
         diesel::insert_into(bucket_grants::table)
             .values((

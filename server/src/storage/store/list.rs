@@ -86,13 +86,7 @@ pub fn objects(conn: &mut Conn, bucket: i64, wanted: &Wanted) -> Result<Page<Lis
     fold(wanted, read, |row| &row.key)
 }
 
-fn read_objects(
-    conn: &mut Conn,
-    bucket: i64,
-    cursor: &Cursor,
-    end: Option<&str>,
-    count: usize,
-) -> Result<Vec<Listed>> {
+fn read_objects(conn: &mut Conn, bucket: i64, cursor: &Cursor, end: Option<&str>, count: usize) -> Result<Vec<Listed>> {
     let mut query = bucket_objects::table
         .filter(bucket_objects::bucket.eq(bucket))
         .filter(bucket_objects::shelf.eq(0))
@@ -167,7 +161,8 @@ fn fold<T>(
         if is_over {
             break;
         }
-        batch = if skip_to.is_some() { 16 } else { (batch * 4).min(1001) };
+        // of a folder only its first key is wanted; where there are none, many rows are
+        batch = if skip_to.is_some() { (batch / 4).max(1) } else { (batch * 4).min(1001) };
         cursor = match (skip_to, last_key) {
             (Some(bound), _) => Cursor::At(bound),
             (None, Some(key)) => Cursor::After(key),
@@ -175,6 +170,28 @@ fn fold<T>(
         };
     }
     Ok(page)
+}
+
+/// How many current objects there are under the prefix, and their bytes.
+pub fn totals(conn: &mut Conn, bucket: i64, prefix: &str) -> Result<(i64, i64)> {
+    #[derive(QueryableByName)]
+    struct Totals {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+        #[diesel(sql_type = BigInt)]
+        bytes: i64,
+    }
+    let end = rules::prefix_end(prefix).unwrap_or_else(|| char::MAX.to_string().repeat(300));
+    let totals: Totals = diesel::sql_query(
+        "SELECT count(*) AS count, coalesce(sum(size_bytes), 0) AS bytes FROM bucket_objects
+         WHERE bucket = ? AND shelf = 0 AND key >= ? AND key < ?",
+    )
+    .bind::<BigInt, _>(bucket)
+    .bind::<Text, _>(prefix)
+    .bind::<Text, _>(end)
+    .get_result(conn)
+    .map_err(Error::internal)?;
+    Ok((totals.count, totals.bytes))
 }
 
 /// Where a listing begins; `None` when nothing can come after.
@@ -198,7 +215,12 @@ pub struct AfterVersion {
 
 /// All versions and markers of the bucket, in the order of keys and then newest first. `next` of the page is not set; the caller
 /// asks for one more than it shows.
-pub fn versions(conn: &mut Conn, bucket: i64, wanted: &Wanted, after: Option<&AfterVersion>) -> Result<Page<ListedVersion>> {
+pub fn versions(
+    conn: &mut Conn,
+    bucket: i64,
+    wanted: &Wanted,
+    after: Option<&AfterVersion>,
+) -> Result<Page<ListedVersion>> {
     let Wanted { prefix, delimiter, limit, only, .. } = wanted;
     let end = rules::prefix_end(prefix).unwrap_or_else(|| char::MAX.to_string().repeat(300));
     let mut page = Page::default();

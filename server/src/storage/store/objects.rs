@@ -271,10 +271,11 @@ fn make_room(
             buckets::count(conn, bucket, 0, -1)?;
         }
     }
-    if versioning == Versioning::Suspended && !before_is_null {
-        if let Some(older) = version(conn, bucket.id, key, VersionId::Null)? {
-            erase(conn, bucket, &older)?;
-        }
+    if versioning == Versioning::Suspended
+        && !before_is_null
+        && let Some(older) = version(conn, bucket.id, key, VersionId::Null)?
+    {
+        erase(conn, bucket, &older)?;
     }
     Ok(())
 }

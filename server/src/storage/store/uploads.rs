@@ -110,6 +110,27 @@ pub fn open_by_id(conn: &mut Conn, bucket: i64, upload_id: &str) -> Result<Uploa
         .ok_or_else(refusals::no_such_upload)
 }
 
+/// The upload of that id, open or completed.
+pub fn by_id(conn: &mut Conn, bucket: i64, upload_id: &str) -> Result<Option<UploadRow>> {
+    bucket_uploads::table
+        .filter(bucket_uploads::upload_id.eq(upload_id))
+        .filter(bucket_uploads::bucket.eq(bucket))
+        .select(UploadRow::as_select())
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
+/// Who began the upload of that id.
+pub fn beginner(conn: &mut Conn, upload_id: &str) -> Result<Option<String>> {
+    bucket_uploads::table
+        .filter(bucket_uploads::upload_id.eq(upload_id))
+        .select(bucket_uploads::person_id)
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
 /// The person's open upload that was begun with this note.
 pub fn open_by_note(conn: &mut Conn, bucket: i64, key: &str, person_id: &str, note: &str) -> Result<Option<UploadRow>> {
     open_of(bucket)
@@ -124,9 +145,7 @@ pub fn open_by_note(conn: &mut Conn, bucket: i64, key: &str, person_id: &str, no
 
 #[diesel::dsl::auto_type(no_type_alias)]
 fn open_of(bucket: i64) -> _ {
-    bucket_uploads::table
-        .filter(bucket_uploads::bucket.eq(bucket))
-        .filter(bucket_uploads::completed_at.is_null())
+    bucket_uploads::table.filter(bucket_uploads::bucket.eq(bucket)).filter(bucket_uploads::completed_at.is_null())
 }
 
 /// How many open uploads there are, and the bytes of their parts.
@@ -155,8 +174,9 @@ pub fn list_open(
     query = match after {
         None => query,
         Some((key, None)) => query.filter(bucket_uploads::key.gt(key)),
-        Some((key, Some(id))) => query
-            .filter(bucket_uploads::key.gt(key).or(bucket_uploads::key.eq(key).and(bucket_uploads::id.gt(id)))),
+        Some((key, Some(id))) => {
+            query.filter(bucket_uploads::key.gt(key).or(bucket_uploads::key.eq(key).and(bucket_uploads::id.gt(id))))
+        }
     };
     query.load(conn).map_err(Error::internal)
 }

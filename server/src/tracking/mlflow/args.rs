@@ -143,6 +143,11 @@ impl Args {
             }
             _ => {}
         }
+        if is_crowded(body) {
+            return Err(Error::too_large(format!(
+                "The JSON body has more than {MAX_MEMBERS} members; send it in several requests."
+            )));
+        }
         let mut value: Value = serde_json::from_slice(body).unwrap_or_default();
         // Old clients sent JSON within JSON.
         if let Value::String(inner) = &value {
@@ -272,8 +277,35 @@ impl Args {
     }
 }
 
+/// Keys with values that one request may carry: they are written in one transaction, and everybody else waits for it.
+const MAX_PAIRS: usize = 10_000;
+
+/// Values that a body may have, in lists and objects together. What is read takes many times the memory of its text.
+const MAX_MEMBERS: usize = 250_000;
+
+/// Whether a body has more values than anybody sends: told by the marks between them, before any of them is read.
+fn is_crowded(body: &[u8]) -> bool {
+    if body.len() < MAX_MEMBERS {
+        return false;
+    }
+    let (mut marks, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => marks += 1,
+            _ => {}
+        }
+    }
+    marks > MAX_MEMBERS
+}
+
 /// Key-value pairs, each with a key.
 pub fn pairs_of(items: &[Value], path: &str) -> Result<Vec<Pair>> {
+    if items.len() > MAX_PAIRS {
+        return Err(Error::invalid(format!("'{path}' has {} entries; at most {MAX_PAIRS} go at once.", items.len())));
+    }
     let mut pairs = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let key_path = format!("{path}[{index}].key");
@@ -292,6 +324,16 @@ mod tests {
 
     fn args(json: &str) -> Args {
         Args::from_body(Some("application/json; charset=utf-8"), true, json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_body_of_too_many_values_is_refused_before_it_is_read() {
+        let of = |count: usize, value: &str| format!("{{\"a\":[{}]}}", vec![value; count].join(","));
+        let refused = Args::from_body(None, false, of(MAX_MEMBERS + 1, "0").as_bytes()).unwrap_err();
+        assert_eq!(refused.code, drydock_wire::ErrorCode::TooLarge);
+        for fine in [of(MAX_MEMBERS / 2, "0"), of(10, &format!("\"{}\\\"\"", "[,".repeat(MAX_MEMBERS)))] {
+            assert!(Args::from_body(None, false, fine.as_bytes()).unwrap().raw("a").is_some());
+        }
     }
 
     #[test]

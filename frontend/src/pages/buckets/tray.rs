@@ -1,0 +1,181 @@
+//! The tray at the edge of the page: what is on its way to buckets, with progress, speed, pause and retry. It stands beside all
+//! pages once something was uploaded.
+
+use super::{
+    last,
+    transfer::{self, Item, State},
+};
+use crate::{
+    format,
+    ui::{Icon, Show},
+};
+use leptos::prelude::*;
+use std::cell::Cell;
+
+thread_local! {
+    static STANDS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Puts the tray beside the page, once.
+pub fn stand() {
+    if !STANDS.replace(true) {
+        leptos::mount::mount_to_body(Tray);
+    }
+}
+
+#[component]
+fn Tray() -> impl IntoView {
+    let items = transfer::items();
+    let folded = RwSignal::new(false);
+    let (any, all) = (items.clone(), items.clone());
+    view! {
+        {move || (!any.with(Vec::is_empty)).then(|| {
+            let (all, finished) = (all.clone(), all.clone());
+            view! {
+                <section class="tray" aria-label="Uploads" data-testid="tray">
+                    <div class="tray-head">
+                        <Summary/>
+                        <button type="button" class="icon-btn" aria-expanded=move || (!folded.get()).to_string()
+                            aria-label=move || if folded.get() { "Show the uploads" } else { "Fold the uploads" }
+                            on:click=move |_| folded.update(|f| *f = !*f)>
+                            {move || view! { <Icon name=if folded.get() { "chevron-up" } else { "chevron-down" }/> }}
+                        </button>
+                        {move || finished.with(|all| all.iter().all(|item| item.state.get().is_over())).then(|| view! {
+                            <button type="button" class="icon-btn" aria-label="Close the uploads" title="Close"
+                                on:click=move |_| transfer::items().get_untracked().iter().for_each(transfer::remove)><Icon name="x"/></button>
+                        })}
+                    </div>
+                    <Show when=move || !folded.get()>
+                        <ul class="tray-list">
+                            {let all = all.clone(); view! { <For each=move || all.get() key=|item| item.id let:item>{line(item)}</For> }}
+                        </ul>
+                    </Show>
+                </section>
+            }
+        })}
+    }
+}
+
+/// All of it in a line: how many, how much, how fast, how long still.
+#[component]
+fn Summary() -> impl IntoView {
+    let items = transfer::items();
+    let figures = move || {
+        items.with(|all| {
+            let mut sum = Figures { all: all.len(), ..Figures::default() };
+            for item in all {
+                let state = item.state.get();
+                sum.done += usize::from(state == State::Done);
+                sum.failed += usize::from(matches!(state, State::Failed(_)));
+                sum.paused += usize::from(state == State::Paused);
+                sum.bytes += item.size_bytes;
+                sum.sent += item.sent_bytes.get();
+                sum.speed += item.speed.get();
+            }
+            sum
+        })
+    };
+    let clear = |figures: &Figures| figures.done > 0 && figures.done < figures.all;
+    let drawn = move || {
+        let now = figures();
+        let share = now.sent as f64 / (now.bytes as f64).max(1.0) * 100.0;
+        let clears = clear(&now);
+        view! {
+            <div class="tray-sum">
+                <b role="status">{now.title()}</b><small class="dim num">{now.pace()}</small>
+                <span class="bar" role="progressbar" aria-label="All uploads" aria-valuemin="0" aria-valuemax="100" aria-valuenow=format!("{share:.0}")>
+                    <i style:width=format!("{share:.1}%")></i></span>
+            </div>
+            {clears.then(|| view! {
+                <button type="button" class="btn small quiet" on:click=move |_| transfer::clear_done()>"Clear finished"</button>
+            })}
+        }
+    };
+    drawn
+}
+
+#[derive(Default)]
+struct Figures {
+    all: usize,
+    done: usize,
+    failed: usize,
+    paused: usize,
+    bytes: u64,
+    sent: u64,
+    speed: f64,
+}
+
+impl Figures {
+    fn title(&self) -> String {
+        let files = format::plural(self.all as u64, "file");
+        match self {
+            _ if self.done == self.all => format!("{files} uploaded"),
+            _ if self.done + self.failed == self.all => format!("{} of {files} failed", self.failed),
+            _ if self.done + self.failed + self.paused == self.all => format!("{} of {files} paused", self.paused),
+            _ => format!("Uploading {} of {files}", (self.done + self.failed + 1).min(self.all)),
+        }
+    }
+
+    fn pace(&self) -> String {
+        if self.speed < 1.0 {
+            return format!("{} of {}", format::bytes(self.sent), format::bytes(self.bytes));
+        }
+        let left = self.bytes.saturating_sub(self.sent) as f64 / self.speed * 1000.0;
+        format!("{}/s · {} left", format::bytes(self.speed as u64), format::duration(left as u64))
+    }
+}
+
+fn line(item: Item) -> impl IntoView {
+    let name = last(&item.key).to_owned();
+    let title = format!("{}/{}", item.bucket, item.key);
+    let (pausing, removing, drawn) = (item.clone(), item.clone(), item.clone());
+    let state = item.state.clone();
+    let tool = move || {
+        let item = pausing.clone();
+        let named = last(&item.key).to_owned();
+        let button = |icon: &'static str, verb: &'static str, press: fn(&Item)| {
+            let label = format!("{verb} {named}");
+            view! { <button type="button" class="icon-btn" aria-label=label title=verb on:click=move |_| press(&item)><Icon name=icon/></button> }.into_any()
+        };
+        match state.get() {
+            State::Waiting | State::Sending | State::Offline => button("pause", "Pause", transfer::pause),
+            State::Paused => button("play", "Go on with", transfer::resume),
+            State::Failed(_) => button("rotate-ccw", "Try again", transfer::resume),
+            State::Done => ().into_any(),
+        }
+    };
+    let label = format!("Take out {name}");
+    view! {
+        <li title=title>
+            <Icon name="file"/>
+            <div><span class="tray-name">{name}</span><small>{move || progress(&drawn)}</small></div>
+            {tool}
+            <button type="button" class="icon-btn" aria-label=label title="Take out" on:click=move |_| transfer::remove(&removing)><Icon name="x"/></button>
+        </li>
+    }
+}
+
+fn progress(item: &Item) -> AnyView {
+    let sent = item.sent_bytes.get();
+    let of = format!("{} of {}", format::bytes(sent), format::bytes(item.size_bytes));
+    let dim = |text: String| view! { <span class="dim num">{text}</span> }.into_any();
+    match item.state.get() {
+        State::Waiting => dim(format!("Waiting · {}", format::bytes(item.size_bytes))),
+        State::Paused => dim(format!("Paused · {of}")),
+        State::Offline => view! { <span class="warn-text">"No connection; goes on by itself · "{of}</span> }.into_any(),
+        State::Done => {
+            view! { <span class="good-text"><Icon name="check"/>{format::bytes(item.size_bytes)}</span> }.into_any()
+        }
+        State::Failed(why) => view! { <span class="missing">{why}</span> }.into_any(),
+        State::Sending => {
+            let share = sent as f64 / (item.size_bytes as f64).max(1.0) * 100.0;
+            let label = format!("{} sent", last(&item.key));
+            view! {
+                <span class="bar" role="progressbar" aria-label=label aria-valuemin="0" aria-valuemax="100" aria-valuenow=format!("{share:.0}")>
+                    <i style:width=format!("{share:.1}%")></i></span>
+                <span class="dim num">{of}</span>
+            }
+            .into_any()
+        }
+    }
+}

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Makes the faults of tests/tests/faults in their full counts, and prints a table: what, how often, with which seed, how long, what
+# came of it. About an hour and a half. DRYDOCK_FAULT_SEED runs a seed again; with arguments, only the tests that they select.
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/installer/lib.sh"
+prefix=faults
+
+"$ROOT/installer/setup.sh" build run test
+"$ROOT/installer/build.sh"
+
+export DRYDOCK_TEST_BINARY="$TARGET/release/drydock"
+export DRYDOCK_TEST_CLIENTS="$CACHE/clients"
+export DRYDOCK_FAULTS=full
+DRYDOCK_FAULTS_REPORT=$(mktemp)
+export DRYDOCK_FAULTS_REPORT
+cd "$ROOT"
+# Two thousand sockets, on each side.
+ulimit -n 8192 2>/dev/null || say "open files are limited to $(ulimit -n): slow sockets may fail for that"
+status=0
+# One after the other: some of them measure.
+# shellcheck disable=SC2086  # one word per option
+cargo test --release $MEMBERS --test faults -- --test-threads=1 --nocapture "$@" || status=1
+
+say "fault, count, seed, time, outcome"
+column -t -s "$(printf '\t')" "$DRYDOCK_FAULTS_REPORT" 2>/dev/null || cat "$DRYDOCK_FAULTS_REPORT"
+rm -f "$DRYDOCK_FAULTS_REPORT"
+exit "$status"

@@ -1,0 +1,42 @@
+//! Chance that can be had again: a generator with a seed that a test prints and a variable sets.
+
+/// xorshift64*: enough for choosing where to hurt and for bytes that no two uploads share.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// From this seed on; 0 is none.
+    pub fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub fn roll(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// Below `limit`, which is not 0.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        (self.roll() >> 16) % limit.max(1)
+    }
+
+    pub fn index(&mut self, length: usize) -> usize {
+        self.below(length as u64) as usize
+    }
+
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(count + 8);
+        while bytes.len() < count {
+            bytes.extend_from_slice(&self.roll().to_le_bytes());
+        }
+        bytes.truncate(count);
+        bytes
+    }
+
+    /// Another generator, so that tasks beside each other do not depend on who comes first.
+    pub fn fork(&mut self) -> Self {
+        Self::new(self.roll())
+    }
+}

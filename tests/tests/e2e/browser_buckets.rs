@@ -1,0 +1,1 @@
+//! The bucket browser in a real Chromium.

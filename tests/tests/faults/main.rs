@@ -1,0 +1,15 @@
+//! Faults on purpose, against the real program: what was acknowledged is kept, what is damaged is never served, and whoever holds a
+//! door open keeps nobody else out. Each test is one row of the table that `make faults` prints; `make test` makes a few of each.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bombs;
+mod cut;
+mod full_disk;
+mod injected;
+mod kills;
+mod paths;
+mod rot;
+mod signatures;
+mod slow;
+mod torn;
