@@ -71,12 +71,10 @@ pub async fn put<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Res
     call("PUT", path, Some(written(body)?)).await
 }
 
-/// A `PUT` of a text of that type.
-pub async fn put_text<T: DeserializeOwned>(path: &str, kind: &str, text: String) -> Result<T, ApiError> {
-    let options = web_sys::BlobPropertyBag::new();
-    options.set_type(kind);
-    let parts = js_sys::Array::of1(&JsValue::from_str(&text));
-    let blob = Blob::new_with_str_sequence_and_options(&parts, &options).map_err(|_| ApiError::offline())?;
+/// A `PUT` of a text.
+pub async fn put_text<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, ApiError> {
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let blob = Blob::new_with_str_sequence(&parts).map_err(|_| ApiError::offline())?;
     upload(path, &blob, |_, _| ()).await
 }
 

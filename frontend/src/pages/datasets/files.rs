@@ -5,6 +5,7 @@ use crate::{
     format,
     live::remote,
     pages::runs::preview_of_head,
+    reactive::effect,
     ui::{
         Button, Card, CopyButton, EmptyState, Facts, Icon, Loaded, Show, TimeAgo, act,
         url::{Param, param},
@@ -99,7 +100,7 @@ fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String
     let more = RwSignal::new(Vec::<FilePage>::new());
     let busy = RwSignal::new(false);
     // another folder, or another version, begins anew
-    Effect::new(move |_| {
+    effect(move || {
         page.track();
         more.set(vec![]);
     });

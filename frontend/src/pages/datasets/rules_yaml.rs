@@ -25,7 +25,7 @@ pub fn YamlEditor(dataset: Signal<DatasetDetail>) -> impl IntoView {
         let (path, body) = (place.get_value(), text.get_untracked());
         refused.set(None);
         let call = async move {
-            match api::put_text::<DatasetDetail>(&path, "application/yaml", body).await {
+            match api::put_text::<DatasetDetail>(&path, &body).await {
                 Ok(done) => Ok(Some(done)),
                 Err(error) if error.code == drydock_wire::ErrorCode::InvalidRequest => {
                     let _ = refused.try_set(Some(error.message));

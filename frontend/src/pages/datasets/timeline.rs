@@ -6,6 +6,7 @@ use crate::{
     format,
     live::remote,
     pages::parts::is_engineer,
+    reactive::effect,
     ui::{
         Button, ConfirmDialog, Dialog, EmptyState, Field, Icon, Loaded, Look, Pill, Show, TimeAgo, Tone, act, toast,
     },
@@ -79,13 +80,13 @@ fn TagMark(name: Memo<String>, tag: String) -> impl IntoView {
 #[component]
 fn TagDialog(name: Memo<String>, version: RwSignal<Option<i64>>) -> impl IntoView {
     let (open, busy, tag) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(String::new()));
-    Effect::new(move |_| {
+    effect(move || {
         if version.get().is_some() {
             tag.set(String::new());
             open.set(true);
         }
     });
-    Effect::new(move |_| {
+    effect(move || {
         if !open.get() {
             version.set(None);
         }
@@ -138,8 +139,8 @@ pub fn deletion_words(gone: &DatasetDeletion) -> AnyView {
 #[component]
 fn DeleteVersion(name: Memo<String>, version: RwSignal<Option<i64>>) -> impl IntoView {
     let (open, busy) = (RwSignal::new(false), RwSignal::new(false));
-    Effect::new(move |_| open.set(version.get().is_some()));
-    Effect::new(move |_| {
+    effect(move || open.set(version.get().is_some()));
+    effect(move || {
         if !open.get() {
             version.set(None);
         }

@@ -5,6 +5,7 @@
 use crate::{
     api::{self, ApiError},
     format,
+    reactive::effect,
     ui::{Icon, Show, dialog::fresh_id},
 };
 use drydock_wire::datasets::{DatasetFile, Upload};
@@ -169,7 +170,7 @@ pub fn DropZone(
         }
     };
     let (folder, folder_id) = (NodeRef::<html::Input>::new(), fresh_id("folder"));
-    Effect::new(move |_| {
+    effect(move || {
         if let Some(input) = folder.get() {
             let _ = input.set_attribute("webkitdirectory", "");
         }
