@@ -42,7 +42,15 @@ async fn bench() -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let local = "127.0.0.1:5000".parse().unwrap();
     let listeners =
-        Listeners { http: local, s3: local, registry: local, hosts: vec![], insecure_http: false, container_port: 0 };
+        Listeners {
+            http: local,
+            s3: local,
+            registry: local,
+            hosts: vec![],
+            insecure_http: false,
+            container_port: 0,
+            container_s3_port: 0,
+        };
     let config = Config {
         data_dir: dir.path().into(),
         listeners,
