@@ -94,7 +94,7 @@ pub fn NewVersion(
                         <Field id="version-job" label="Job" value=job mono=true hint="The id, as its page shows it. What its runs logged as artifacts becomes the version."/>
                         <Field id="version-folder" label="Folder" value=folder mono=true hint="Of the artifacts; empty: all of them."/>
                     }.into_any(),
-                    _ => view! { <DropZone uploads text="Drop files or a folder here" folders=true/><UploadList uploads/> }.into_any(),
+                    _ => view! { <DropZone uploads text="Drop files here" folders=true/><UploadList uploads/> }.into_any(),
                 }}
                 <Show when=move || old.get().ne(&0)>
                     <label class="check">
