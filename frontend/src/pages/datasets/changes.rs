@@ -116,13 +116,14 @@ fn table(t: &TableChange) -> impl IntoView + use<> {
     });
     let facts = format!("{rows}{}", moved.unwrap_or_default());
     let label = format!("Columns of {}", t.path);
+    let (title, columns) = (t.path.clone(), t.columns.iter().map(column).collect_view());
     view! {
-        <Card title=t.path.clone() class="flush" aside=move || view! { <span class="dim tabular">{facts.clone()}</span> }>
+        <Card title=title class="flush" aside=move || view! { <span class="dim tabular">{facts.clone()}</span> }>
             <div class="scroll-x" role="region" aria-label=label tabindex="0">
                 <table class="grid profile">
                     <thead><tr><th scope="col">"Column"</th><th scope="col">"Type"</th><th scope="col">"Before and after"</th>
                         <th scope="col" class="num">"Missing"</th><th scope="col" class="num">"Mean"</th><th scope="col" class="num">"Moved by"</th></tr></thead>
-                    <tbody>{t.columns.iter().map(column).collect_view()}</tbody>
+                    <tbody>{columns}</tbody>
                 </table>
             </div>
         </Card>

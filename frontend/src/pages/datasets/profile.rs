@@ -42,6 +42,7 @@ fn images_card(images: ImageProfile) -> impl IntoView {
     let classes = images.classes.iter().take(12).map(|c| {
         view! { <span class="top"><span>{named(&c.value)}</span><small class="dim">{format::number(c.count)}</small></span> }
     });
+    let classes = classes.collect_view();
     let facts = match images.measured == images.count {
         true => format::plural(images.count, "image"),
         false => format!("{}, {} of them measured", format::plural(images.count, "image"), format::number(images.measured)),
@@ -61,7 +62,7 @@ fn images_card(images: ImageProfile) -> impl IntoView {
                 <dt>"Width"</dt><dd>{span(images.width)}</dd>
                 <dt>"Height"</dt><dd>{span(images.height)}</dd>
                 <dt>{format!("Folders ({})", format::number(images.class_count))}</dt>
-                <dd><div class="tops">{classes.collect_view()}{(more > 0).then(|| view! { <small class="dim">{format!("+{more}")}</small> })}</div></dd>
+                <dd><div class="tops">{classes}{(more > 0).then(|| view! { <small class="dim">{format!("+{more}")}</small> })}</div></dd>
             </Facts>
             {(bars.len() > 1).then(|| view! { <Bars label="Images per folder" bars/> })}
             {broken}
