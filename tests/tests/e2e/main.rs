@@ -15,7 +15,6 @@ mod browser_run_parts;
 mod browser_runs;
 mod buckets;
 mod datasets;
-mod full_disk;
 mod jobs;
 mod kill;
 mod lifecycle;
