@@ -54,7 +54,9 @@ impl fmt::Display for BlobError {
             BlobError::NotFound(digest) => write!(f, "There is no blob {digest}."),
             BlobError::OutOfRange { size_bytes } => write!(f, "The range lies outside of the {size_bytes} bytes."),
             BlobError::Cluster(problem) => write!(f, "{problem}"),
-            BlobError::Damaged(digest) => write!(f, "The S3 cluster has other bytes under {digest} than the name says."),
+            BlobError::Damaged(digest) => {
+                write!(f, "The S3 cluster has other bytes under {digest} than the name says.")
+            }
             BlobError::Full(_) => f.write_str("The disk is full."),
             BlobError::Failed(_) => f.write_str("The disk did not do it."),
             BlobError::Fatal(_) => {

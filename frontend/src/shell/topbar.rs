@@ -38,6 +38,7 @@ fn area(part: &str) -> &'static str {
         "traces" => "Traces",
         "models" => "Models",
         "datasets" => "Datasets",
+        "images" => "Images",
         "jobs" => "Jobs",
         "deployments" => "Deployments",
         "settings" => "Settings",
@@ -78,6 +79,8 @@ fn Crumbs() -> impl IntoView {
 fn short(area: &str, part: String) -> String {
     match (area, part.as_str()) {
         ("jobs", "new") => "New job".into(),
+        ("images", "repository") => "Repository".into(),
+        ("images", "manifest") => "Manifest".into(),
         ("runs" | "jobs", id) if id.len() > 12 => id.chars().take(8).collect(),
         _ => part,
     }

@@ -139,7 +139,9 @@ impl Objects {
 
     /// The cluster, where something needs it.
     pub fn needed_cluster(&self) -> Result<&Cluster> {
-        self.cluster.as_ref().ok_or_else(|| wrong("endpoint", "is missing, and so are bucket, access_key and secret_key"))
+        self.cluster
+            .as_ref()
+            .ok_or_else(|| wrong("endpoint", "is missing, and so are bucket, access_key and secret_key"))
     }
 }
 
@@ -196,7 +198,8 @@ mod tests {
         })
     }
 
-    const WHOLE: &str = "engine = 's3'\nendpoint = 'http://minio:9000/'\nbucket = 'b'\naccess_key = 'a'\nsecret_key = 'hush'";
+    const WHOLE: &str =
+        "engine = 's3'\nendpoint = 'http://minio:9000/'\nbucket = 'b'\naccess_key = 'a'\nsecret_key = 'hush'";
 
     #[test]
     fn the_disk_needs_nothing() {

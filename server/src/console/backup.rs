@@ -62,7 +62,9 @@ pub async fn create(data_dir: &Path, file: &Path, with_cluster_content: bool) ->
     let size = file.metadata().map_err(Error::internal)?.len();
     let note = match job.content {
         Content::LeftOut => " Large content is NOT in it: it is good only together with the bucket.".to_owned(),
-        Content::Bucket(..) if missing > 0 => format!(" {missing} damaged or missing contents of the bucket are not in it."),
+        Content::Bucket(..) if missing > 0 => {
+            format!(" {missing} damaged or missing contents of the bucket are not in it.")
+        }
         _ => String::new(),
     };
     let name = file.display();
@@ -118,14 +120,17 @@ impl Job {
             archive.append_path_with_name(self.data_dir.join(name), name)?;
         }
         let is_here = matches!(self.content, Content::Folder);
-        for name in FOLDERS.iter().filter(|name| self.data_dir.join(name).is_dir() && (is_here || **name != engine::BLOBS)) {
+        for name in
+            FOLDERS.iter().filter(|name| self.data_dir.join(name).is_dir() && (is_here || **name != engine::BLOBS))
+        {
             append_folder(&mut archive, &self.data_dir.join(name), Path::new(name))?;
         }
         let mut missing = 0;
         if let Content::Bucket(s3, digests) = &self.content {
             for digest in digests {
                 match threads.block_on(fetched(s3, digest, &self.scratch))? {
-                    Some(mut file) => archive.append_file(Path::new(engine::BLOBS).join(&digest[..2]).join(&digest[2..]), &mut file)?,
+                    Some(mut file) => archive
+                        .append_file(Path::new(engine::BLOBS).join(&digest[..2]).join(&digest[2..]), &mut file)?,
                     None => missing += 1,
                 }
             }
@@ -205,10 +210,14 @@ fn where_content_is(data_dir: &Path) -> Result<String> {
     let mut conn = look(data_dir)?;
     let (noted, set) = (engine::noted(&mut conn)?, Config::objects_of(data_dir).map(|objects| objects.engine));
     Ok(match (noted, set) {
-        (Some(Engine::S3), _) => "\nIts large content was not in the backup: it has to be in the bucket of [objects] still.".into(),
-        (_, Ok(Engine::S3)) => "\nIts content is on this disk now, while the settings say engine = \"s3\": set engine = \"disk\", or \
+        (Some(Engine::S3), _) => {
+            "\nIts large content was not in the backup: it has to be in the bucket of [objects] still.".into()
+        }
+        (_, Ok(Engine::S3)) => {
+            "\nIts content is on this disk now, while the settings say engine = \"s3\": set engine = \"disk\", or \
                                 carry it into the cluster first with: drydock objects move --to s3"
-            .into(),
+                .into()
+        }
         _ => String::new(),
     })
 }

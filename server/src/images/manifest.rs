@@ -106,20 +106,25 @@ impl Document {
     /// # Errors
     /// `invalid`, saying what is wrong.
     pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<Self> {
-        let raw: Raw =
-            serde_json::from_slice(bytes).map_err(|cause| Error::invalid(format!("The manifest is no JSON of a manifest: {cause}.")))?;
-        let said = content_type.map(|text| text.split(';').next().unwrap_or_default().trim()).filter(|it| !it.is_empty());
+        let raw: Raw = serde_json::from_slice(bytes)
+            .map_err(|cause| Error::invalid(format!("The manifest is no JSON of a manifest: {cause}.")))?;
+        let said =
+            content_type.map(|text| text.split(';').next().unwrap_or_default().trim()).filter(|it| !it.is_empty());
         let said = said.filter(|it| !matches!(*it, "application/json" | "application/octet-stream"));
         let media_type = match (raw.media_type.as_deref(), said) {
             (Some(inside), Some(outside)) if inside != outside => {
-                return Err(Error::invalid(format!("The manifest says that it is {inside}; its Content-Type says {outside}.")));
+                return Err(Error::invalid(format!(
+                    "The manifest says that it is {inside}; its Content-Type says {outside}."
+                )));
             }
             (Some(found), _) | (None, Some(found)) => found.to_owned(),
             (None, None) if raw.manifests.is_some() => OCI_INDEX.to_owned(),
             (None, None) => OCI_MANIFEST.to_owned(),
         };
         if !is_manifest(&media_type) {
-            return Err(Error::invalid(format!("{media_type} is no type of manifest that this registry keeps; push OCI or Docker schema 2.")));
+            return Err(Error::invalid(format!(
+                "{media_type} is no type of manifest that this registry keeps; push OCI or Docker schema 2."
+            )));
         }
         if raw.schema_version != Some(2) {
             return Err(Error::invalid("The manifest's schemaVersion must be 2."));
@@ -131,7 +136,8 @@ impl Document {
         let from_config = || raw.config.as_ref().map(|config| config.media_type.clone()).filter(|it| !it.is_empty());
         let artifact_type = raw.artifact_type.clone().filter(|it| !it.is_empty()).or_else(from_config);
         let subject = raw.subject.as_ref().map(|subject| digest(&subject.digest)).transpose()?;
-        let annotations = raw.annotations.map(|all| serde_json::to_string(&all)).transpose().map_err(Error::internal)?;
+        let annotations =
+            raw.annotations.map(|all| serde_json::to_string(&all)).transpose().map_err(Error::internal)?;
         Ok(Self { media_type, artifact_type, subject, annotations, references, platforms })
     }
 
@@ -175,7 +181,10 @@ impl Platform {
 
 fn platform(os: &str, architecture: &str, variant: Option<&str>) -> Option<String> {
     let plain = |text: &str| {
-        !text.is_empty() && text != "unknown" && text.len() <= 40 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+        !text.is_empty()
+            && text != "unknown"
+            && text.len() <= 40
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
     };
     if !plain(os) || !plain(architecture) {
         return None;
@@ -197,7 +206,13 @@ fn reference(kind: Kind, of: &Descriptor) -> Result<Reference> {
     let is_foreign = of.urls.as_ref().is_some_and(|urls| !urls.is_empty())
         || of.media_type.contains(".foreign.")
         || of.media_type.contains(".nondistributable.");
-    Ok(Reference { kind, digest: digest(&of.digest)?, size_bytes: of.size, media_type: of.media_type.clone(), is_foreign })
+    Ok(Reference {
+        kind,
+        digest: digest(&of.digest)?,
+        size_bytes: of.size,
+        media_type: of.media_type.clone(),
+        is_foreign,
+    })
 }
 
 fn digest(text: &str) -> Result<Digest> {
@@ -232,9 +247,12 @@ mod tests {
 
     #[test]
     fn an_index_names_its_platforms_once_and_no_unknown_ones() {
-        let child = |letter: char, os: &str| json!({"mediaType": OCI_MANIFEST, "digest": digest_of(letter), "size": 1,
-            "platform": {"os": os, "architecture": if os == "unknown" { "unknown" } else { "arm64" }, "variant": "v8"}});
-        let index = json!({"schemaVersion": 2, "manifests": [child('a', "linux"), child('b', "linux"), child('c', "unknown")]});
+        let child = |letter: char, os: &str| {
+            json!({"mediaType": OCI_MANIFEST, "digest": digest_of(letter), "size": 1,
+            "platform": {"os": os, "architecture": if os == "unknown" { "unknown" } else { "arm64" }, "variant": "v8"}})
+        };
+        let index =
+            json!({"schemaVersion": 2, "manifests": [child('a', "linux"), child('b', "linux"), child('c', "unknown")]});
         let read = Document::read(index.to_string().as_bytes(), Some(OCI_INDEX)).unwrap();
         assert_eq!(read.platforms, ["linux/arm64/v8"]);
         assert!(read.references.iter().all(|it| it.kind == Kind::Manifest));
@@ -242,7 +260,8 @@ mod tests {
 
     #[test]
     fn what_is_no_manifest_is_refused_in_words() {
-        let refused = |value: Value, kind: &str| Document::read(value.to_string().as_bytes(), Some(kind)).unwrap_err().message;
+        let refused =
+            |value: Value, kind: &str| Document::read(value.to_string().as_bytes(), Some(kind)).unwrap_err().message;
         assert!(refused(image(), DOCKER_MANIFEST).contains("Content-Type says"));
         assert!(refused(json!({"schemaVersion": 1}), OCI_MANIFEST).contains("schemaVersion"));
         assert!(refused(json!({"schemaVersion": 2}), OCI_MANIFEST).contains("config and layers"));

@@ -55,7 +55,6 @@ impl Images {
         let grace_ms = i64::try_from(app.config.limits.blob_grace_s.saturating_mul(1000)).unwrap_or(i64::MAX);
         Ok(Self { uploads: uploads::Uploads::default(), tokens: oci::Tokens::new()?, grace_ms })
     }
-
 }
 
 /// For the reconciler: which images the engine has to fetch from this registry, and how.
@@ -186,7 +185,12 @@ pub async fn preview(
 }
 
 /// Sets what goes by itself; the collector begins at once.
-pub async fn set_retention(app: &App, auth: &Authorized<action::Push>, name: &str, wish: Retention) -> Result<RepositoryDetail> {
+pub async fn set_retention(
+    app: &App,
+    auth: &Authorized<action::Push>,
+    name: &str,
+    wish: Retention,
+) -> Result<RepositoryDetail> {
     rules::check(&wish)?;
     let (who, wanted) = (auth.principal().clone(), name.to_owned());
     app.db

@@ -66,9 +66,9 @@ fn is_component(text: &str) -> bool {
         return false;
     }
     let separators = text.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    separators.filter(|part| !part.is_empty()).all(|part| {
-        matches!(part, "." | "_" | "__") || part.bytes().all(|byte| byte == b'-')
-    })
+    separators
+        .filter(|part| !part.is_empty())
+        .all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|byte| byte == b'-'))
 }
 
 /// `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`
@@ -180,8 +180,24 @@ mod tests {
             assert!(is_name(good), "{good}");
         }
         for bad in [
-            "", "/", "a/", "/a", "a//b", "A", "a/B", "-a", "a-", "a..b", "a___b", "a.-b", "..", "a/../b", "é", "a b",
-            "a%2fb", &"a".repeat(256),
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "A",
+            "a/B",
+            "-a",
+            "a-",
+            "a..b",
+            "a___b",
+            "a.-b",
+            "..",
+            "a/../b",
+            "é",
+            "a b",
+            "a%2fb",
+            &"a".repeat(256),
         ] {
             assert!(!is_name(bad), "{bad}");
         }
@@ -198,8 +214,15 @@ mod tests {
         let hex = "0123456789abcdef".repeat(4);
         assert!(Digest::parse(&format!("sha256:{hex}")).is_some());
         assert!(Digest::parse(&format!("sha512:{hex}{hex}")).unwrap().is_sha512());
-        for bad in ["sha256:../../x".to_owned(), format!("sha512:{hex}"), format!("SHA256:{hex}"), format!("md5:{hex}"),
-            format!("sha256:{}", hex.to_uppercase()), hex.clone(), format!("sha256:{hex}\n")] {
+        for bad in [
+            "sha256:../../x".to_owned(),
+            format!("sha512:{hex}"),
+            format!("SHA256:{hex}"),
+            format!("md5:{hex}"),
+            format!("sha256:{}", hex.to_uppercase()),
+            hex.clone(),
+            format!("sha256:{hex}\n"),
+        ] {
             assert!(Digest::parse(&bad).is_none(), "{bad}");
         }
     }

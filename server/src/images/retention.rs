@@ -9,7 +9,11 @@ use super::{
     store::{self, Repository},
     use_of::Uses,
 };
-use crate::{accounts::{self, Principal}, db::Conn, error::Result};
+use crate::{
+    accounts::{self, Principal},
+    db::Conn,
+    error::Result,
+};
 
 fn contents(conn: &mut Conn, repository: &Repository) -> Result<Contents> {
     let tags = store::tags::of_repository(conn, repository.id)?;
@@ -42,16 +46,12 @@ pub fn preview(conn: &mut Conn, repository: &Repository, rules: &Retention, now:
     planned(conn, repository, rules, now).map(|(_, preview)| preview)
 }
 
-fn planned(
-    conn: &mut Conn,
-    repository: &Repository,
-    rules: &Retention,
-    now: i64,
-) -> Result<(Plan, RetentionPreview)> {
+fn planned(conn: &mut Conn, repository: &Repository, rules: &Retention, now: i64) -> Result<(Plan, RetentionPreview)> {
     let has = contents(conn, repository)?;
     let plan = rules::plan(rules, &has, now);
     let names: BTreeMap<i64, &str> = has.manifests.iter().map(|it| (it.id, it.name.as_str())).collect();
-    let manifests: Vec<String> = plan.manifests.iter().filter_map(|id| names.get(id)).map(|name| (*name).to_owned()).collect();
+    let manifests: Vec<String> =
+        plan.manifests.iter().filter_map(|id| names.get(id)).map(|name| (*name).to_owned()).collect();
     let freed_bytes = freed(conn, repository, &plan, &manifests)?;
     let preview = RetentionPreview { freed_bytes, tags: plan.tags.clone(), manifests };
     Ok((plan, preview))

@@ -1,7 +1,9 @@
 //! `/api/v1/repositories` and what belongs to it: parse, authorize, call, wrap.
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
-use drydock_wire::images::{ManifestDetail, RegistryAddress, RepositoryDetail, RepositorySummary, Retention, RetentionPreview};
+use drydock_wire::images::{
+    ManifestDetail, RegistryAddress, RepositoryDetail, RepositorySummary, Retention, RetentionPreview,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -75,7 +77,11 @@ async fn remove_tag(app: web::Data<App>, who: Principal, of: web::Query<NamedTag
 
 #[utoipa::path(tag = "images", params(NamedDigest), responses((status = 200, body = ManifestDetail)))]
 #[get("/repository/manifest")]
-async fn manifest(app: web::Data<App>, who: Principal, of: web::Query<NamedDigest>) -> Result<web::Json<ManifestDetail>> {
+async fn manifest(
+    app: web::Data<App>,
+    who: Principal,
+    of: web::Query<NamedDigest>,
+) -> Result<web::Json<ManifestDetail>> {
     let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
     Ok(web::Json(super::manifest(&app, &auth, &of.name, &of.digest).await?))
 }

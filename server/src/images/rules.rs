@@ -61,7 +61,8 @@ pub fn check(rules: &Retention) -> Result<()> {
         return Err(Error::invalid("untagged_days: say 1 to 36,500 days, or leave it empty to keep them."));
     }
     let good = |pattern: &String| {
-        (1..=128).contains(&pattern.len()) && pattern.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-*?".contains(&b))
+        (1..=128).contains(&pattern.len())
+            && pattern.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-*?".contains(&b))
     };
     if rules.keep_tags.len() > MOST_PATTERNS || !rules.keep_tags.iter().all(good) {
         return Err(Error::invalid(format!(
@@ -216,7 +217,9 @@ mod tests {
 
     #[test]
     fn patterns_match_whole_tags() {
-        for (pattern, text) in [("v*", "v1"), ("*-lts", "1-lts"), ("*", ""), ("a?c", "abc"), ("a*b*c", "axxbyyc"), ("x", "x")] {
+        for (pattern, text) in
+            [("v*", "v1"), ("*-lts", "1-lts"), ("*", ""), ("a?c", "abc"), ("a*b*c", "axxbyyc"), ("x", "x")]
+        {
             assert!(matches(pattern.as_bytes(), text.as_bytes()), "{pattern} {text}");
         }
         for (pattern, text) in [("v*", "xv1"), ("*-lts", "1-lts2"), ("a?c", "ac"), ("", "a"), ("a*b", "a")] {

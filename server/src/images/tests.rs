@@ -1,13 +1,7 @@
 //! What the feature promises, over a real database, real blobs and the routes themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use actix_web::{
     http::{Method, StatusCode},
@@ -15,7 +9,6 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use drydock_wire::accounts::Role;
-use drydock_wire::images::{ImageUse, ImageUser};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -41,16 +34,15 @@ struct Bench {
 async fn bench() -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let local = "127.0.0.1:5000".parse().unwrap();
-    let listeners =
-        Listeners {
-            http: local,
-            s3: local,
-            registry: local,
-            hosts: vec![],
-            insecure_http: false,
-            container_port: 0,
-            container_s3_port: 0,
-        };
+    let listeners = Listeners {
+        http: local,
+        s3: local,
+        registry: local,
+        hosts: vec![],
+        insecure_http: false,
+        container_port: 0,
+        container_s3_port: 0,
+    };
     let config = Config {
         data_dir: dir.path().into(),
         listeners,
@@ -167,6 +159,8 @@ macro_rules! push_blob {
     }};
 }
 
+mod keeping;
+
 #[actix_web::test]
 async fn an_image_comes_back_byte_for_byte_by_tag_and_digest() {
     let bench = bench().await;
@@ -181,8 +175,19 @@ async fn an_image_comes_back_byte_for_byte_by_tag_and_digest() {
         let got = ask!(app, "GET", &format!("/v2/team/app/manifests/{reference}"), &bench.vera, &[], b"").await;
         assert_eq!((got.status, got.header("content-type"), &got.body[..]), (StatusCode::OK, MANIFEST, &bytes[..]));
     }
-    let part = ask!(app, "GET", &format!("/v2/team/app/blobs/{}", sha256(&layer)), &bench.vera, &[("range", "bytes=5-9")], b"").await;
-    assert_eq!((part.status, part.header("content-range"), &part.body[..]), (StatusCode::PARTIAL_CONTENT, "bytes 5-9/200000", &layer[5..10]));
+    let part = ask!(
+        app,
+        "GET",
+        &format!("/v2/team/app/blobs/{}", sha256(&layer)),
+        &bench.vera,
+        &[("range", "bytes=5-9")],
+        b""
+    )
+    .await;
+    assert_eq!(
+        (part.status, part.header("content-range"), &part.body[..]),
+        (StatusCode::PARTIAL_CONTENT, "bytes 5-9/200000", &layer[5..10])
+    );
     let auth = authorize(&somebody("ann"), action::View, "default").unwrap();
     let detail = get(&bench.app, &auth, "team/app").await.unwrap();
     assert_eq!(detail.tags[0].manifest.platforms, ["linux/arm64"]);
@@ -203,8 +208,10 @@ fn somebody(name: &str) -> Principal {
 }
 
 #[actix_web::test]
-async fn nobody_reads_without_a_name_and_a_viewer_does_not_write() {
+async fn nobody_reads_without_a_name_and_neither_a_viewer_nor_a_job_writes() {
     let bench = bench().await;
+    let ends_at = clock::now_ms() + 60_000;
+    let job = bench.app.db.write(move |conn| accounts::issue_job_token(conn, "id-ann", "w1", ends_at)).await.unwrap();
     let app = &registry!(bench);
     for path in ["/v2/", "/v2/_catalog", "/v2/a/tags/list", "/v2/a/manifests/x", "/v2/a/manifests/.x", "/v2/nothing"] {
         let answer = ask!(app, "GET", path, "", &[], b"").await;
@@ -222,9 +229,12 @@ async fn nobody_reads_without_a_name_and_a_viewer_does_not_write() {
         ("DELETE", "/v2/a/manifests/x".to_owned()),
         ("DELETE", format!("/v2/a/blobs/{digest}")),
     ] {
-        let answer = ask!(app, method, &path, &bench.vera, &[], b"x").await;
-        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "DENIED"), "{method} {path}");
+        for who in [&bench.vera, &job] {
+            let answer = ask!(app, method, &path, who, &[], b"x").await;
+            assert_eq!((answer.status, answer.code().as_str()), (StatusCode::FORBIDDEN, "DENIED"), "{method} {path}");
+        }
     }
+    assert_eq!(ask!(app, "GET", "/v2/_catalog", &job, &[], b"").await.status, 200);
 }
 
 #[actix_web::test]
@@ -259,7 +269,10 @@ async fn pieces_come_in_order_and_the_wrong_digest_keeps_nothing() {
     let first = ask!(app, "PATCH", &at, ann, &[("content-range", "0-4")], b"hello").await;
     assert_eq!((first.status, first.header("range")), (StatusCode::ACCEPTED, "0-4"));
     let wrong = ask!(app, "PATCH", &at, ann, &[("content-range", "7-9")], b"xyz").await;
-    assert_eq!((wrong.status, wrong.header("range"), wrong.header("location")), (StatusCode::RANGE_NOT_SATISFIABLE, "0-4", at.as_str()));
+    assert_eq!(
+        (wrong.status, wrong.header("range"), wrong.header("location")),
+        (StatusCode::RANGE_NOT_SATISFIABLE, "0-4", at.as_str())
+    );
     let status = ask!(app, "GET", &at, ann, &[], b"").await;
     assert_eq!((status.status, status.header("range")), (StatusCode::NO_CONTENT, "0-4"));
     assert_eq!(ask!(app, "PATCH", &at, ann, &[], b" wor").await.header("range"), "0-8");
@@ -276,11 +289,16 @@ async fn pieces_come_in_order_and_the_wrong_digest_keeps_nothing() {
     });
     assert_eq!(audited.await.unwrap(), 1);
     let done = ask!(app, "PUT", &format!("{at}?digest={}", sha256(b"hello world")), ann, &[], b"ld").await;
-    assert_eq!((done.status, done.header("docker-content-digest")), (StatusCode::CREATED, sha256(b"hello world").as_str()));
+    assert_eq!(
+        (done.status, done.header("docker-content-digest")),
+        (StatusCode::CREATED, sha256(b"hello world").as_str())
+    );
     assert_eq!(ask!(app, "GET", &at, ann, &[], b"").await.code(), "BLOB_UPLOAD_UNKNOWN");
 
     let opened = ask!(app, "POST", "/v2/a/blobs/uploads/", ann, &[], b"").await;
-    let refused = ask!(app, "PUT", &format!("{}?digest={}", opened.header("location"), sha256(b"right")), ann, &[], b"wrong").await;
+    let refused =
+        ask!(app, "PUT", &format!("{}?digest={}", opened.header("location"), sha256(b"right")), ann, &[], b"wrong")
+            .await;
     assert_eq!((refused.status, refused.code().as_str()), (StatusCode::BAD_REQUEST, "DIGEST_INVALID"));
     for bytes in [&b"right"[..], b"wrong"] {
         let answer = ask!(app, "GET", &format!("/v2/a/blobs/{}", sha256(bytes)), ann, &[], b"").await;
@@ -300,7 +318,10 @@ async fn knowing_a_digest_is_not_having_the_bytes() {
     assert_eq!(unknown.status, 202);
     assert_eq!(ask!(app, "POST", &format!("/v2/b/blobs/uploads/?mount={encoded}"), ann, &[], b"").await.status, 202);
     let mounted = ask!(app, "POST", &format!("/v2/b/blobs/uploads/?mount={encoded}&from=a"), ann, &[], b"").await;
-    assert_eq!((mounted.status, mounted.header("location")), (StatusCode::CREATED, format!("/v2/b/blobs/{digest}").as_str()));
+    assert_eq!(
+        (mounted.status, mounted.header("location")),
+        (StatusCode::CREATED, format!("/v2/b/blobs/{digest}").as_str())
+    );
     assert_eq!(&ask!(app, "GET", &format!("/v2/b/blobs/{digest}"), ann, &[], b"").await.body[..], b"shared");
 }
 
@@ -317,10 +338,13 @@ async fn a_manifest_without_its_parts_is_refused() {
     let refused = ask!(app, "PUT", "/v2/a/manifests/x", ann, &[("content-type", MANIFEST)], &large).await;
     assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
     push_blob!(app, ann, "a", b"missing");
-    let other = ask!(app, "PUT", &format!("/v2/a/manifests/{}", sha256(b"other")), ann, &[("content-type", MANIFEST)], &bytes).await;
+    let other =
+        ask!(app, "PUT", &format!("/v2/a/manifests/{}", sha256(b"other")), ann, &[("content-type", MANIFEST)], &bytes)
+            .await;
     assert_eq!(other.code(), "DIGEST_INVALID");
     let by_sha512 = format!("sha512:{}", hex::encode(Sha512::digest(&bytes)));
-    let put = ask!(app, "PUT", &format!("/v2/a/manifests/{by_sha512}"), ann, &[("content-type", MANIFEST)], &bytes).await;
+    let put =
+        ask!(app, "PUT", &format!("/v2/a/manifests/{by_sha512}"), ann, &[("content-type", MANIFEST)], &bytes).await;
     assert_eq!((put.status, put.header("docker-content-digest")), (StatusCode::CREATED, by_sha512.as_str()));
     assert_eq!(&ask!(app, "GET", &format!("/v2/a/manifests/{by_sha512}"), ann, &[], b"").await.body[..], &bytes[..]);
 }
@@ -351,7 +375,9 @@ async fn what_refers_to_an_image_is_listed_before_and_after_the_image_comes() {
     artifact["artifactType"] = json!("application/example");
     artifact["annotations"] = json!({"who": "ann"});
     let bytes = artifact.to_string().into_bytes();
-    let put = ask!(app, "PUT", &format!("/v2/a/manifests/{}", sha256(&bytes)), ann, &[("content-type", MANIFEST)], &bytes).await;
+    let put =
+        ask!(app, "PUT", &format!("/v2/a/manifests/{}", sha256(&bytes)), ann, &[("content-type", MANIFEST)], &bytes)
+            .await;
     assert_eq!((put.status, put.header("oci-subject")), (StatusCode::CREATED, sha256(&subject).as_str()));
     ask!(app, "PUT", "/v2/a/manifests/x", ann, &[("content-type", MANIFEST)], &subject).await;
     let path = format!("/v2/a/referrers/{}", sha256(&subject));
@@ -382,7 +408,10 @@ async fn lists_come_in_pages_and_in_order() {
     let rest = ask!(app, "GET", &next, ann, &[], b"").await;
     assert_eq!((rest.json()["tags"].clone(), rest.header("link")), (json!(["c"]), ""));
     let catalog = ask!(app, "GET", "/v2/_catalog?n=1", ann, &[], b"").await;
-    assert_eq!((catalog.json(), catalog.header("link")), (json!({"repositories": ["a/x"]}), "</v2/_catalog?n=1&last=a%2Fx>; rel=\"next\""));
+    assert_eq!(
+        (catalog.json(), catalog.header("link")),
+        (json!({"repositories": ["a/x"]}), "</v2/_catalog?n=1&last=a%2Fx>; rel=\"next\"")
+    );
 }
 
 #[actix_web::test]
@@ -404,125 +433,4 @@ async fn deleting_goes_from_the_outside_in() {
     assert_eq!(ask!(app, "GET", "/v2/a/manifests/y", ann, &[], b"").await.status, 404);
     assert_eq!(ask!(app, "DELETE", &blob, ann, &[], b"").await.status, 202);
     assert_eq!(ask!(app, "GET", &blob, ann, &[], b"").await.status, 404);
-}
-
-/// Pushes go on while everything that nobody needs is collected at once, with no grace but a few milliseconds for what was just
-/// uploaded. A refused manifest means pushing again; one that was acknowledged is there, whole, at the end.
-#[actix_web::test]
-async fn collecting_all_the_time_never_loses_an_image() {
-    let bench = bench().await;
-    let (app, ann) = (&registry!(bench), bench.ann.as_str());
-    let over = Arc::new(AtomicBool::new(false));
-    let collected = Arc::new(AtomicUsize::new(0));
-    let collecting = tokio::spawn({
-        let (over, collected, app) = (over.clone(), collected.clone(), bench.app.clone());
-        async move {
-            while !over.load(Ordering::Relaxed) {
-                collected.fetch_add(tasks::collect(&app, 0).await.unwrap(), Ordering::Relaxed);
-                crate::objects::sweep::sweep(&app.objects, 0).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
-    });
-    let mut refused = 0;
-    for round in 0..60_u32 {
-        let config = json!({"os": "linux", "architecture": "amd64", "n": round % 20}).to_string().into_bytes();
-        // half of them files
-        let layer = vec![(round % 20) as u8; if round % 2 == 0 { 100_000 } else { 1000 }];
-        let bytes = image(&config, &[&layer]);
-        let mut tries = 0;
-        loop {
-            push_blob!(app, ann, "a", &config);
-            if round % 3 == 0 {
-                tokio::time::sleep(Duration::from_millis(3)).await;
-            }
-            // the content may have gone between the layer's keeping and its row, which is said, and nothing is kept
-            let path = format!("/v2/a/blobs/uploads/?digest={}", sha256(&layer));
-            assert_eq!(ask!(app, "POST", &path, ann, &[], &layer).await.status, 201);
-            let put = ask!(app, "PUT", &format!("/v2/a/manifests/t{round}"), ann, &[("content-type", MANIFEST)], &bytes).await;
-            if put.status == 201 {
-                break;
-            }
-            assert_eq!(put.code(), "MANIFEST_BLOB_UNKNOWN");
-            refused += 1;
-            tries += 1;
-            assert!(tries < 2000, "never got through");
-        }
-        // the older half is deleted again, so that there is garbage
-        if round >= 30 {
-            let gone = format!("/v2/a/manifests/t{}", round - 30);
-            assert_eq!(ask!(app, "DELETE", &gone, ann, &[], b"").await.status, 202);
-        }
-    }
-    over.store(true, Ordering::Relaxed);
-    collecting.await.unwrap();
-    assert!(refused > 0 || collected.load(Ordering::Relaxed) > 0, "the collector never met anything");
-    for round in 30..60_u32 {
-        let got = ask!(app, "GET", &format!("/v2/a/manifests/t{round}"), ann, &[], b"").await;
-        assert_eq!(got.status, 200, "t{round}");
-        let manifest = got.json();
-        for part in manifest["layers"].as_array().unwrap().iter().chain([&manifest["config"]]) {
-            let blob = ask!(app, "GET", &format!("/v2/a/blobs/{}", part["digest"].as_str().unwrap()), ann, &[], b"").await;
-            assert_eq!((blob.status, sha256(&blob.body)), (StatusCode::OK, part["digest"].as_str().unwrap().to_owned()));
-        }
-    }
-}
-
-#[actix_web::test]
-async fn the_rules_remove_what_the_preview_says() {
-    let bench = bench().await;
-    let (app, ann) = (&registry!(bench), bench.ann.as_str());
-    push_blob!(app, ann, "a", b"{}");
-    let mut layers = vec![];
-    for round in 0..5_u8 {
-        let layer = vec![round; 1000];
-        push_blob!(app, ann, "a", &layer);
-        let bytes = image(b"{}", &[&layer]);
-        ask!(app, "PUT", &format!("/v2/a/manifests/t{round}"), ann, &[("content-type", MANIFEST)], &bytes).await;
-        layers.push(bytes.len() as u64 + 1000);
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    let rules = Retention { keep_last: Some(2), keep_tags: vec!["t0".into()], untagged_days: None };
-    let engineer = somebody("ann");
-    let view = authorize(&engineer, action::View, "default").unwrap();
-    let preview = preview(&bench.app, &view, "a", rules.clone()).await.unwrap();
-    assert_eq!(preview.tags, ["t2", "t1"]);
-    assert_eq!((preview.manifests.len(), preview.freed_bytes), (2, layers[1] + layers[2]));
-    let push = authorize(&engineer, action::Push, "default").unwrap();
-    set_retention(&bench.app, &push, "a", rules).await.unwrap();
-    let now = clock::now_ms();
-    let done = bench.app.db.write(move |conn| retention::carry_out(conn, "a", now)).await.unwrap();
-    assert_eq!(done, preview);
-    let left = get(&bench.app, &view, "a").await.unwrap();
-    assert_eq!(left.tags.iter().map(|it| it.tag.as_str()).collect::<Vec<_>>(), ["t4", "t3", "t0"]);
-    assert_eq!(left.summary.manifest_count, 3);
-    let bad = Retention { keep_last: Some(0), keep_tags: vec![], untagged_days: None };
-    assert!(set_retention(&bench.app, &push, "a", bad).await.is_err());
-}
-
-#[actix_web::test]
-async fn an_image_is_pinned_by_its_digest_or_missed_in_words() {
-    let bench = bench().await;
-    let (app, ann) = (&registry!(bench), bench.ann.as_str());
-    push_blob!(app, ann, "team/app", b"{}");
-    let bytes = image(b"{}", &[]);
-    ask!(app, "PUT", "/v2/team/app/manifests/1", ann, &[("content-type", MANIFEST)], &bytes).await;
-    let boxes = Boxes::of(&bench.app.config.listeners);
-    let pinned = bench.app.db.read(move |conn| {
-        let pinned = pin(conn, &boxes, "localhost:5000/team/app:1")?;
-        assert_eq!(pin(conn, &boxes, &pinned)?, pinned);
-        assert_eq!(pin(conn, &boxes, "drydock/runtime:1")?, "drydock/runtime:1");
-        let missing = pin(conn, &boxes, "localhost:5000/team/app:2").unwrap_err();
-        assert!(missing.message.contains("no team/app:2"), "{}", missing.message);
-        Ok(pinned)
-    });
-    assert_eq!(pinned.await.unwrap(), format!("localhost:5000/team/app:1@{}", sha256(&bytes)));
-}
-
-#[test]
-fn what_runs_keeps_its_repository() {
-    let running = ImageUse { kind: ImageUser::Job, id: "j".into(), name: "train".into(), running: true };
-    let error = refuse_while_running(vec![running.clone()], "The repository a").unwrap_err();
-    assert!(error.message.contains("the job train"), "{}", error.message);
-    assert!(refuse_while_running(vec![ImageUse { running: false, ..running }], "x").is_ok());
 }

@@ -69,7 +69,10 @@ impl Uploads {
             all.retain(|_, it| it.idle() < IN_THE_WAY);
         }
         if all.len() >= MOST || all.values().filter(|it| mine(it)).count() >= MOST_OF_ONE {
-            return Err(Error::new(ErrorCode::TooManyRequests, "Too many uploads are under way; finish some of them first."));
+            return Err(Error::new(
+                ErrorCode::TooManyRequests,
+                "Too many uploads are under way; finish some of them first.",
+            ));
         }
         let upload = Arc::new(Upload {
             id: uuid::Uuid::new_v4().to_string(),
@@ -205,7 +208,10 @@ mod tests {
         (dir, objects)
     }
 
-    fn pieces(all: &[&'static str], ends: bool) -> impl Stream<Item = std::result::Result<Bytes, String>> + Unpin + use<> {
+    fn pieces(
+        all: &[&'static str],
+        ends: bool,
+    ) -> impl Stream<Item = std::result::Result<Bytes, String>> + Unpin + use<> {
         let mut items: Vec<_> = all.iter().map(|text| Ok(Bytes::from_static(text.as_bytes()))).collect();
         if !ends {
             items.push(Err("cut".to_owned()));

@@ -112,8 +112,11 @@ fn written(ip: IpAddr) -> String {
 /// # Errors
 /// `refused` when the box has no such image.
 pub fn pin(conn: &mut Conn, boxes: &Boxes, image: &str) -> Result<String> {
-    let Some((host, _)) = image.split_once('/').filter(|(host, _)| boxes.has(host)) else { return Ok(image.to_owned()) };
-    let named = ImageName::parse(image).ok_or_else(|| Error::refused(format!("image: {image} is no name of an image.")))?;
+    let Some((host, _)) = image.split_once('/').filter(|(host, _)| boxes.has(host)) else {
+        return Ok(image.to_owned());
+    };
+    let named =
+        ImageName::parse(image).ok_or_else(|| Error::refused(format!("image: {image} is no name of an image.")))?;
     let target = match &named.digest {
         Some(digest) => Target::Digest(digest.clone()),
         None => Target::Tag(named.tag.clone().unwrap_or_else(|| "latest".into())),
@@ -177,7 +180,11 @@ mod tests {
         let digest = |letter: &str| format!("sha256:{}", letter.repeat(64));
         let user = |id: &str| ImageUse { kind: ImageUser::Job, id: id.into(), name: id.into(), running: false };
         let pinned = format!("localhost:5000/a:1@{}", digest("a"));
-        let uses = Uses::of_these(vec![(&pinned, user("j1")), ("localhost:5000/a", user("j2")), ("localhost:5000/b", user("j3"))]);
+        let uses = Uses::of_these(vec![
+            (&pinned, user("j1")),
+            ("localhost:5000/a", user("j2")),
+            ("localhost:5000/b", user("j3")),
+        ]);
         let ids = |all: Vec<ImageUse>| all.into_iter().map(|it| it.id).collect::<Vec<_>>();
         assert_eq!(ids(uses.of("a", &digest("a"), &[])), ["j1"]);
         assert_eq!(ids(uses.of("a", &digest("b"), &["1".into(), "latest".into()])), ["j2"]);

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drydock_wire::{
     KeyValue,
-    images::{
-        ImageConfig, ImageLayer, ImageTag, ManifestDetail, ManifestSummary, RepositoryDetail, RepositorySummary,
-    },
+    images::{ImageConfig, ImageLayer, ImageTag, ManifestDetail, ManifestSummary, RepositoryDetail, RepositorySummary},
 };
 use serde_json::Value;
 
@@ -95,7 +93,10 @@ fn summary(it: &Manifest, uses: &Uses, repository: &str, tags: &[String]) -> Man
     ManifestSummary {
         digest: it.name.clone(),
         media_type: it.media_type.clone(),
-        artifact_type: it.artifact_type.clone().filter(|kind| !kind.contains("image.config") && !kind.contains("container.image")),
+        artifact_type: it
+            .artifact_type
+            .clone()
+            .filter(|kind| !kind.contains("image.config") && !kind.contains("container.image")),
         platforms: it.platforms.split_whitespace().map(str::to_owned).collect(),
         size_bytes: unsigned(it.total_bytes),
         pushed_at: it.pushed_at,
@@ -155,7 +156,10 @@ fn rows_of(conn: &mut Conn, name: &str, digest: &str) -> Result<Rows> {
             _ => {}
         }
     }
-    let is_image = found.artifact_type.as_deref().is_some_and(|kind| kind.contains("image.config") || kind.contains("container.image"));
+    let is_image = found
+        .artifact_type
+        .as_deref()
+        .is_some_and(|kind| kind.contains("image.config") || kind.contains("container.image"));
     Ok(Rows {
         digest: found.digest.clone(),
         config: config.filter(|_| is_image && !is_index(&found.media_type)),

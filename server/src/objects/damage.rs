@@ -93,7 +93,9 @@ impl Objects {
             Ok(found) if found == digest => Ok(None),
             Ok(_) => Ok(Some("Its file has other bytes.".to_owned())),
             // A cluster that is away says nothing about the content.
-            Err(cause) if cause.get_ref().is_some_and(|inner| inner.is::<Problem>()) => Err(stream_error(digest, cause)),
+            Err(cause) if cause.get_ref().is_some_and(|inner| inner.is::<Problem>()) => {
+                Err(stream_error(digest, cause))
+            }
             Err(cause) => Ok(Some(format!("Its file cannot be read: {cause}."))),
         }
     }

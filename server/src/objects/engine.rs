@@ -108,19 +108,24 @@ pub async fn open_s3(
 ) -> Result<(S3Blobs, Option<drydock_appliance::blobs::Problem>)> {
     let cluster = settings.needed_cluster()?;
     let session = uuid::Uuid::new_v4().simple().to_string();
-    S3Blobs::open(cluster_settings(cluster)?, &data_dir.join(CACHE), owner, session).await.map_err(|cause| match cause {
-        BlobError::Cluster(problem) => Error::invalid(problem.words),
-        other => store_error(other),
-    })
+    S3Blobs::open(cluster_settings(cluster)?, &data_dir.join(CACHE), owner, session).await.map_err(
+        |cause| match cause {
+            BlobError::Cluster(problem) => Error::invalid(problem.words),
+            other => store_error(other),
+        },
+    )
 }
 
 fn cluster_settings(cluster: &Cluster) -> Result<ClusterSettings> {
     let mut authorities: Vec<Vec<u8>> = SYSTEM_CAS.iter().filter_map(|path| std::fs::read(path).ok()).take(1).collect();
     if let Some(path) = &cluster.ca {
-        let pem = std::fs::read(path)
-            .map_err(|cause| Error::invalid(format!("objects.ca: {}: {cause}.", path.display())))?;
+        let pem =
+            std::fs::read(path).map_err(|cause| Error::invalid(format!("objects.ca: {}: {cause}.", path.display())))?;
         if !String::from_utf8_lossy(&pem).contains("BEGIN CERTIFICATE") {
-            return Err(Error::invalid(format!("objects.ca: {}: no certificate in PEM form is in it.", path.display())));
+            return Err(Error::invalid(format!(
+                "objects.ca: {}: no certificate in PEM form is in it.",
+                path.display()
+            )));
         }
         authorities.push(pem);
     }

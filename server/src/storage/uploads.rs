@@ -78,7 +78,7 @@ async fn own(app: &App, caller: &Caller, upload_id: &str) -> Result<()> {
         return Ok(());
     }
     let (who, subject) = (caller.principal.clone(), format!("upload/{upload_id}"));
-    app.db.write(move |conn| audit(conn, &who, "upload.denied", &subject, serde_json::json!({}))).await?;
+    app.db.write(move |conn| audit(conn, &who, "upload.refuse", &subject, serde_json::json!({}))).await?;
     Err(refusals::no_such_upload())
 }
 

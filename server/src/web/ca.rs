@@ -3,7 +3,10 @@
 
 use actix_web::{HttpResponse, http::header, web};
 
-use crate::{app::App, error::{Error, Result}};
+use crate::{
+    app::App,
+    error::{Error, Result},
+};
 
 pub fn configure(config: &mut web::ServiceConfig) {
     config.route("/ca.pem", web::get().to(authority));

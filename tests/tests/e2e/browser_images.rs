@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use drydock_tests::{Api, Browser, Server, server::PASSWORD};
-use ring::digest::{SHA256, digest};
 use reqwest::Method;
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use crate::browser::log_in;
@@ -23,7 +23,13 @@ async fn push(registry: &Api, method: Method, path: &str, kind: &str, body: Vec<
 }
 
 /// An image of this platform with these layers; its descriptor.
-async fn image(registry: &Api, repository: &str, reference: Option<&str>, platform: &str, layers: &[Vec<u8>]) -> Result<Value> {
+async fn image(
+    registry: &Api,
+    repository: &str,
+    reference: Option<&str>,
+    platform: &str,
+    layers: &[Vec<u8>],
+) -> Result<Value> {
     let history: Vec<Value> = (0..layers.len()).map(|n| json!({"created_by": format!("RUN make step-{n}")})).collect();
     let config = json!({"os": "linux", "architecture": platform, "created": "2026-11-20T10:00:00Z", "history": history,
         "config": {"Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"], "Cmd": ["python3", "train.py"], "WorkingDir": "/scratch",
@@ -33,14 +39,21 @@ async fn image(registry: &Api, repository: &str, reference: Option<&str>, platfo
     for part in std::iter::once(&config).chain(layers) {
         let path = format!("/v2/{repository}/blobs/uploads/?digest={}", named(part));
         push(registry, Method::POST, &path, "application/octet-stream", part.clone()).await?;
-        let kind = if described.is_empty() { "application/vnd.oci.image.config.v1+json" } else { "application/vnd.oci.image.layer.v1.tar+gzip" };
+        let kind = if described.is_empty() {
+            "application/vnd.oci.image.config.v1+json"
+        } else {
+            "application/vnd.oci.image.layer.v1.tar+gzip"
+        };
         described.push(json!({"mediaType": kind, "digest": named(part), "size": part.len()}));
     }
     let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": described[0], "layers": described[1..]});
     let bytes = manifest.to_string().into_bytes();
     let (name, size) = (named(&bytes), bytes.len());
-    push(registry, Method::PUT, &format!("/v2/{repository}/manifests/{}", reference.unwrap_or(&name)), MANIFEST, bytes).await?;
-    Ok(json!({"mediaType": MANIFEST, "digest": name, "size": size, "platform": {"os": "linux", "architecture": platform}}))
+    push(registry, Method::PUT, &format!("/v2/{repository}/manifests/{}", reference.unwrap_or(&name)), MANIFEST, bytes)
+        .await?;
+    Ok(
+        json!({"mediaType": MANIFEST, "digest": name, "size": size, "platform": {"os": "linux", "architecture": platform}}),
+    )
 }
 
 async fn fill(registry: &Api) -> Result<()> {
@@ -105,7 +118,8 @@ async fn images_are_looked_at_kept_by_rules_and_deleted() -> Result<()> {
     browser.sees("schemaVersion").await?;
 
     let mut barriers = vec![];
-    let manifest = format!("{}?{}", browser.path().await?, browser.driver.current_url().await?.query().unwrap_or_default());
+    let manifest =
+        format!("{}?{}", browser.path().await?, browser.driver.current_url().await?.query().unwrap_or_default());
     let layers = manifest.replace("&tab=raw", "").replace("tab=raw&", "");
     let pages = [
         ("images", "/images".to_owned()),
@@ -121,7 +135,9 @@ async fn images_are_looked_at_kept_by_rules_and_deleted() -> Result<()> {
                 browser.look(width, theme).await?;
                 browser.sees(if *name == "images" { "tools/multi" } else { "team/trainer" }).await?;
                 browser.shoot(&format!("images-{name}-{theme}-{width}")).await?;
-                barriers.extend(browser.barriers().await?.into_iter().map(|text| format!("{path} {theme} {width}: {text}")));
+                barriers.extend(
+                    browser.barriers().await?.into_iter().map(|text| format!("{path} {theme} {width}: {text}")),
+                );
                 let wide = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
                 if browser.driver.execute(wide, vec![]).await?.convert::<bool>()? {
                     barriers.push(format!("{path} {theme} {width}: the page scrolls sideways"));

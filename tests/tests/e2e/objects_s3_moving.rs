@@ -52,7 +52,8 @@ async fn content_moves_into_the_cluster_and_back_over_kills() -> Result<()> {
     let mut kills = 0;
     for (round, to) in ["disk", "s3", "disk"].into_iter().enumerate() {
         for attempt in 0.. {
-            let wait = Duration::from_millis(30 + dice.roll() % 1200);
+            // longer and longer, so that a slow machine gets on, too
+            let wait = Duration::from_millis(30 + dice.roll() % (1200 + attempt * 400));
             if killed(&server, &both, to, wait).await? {
                 kills += 1;
             } else {
@@ -148,7 +149,11 @@ async fn wrong_bytes_stay(cluster: &Ceph, server: &mut Server, files: &Files, ke
             let answer = files.ask(name).await?;
             let status = answer.status();
             let whole = answer.bytes().await;
-            ensure!(status != 200 || whole.is_err(), "{what}: {status} with {:?} bytes", whole.map(|whole| whole.len()));
+            ensure!(
+                status != 200 || whole.is_err(),
+                "{what}: {status} with {:?} bytes",
+                whole.map(|whole| whole.len())
+            );
         }
         until("the damage is noted", Duration::from_secs(20), || async {
             let told = files.api.get("/api/v1/store").await?;

@@ -56,7 +56,10 @@ impl World {
         std::fs::write(folder.path().join("content"), content)?;
         if with_program {
             let source = folder.path().join("hello.c");
-            std::fs::write(&source, "#include <stdio.h>\nint main(void) { puts(\"hello from the registry\"); return 0; }\n")?;
+            std::fs::write(
+                &source,
+                "#include <stdio.h>\nint main(void) { puts(\"hello from the registry\"); return 0; }\n",
+            )?;
             let (to, from) = (folder.path().join("hello"), source.display().to_string());
             run("cc", &["-static", "-o", &to.display().to_string(), &from], &[]).await?;
         }
@@ -167,8 +170,38 @@ async fn skopeo_copies_an_index_there_and_back_and_deletes_it() -> Result<()> {
     let creds = format!("ann:{PASSWORD}");
     let layout = |path: &Path| format!("oci:{}:multi", path.display());
     let policy = "--insecure-policy";
-    run("skopeo", &[policy, "copy", "--all", "--dest-tls-verify=false", "--dest-creds", &creds, &layout(&from), &there], &[]).await?;
-    run("skopeo", &[policy, "copy", "--all", "--src-tls-verify=false", "--src-creds", &creds, &there, &layout(&back)], &[]).await?;
+    run(
+        "skopeo",
+        &[
+            policy,
+            "copy",
+            "--all",
+            "--preserve-digests",
+            "--dest-tls-verify=false",
+            "--dest-creds",
+            &creds,
+            &layout(&from),
+            &there,
+        ],
+        &[],
+    )
+    .await?;
+    run(
+        "skopeo",
+        &[
+            policy,
+            "copy",
+            "--all",
+            "--preserve-digests",
+            "--src-tls-verify=false",
+            "--src-creds",
+            &creds,
+            &there,
+            &layout(&back),
+        ],
+        &[],
+    )
+    .await?;
     let count = |path: &Path| std::fs::read_dir(path.join("blobs/sha256")).map(Iterator::count);
     assert_eq!((count(&from)?, count(&back)?), (8, 8));
     for file in std::fs::read_dir(from.join("blobs/sha256"))? {
@@ -179,7 +212,9 @@ async fn skopeo_copies_an_index_there_and_back_and_deletes_it() -> Result<()> {
     let tls = "--tls-verify=false";
     let inspected = run("skopeo", &["inspect", "--raw", tls, "--creds", &creds, &there], &[]).await?;
     assert!(inspected.contains("arm64"), "{inspected}");
-    let listed = run("skopeo", &["list-tags", tls, "--creds", &creds, &format!("docker://{}/multi/app", world.host)], &[]).await?;
+    let listed =
+        run("skopeo", &["list-tags", tls, "--creds", &creds, &format!("docker://{}/multi/app", world.host)], &[])
+            .await?;
     assert!(listed.contains("\"1\""), "{listed}");
     let seen = repository(&world.ann, "multi/app").await?;
     assert_eq!(seen["tags"][0]["manifest"]["platforms"], json!(["linux/amd64", "linux/arm64"]), "{seen}");
@@ -235,7 +270,8 @@ async fn a_job_runs_an_image_that_was_pushed() -> Result<()> {
     world.forget(&[&image]).await;
     let port = world.host.rsplit(':').next().context("port")?;
     let wish = |image: String| json!({ "name": "hello", "command": ["/hello"], "image": image });
-    let missing = world.ann.send(Method::POST, "/api/v1/jobs", Some(wish(format!("localhost:{port}/jobs/hello:2")))).await?;
+    let missing =
+        world.ann.send(Method::POST, "/api/v1/jobs", Some(wish(format!("localhost:{port}/jobs/hello:2")))).await?;
     assert_eq!(missing.0, 422, "{}", missing.1);
     assert!(missing.1["message"].as_str().unwrap_or_default().contains("no jobs/hello:2"), "{}", missing.1);
 
@@ -254,7 +290,12 @@ async fn a_job_runs_an_image_that_was_pushed() -> Result<()> {
     world.docker(&["push", &format!("{}/jobs/hello:2", world.host)]).await?;
     let preview = world.ann.post("/api/v1/repository/retention/preview?name=jobs/hello", rules).await?;
     assert_eq!(preview["tags"], json!([]), "what a job refers to stays: {preview}");
-    world.forget(&[&format!("{}/jobs/hello:2", world.host), &format!("{}/jobs/hello@{}", world.host, pinned.split('@').nth(1).unwrap_or_default())]).await;
+    world
+        .forget(&[
+            &format!("{}/jobs/hello:2", world.host),
+            &format!("{}/jobs/hello@{}", world.host, pinned.split('@').nth(1).unwrap_or_default()),
+        ])
+        .await;
     Ok(())
 }
 
@@ -312,7 +353,7 @@ def pusher(which):
             body = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": of(parts[0]), "layers": [of(parts[1])]}).encode()
             tag = f"t{first}-{which}-{number}"
             if ask("PUT", f"/v2/kill/app/manifests/{tag}", body, {"Content-Type": kind}).status == 201:
-                print(tag, digest(body), flush=True)
+                os.write(1, f"{tag} {digest(body)}\n".encode())  # in one piece
             number += 1
     except Exception:
         pass
@@ -320,22 +361,24 @@ threads = [threading.Thread(target=pusher, args=(which,)) for which in range(3)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 "#;
-    let creds = format!("ann:{PASSWORD}");
+    // a token: a password is slow to check by design, and each start has to check it anew
+    let creds = format!("ann:{}", world.ann.token());
     let mut ledger: Vec<(String, String)> = vec![];
     for round in 0..KILLS {
         let number = round.to_string();
         let mut command = Command::new("python3");
         command.args(["-c", script, &world.host, &creds, &number]).stdout(std::process::Stdio::piped());
         let pushing = command.kill_on_drop(true).spawn()?;
-        tokio::time::sleep(Duration::from_millis(700 + 230 * round as u64)).await;
+        tokio::time::sleep(Duration::from_millis(1200 + 230 * round as u64)).await;
         world.server.kill9().await?;
         let printed = tokio::time::timeout(Duration::from_secs(60), pushing.wait_with_output()).await??;
         let printed = String::from_utf8(printed.stdout)?;
-        ledger.extend(printed.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())));
+        ledger
+            .extend(printed.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())));
         world.server.launch().await?;
     }
     ensure!(ledger.len() > KILLS, "only {} images were acknowledged over {KILLS} kills", ledger.len());
-    let registry = Api::anonymous(&world.server.registry_url())?.with_password("ann", PASSWORD);
+    let registry = Api::anonymous(&world.server.registry_url())?.with_token(world.ann.token());
     for (tag, digest) in &ledger {
         let found = registry.request(Method::GET, &format!("/v2/kill/app/manifests/{tag}")).send().await?;
         ensure!(found.status() == 200, "{tag} was acknowledged and is {}", found.status());

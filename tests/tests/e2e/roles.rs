@@ -262,7 +262,8 @@ async fn nobody_gets_in_without_a_good_token() -> Result<()> {
     }
     for (method, path, _) in REGISTRY {
         let anonymous = Api::anonymous(&server.registry_url())?;
-        for (who, api) in [("anonymous", anonymous.clone()), ("a revoked token", anonymous.with_token(revoked.token()))] {
+        for (who, api) in [("anonymous", anonymous.clone()), ("a revoked token", anonymous.with_token(revoked.token()))]
+        {
             let status = api.request(Method::from_bytes(method.as_bytes())?, path).send().await?.status();
             if status != 401 {
                 let_in.push(format!("{who}: {method} {path} of the registry answered {status}"));

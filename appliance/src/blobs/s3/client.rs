@@ -71,7 +71,8 @@ impl Client {
         let credentials = Credentials::new(Some(key), Some(secret), None, None, None)
             .map_err(|cause| Problem::new(ProblemKind::Other, format!("The keys cannot be used: {cause}.")))?;
         let bucket = Bucket::new(&settings.bucket, region, credentials)?.with_path_style();
-        let unusable = |cause: reqwest::Error| Problem::new(ProblemKind::Certificate, format!("[objects] ca: {cause}."));
+        let unusable =
+            |cause: reqwest::Error| Problem::new(ProblemKind::Certificate, format!("[objects] ca: {cause}."));
         let reading = http_client(settings)?.read_timeout(settings.timeout).build().map_err(unusable)?;
         let asking = http_client(settings)?.build().map_err(unusable)?;
         Ok(Client { bucket: Arc::new(*bucket), reading, asking, timeout: settings.timeout })
@@ -89,7 +90,10 @@ impl Client {
             Err(problem) if problem.kind == ProblemKind::Precondition => Ok(()),
             Err(problem) if problem.is_outage() && problem.kind != ProblemKind::Unreachable => Err(Problem::new(
                 ProblemKind::NoBucket,
-                format!("The bucket {} is not there, and this key may not make it. Make it. {problem}", self.bucket.name),
+                format!(
+                    "The bucket {} is not there, and this key may not make it. Make it. {problem}",
+                    self.bucket.name
+                ),
             )),
             other => other.map(drop),
         }
@@ -125,8 +129,12 @@ impl Client {
         if if_absent {
             conditions.insert("if-none-match", HeaderValue::from_static("*"));
         }
-        let command =
-            Command::PutObject { content: &content, content_type: OCTETS, custom_headers: Some(conditions), multipart: None };
+        let command = Command::PutObject {
+            content: &content,
+            content_type: OCTETS,
+            custom_headers: Some(conditions),
+            multipart: None,
+        };
         self.answer(key, command, content.clone(), "write").await.map(drop)
     }
 

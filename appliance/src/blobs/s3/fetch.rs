@@ -309,4 +309,3 @@ async fn blocking<T: Send + 'static>(
 ) -> std::result::Result<T, Failure> {
     super::super::blocking(work).await.map_err(|error| Failure::from_io(&error))
 }
-

@@ -256,7 +256,9 @@ impl S3Blobs {
             let there = self.fetch(digest, size_bytes)?.whole().await;
             self.noticed(digest, there)?;
         }
-        Err(BlobError::Failed(io::Error::other("the cache lets files go faster than they can be linked: give it more room")))
+        Err(BlobError::Failed(io::Error::other(
+            "the cache lets files go faster than they can be linked: give it more room",
+        )))
     }
 
     /// All blobs in the bucket, in the order of their digests.

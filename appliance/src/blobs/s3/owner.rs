@@ -108,7 +108,10 @@ impl Place {
         match self.mark().await? {
             Some(mark) if mark.instance == self.owner.instance => self.write(false).await,
             Some(mark) => Err(self.foreign(&mark)),
-            None => Err(Problem::new(ProblemKind::Unreachable, "The S3 cluster contradicts itself about the bucket's mark.")),
+            None => Err(Problem::new(
+                ProblemKind::Unreachable,
+                "The S3 cluster contradicts itself about the bucket's mark.",
+            )),
         }
     }
 

@@ -58,15 +58,18 @@ impl Problem {
     /// By what the cluster answered.
     pub(super) fn of_answer(status: u16, body: &str, what: &str) -> Problem {
         let code = element(body, "Code").unwrap_or_default();
-        let said = element(body, "Message").filter(|said| !said.is_empty()).map_or(String::new(), |m| format!(" ({m})"));
+        let said =
+            element(body, "Message").filter(|said| !said.is_empty()).map_or(String::new(), |m| format!(" ({m})"));
         let (kind, words) = match (status, code) {
             (_, "RequestTimeTooSkewed") => (
                 ProblemKind::Skewed,
-                "The clocks of this box and of the S3 cluster differ by more than 15 minutes. Set them right.".to_owned(),
+                "The clocks of this box and of the S3 cluster differ by more than 15 minutes. Set them right."
+                    .to_owned(),
             ),
-            (_, "InvalidAccessKeyId") => {
-                (ProblemKind::Refused, "The S3 cluster does not know the access key. Check [objects] access_key.".into())
-            }
+            (_, "InvalidAccessKeyId") => (
+                ProblemKind::Refused,
+                "The S3 cluster does not know the access key. Check [objects] access_key.".into(),
+            ),
             (_, "SignatureDoesNotMatch") => (
                 ProblemKind::Refused,
                 "The S3 cluster says that the secret key is wrong. Check [objects] secret_key and region.".into(),
@@ -80,13 +83,18 @@ impl Problem {
             }
             (401 | 403, _) => (
                 ProblemKind::Refused,
-                format!("The S3 cluster does not let the access key {what}: {code}{said}. Give it read, write, list and delete."),
+                format!(
+                    "The S3 cluster does not let the access key {what}: {code}{said}. Give it read, write, list and delete."
+                ),
             ),
             (404, _) => (ProblemKind::Missing, "The S3 cluster has no such object.".into()),
-            (409 | 412, _) => (ProblemKind::Precondition, format!("The S3 cluster found the place taken: {code}{said}.")),
-            (408 | 429 | 500..=599, _) => {
-                (ProblemKind::Unreachable, format!("The S3 cluster could not {what}: it answered {status} {code}{said}."))
+            (409 | 412, _) => {
+                (ProblemKind::Precondition, format!("The S3 cluster found the place taken: {code}{said}."))
             }
+            (408 | 429 | 500..=599, _) => (
+                ProblemKind::Unreachable,
+                format!("The S3 cluster could not {what}: it answered {status} {code}{said}."),
+            ),
             _ => (ProblemKind::Other, format!("The S3 cluster did not {what}: it answered {status} {code}{said}.")),
         };
         Problem { kind, words }

@@ -54,7 +54,8 @@ impl Uploader {
 
     async fn upload_in_parts(&self, key: &str, file: Arc<File>, size_bytes: u64) -> Result<()> {
         let part_bytes = part_bytes(size_bytes);
-        let begun = Begun { client: self.client.clone(), key: key.to_owned(), id: self.client.begin_upload(key).await? };
+        let begun =
+            Begun { client: self.client.clone(), key: key.to_owned(), id: self.client.begin_upload(key).await? };
         let parts = stream::iter(0..size_bytes.div_ceil(part_bytes)).map(|index| {
             let (file, id, at) = (Arc::clone(&file), begun.id.as_str(), index * part_bytes);
             async move {
@@ -73,7 +74,7 @@ impl Uploader {
         // An answer that was lost on the way says nothing: what lies there decides.
         match self.client.head(key).await? {
             Some(found) if found.size_bytes == size_bytes && is_the_same(&found, &expected) => {
-                begun.is_ended();
+                begun.ended();
                 Ok(())
             }
             _ => Err(completed.err().unwrap_or_else(|| {
@@ -88,7 +89,7 @@ impl Uploader {
     }
 }
 
-/// An upload in parts. Dropped before `is_ended`, it is taken back as well as the cluster lets us.
+/// An upload in parts. Dropped before `ended`, it is taken back as well as the cluster lets us.
 struct Begun {
     client: Client,
     key: String,
@@ -96,7 +97,7 @@ struct Begun {
 }
 
 impl Begun {
-    fn is_ended(mut self) {
+    fn ended(mut self) {
         self.id.clear();
     }
 }

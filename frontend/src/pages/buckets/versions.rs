@@ -63,7 +63,7 @@ pub fn Versions(
         </Show>
         <ConfirmDialog open=asking title=Signal::derive(move || if is_marker() { "Undo the deletion?".to_owned() } else { "Delete this version?".into() })
             name=Signal::derive(move || if is_marker() { String::new() } else { "delete".to_owned() })
-            action="Delete" on_confirm=confirm busy=busy>
+            action="Remove it" on_confirm=confirm busy=busy>
             <p>{move || if is_marker() {
                 "The mark that hides the file goes; what was there before is the file again."
             } else {

@@ -6,10 +6,7 @@ use crate::{
     live::remote,
     pages::parts::{Listing, is_engineer},
     session::use_me,
-    ui::{
-        Button, Card, Column, EmptyState, Loaded, PageHead, SearchBox, Show, Table, TimeAgo,
-        url::param,
-    },
+    ui::{Button, Card, Column, EmptyState, Loaded, PageHead, SearchBox, Show, Table, TimeAgo, url::param},
 };
 use drydock_wire::{
     events::Topic,

@@ -9,8 +9,8 @@ use crate::{
     pages::parts::{PairTable, is_engineer, query},
     reactive::memo,
     ui::{
-        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Loaded, Look, PageHead, Show, Tabs, TimeAgo, Tone, act,
-        toast, url::param,
+        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Loaded, Look, PageHead, Show, Tabs, TimeAgo, Tone,
+        act, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -46,7 +46,10 @@ fn Detail(name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView
         "config" => view! { <Config manifest/> }.into_any(),
         "referrers" => view! { <Referrers name manifest/> }.into_any(),
         "raw" => view! { <Raw manifest/> }.into_any(),
-        _ if has_children => view! { <Manifests name label="Parts" of=Signal::derive(move || manifest.with(|m| m.children.clone()))/> }.into_any(),
+        _ if has_children => {
+            view! { <Manifests name label="Parts" of=Signal::derive(move || manifest.with(|m| m.children.clone()))/> }
+                .into_any()
+        }
         _ => view! { <Layers manifest/> }.into_any(),
     };
     let title = Signal::derive(move || {
@@ -55,9 +58,11 @@ fn Detail(name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView
             None => format!("{}@{}", name.get(), short(&m.summary.digest)),
         })
     });
-    let sub = move || view! {
-        <a href=repository_href(&name.get())>{name.get()}</a>" · "{manifest.with(|m| kind(&m.summary))}" · "
-        {manifest.with(|m| format::bytes(m.summary.size_bytes))}
+    let sub = move || {
+        view! {
+            <a href=repository_href(&name.get())>{name.get()}</a>" · "{manifest.with(|m| kind(&m.summary))}" · "
+            {manifest.with(|m| format::bytes(m.summary.size_bytes))}
+        }
     };
     view! {
         <PageHead title sub>
@@ -80,7 +85,9 @@ fn Head(name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView {
         let host = address.data.with(|a| a.as_ref().map(|a| a.host.clone())).unwrap_or_default();
         format!("docker pull {host}/{}@{}", name.get(), digest.get())
     });
-    let tags = move || manifest.with(|m| m.tags.iter().map(|t| view! { <span class="tag">{t.clone()}</span> " " }).collect_view());
+    let tags = move || {
+        manifest.with(|m| m.tags.iter().map(|t| view! { <span class="tag">{t.clone()}</span> " " }).collect_view())
+    };
     view! {
         <Card>
             <Facts>
@@ -111,11 +118,11 @@ fn Layers(manifest: Signal<ManifestDetail>) -> impl IntoView {
         let step = layer.created_by.unwrap_or_else(|| layer.media_type.clone());
         view! {
             <tr>
-                <td class="num dim">{index + 1}</td>
+                <td class="num dim wide-only">{index + 1}</td>
                 <td class="mono" title=layer.digest.clone()>{short(&layer.digest)}</td>
                 <td class="num">{format::bytes(layer.size_bytes)}</td>
                 <td class="among">{shared}</td>
-                <td class="mono dim" title=step.clone()>{step.clone()}</td>
+                <td class="mono dim wide-only" title=step.clone()>{step.clone()}</td>
             </tr>
         }
     };
@@ -125,8 +132,8 @@ fn Layers(manifest: Signal<ManifestDetail>) -> impl IntoView {
         }>
             <div class="pane" role="region" aria-label="Layers" tabindex="0">
                 <table class="grid" aria-label="Layers">
-                    <thead><tr><th scope="col" class="num">"#"</th><th scope="col">"Layer"</th><th scope="col" class="num">"Size"</th>
-                        <th scope="col">"Shared with"</th><th scope="col">"Made by"</th></tr></thead>
+                    <thead><tr><th scope="col" class="num wide-only">"#"</th><th scope="col">"Layer"</th><th scope="col" class="num">"Size"</th>
+                        <th scope="col">"Shared with"</th><th scope="col" class="wide-only">"Made by"</th></tr></thead>
                     <tbody>{move || manifest.with(|m| m.layers.clone()).into_iter().enumerate().map(row).collect_view()}</tbody>
                 </table>
             </div>
@@ -141,9 +148,9 @@ fn Manifests(name: Memo<String>, label: &'static str, #[prop(into)] of: Signal<V
         view! {
             <tr>
                 <td><a class="row-link name" href=manifest_href(&name.get_untracked(), &it.digest)>{what}</a></td>
-                <td class="mono dim" title=it.digest.clone()>{short(&it.digest)}</td>
+                <td class="mono dim wide-only" title=it.digest.clone()>{short(&it.digest)}</td>
                 <td class="num">{format::bytes(it.size_bytes)}</td>
-                <td>{it.pushed_by}</td>
+                <td class="wide-only">{it.pushed_by}</td>
                 <td class="num dim"><TimeAgo at=it.pushed_at/></td>
             </tr>
         }
@@ -151,8 +158,8 @@ fn Manifests(name: Memo<String>, label: &'static str, #[prop(into)] of: Signal<V
     view! {
         <div class="pane" role="region" aria-label=label tabindex="0">
             <table class="grid" aria-label=label>
-                <thead><tr><th scope="col">"What"</th><th scope="col">"Digest"</th><th scope="col" class="num">"Size"</th>
-                    <th scope="col">"Pushed by"</th><th scope="col" class="num">"Pushed"</th></tr></thead>
+                <thead><tr><th scope="col">"What"</th><th scope="col" class="wide-only">"Digest"</th><th scope="col" class="num">"Size"</th>
+                    <th scope="col" class="wide-only">"Pushed by"</th><th scope="col" class="num">"Pushed"</th></tr></thead>
                 <tbody>{move || of.get().into_iter().map(row).collect_view()}</tbody>
             </table>
         </div>
@@ -220,7 +227,8 @@ fn Raw(manifest: Signal<ManifestDetail>) -> impl IntoView {
 fn DeleteDialog(open: RwSignal<bool>, name: Memo<String>, manifest: Signal<ManifestDetail>) -> impl IntoView {
     let busy = RwSignal::new(false);
     let typed = Signal::derive(move || {
-        manifest.with(|m| m.tags.first().cloned().unwrap_or_else(|| m.summary.digest.chars().skip(7).take(12).collect()))
+        manifest
+            .with(|m| m.tags.first().cloned().unwrap_or_else(|| m.summary.digest.chars().skip(7).take(12).collect()))
     });
     let confirm = move |()| {
         let (repository, digest) = (name.get_untracked(), manifest.with_untracked(|m| m.summary.digest.clone()));

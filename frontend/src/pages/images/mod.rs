@@ -61,6 +61,9 @@ fn Command(#[prop(into)] text: Signal<String>, what: &'static str) -> impl IntoV
 #[component]
 fn UsedBy(users: Vec<ImageUse>) -> impl IntoView {
     const SHOWN: usize = 3;
+    if users.is_empty() {
+        return view! { <span class="dim">"–"</span> }.into_any();
+    }
     let more = users.len().saturating_sub(SHOWN);
     let link = |user: &ImageUse| {
         let (href, word) = match user.kind {
@@ -76,4 +79,5 @@ fn UsedBy(users: Vec<ImageUse>) -> impl IntoView {
             {(more > 0).then(|| view! { <span class="dim">"and "{format::number(more as u64)}" more"</span> })}
         </span>
     }
+    .into_any()
 }

@@ -91,11 +91,11 @@ fn Tags(repository: Signal<RepositoryDetail>) -> impl IntoView {
         view! {
             <tr>
                 <td><a class="row-link name" href=manifest_href(&name, &manifest.digest)>{tag}</a></td>
-                <td class="mono dim" title=manifest.digest.clone()>{short(&manifest.digest)}</td>
+                <td class="mono dim wide-only" title=manifest.digest.clone()>{short(&manifest.digest)}</td>
                 <td>{what(&manifest)}</td>
                 <td class="num">{format::bytes(manifest.size_bytes)}</td>
-                <td><UsedBy users=manifest.used_by/></td>
-                <td>{manifest.pushed_by}</td>
+                <td class="wide-only"><UsedBy users=manifest.used_by/></td>
+                <td class="wide-only">{manifest.pushed_by}</td>
                 <td class="num dim"><TimeAgo at=manifest.pushed_at/></td>
                 <td class="tools">{is_engineer().then(|| view! {
                     <button type="button" class="icon-btn" aria-label=label title="Remove this tag" on:click=remove><Icon name="x"/></button>
@@ -109,8 +109,8 @@ fn Tags(repository: Signal<RepositoryDetail>) -> impl IntoView {
         }>
             <div class="pane" role="region" aria-label="Tags" tabindex="0">
                 <table class="grid" aria-label="Tags">
-                    <thead><tr><th scope="col">"Tag"</th><th scope="col">"Digest"</th><th scope="col">"Platform"</th>
-                        <th scope="col" class="num">"Size"</th><th scope="col">"Used by"</th><th scope="col">"Pushed by"</th>
+                    <thead><tr><th scope="col">"Tag"</th><th scope="col" class="wide-only">"Digest"</th><th scope="col">"Platform"</th>
+                        <th scope="col" class="num">"Size"</th><th scope="col" class="wide-only">"Used by"</th><th scope="col" class="wide-only">"Pushed by"</th>
                         <th scope="col" class="num">"Pushed"</th><th scope="col" class="tools"><span class="sr">"Remove"</span></th></tr></thead>
                     <tbody>{move || repository.with(|r| r.tags.clone()).into_iter().map(row).collect_view()}</tbody>
                 </table>
@@ -163,8 +163,8 @@ fn Untagged(repository: Signal<RepositoryDetail>) -> impl IntoView {
                 <td><a class="row-link name mono" href=manifest_href(&name, &it.digest)>{short(&it.digest)}</a></td>
                 <td>{what(&it)}</td>
                 <td class="num">{format::bytes(it.size_bytes)}</td>
-                <td><UsedBy users=it.used_by/></td>
-                <td>{it.pushed_by}</td>
+                <td class="wide-only"><UsedBy users=it.used_by/></td>
+                <td class="wide-only">{it.pushed_by}</td>
                 <td class="num dim"><TimeAgo at=it.pushed_at/></td>
             </tr>
         }
@@ -176,7 +176,7 @@ fn Untagged(repository: Signal<RepositoryDetail>) -> impl IntoView {
             <div class="pane" role="region" aria-label="Untagged" tabindex="0">
                 <table class="grid" aria-label="Untagged">
                     <thead><tr><th scope="col">"Digest"</th><th scope="col">"Platform"</th><th scope="col" class="num">"Size"</th>
-                        <th scope="col">"Used by"</th><th scope="col">"Pushed by"</th><th scope="col" class="num">"Pushed"</th></tr></thead>
+                        <th scope="col" class="wide-only">"Used by"</th><th scope="col" class="wide-only">"Pushed by"</th><th scope="col" class="num">"Pushed"</th></tr></thead>
                     <tbody>{move || repository.with(|r| r.untagged.clone()).into_iter().map(row).collect_view()}</tbody>
                 </table>
             </div>

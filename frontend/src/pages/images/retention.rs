@@ -11,7 +11,9 @@ use leptos::prelude::*;
 fn count(text: &str) -> Result<(), &'static str> {
     match text.trim() {
         "" => Ok(()),
-        text => text.parse::<u32>().ok().filter(|n| *n > 0).map(drop).ok_or("Use a whole number from 1, or leave it empty."),
+        text => {
+            text.parse::<u32>().ok().filter(|n| *n > 0).map(drop).ok_or("Use a whole number from 1, or leave it empty.")
+        }
     }
 }
 
@@ -38,7 +40,11 @@ pub fn RetentionEditor(repository: Signal<RepositoryDetail>) -> impl IntoView {
     let wrong = move || count(&keep_last.get()).is_err() || count(&untagged.get()).is_err();
     let changed = move || repository.with(|r| r.retention != wish());
     let why_not = Signal::derive(move || {
-        if wrong() { Some("Mend the marked fields first.".to_owned()) } else { (!changed()).then(|| "Nothing has changed.".to_owned()) }
+        if wrong() {
+            Some("Mend the marked fields first.".to_owned())
+        } else {
+            (!changed()).then(|| "Nothing has changed.".to_owned())
+        }
     });
     crate::reactive::effect(move || {
         // another wish: what was shown is not what it would do
@@ -52,9 +58,14 @@ pub fn RetentionEditor(repository: Signal<RepositoryDetail>) -> impl IntoView {
             return;
         }
         let (path, body) = (query("/repository/retention/preview", &name()), untrack(wish));
-        act(looking, "There is no preview", async move { api::post::<_, RetentionPreview>(&path, &body).await }, move |answer| {
-            preview.set(Some(answer));
-        });
+        act(
+            looking,
+            "There is no preview",
+            async move { api::post::<_, RetentionPreview>(&path, &body).await },
+            move |answer| {
+                preview.set(Some(answer));
+            },
+        );
     };
     let save = move |e: leptos::ev::SubmitEvent| {
         e.prevent_default();
@@ -63,15 +74,20 @@ pub fn RetentionEditor(repository: Signal<RepositoryDetail>) -> impl IntoView {
             return;
         }
         let (path, body) = (query("/repository/retention", &name()), untrack(wish));
-        act(busy, "The rules were not saved", async move { api::put::<_, RepositoryDetail>(&path, &body).await }, move |_| {
-            toast(Tone::Good, "Rules saved", "They are carried out now and every ten minutes.");
-        });
+        act(
+            busy,
+            "The rules were not saved",
+            async move { api::put::<_, RepositoryDetail>(&path, &body).await },
+            move |_| {
+                toast(Tone::Good, "Rules saved", "They are carried out now and every ten minutes.");
+            },
+        );
     };
     view! {
         <Card title="What goes by itself">
             <form novalidate on:submit=save>
                 <p class="dim below">"What a job or deployment refers to stays, whatever is said here."</p>
-                <div class="thirds">
+                <div class="thirds even">
                     <Field id="keep-last" label="Keep the latest tags" value=keep_last check=count tried=tried mono=true placeholder="all"
                         hint="Older tags go with their images. Empty: all stay."/>
                     <Field id="keep-tags" label="Always keep tags like" value=patterns mono=true placeholder="v*, *-lts"
@@ -127,7 +143,11 @@ fn ReadOnly(repository: Signal<RepositoryDetail>) -> impl IntoView {
 fn in_words(rules: &Retention) -> String {
     let mut words = vec![];
     if let Some(last) = rules.keep_last {
-        let also = if rules.keep_tags.is_empty() { String::new() } else { format!(" and those like {}", rules.keep_tags.join(", ")) };
+        let also = if rules.keep_tags.is_empty() {
+            String::new()
+        } else {
+            format!(" and those like {}", rules.keep_tags.join(", "))
+        };
         words.push(format!("The latest {} stay{also}, older ones go.", format::plural(u64::from(last), "tag")));
     }
     if let Some(days) = rules.untagged_days {

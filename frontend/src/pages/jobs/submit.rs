@@ -219,7 +219,7 @@ fn Program(form: Form, tried: RwSignal<bool>) -> impl IntoView {
             </Show>
         </div>
         <Field id="image" label="Image" value=form.image mono=true placeholder="Drydock's runtime image"
-            hint="An image on this box. The runtime image has Python, mlflow, scikit-learn and pandas."/>
+            hint="An image on this box or of its registry, such as localhost:5000/team/app:1. The runtime image has Python, mlflow, scikit-learn and pandas."/>
     }
 }
 

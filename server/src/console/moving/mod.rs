@@ -81,7 +81,9 @@ pub async fn run(flags: MoveFlags) -> Result<bool> {
     let mut conn = look(data_dir)?;
     let is_there = engine::noted(&mut conn)?.unwrap_or(Engine::Disk) == to;
     if is_there && alone.is_none() {
-        return Err(Error::conflict("The content is there already, and the server runs on it. There is nothing to move."));
+        return Err(Error::conflict(
+            "The content is there already, and the server runs on it. There is nothing to move.",
+        ));
     }
     let contents = contents(&mut conn)?;
     let s3 = cluster(data_dir, &settings, &mut conn, to, is_there).await?;
@@ -94,8 +96,10 @@ pub async fn run(flags: MoveFlags) -> Result<bool> {
         };
         tell(&copied)?;
         if alone.is_none() {
-            print("The server runs and still writes to the old place. Stop it and run this command again: it takes only what is \
-                   new, and then the server goes on with the new place.")?;
+            print(
+                "The server runs and still writes to the old place. Stop it and run this command again: it takes only what is \
+                   new, and then the server goes on with the new place.",
+            )?;
             return Ok(copied.damaged.is_empty());
         }
         switch(data_dir, to, &copied)?;
@@ -133,13 +137,7 @@ fn contents(conn: &mut Conn) -> Result<Vec<Content>> {
 }
 
 /// The bucket: taken over where content goes there, looked at where it comes from there.
-async fn cluster(
-    data_dir: &Path,
-    settings: &Settings,
-    conn: &mut Conn,
-    to: Engine,
-    is_there: bool,
-) -> Result<S3Blobs> {
+async fn cluster(data_dir: &Path, settings: &Settings, conn: &mut Conn, to: Engine, is_there: bool) -> Result<S3Blobs> {
     let tenure = if to == Engine::S3 { Tenure::Holds } else { Tenure::Looks };
     let owner = Owner { instance: instance(conn)?, tenure, was_here: is_there || to == Engine::Disk };
     let (s3, problem) = engine::open_s3(data_dir, settings, owner).await?;
@@ -155,7 +153,9 @@ async fn cluster(
 /// This box's id, which its mark in the bucket says.
 pub(super) fn instance(conn: &mut Conn) -> Result<String> {
     let found = settings::table.find("instance").select(settings::value).first(conn).optional();
-    found.map_err(Error::internal)?.ok_or_else(|| Error::not_found("The server was never started on this data directory."))
+    found
+        .map_err(Error::internal)?
+        .ok_or_else(|| Error::not_found("The server was never started on this data directory."))
 }
 
 fn switch(data_dir: &Path, to: Engine, copied: &Copied) -> Result<()> {
@@ -170,7 +170,12 @@ fn switch(data_dir: &Path, to: Engine, copied: &Copied) -> Result<()> {
 }
 
 fn tell(copied: &Copied) -> Result<()> {
-    print(&format!("{} copied, {} there already, {} damaged", copied.copied, copied.already_there, copied.damaged.len()))?;
+    print(&format!(
+        "{} copied, {} there already, {} damaged",
+        copied.copied,
+        copied.already_there,
+        copied.damaged.len()
+    ))?;
     for damaged in &copied.damaged {
         print(&format!("  damaged: {damaged}"))?;
     }

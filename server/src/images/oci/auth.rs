@@ -7,7 +7,10 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
-use base64::{Engine, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use drydock_wire::accounts::Role;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
@@ -117,14 +120,25 @@ struct Form {
 }
 
 /// `/v2/token`: GET with Basic, or POST with the OAuth2 form that containerd sends.
-pub async fn token(accounts: &Accounts, images: &Images, request: &HttpRequest, payload: web::Payload) -> Result<HttpResponse> {
+pub async fn token(
+    accounts: &Accounts,
+    images: &Images,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse> {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let header = match header {
         Some(header) => header,
         None if request.method() == actix_web::http::Method::POST => by_form(payload).await?,
-        None => return Err(Error::unauthenticated("Ask for a token with your username and password, or with a Drydock token as password.").into()),
+        None => {
+            return Err(Error::unauthenticated(
+                "Ask for a token with your username and password, or with a Drydock token as password.",
+            )
+            .into());
+        }
     };
-    let value = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic")).and_then(|(_, it)| basic(it));
+    let value =
+        header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic")).and_then(|(_, it)| basic(it));
     let Some((name, password)) = value else {
         return Err(Error::unauthenticated("Ask for a token with Basic authorization.").into());
     };
@@ -149,7 +163,9 @@ pub async fn token(accounts: &Accounts, images: &Images, request: &HttpRequest, 
 
 async fn by_form(payload: web::Payload) -> Result<String> {
     let body = payload.to_bytes_limited(16 * 1024).await;
-    let body = body.map_err(|_| Refusal::upload_invalid("The form is too large."))?.map_err(|cause| Refusal::upload_invalid(cause.to_string()))?;
+    let body = body
+        .map_err(|_| Refusal::upload_invalid("The form is too large."))?
+        .map_err(|cause| Refusal::upload_invalid(cause.to_string()))?;
     let text = String::from_utf8_lossy(&body);
     let form = web::Query::<Form>::from_query(&text).map(web::Query::into_inner).unwrap_or_default();
     match (form.grant_type.as_deref(), form.username, form.password) {

@@ -190,7 +190,10 @@ async fn find(call: &Call<'_>, name: &str, id: &str) -> Result<Arc<Upload>> {
         Err(Missing::OfAnother) => {
             let (who, subject) = (call.who.clone(), store::subject(name));
             let detail = serde_json::json!({"upload": id});
-            call.app.db.write(move |conn| accounts::audit(conn, &who, "repository.upload.refused", &subject, detail)).await?;
+            call.app
+                .db
+                .write(move |conn| accounts::audit(conn, &who, "repository.upload.refused", &subject, detail))
+                .await?;
             Err(Refusal::upload_unknown())
         }
     }
@@ -209,7 +212,8 @@ pub async fn patch(call: &Call<'_>, name: &str, id: &str, payload: web::Payload)
 /// A piece that says where it begins begins where the one before ended.
 fn in_order(call: &Call<'_>, name: &str, upload: &Upload) -> Result<()> {
     let Some(text) = call.header(header::CONTENT_RANGE) else { return Ok(()) };
-    let (first, last) = content_range(text).ok_or_else(|| Refusal::upload_invalid("Content-Range reads FIRST-LAST."))?;
+    let (first, last) =
+        content_range(text).ok_or_else(|| Refusal::upload_invalid("Content-Range reads FIRST-LAST."))?;
     if first != upload.size_bytes() {
         let text = format!("{} bytes have arrived; go on there.", upload.size_bytes());
         let refusal = Refusal::not_satisfiable(text).with_header(header::LOCATION, location(name, &upload.id));
@@ -255,7 +259,8 @@ fn upload_error(error: Error) -> Refusal {
 /// PUT: the last bytes, if any, and the digest that all must have.
 pub async fn finish(call: &Call<'_>, name: String, id: &str, payload: web::Payload) -> Result<HttpResponse> {
     call.may(action::Push)?;
-    let digest = call.query("digest").ok_or_else(|| Refusal::digest_invalid("Say the digest: PUT …?digest=sha256:…"))?;
+    let digest =
+        call.query("digest").ok_or_else(|| Refusal::digest_invalid("Say the digest: PUT …?digest=sha256:…"))?;
     let digest = Digest::parse(&digest).ok_or(crate::images::reference::BadPath::Digest)?;
     let upload = find(call, &name, id).await?;
     let turn = upload.clone().turn().await;
@@ -290,11 +295,19 @@ async fn keep(call: &Call<'_>, name: &str, received: Received, digest: &Digest) 
 }
 
 /// The store hashes by SHA-256, so such a blob is read once more; until its name is known to be right, nothing refers to it.
-async fn keep_by_sha512(call: &Call<'_>, who: Principal, name: String, received: Received, digest: &Digest) -> Result<()> {
+async fn keep_by_sha512(
+    call: &Call<'_>,
+    who: Principal,
+    name: String,
+    received: Received,
+    digest: &Digest,
+) -> Result<()> {
     let (BlobInfo { digest: content, size_bytes }, ()) = call.app.objects.keep(received, |_, _| Ok(())).await?;
     let found = sha512(call, &content).await?;
     if found != digest.hex() {
-        return Err(Refusal::digest_invalid(format!("The bytes that arrived have the digest sha512:{found}; nothing was kept.")));
+        return Err(Refusal::digest_invalid(format!(
+            "The bytes that arrived have the digest sha512:{found}; nothing was kept."
+        )));
     }
     let size_bytes = i64::try_from(size_bytes).map_err(Error::internal)?;
     let blob = NewBlob { name: digest.clone(), digest: content, size_bytes };

@@ -117,7 +117,10 @@ mod tests {
     fn a_page_that_is_not_the_last_says_where_the_next_is() {
         let names = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
         let (items, link) = paged("/v2/_catalog", 2, names(&["a", "b/c", "d"]));
-        assert_eq!((items, link.as_deref()), (names(&["a", "b/c"]), Some("</v2/_catalog?n=2&last=b%2Fc>; rel=\"next\"")));
+        assert_eq!(
+            (items, link.as_deref()),
+            (names(&["a", "b/c"]), Some("</v2/_catalog?n=2&last=b%2Fc>; rel=\"next\""))
+        );
         assert_eq!(paged("/v2/_catalog", 2, names(&["a", "b"])), (names(&["a", "b"]), None));
         assert_eq!(paged("/v2/_catalog", 0, names(&["a"])), (vec![], None));
     }

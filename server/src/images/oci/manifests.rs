@@ -1,6 +1,6 @@
 //! Manifests: kept byte for byte, refused when what they refer to is not there.
 
-use actix_web::{HttpResponse, http::header, http::Method, web};
+use actix_web::{HttpResponse, http::Method, http::header, web};
 use futures_util::stream;
 
 use super::{
@@ -23,8 +23,7 @@ use crate::{
 pub async fn get(call: &Call<'_>, name: String, target: Target) -> Result<HttpResponse> {
     let with_body = *call.request.method() != Method::HEAD;
     let (wanted, reference) = (target.clone(), name.clone());
-    let found =
-        call.app.db.glance(move |conn| store::manifests::lookup(conn, &reference, &wanted)).await?;
+    let found = call.app.db.glance(move |conn| store::manifests::lookup(conn, &reference, &wanted)).await?;
     let Some(found) = found else {
         let text = match &target {
             Target::Tag(tag) => format!("{name}:{tag}"),
@@ -65,7 +64,9 @@ pub async fn put(call: &Call<'_>, name: String, target: Target, payload: web::Pa
         Target::Digest(wanted) => {
             let found = sha512.as_deref().unwrap_or(received.digest());
             if wanted.hex() != found {
-                return Err(Refusal::digest_invalid(format!("The manifest that arrived has the digest {found}; it was not kept.")));
+                return Err(Refusal::digest_invalid(format!(
+                    "The manifest that arrived has the digest {found}; it was not kept."
+                )));
             }
             wanted.clone()
         }

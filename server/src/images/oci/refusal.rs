@@ -97,7 +97,10 @@ impl Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, auth::challenge(request)));
         }
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE) {
+        if matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE
+        ) {
             response.insert_header((header::RETRY_AFTER, "5"));
         }
         response.json(json!({"errors": [{"code": self.code, "message": self.message, "detail": self.detail}]}))
@@ -113,9 +116,17 @@ impl From<BadPath> for Refusal {
                 "NAME_INVALID",
                 "A repository's name is of lower-case letters, digits, '.', '_' and '-', with '/' between parts.",
             ),
-            BadPath::Digest => Self::digest_invalid("This is no digest: use sha256: or sha512: and its hexadecimal digits."),
-            BadPath::Tag => Self::new(bad_request, "TAG_INVALID", "A tag is of letters, digits, '.', '_' and '-', up to 128 of them."),
-            BadPath::Unknown => Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", "The registry has nothing at this path."),
+            BadPath::Digest => {
+                Self::digest_invalid("This is no digest: use sha256: or sha512: and its hexadecimal digits.")
+            }
+            BadPath::Tag => Self::new(
+                bad_request,
+                "TAG_INVALID",
+                "A tag is of letters, digits, '.', '_' and '-', up to 128 of them.",
+            ),
+            BadPath::Unknown => {
+                Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", "The registry has nothing at this path.")
+            }
         }
     }
 }

@@ -156,7 +156,13 @@ pub struct NewManifest<'a> {
 ///
 /// # Errors
 /// `not_found` when something that it refers to is not in the repository; `invalid` when its size is another.
-pub fn put(conn: &mut Conn, who: &Principal, repository: &Repository, new: &NewManifest<'_>, at: i64) -> Result<Manifest> {
+pub fn put(
+    conn: &mut Conn,
+    who: &Principal,
+    repository: &Repository,
+    new: &NewManifest<'_>,
+    at: i64,
+) -> Result<Manifest> {
     let mut total_bytes = new.size_bytes;
     for (index, reference) in new.document.references.iter().enumerate() {
         let bytes = check(conn, repository, reference)?;
@@ -214,7 +220,8 @@ pub fn put(conn: &mut Conn, who: &Principal, repository: &Repository, new: &NewM
             .execute(conn)
             .map_err(Error::internal)?;
     }
-    by_name(conn, repository.id, new.name.as_str())?.ok_or_else(|| Error::internal(anyhow::anyhow!("the manifest is gone")))
+    by_name(conn, repository.id, new.name.as_str())?
+        .ok_or_else(|| Error::internal(anyhow::anyhow!("the manifest is gone")))
 }
 
 fn insert_reference(conn: &mut Conn, repository: i64, manifest: i64, position: i64, it: &Reference) -> Result<()> {
@@ -250,7 +257,9 @@ fn check(conn: &mut Conn, repository: &Repository, reference: &Reference) -> Res
     .map_err(Error::internal)?;
     match size {
         Some(size) if size == reference.size_bytes => Ok(size),
-        Some(size) => Err(Error::invalid(format!("{name} has {size} bytes; the manifest says {}.", reference.size_bytes))),
+        Some(size) => {
+            Err(Error::invalid(format!("{name} has {size} bytes; the manifest says {}.", reference.size_bytes)))
+        }
         None if reference.is_foreign => Ok(0),
         None => Err(Error::not_found(format!("{name} is not in {}; push it first.", repository.name))),
     }

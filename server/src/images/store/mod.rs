@@ -63,11 +63,7 @@ pub fn require(conn: &mut Conn, name: &str) -> Result<Repository> {
 }
 
 pub fn all(conn: &mut Conn) -> Result<Vec<Repository>> {
-    repositories::table
-        .order(repositories::name)
-        .select(Repository::as_select())
-        .load(conn)
-        .map_err(Error::internal)
+    repositories::table.order(repositories::name).select(Repository::as_select()).load(conn).map_err(Error::internal)
 }
 
 /// Names after `last`, in order.
@@ -87,7 +83,11 @@ pub fn ensure(conn: &mut Conn, who: &Principal, name: &str, at: i64) -> Result<R
         return Ok(found);
     }
     diesel::insert_into(repositories::table)
-        .values((repositories::name.eq(name), repositories::created_at.eq(at), repositories::created_by.eq(&who.username)))
+        .values((
+            repositories::name.eq(name),
+            repositories::created_at.eq(at),
+            repositories::created_by.eq(&who.username),
+        ))
         .execute(conn)
         .map_err(Error::internal)?;
     accounts::audit(conn, who, "repository.create", &subject(name), serde_json::json!({}))?;

@@ -81,6 +81,7 @@ impl Face {
         let answering = async {
             match &visitor {
                 Some(visitor) if request.method() == Method::OPTIONS => Ok(visitor.preflight(&self.app).await),
+                _ if is_too_long(&request) => Ok(too_long()),
                 _ => self.service.call(request).await,
             }
         };
@@ -99,6 +100,23 @@ impl Face {
         }
         Ok(answer)
     }
+}
+
+/// Whether more XML comes than any operation takes: `s3s` would call that a failure of the server.
+fn is_too_long(request: &Request<Body>) -> bool {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_form = header(hyper::header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("multipart/"));
+    let length = header(hyper::header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0);
+    request.method() == Method::POST && !is_form && length > MOST_XML_BYTES
+}
+
+fn too_long() -> Response<Body> {
+    let text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>MaxMessageLengthExceeded</Code>\
+        <Message>Your request was too big.</Message></Error>";
+    let mut answer = Response::new(Body::from(bytes::Bytes::from_static(text.as_bytes())));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    answer.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    answer
 }
 
 /// The operations.
