@@ -71,6 +71,13 @@ pub async fn put<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Res
     call("PUT", path, Some(written(body)?)).await
 }
 
+/// A `PUT` of a text.
+pub async fn put_text<T: DeserializeOwned>(path: &str, text: &str) -> Result<T, ApiError> {
+    let parts = js_sys::Array::of1(&JsValue::from_str(text));
+    let blob = Blob::new_with_str_sequence(&parts).map_err(|_| ApiError::offline())?;
+    upload(path, &blob, |_, _| ()).await
+}
+
 pub async fn patch<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Result<T, ApiError> {
     call("PATCH", path, Some(written(body)?)).await
 }

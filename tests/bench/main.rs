@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are the program's output")]
 
+mod datasets;
 mod footprint;
 mod frames;
 mod scale;
@@ -22,6 +23,7 @@ async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("scale") => return scale::compare().await,
         Some("frames") => return frames::measure().await,
+        Some("datasets") => return datasets::measure().await,
         _ => {}
     }
     footprint::sizes()?;
@@ -30,6 +32,7 @@ async fn main() -> Result<()> {
     writes::over_http().await?;
     upload::compare(scratch.path()).await?;
     frames::measure().await?;
+    datasets::measure().await?;
     scale::compare().await
 }
 

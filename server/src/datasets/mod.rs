@@ -5,13 +5,20 @@
 //! only be referred to by who uploaded it, by versions of the dataset that has it, or by finding it in a bucket or in a job's
 //! output. Never here: unpacking of archives, or a judgement on a file's content other than the rules that its owner declared.
 
+mod compare;
+mod difference;
 mod download;
+mod images;
 mod leftovers;
 mod manifest;
 mod mounts;
+mod preview;
 mod profile;
 mod routes;
 mod rules;
+mod sketch;
+mod sources;
+mod spill;
 mod store;
 mod table;
 mod tasks;
@@ -21,6 +28,7 @@ mod turning;
 mod uses;
 mod validate;
 mod versions;
+mod yaml;
 
 use bytes::Bytes;
 use drydock_wire::datasets::{
@@ -177,6 +185,16 @@ pub async fn set_rules(
     }
     let name = name.to_owned();
     app.db.read(move |conn| detail(conn, &name)).await
+}
+
+/// The rules as YAML: as their author wrote them, or made from the list.
+pub async fn rules_yaml(app: &App, _auth: &Authorized<action::View>, name: &str) -> Result<String> {
+    let name = name.to_owned();
+    let dataset = app.db.read(move |conn| store::dataset(conn, &name)).await?;
+    match dataset.rules_yaml.clone() {
+        Some(text) => Ok(text),
+        None => yaml::write(&dataset.rules()?),
+    }
 }
 
 /// Holds the version against the dataset's rules now and keeps the report.

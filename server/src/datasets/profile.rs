@@ -1,16 +1,17 @@
-//! Statistics of one CSV file: per column its kind, empty and distinct cells, and the spread of its numbers.
+//! Statistics of one table: per column its kind, empty and distinct cells, and the spread of its numbers or instants.
 //!
-//! Two passes over the file in bounded memory: the first counts and finds the range, the second fills histograms.
-//! Numbers that are not finite are counted as numbers and left out of every statistic. A malformed file has a profile
-//! without columns that says what is wrong.
+//! Two passes over the file in bounded memory: the first counts and finds the range, the second fills histograms. Distinct
+//! values are counted exactly up to a limit and estimated (HyperLogLog) above it. Numbers that are not finite are counted as
+//! numbers and left out of every statistic. A malformed file has a profile without columns that says what is wrong.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 
 use drydock_wire::datasets::{ColumnKind, ColumnProfile, FileProfile, ValueCount};
 
-use super::table::{self, Stop, Table};
+use super::sketch::Sketch;
+use super::table::{self, Cell, Source, Stop};
 
 /// Up to so many distinct values of a column are counted exactly.
 const DISTINCT_LIMIT: usize = 10_000;
@@ -22,40 +23,38 @@ const TOP_VALUES: usize = 10;
 const VALUE_LIMIT_BYTES: usize = 200;
 
 /// Profiles the file that `open` opens, twice. Errors are those of reading the bytes.
-pub fn profile<R: Read>(path: &str, open: impl Fn() -> io::Result<R>) -> io::Result<FileProfile> {
-    match try_profile(path, open) {
-        Ok(profile) => Ok(profile),
+pub fn profile(path: &str, digest: &str, open: impl Fn() -> io::Result<Source>) -> io::Result<FileProfile> {
+    let (path, digest) = (path.to_owned(), digest.to_owned());
+    match try_profile(&path, open) {
+        Ok((row_count, columns)) => Ok(FileProfile { path, digest, row_count, columns, problem: None }),
         Err(Stop::Io(error)) => Err(error),
-        Err(Stop::Malformed(words)) => Ok(FileProfile {
-            path: path.to_owned(),
-            digest: String::new(),
-            row_count: 0,
-            columns: vec![],
-            problem: Some(words),
-        }),
-    }
-}
-
-fn try_profile<R: Read>(path: &str, open: impl Fn() -> io::Result<R>) -> Result<FileProfile, Stop> {
-    let mut table = Table::open(open().map_err(Stop::Io)?)?;
-    let mut columns: Vec<Column> = table.columns().iter().map(|_| Column::default()).collect();
-    let hasher = RandomState::new();
-    let mut budget = DISTINCT_BUDGET_BYTES;
-    let mut row_count = 0;
-    while let Some(row) = table.next_row()? {
-        row_count += 1;
-        for (column, cell) in columns.iter_mut().zip(row.cells()) {
-            column.add(cell, &hasher, &mut budget);
+        Err(Stop::Malformed(words)) => {
+            Ok(FileProfile { path, digest, row_count: 0, columns: vec![], problem: Some(words) })
         }
     }
-    let histograms = histograms(&columns, open().map_err(Stop::Io)?)?;
-    let names = table.columns().to_vec();
-    let columns = names.into_iter().zip(columns).zip(histograms).map(|((name, c), h)| c.finish(name, h)).collect();
-    Ok(FileProfile { path: path.to_owned(), digest: String::new(), row_count, columns, problem: None })
 }
 
-/// Equal-width bins per column between its least and greatest number; empty for other kinds.
-fn histograms<R: Read>(columns: &[Column], source: R) -> Result<Vec<Vec<u64>>, Stop> {
+fn try_profile(path: &str, open: impl Fn() -> io::Result<Source>) -> Result<(u64, Vec<ColumnProfile>), Stop> {
+    let mut rows = table::open(path, open().map_err(Stop::Io)?)?;
+    let mut columns: Vec<Column> = rows.columns().iter().map(|_| Column::default()).collect();
+    let mut budget = DISTINCT_BUDGET_BYTES;
+    let mut row_count = 0;
+    while let Some(row) = rows.next_row()? {
+        // a key that no line had so far
+        columns.resize_with(row.len().max(columns.len()), || Column { nulls: row_count, ..Column::default() });
+        row_count += 1;
+        for (place, column) in columns.iter_mut().enumerate() {
+            column.add(row.cell(place), &mut budget);
+        }
+    }
+    let histograms = histograms(path, &columns, open().map_err(Stop::Io)?)?;
+    let names = rows.columns().to_vec();
+    let finished = names.into_iter().zip(columns).zip(histograms).map(|((name, c), h)| c.finish(name, h)).collect();
+    Ok((row_count, finished))
+}
+
+/// Equal-width bins per column between its least and greatest value; empty for other kinds.
+fn histograms(path: &str, columns: &[Column], source: Source) -> Result<Vec<Vec<u64>>, Stop> {
     let numeric: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].has_spread()).collect();
     let mut bins = vec![vec![]; columns.len()];
     if numeric.is_empty() {
@@ -64,10 +63,10 @@ fn histograms<R: Read>(columns: &[Column], source: R) -> Result<Vec<Vec<u64>>, S
     for index in &numeric {
         bins[*index] = vec![0; columns[*index].bin_count()];
     }
-    let mut table = Table::open(source)?;
-    while let Some(row) = table.next_row()? {
+    let mut rows = table::open(path, source)?;
+    while let Some(row) = rows.next_row()? {
         for index in &numeric {
-            if let Some(value) = table::number(row.cell(*index)) {
+            if let Some(value) = columns[*index].value(row.cell(*index).text) {
                 let bin = columns[*index].bin(value);
                 bins[*index][bin] += 1;
             }
@@ -83,9 +82,12 @@ struct Column {
     all_integers: bool,
     all_numbers: bool,
     all_booleans: bool,
+    all_instants: bool,
     spread: Spread,
+    instants: Spread,
     counts: HashMap<Box<str>, u64>,
-    more_distinct: bool,
+    /// Once there are more distinct values than are counted.
+    sketch: Option<Sketch>,
 }
 
 impl Default for Column {
@@ -96,48 +98,66 @@ impl Default for Column {
             all_integers: true,
             all_numbers: true,
             all_booleans: true,
+            all_instants: true,
             spread: Spread::default(),
+            instants: Spread::default(),
             counts: HashMap::new(),
-            more_distinct: false,
+            sketch: None,
         }
     }
 }
 
 impl Column {
-    fn add(&mut self, cell: &str, hasher: &RandomState, budget: &mut usize) {
-        if table::is_empty(cell) {
+    fn add(&mut self, cell: Cell<'_>, budget: &mut usize) {
+        if table::is_empty(cell.text) {
             self.nulls += 1;
             return;
         }
-        let cell = cell.trim();
+        let text = cell.text.trim();
         self.cells += 1;
-        self.all_booleans &= cell.eq_ignore_ascii_case("true") || cell.eq_ignore_ascii_case("false");
-        self.all_integers &= is_integer(cell);
-        self.all_numbers &= self.all_integers || is_number(cell);
+        self.all_booleans &= !cell.is_text && (text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"));
+        self.all_integers &= !cell.is_text && is_integer(text);
+        self.all_numbers &= !cell.is_text && (self.all_integers || is_number(text));
         if self.all_numbers
-            && let Some(value) = table::number(cell)
+            && let Some(value) = table::number(text)
         {
             self.spread.add(value);
         }
-        self.count(cell, hasher, budget);
+        if self.all_instants {
+            match table::instant_ms(text) {
+                Some(value) => self.instants.add(value),
+                None => self.all_instants = false,
+            }
+        }
+        self.count(text, budget);
     }
 
-    fn count(&mut self, cell: &str, hasher: &RandomState, budget: &mut usize) {
+    fn count(&mut self, cell: &str, budget: &mut usize) {
+        if let Some(sketch) = &mut self.sketch {
+            sketch.add(hash(cell));
+        }
         let long;
         let key = if cell.len() <= VALUE_LIMIT_BYTES {
             cell
         } else {
-            long = format!("{} #{:016x}", table::excerpt(cell), hasher.hash_one(cell));
+            long = format!("{} #{:016x}", table::excerpt(cell), hash(cell));
             &long
         };
         if let Some(count) = self.counts.get_mut(key) {
             *count += 1;
             return;
         }
+        if self.sketch.is_some() {
+            return;
+        }
         // key, count, and what the map itself takes
         let cost = key.len() + 48;
         if self.counts.len() >= DISTINCT_LIMIT || *budget < cost {
-            self.more_distinct = true;
+            let mut sketch = Sketch::default();
+            // a long value's key stands for it: the estimate does not mind
+            self.counts.keys().for_each(|known| sketch.add(hash(known)));
+            sketch.add(hash(cell));
+            self.sketch = Some(sketch);
             return;
         }
         *budget -= cost;
@@ -150,39 +170,53 @@ impl Column {
             _ if self.all_booleans => ColumnKind::Boolean,
             _ if self.all_integers => ColumnKind::Integer,
             _ if self.all_numbers => ColumnKind::Float,
+            _ if self.all_instants => ColumnKind::Timestamp,
             _ => ColumnKind::Text,
         }
     }
 
+    /// Of its numbers, or of its instants.
+    fn spread(&self) -> &Spread {
+        if self.kind() == ColumnKind::Timestamp { &self.instants } else { &self.spread }
+    }
+
+    fn value(&self, cell: &str) -> Option<f64> {
+        if self.kind() == ColumnKind::Timestamp { table::instant_ms(cell) } else { table::number(cell) }
+    }
+
     fn has_spread(&self) -> bool {
-        matches!(self.kind(), ColumnKind::Integer | ColumnKind::Float) && self.spread.count > 0
+        let kind = self.kind();
+        matches!(kind, ColumnKind::Integer | ColumnKind::Float | ColumnKind::Timestamp) && self.spread().count > 0
     }
 
     fn bin_count(&self) -> usize {
-        if self.spread.max > self.spread.min { BINS } else { 1 }
+        if self.spread().max > self.spread().min { BINS } else { 1 }
     }
 
     fn bin(&self, value: f64) -> usize {
-        let bins = self.bin_count();
+        let (bins, spread) = (self.bin_count(), self.spread());
         // halves first, so that a range wider than the greatest f64 does not overflow
-        let width = self.spread.max / 2.0 - self.spread.min / 2.0;
+        let width = spread.max / 2.0 - spread.min / 2.0;
         if width <= 0.0 {
             return 0;
         }
-        let place = (value / 2.0 - self.spread.min / 2.0) / width;
+        let place = (value / 2.0 - spread.min / 2.0) / width;
         ((place * bins as f64) as usize).min(bins - 1)
     }
 
     fn finish(self, name: String, histogram: Vec<u64>) -> ColumnProfile {
         let kind = self.kind();
-        let spread = self.has_spread().then_some(&self.spread);
+        let spread = self.has_spread().then(|| self.spread());
         let finite = |value: f64| value.is_finite().then_some(value);
         ColumnProfile {
             name,
             kind,
             null_count: self.nulls,
-            distinct_count: self.counts.len() as u64,
-            distinct_is_estimate: self.more_distinct,
+            distinct_count: match &self.sketch {
+                Some(sketch) => sketch.estimate().max(self.counts.len() as u64 + 1).min(self.cells),
+                None => self.counts.len() as u64,
+            },
+            distinct_is_estimate: self.sketch.is_some(),
             min: spread.map(|s| s.min),
             max: spread.map(|s| s.max),
             mean: spread.and_then(|s| finite(s.mean)),
@@ -190,7 +224,7 @@ impl Column {
             histogram,
             top_values: match kind {
                 ColumnKind::Text | ColumnKind::Boolean => top_values(self.counts),
-                ColumnKind::Integer | ColumnKind::Float | ColumnKind::Empty => vec![],
+                ColumnKind::Integer | ColumnKind::Float | ColumnKind::Timestamp | ColumnKind::Empty => vec![],
             },
         }
     }
@@ -202,6 +236,13 @@ fn top_values(counts: HashMap<Box<str>, u64>) -> Vec<ValueCount> {
     counts.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
     counts.truncate(TOP_VALUES);
     counts.into_iter().map(|(value, count)| ValueCount { value: value.into(), count }).collect()
+}
+
+/// The same in every process, so that equal files have equal profiles.
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// An integer as people write one; a leading zero marks a code (a postal code, say), which is text.
@@ -255,7 +296,7 @@ mod tests {
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     fn of(text: &str) -> FileProfile {
-        profile("t.csv", || Ok(text.as_bytes())).unwrap()
+        profile("t.csv", "d", || Ok(Source::from(text))).unwrap()
     }
 
     fn column(text: &str) -> ColumnProfile {
@@ -315,13 +356,35 @@ mod tests {
     }
 
     #[test]
-    fn distinct_values_are_exact_to_the_limit_and_a_lower_bound_above() {
+    fn distinct_values_are_exact_to_the_limit_and_an_estimate_above() {
         let exact: String = (0..DISTINCT_LIMIT).map(|n| format!("{n}\n{n}\n")).collect();
         let got = column(&exact);
         assert_eq!((got.distinct_count, got.distinct_is_estimate), (10_000, false));
-        let above: String = (0..=DISTINCT_LIMIT).map(|n| format!("{n}\n")).collect();
+        let above: String = (0..200_000).map(|n| format!("{n}\n")).collect();
         let got = column(&above);
-        assert_eq!((got.distinct_count, got.distinct_is_estimate), (10_000, true));
+        assert!(got.distinct_is_estimate && got.distinct_count.abs_diff(200_000) < 6_000, "{}", got.distinct_count);
+    }
+
+    #[test]
+    fn dates_and_instants_have_a_range() {
+        let got = column("2026-01-01\n2026-01-03T12:00:00+01:00\n\n2026-01-02 00:00:00.5\n");
+        assert_eq!(got.kind, ColumnKind::Timestamp);
+        assert_eq!((got.min, got.max), (Some(1_767_225_600_000.0), Some(1_767_438_000_000.0)));
+        assert_eq!(got.histogram.iter().sum::<u64>(), 3);
+        for text in ["2026-02-29", "2026-13-01", "2026-1-1", "2026-01-01T25:00", "x"] {
+            assert_eq!(column(&format!("2026-01-01\n{text}\n")).kind, ColumnKind::Text, "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_of_json_have_the_columns_that_any_line_has() {
+        let text = "{\"a\": 1, \"b\": \"7\"}\n\n{\"a\": 2.5, \"c\": true, \"d\": [1, 2]}\n{\"a\": null}\n";
+        let got = profile("t.jsonl", "d", || Ok(Source::from(text))).unwrap();
+        let seen: Vec<(&str, ColumnKind, u64)> =
+            got.columns.iter().map(|column| (column.name.as_str(), column.kind, column.null_count)).collect();
+        let (float, text, boolean) = (ColumnKind::Float, ColumnKind::Text, ColumnKind::Boolean);
+        assert_eq!(seen, [("a", float, 1), ("b", text, 2), ("c", boolean, 2), ("d", text, 2)]);
+        assert_eq!(got.row_count, 3);
     }
 
     #[test]

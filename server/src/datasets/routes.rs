@@ -3,15 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use drydock_wire::datasets::{
     CreateDataset, CreateVersion, CreatedVersion, DatasetDeletion, DatasetDetail, DatasetSummary, FilePage, SetRules,
-    SetVersionTag, Upload, ValidationReport, VersionDetail,
+    SetVersionTag, Upload, ValidationReport, VersionDetail, VersionDiff, VersionFromBucket, VersionFromJob,
 };
+use drydock_wire::tracking::Preview;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::versions::{self, Listing};
-use super::{download, uses};
+use super::{difference, download, preview as previews, sources, uses, yaml};
 use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(upload)
@@ -21,15 +22,21 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(remove)
         .service(deletion)
         .service(set_rules)
+        .service(get_rules_yaml)
+        .service(set_rules_yaml)
         .service(set_tag)
         .service(remove_tag)
         .service(create_version)
         .service(create_version_from_lines)
+        .service(create_version_from_bucket)
+        .service(create_version_from_job)
+        .service(diff)
         .service(version)
         .service(remove_version)
         .service(version_deletion)
         .service(files)
         .service(file)
+        .service(preview)
         .service(check);
 }
 
@@ -202,6 +209,96 @@ async fn create_version_from_lines(
     let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
     let LinesQuery { base_version, message } = query.into_inner();
     Ok(created(versions::create_from_lines(&app, &auth, &name, base_version, message, body).await?))
+}
+
+/// Adds a version of the objects under a prefix of a bucket.
+#[utoipa::path(tag = "datasets", responses(
+    (status = 201, body = CreatedVersion), (status = 200, description = "nothing changed", body = CreatedVersion)))]
+#[post("/datasets/{name}/versions/from-bucket")]
+async fn create_version_from_bucket(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    wish: web::Json<VersionFromBucket>,
+) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    Ok(created(sources::from_bucket(&app, &auth, &name, wish.into_inner()).await?))
+}
+
+/// Adds a version of what a job's runs logged.
+#[utoipa::path(tag = "datasets", responses(
+    (status = 201, body = CreatedVersion), (status = 200, description = "nothing changed", body = CreatedVersion)))]
+#[post("/datasets/{name}/versions/from-job")]
+async fn create_version_from_job(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    wish: web::Json<VersionFromJob>,
+) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    Ok(created(sources::from_job(&app, &auth, &name, wish.into_inner()).await?))
+}
+
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+struct DiffQuery {
+    /// A number, a tag or `latest`; absent: the parent of `to`.
+    from: Option<String>,
+    /// Absent: the latest.
+    to: Option<String>,
+}
+
+/// How two versions differ.
+#[utoipa::path(tag = "datasets", params(DiffQuery), responses((status = 200, body = VersionDiff)))]
+#[get("/datasets/{name}/diff")]
+async fn diff(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    query: web::Query<DiffQuery>,
+) -> Result<web::Json<VersionDiff>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let to = query.to.as_deref().unwrap_or("latest");
+    Ok(web::Json(difference::diff(&app, &auth, &name, query.from.as_deref(), to).await?))
+}
+
+/// The first rows of a table, or the beginning of a text.
+#[utoipa::path(tag = "datasets", params(FileQuery), responses((status = 200, body = Preview)))]
+#[get("/datasets/{name}/versions/{version}/preview")]
+async fn preview(
+    app: web::Data<App>,
+    who: Principal,
+    path: NameAndVersion,
+    query: web::Query<FileQuery>,
+) -> Result<web::Json<Preview>> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (name, number) = path.into_inner();
+    Ok(web::Json(previews::preview(&app, &auth, &name, &number, &query.path).await?))
+}
+
+/// The rules as YAML.
+#[utoipa::path(tag = "datasets", responses((status = 200, content_type = "application/yaml")))]
+#[get("/datasets/{name}/rules.yaml")]
+async fn get_rules_yaml(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let text = super::rules_yaml(&app, &auth, &name).await?;
+    Ok(HttpResponse::Ok().content_type("application/yaml; charset=utf-8").body(text))
+}
+
+/// Declares the rules as YAML; an error names its line.
+#[utoipa::path(tag = "datasets", request_body(content = String, content_type = "application/yaml"),
+    responses((status = 200, body = DatasetDetail)))]
+#[put("/datasets/{name}/rules.yaml")]
+async fn set_rules_yaml(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    body: web::Bytes,
+) -> Result<web::Json<DatasetDetail>> {
+    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let text = String::from_utf8(body.to_vec()).map_err(|_| Error::invalid("The rules are not UTF-8 text."))?;
+    let rules = yaml::read(&text)?;
+    Ok(web::Json(super::set_rules(&app, &auth, &name, rules, Some(text)).await?))
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 200, body = VersionDetail)))]

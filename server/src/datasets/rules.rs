@@ -149,23 +149,50 @@ fn check_rule(rule: &Rule) -> std::result::Result<(), String> {
     if let Some(file) = &rule.file {
         validate::relative_path(file)?;
         if !super::table::is_tabular(file) {
-            return Err(format!("`{file}` is not a CSV file; rules are about CSV files."));
+            return Err(format!("`{file}` is not a table; rules are about .csv, .tsv, .jsonl and .parquet files."));
         }
     }
     match &rule.check {
-        Check::Columns { columns } => check_list("column", columns)?,
-        Check::OneOf { values, .. } => check_list("value", values)?,
-        Check::Range { min, max, .. } => check_bounds(*min, *max)?,
-        Check::RowCount { min, max } => check_bounds(*min, *max)?,
-        Check::NotNull { .. } | Check::Unique { .. } => {}
+        Check::Columns { columns } => check_names(columns),
+        Check::UniqueTogether { columns } if columns.len() < 2 => Err("name at least two columns.".into()),
+        Check::UniqueTogether { columns } => check_names(columns),
+        Check::Schema { types, .. } => check_names(&types.keys().cloned().collect::<Vec<_>>()),
+        Check::OneOf { column, values } => check_list("value", values).and_then(|()| check_name(column)),
+        Check::Range { column, min, max } => check_bounds(*min, *max).and_then(|()| check_name(column)),
+        Check::RowCount { min, max } => check_bounds(*min, *max),
+        Check::NotNull { column } | Check::Unique { column } => check_name(column),
+        Check::Regex { column, pattern } => check_pattern(pattern).and_then(|()| check_name(column)),
+        Check::Drift { column, against, max } => {
+            if against.is_empty() || !(0.0..=1.0).contains(max) {
+                return Err("say against which version or tag, and give a `max` from 0 to 1.".into());
+            }
+            check_name(column)
+        }
+        Check::Images { min, max, min_width, min_height, max_width, max_height } => {
+            if rule.file.is_some() {
+                return Err("images are counted in the whole version; leave the file out.".into());
+            }
+            let in_order = |min: &Option<u64>, max: &Option<u64>| min.zip(*max).is_none_or(|(min, max)| min <= max);
+            let good = in_order(min, max) && in_order(min_width, max_width) && in_order(min_height, max_height);
+            good.then_some(()).ok_or_else(|| "the minimum is above the maximum.".into())
+        }
     }
-    match &rule.check {
-        Check::NotNull { column }
-        | Check::Unique { column }
-        | Check::Range { column, .. }
-        | Check::OneOf { column, .. } => check_name(column),
-        Check::Columns { columns } => columns.iter().try_for_each(|column| check_name(column)),
-        Check::RowCount { .. } => Ok(()),
+}
+
+fn check_names(columns: &[String]) -> std::result::Result<(), String> {
+    check_list("column", columns)?;
+    columns.iter().try_for_each(|column| check_name(column))
+}
+
+fn check_pattern(pattern: &str) -> std::result::Result<(), String> {
+    match super::validate::whole_pattern(pattern) {
+        Ok(_) if pattern.len() <= TEXT_LIMIT => Ok(()),
+        Ok(_) => Err(format!("the pattern is longer than {TEXT_LIMIT} bytes.")),
+        Err(error) => {
+            let words = error.to_string();
+            let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+            Err(format!("`{pattern}` is no regular expression: {}", last.trim_start_matches("error: ")))
+        }
     }
 }
 
@@ -236,6 +263,11 @@ mod tests {
             Check::Range { column: "a".into(), min: Some(2.0), max: Some(1.0) },
             Check::RowCount { min: None, max: None },
             Check::OneOf { column: "a".into(), values: vec![] },
+            Check::Regex { column: "a".into(), pattern: "(".into() },
+            Check::Regex { column: "a".into(), pattern: "(a{1000}){1000}".into() },
+            Check::UniqueTogether { columns: vec!["a".into()] },
+            Check::Schema { types: Default::default(), exact: false },
+            Check::Drift { column: "a".into(), against: "prod".into(), max: 2.0 },
         ];
         for check in bad {
             assert!(check_rules(&[Rule { file: None, check: check.clone() }]).is_err(), "{check:?}");

@@ -1,13 +1,14 @@
 //! Profiles and reports: made before the answer where files are small, by the `Profiler` everywhere else.
 //!
 //! Both ways run the same two functions, which are idempotent: they write what follows from a version's bytes and the
-//! rules. The CSV files are laid out under the data directory (hard links), read on a blocking thread, and removed.
+//! rules. The tables are laid out under the data directory (hard links), read on a blocking thread, and removed.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drydock_wire::datasets::{DatasetFile, FileProfile, ValidationReport, VersionSummary};
+use drydock_wire::datasets::{Check, DatasetFile, FileProfile, ValidationReport, VersionSummary};
 use drydock_wire::events::Topic;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -15,7 +16,9 @@ use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
 use super::store::{self, DatasetRow, VersionRow};
-use super::{leftovers, profile, table, validate, versions};
+use super::manifest::Manifest;
+use super::table::Source;
+use super::{images, leftovers, profile, table, validate, versions};
 use crate::app::App;
 use crate::background::Task;
 use crate::clock;
@@ -126,19 +129,51 @@ pub async fn analyze_now(app: &App, name: &str, dataset_id: &str, made: VersionS
 }
 
 async fn make_profiles(app: &App, dataset: &DatasetRow, row: &VersionRow, found: Found) -> Result<()> {
-    let laid = lay_out(app, found.tables).await?;
-    let profiles = read(laid, |laid| {
-        let open = |file: &DatasetFile| laid.open(file);
-        laid.files
-            .iter()
-            .map(|file| profile::profile(&file.path, || open(file)))
-            .collect::<std::io::Result<Vec<FileProfile>>>()
+    let images = images::profile(app, &found.manifest).await?;
+    let mut profiles = known_profiles(app, dataset, row, &found.tables).await?;
+    let is_known = |file: &DatasetFile| profiles.iter().any(|known| known.path == file.path);
+    let fresh = found.tables.into_iter().filter(|file| !is_known(file)).collect();
+    let made = read(lay_out(app, fresh).await?, |laid| {
+        let profile = |file: &DatasetFile| profile::profile(&file.path, &file.digest, || laid.open(file));
+        laid.files.iter().map(profile).collect::<std::io::Result<Vec<FileProfile>>>()
     })
     .await?;
+    profiles.extend(made);
+    profiles.sort_by(|a, b| a.path.cmp(&b.path));
+    profiles.dedup_by(|a, b| a.path == b.path);
     let (id, version) = (dataset.id.clone(), row.version);
-    app.db.write(move |conn| store::set_profiles(conn, &id, version, &profiles, None)).await?;
+    app.db.write(move |conn| store::set_profiles(conn, &id, version, &profiles, images.as_ref())).await?;
     app.events.publish(Topic::Datasets, Some(&dataset.name));
     Ok(())
+}
+
+/// What the parent's profile says of tables that are the same in this version: equal bytes need no second look.
+async fn known_profiles(
+    app: &App,
+    dataset: &DatasetRow,
+    row: &VersionRow,
+    tables: &[DatasetFile],
+) -> Result<Vec<FileProfile>> {
+    let Some(parent) = row.parent else { return Ok(vec![]) };
+    let found = profiles_of(app, dataset, &parent.to_string()).await?.unwrap_or_default();
+    let same = |profile: &FileProfile| {
+        let format = |path: &str| path.rsplit('.').next().map(str::to_ascii_lowercase);
+        let table = tables.iter().find(|file| file.digest == profile.digest && format(&file.path) == format(&profile.path))?;
+        Some(FileProfile { path: table.path.clone(), ..profile.clone() })
+    };
+    Ok(found.iter().filter_map(same).collect())
+}
+
+/// Profiles of another version of the dataset: a number or a tag. Nothing when it is not there or not profiled.
+async fn profiles_of(app: &App, dataset: &DatasetRow, version: &str) -> Result<Option<Vec<FileProfile>>> {
+    let (dataset, version) = (dataset.clone(), version.to_owned());
+    app.db
+        .read(move |conn| match versions::resolve(conn, &dataset, &version) {
+            Ok(row) => Ok(store::analysis(conn, &dataset, row.version)?.profiles),
+            Err(error) if error.code == drydock_wire::ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
 }
 
 async fn make_report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Result<()> {
@@ -152,43 +187,75 @@ async fn make_report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Resul
 /// The version against the dataset's rules; not kept anywhere.
 ///
 /// # Errors
-/// `conflict` when there are no rules.
+/// `conflict` when there are no rules, or the profile that some of them need is still to come.
 pub async fn report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Result<ValidationReport> {
     let rules = dataset.rules()?;
     if rules.is_empty() {
         return Err(Error::conflict(format!("The dataset {} has no rules yet; declare some first.", dataset.name)));
     }
-    let laid = lay_out(app, Found::look(app, row).await?.tables).await?;
-    read(laid, move |laid| validate::validate(&rules, &laid.files, clock::now_ms(), |file| laid.open(file))).await
+    let found = Found::look(app, row).await?;
+    let (wanted, number) = (dataset.clone(), row.version);
+    let known = app.db.read(move |conn| store::analysis(conn, &wanted, number)).await?;
+    if known.profiles.is_none() {
+        return Err(Error::conflict("The version is still being profiled; its checks follow by themselves."));
+    }
+    let mut others = HashMap::new();
+    for rule in &rules {
+        if let Check::Drift { against, .. } = &rule.check
+            && let Some(profiles) = profiles_of(app, dataset, against).await?
+        {
+            others.insert(against.clone(), profiles);
+        }
+    }
+    let laid = lay_out(app, found.tables).await?;
+    read(laid, move |laid| {
+        let subject = validate::Subject {
+            tables: &laid.files,
+            profiles: known.profiles.as_deref().unwrap_or_default(),
+            images: known.images.as_ref(),
+            others: &others,
+            scratch: laid.folder(),
+            checked_at: clock::now_ms(),
+        };
+        validate::validate(&rules, &subject, |file| laid.open(file))
+    })
+    .await
 }
 
 /// What a version has for us to look at.
 struct Found {
+    manifest: Manifest,
     /// At most `TABLES` of them, in path order.
     tables: Vec<DatasetFile>,
 }
 
 impl Found {
     async fn look(app: &App, row: &VersionRow) -> Result<Self> {
-        let (mut files, mut tables) = (versions::open_row(app, row).await?.files(), vec![]);
+        let manifest = versions::open_row(app, row).await?;
+        let (mut files, mut tables) = (manifest.files(), vec![]);
         while let Some(entry) = files.next().await? {
             if table::is_tabular(&entry.path) && tables.len() < TABLES {
                 tables.push(entry.into_file());
             }
         }
-        Ok(Self { tables })
+        Ok(Self { manifest, tables })
     }
 }
 
-/// A version's CSV files on disk, for as long as the value lives.
-struct LaidOut {
+/// Tables on disk, for as long as the value lives.
+pub struct LaidOut {
     dir: TempDir,
-    files: Vec<DatasetFile>,
+    pub files: Vec<DatasetFile>,
 }
 
 impl LaidOut {
-    fn open(&self, file: &DatasetFile) -> std::io::Result<File> {
-        File::open(place(self.dir.path(), file))
+    /// Where work may lie, too.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn open(&self, file: &DatasetFile) -> std::io::Result<Source> {
+        File::open(place(self.dir.path(), file)).map(Source::File)
     }
 }
 
@@ -196,7 +263,7 @@ fn place(dir: &Path, file: &DatasetFile) -> PathBuf {
     dir.join(&file.digest)
 }
 
-async fn lay_out(app: &App, files: Vec<DatasetFile>) -> Result<LaidOut> {
+pub async fn lay_out(app: &App, files: Vec<DatasetFile>) -> Result<LaidOut> {
     let scratch = scratch(app);
     tokio::fs::create_dir_all(&scratch).await.map_err(Error::internal)?;
     let dir = tempfile::tempdir_in(scratch).map_err(Error::internal)?;
@@ -210,7 +277,7 @@ async fn lay_out(app: &App, files: Vec<DatasetFile>) -> Result<LaidOut> {
 }
 
 /// Runs the work on a blocking thread; the files are gone when it is done.
-async fn read<T, F>(laid: LaidOut, work: F) -> Result<T>
+pub async fn read<T, F>(laid: LaidOut, work: F) -> Result<T>
 where
     T: Send + 'static,
     F: FnOnce(&LaidOut) -> std::io::Result<T> + Send + 'static,

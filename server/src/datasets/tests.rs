@@ -466,3 +466,83 @@ async fn a_version_is_laid_out_once_and_goes_when_nobody_uses_it_and_room_is_sho
     mount(&the.app, "d", 1, waker()).await.unwrap();
     assert!(laid.exists(), "and is made again when wanted");
 }
+
+#[tokio::test]
+async fn the_difference_names_what_came_went_changed_and_moved() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let csv = the.upload("ann", CSV).await;
+    let changed = the.upload("ann", b"id,size,kind\n1,2.5,a\n2,9.5,b\n4,,a\n3,,a\n").await;
+    let (a, b) = (the.upload("ann", b"a").await, the.upload("ann", b"bb").await);
+    the.version_of("ann", "d", vec![file("t.csv", &csv), file("old", &a), file("same", &a), file("gone", &b)]).await.unwrap();
+    let c = the.upload("ann", b"ccc").await;
+    let files = vec![file("t.csv", &changed), file("new-name", &a), file("same", &a), file("come", &c)];
+    the.version_of("ann", "d", files).await.unwrap();
+    let diff = difference::diff(&the.app, &view(), "d", None, "latest").await.unwrap();
+    assert_eq!((diff.from, diff.to), (1, 2));
+    let counts = [diff.added_count, diff.removed_count, diff.changed_count, diff.renamed_count, diff.unchanged_count];
+    assert_eq!(counts, [1, 1, 1, 1, 1]);
+    let told: Vec<(&str, Option<&str>)> =
+        diff.files.iter().map(|change| (change.path.as_str(), change.old_path.as_deref())).collect();
+    assert_eq!(told, [("come", None), ("gone", None), ("new-name", Some("old")), ("t.csv", None)]);
+    let table = &diff.tables[0];
+    assert_eq!((table.rows_before, table.rows_after), (3, 4));
+    assert_eq!((table.rows_added, table.rows_removed), (Some(2), Some(1)));
+    assert!(table.columns[1].distance.unwrap() > 0.4);
+    let first = difference::diff(&the.app, &view(), "d", None, "1").await.unwrap_err();
+    assert_eq!(first.code, ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn an_unchanged_table_is_not_read_again() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let table = the.upload("ann", CSV).await;
+    the.version_of("ann", "d", vec![file("a.csv", &table)]).await.unwrap();
+    // marked, so that a second look would show
+    the.app
+        .db
+        .write(|conn| {
+            use diesel::connection::SimpleConnection;
+            conn.batch_execute("UPDATE dataset_versions SET profiles = replace(profiles, '\"row_count\":3', '\"row_count\":77')")
+                .map_err(Error::internal)
+        })
+        .await
+        .unwrap();
+    the.version_of("ann", "d", vec![file("b.csv", &table)]).await.unwrap();
+    let detail = versions::detail(&the.app, &view(), "d", "2").await.unwrap();
+    assert_eq!((detail.profiles[0].path.as_str(), detail.profiles[0].row_count), ("b.csv", 77));
+}
+
+#[tokio::test]
+async fn images_are_counted_by_class_and_broken_ones_are_named() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    // the smallest GIF there is, a PNG that ends after its size, and no image at all
+    let gif = the.upload("ann", b"GIF89a\x02\x00\x03\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;").await;
+    let png = the.upload("ann", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x20\x08\x02").await;
+    let text = the.upload("ann", b"hello").await;
+    let files = vec![file("cat/1.gif", &gif), file("cat/2.gif", &gif), file("dog/1.png", &png), file("dog/2.jpg", &text)];
+    the.version_of("ann", "d", files).await.unwrap();
+    let rules = yaml::read("- check: images\n  min: 3\n  min_width: 2\n").unwrap();
+    set_rules(&the.app, &develop("ann"), "d", rules, None).await.unwrap();
+    let report = check(&the.app, &develop("ann"), "d", "1").await.unwrap();
+    assert!(!report.passed && report.results[0].message.contains("dog/1.png"), "{report:?}");
+    let images = versions::detail(&the.app, &view(), "d", "1").await.unwrap().images.unwrap();
+    assert_eq!((images.count, images.measured, images.broken_count), (4, 4, 2));
+    assert_eq!(images.classes.iter().map(|one| (one.value.as_str(), one.count)).collect::<Vec<_>>(), [("cat", 2), ("dog", 2)]);
+    assert_eq!((images.width.unwrap().max, images.height.unwrap().max), (2, 3));
+    assert_eq!(images.formats[0].value, "GIF");
+}
+
+#[tokio::test]
+async fn rules_are_kept_as_their_author_wrote_them() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let text = "# the id\n- check: not_null\n  column: id\n";
+    let rules = yaml::read(text).unwrap();
+    set_rules(&the.app, &develop("ann"), "d", rules, Some(text.into())).await.unwrap();
+    assert_eq!(rules_yaml(&the.app, &view(), "d").await.unwrap(), text);
+    set_rules(&the.app, &develop("ann"), "d", vec![], None).await.unwrap();
+    assert!(rules_yaml(&the.app, &view(), "d").await.unwrap().contains("rules: []"));
+}

@@ -121,7 +121,7 @@ pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Res
     if !making.is_found {
         check_references(app, who, &dataset.id, &making.changes).await?;
     }
-    let _making = MAKING.read().await;
+    let guard = MAKING.read().await;
     let (note, id) = (uuid::Uuid::now_v7().to_string(), dataset.id.clone());
     let noted = note.clone();
     app.db.write(move |conn| store::note_leftover(conn, &noted, &id)).await?;
@@ -151,6 +151,7 @@ pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Res
         Ok((dataset.id, created))
     };
     let (_, (id, mut answer)) = app.objects.keep(root, keep).await?;
+    drop(guard);
     if answer.created {
         app.events.publish(Topic::Datasets, Some(name));
         answer.version = tasks::analyze_now(app, name, &id, answer.version).await;

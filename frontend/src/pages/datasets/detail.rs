@@ -1,6 +1,16 @@
-//! One dataset: a version's columns, files and checks; its rules; all versions; the way to a new one.
+//! One dataset: a version's columns, files and checks; its rules; all versions and what changed; the way to a new one.
 
-use super::{profile::Profiles, report::Report, rules::RulesEditor, upload::NewVersion};
+use super::{
+    changes::Changes,
+    files::Files,
+    profile::Profiles,
+    report::Report,
+    rules::RulesEditor,
+    rules_yaml::YamlEditor,
+    snippets::Snippets,
+    timeline::{Timeline, deletion_words},
+    upload::NewVersion,
+};
 use crate::{
     api::{self, seg},
     app::{ago, go},
@@ -9,13 +19,13 @@ use crate::{
     pages::parts::is_engineer,
     reactive::memo,
     ui::{
-        Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Icon, LinkButton, Loaded, Look, PageHead, Pill,
-        Show, Status, Tabs, TimeAgo, Tone, act, toast,
+        Button, ConfirmDialog, EmptyState, LinkButton, Loaded, Look, PageHead, Pill, Show, Status, Tabs, Tone, act,
+        toast,
         url::{Param, param},
     },
 };
 use drydock_wire::{
-    datasets::{DatasetDetail, ValidationState, VersionDetail, VersionSummary},
+    datasets::{DatasetDeletion, DatasetDetail, ValidationState, VersionDetail},
     events::Topic,
 };
 use leptos::prelude::*;
@@ -50,13 +60,16 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
         ("rules", "Rules".to_owned()),
         ("files", "Files".to_owned()),
         ("versions", "Versions".to_owned()),
+        ("changes", "Changes".to_owned()),
+        ("use", "Use it".to_owned()),
     ];
     if is_engineer() {
         tabs.push(("upload", "New version".to_owned()));
     }
     let panel = move || match tab.get().as_str() {
-        "rules" => view! { <RulesEditor dataset detail/> }.into_any(),
-        "versions" => view! { <Versions dataset/> }.into_any(),
+        "rules" => view! { <Rules dataset detail/> }.into_any(),
+        "versions" => view! { <Timeline dataset name/> }.into_any(),
+        "changes" => view! { <Changes dataset name/> }.into_any(),
         "upload" if is_engineer() => view! { <NewVersion dataset detail tab version/> }.into_any(),
         other => match (number.get(), other) {
             (None, _) => view! { <NoVersion tab/> }.into_any(),
@@ -65,6 +78,9 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
             }
             (_, "files") => {
                 view! { <Loaded remote=detail lines=6 let:detail><Files dataset=name detail/></Loaded> }.into_any()
+            }
+            (_, "use") => {
+                view! { <Loaded remote=detail lines=6 let:detail><Snippets dataset=name detail/></Loaded> }.into_any()
             }
             _ => view! { <Loaded remote=detail lines=10 let:detail><Profiles detail/></Loaded> }.into_any(),
         },
@@ -86,7 +102,7 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
         </PageHead>
         <Tabs param=tab label="Parts of the dataset" tabs/>
         <div role="tabpanel" class="panel">{panel}</div>
-        <DeleteDialog open=deleting name dataset/>
+        <DeleteDialog open=deleting name/>
     }
 }
 
@@ -121,7 +137,8 @@ fn VersionPicker(dataset: Signal<DatasetDetail>, version: Param, number: Memo<Op
                 <select prop:value=move || { options(); number.get().unwrap_or_default().to_string() }
                     on:change:target=move |e| version.push(&e.target().value())>
                     {move || options().into_iter().enumerate().map(|(i, v)| {
-                        let text = if i == 0 { format!("Version {v} (latest)") } else { format!("Version {v}") };
+                        let tags = dataset.with_untracked(|d| d.tags.iter().filter(|t| t.version == v).map(|t| format!(" @{}", t.tag)).collect::<String>());
+                        let text = if i == 0 { format!("Version {v} (latest){tags}") } else { format!("Version {v}{tags}") };
                         view! { <option value=v.to_string() selected=number.get_untracked() == Some(v)>{text}</option> }
                     }).collect_view()}
                 </select>
@@ -130,10 +147,30 @@ fn VersionPicker(dataset: Signal<DatasetDetail>, version: Param, number: Memo<Op
     }
 }
 
+/// The rules as a form or as text.
+#[component]
+fn Rules(dataset: Signal<DatasetDetail>, detail: Remote<VersionDetail>) -> impl IntoView {
+    let form = param("as", "form");
+    let revision = memo(move || dataset.with(|d| d.rules.clone()));
+    view! {
+        <div class="toolbar" role="group" aria-label="How the rules are shown">
+            <button type="button" class="btn small" aria-pressed=move || form.is("form").to_string() on:click=move |_| form.set("form")>"Form"</button>
+            <button type="button" class="btn small" aria-pressed=move || form.is("yaml").to_string() on:click=move |_| form.set("yaml")>"YAML"</button>
+        </div>
+        {move || {
+            revision.track();
+            match form.get().as_str() {
+                "yaml" => view! { <YamlEditor dataset/> }.into_any(),
+                _ => view! { <RulesEditor dataset detail/> }.into_any(),
+            }
+        }}
+    }
+}
+
 #[component]
 fn NoVersion(tab: Param) -> impl IntoView {
     view! {
-        <EmptyState icon="upload" title="No version yet" text="Upload files to make the first version. CSV files get a profile of each column.">
+        <EmptyState icon="upload" title="No version yet" text="Upload files to make the first version. Tables (CSV, Parquet, JSON Lines) and images are profiled.">
             {is_engineer().then(|| view! {
                 <Button look=Look::Primary icon="upload" on_press=move |_| tab.set("upload")>"Upload files"</Button>
             })}
@@ -142,78 +179,15 @@ fn NoVersion(tab: Param) -> impl IntoView {
 }
 
 #[component]
-fn Files(dataset: Memo<String>, detail: Signal<VersionDetail>) -> impl IntoView {
-    let digest = Signal::derive(move || detail.with(|d| d.summary.digest.clone()));
-    let address = move |path: &str| {
-        let version = detail.with_untracked(|d| d.summary.version);
-        format!("/api/v1/datasets/{}/versions/{version}/file?path={}", seg(&dataset.get_untracked()), seg(path))
-    };
-    view! {
-        <Card>
-            <Facts>
-                <dt>"Message"</dt><dd>{move || detail.with(|d| match d.summary.message.as_str() { "" => "–".to_owned(), m => m.to_owned() })}</dd>
-                <dt>"Made by"</dt><dd>{move || detail.with(|d| d.summary.author.clone())}" "
-                    <span class="dim">{move || { let at = detail.with(|d| d.summary.created_at); view! { <TimeAgo at/> } }}</span></dd>
-                <dt>"Digest"</dt><dd><code>{move || digest.get()}</code><CopyButton text=digest what="Copy the digest"/></dd>
-            </Facts>
-        </Card>
-        <div class="pane" role="region" aria-label="Files" tabindex="0">
-            <table class="grid" aria-label="Files">
-                <thead><tr><th scope="col">"File"</th><th scope="col">"SHA-256"</th><th scope="col" class="num">"Size"</th>
-                    <th scope="col" class="tools"><span class="sr">"Download"</span></th></tr></thead>
-                <tbody>
-                    {move || detail.with(|d| d.files.clone()).into_iter().map(|f| view! {
-                        <tr>
-                            <td class="mono">{f.path.clone()}</td><td class="mono dim" title=f.digest.clone()>{f.digest.chars().take(16).collect::<String>()}</td>
-                            <td class="num">{format::bytes(f.size_bytes)}</td>
-                            <td class="tools"><a class="icon-btn" download="" href=address(&f.path) aria-label=format!("Download {}", f.path)
-                                title="Download"><Icon name="download"/></a></td>
-                        </tr>
-                    }).collect_view()}
-                </tbody>
-            </table>
-        </div>
-    }
-}
-
-#[component]
-fn Versions(dataset: Signal<DatasetDetail>) -> impl IntoView {
-    let row = |v: VersionSummary| {
-        let number = v.version.to_string();
-        let href = format!("?version={number}");
-        view! {
-            <tr>
-                <td><a class="row-link name" href=href>"Version "{number}</a></td>
-                <td><Pill status=v.validation/></td>
-                <td class="dim">{v.message}</td>
-                <td>{v.author}</td>
-                <td class="num">{format::number(v.file_count)}</td>
-                <td class="num">{format::bytes(v.size_bytes)}</td>
-                <td class="num dim"><TimeAgo at=v.created_at/></td>
-            </tr>
-        }
-    };
-    view! {
-        <Show when=move || dataset.with(|d| !d.versions.is_empty()) fallback=|| view! {
-            <EmptyState icon="history" title="No version yet" text="Each upload makes a version; versions never change."/>
-        }>
-            <div class="pane" role="region" aria-label="Versions" tabindex="0">
-                <table class="grid" aria-label="Versions">
-                    <thead><tr><th scope="col">"Version"</th><th scope="col">"Checks"</th><th scope="col">"Message"</th><th scope="col">"By"</th>
-                        <th scope="col" class="num">"Files"</th><th scope="col" class="num">"Size"</th><th scope="col" class="num">"Made"</th></tr></thead>
-                    <tbody>{move || dataset.with(|d| d.versions.clone()).into_iter().map(row).collect_view()}</tbody>
-                </table>
-            </div>
-        </Show>
-    }
-}
-
-#[component]
-fn DeleteDialog(open: RwSignal<bool>, name: Memo<String>, dataset: Signal<DatasetDetail>) -> impl IntoView {
+fn DeleteDialog(open: RwSignal<bool>, name: Memo<String>) -> impl IntoView {
     let busy = RwSignal::new(false);
+    let preview = remote::<DatasetDeletion>(
+        move || open.get().then(|| format!("/datasets/{}/deletion", seg(&name.get()))),
+        &[],
+    );
     let confirm = move |()| {
         let gone = name.get_untracked();
-        let path = format!("/datasets/{}", seg(&gone));
+        let path = format!("/datasets/{}?even_if_used=true", seg(&gone));
         act(busy, "The dataset was not deleted", async move { api::delete(&path).await }, move |()| {
             open.set(false);
             toast(Tone::Good, "Dataset deleted", &gone);
@@ -222,10 +196,8 @@ fn DeleteDialog(open: RwSignal<bool>, name: Memo<String>, dataset: Signal<Datase
     };
     view! {
         <ConfirmDialog open title="Delete this dataset?" name=Signal::derive(move || name.get()) action="Delete the dataset" on_confirm=confirm busy=busy>
-            <p>{move || {
-                let count = dataset.with(|d| d.summary.version_count);
-                format!("All of it goes: {}, their profiles, checks and rules. Jobs that ran with it keep their results.", format::plural(count, "version"))
-            }}</p>
+            <p>"All of it goes, with profiles, checks and rules. Jobs that ran with it keep their results."</p>
+            <Loaded remote=preview lines=3 let:gone>{move || gone.with(deletion_words)}</Loaded>
         </ConfirmDialog>
     }
 }

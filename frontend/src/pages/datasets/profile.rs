@@ -1,25 +1,72 @@
-//! What is in each column of each CSV file.
+//! What is in each column of each table, and in the images.
 
 use crate::{
     format,
     pages::parts::Bars,
     reactive::memo,
-    ui::{Card, EmptyState, Icon},
+    ui::{Card, EmptyState, Facts, Icon},
 };
-use drydock_wire::datasets::{ColumnKind, ColumnProfile, FileProfile, VersionDetail};
+use drydock_wire::datasets::{ColumnKind, ColumnProfile, FileProfile, ImageProfile, ImageSpan, VersionDetail};
 use leptos::prelude::*;
 
 #[component]
 pub fn Profiles(detail: Signal<VersionDetail>) -> impl IntoView {
-    let profiles = memo(move || detail.with(|d| d.profiles.clone()));
-    move || {
-        match profiles.get() {
-        list if list.is_empty() => view! {
-            <EmptyState icon="table" title="Nothing to profile" text="This version has no CSV file. Its files are under Files."/>
+    let profiles = memo(move || detail.with(|d| (d.profiles.clone(), d.images.clone(), d.profiling)));
+    move || match profiles.get() {
+        (_, _, true) => view! {
+            <EmptyState icon="table" title="Being profiled" text="Large files take a while. This page shows the columns as soon as they are known."/>
         }
         .into_any(),
-        list => list.into_iter().map(|p| view! { <File profile=p/> }).collect_view().into_any(),
+        (list, None, _) if list.is_empty() => view! {
+            <EmptyState icon="table" title="Nothing to profile" text="This version has no table (CSV, Parquet, JSON Lines) and no image. Its files are under Files."/>
+        }
+        .into_any(),
+        (list, images, _) => view! {
+            {images.map(images_card)}
+            {list.into_iter().map(|p| view! { <File profile=p/> }).collect_view()}
+        }
+        .into_any(),
     }
+}
+
+fn images_card(images: ImageProfile) -> impl IntoView {
+    let span = |span: Option<ImageSpan>| match span {
+        None => "–".to_owned(),
+        Some(s) if s.min == s.max => format!("{} px", s.min),
+        Some(s) => format!("{} to {} px, {} on average", s.min, s.max, s.mean.round()),
+    };
+    let formats: Vec<String> =
+        images.formats.iter().map(|f| format!("{} {}", format::number(f.count), f.value)).collect();
+    let named = |folder: &str| if folder.is_empty() { "(top)".to_owned() } else { folder.to_owned() };
+    let bars: Vec<(String, u64)> = images.classes.iter().map(|c| (named(&c.value), c.count)).collect();
+    let classes = images.classes.iter().take(12).map(|c| {
+        view! { <span class="top"><span>{named(&c.value)}</span><small class="dim">{format::number(c.count)}</small></span> }
+    });
+    let classes = classes.collect_view();
+    let facts = match images.measured == images.count {
+        true => format::plural(images.count, "image"),
+        false => format!("{}, {} of them measured", format::plural(images.count, "image"), format::number(images.measured)),
+    };
+    let more = images.class_count.saturating_sub(12);
+    let broken = (images.broken_count > 0).then(|| {
+        let names = images.broken.into_iter().map(|b| view! { <li><span class="mono">{b.path}</span>" "<span class="dim">{b.problem}</span></li> });
+        view! {
+            <p class="callout warn"><Icon name="triangle-alert"/><span>{format!("{} cannot be read as an image:", format::plural(images.broken_count, "file"))}</span></p>
+            <ul class="plain-list">{names.collect_view()}</ul>
+        }
+    });
+    view! {
+        <Card title="Images" aside=move || view! { <span class="dim tabular">{facts.clone()}</span> }>
+            <Facts>
+                <dt>"Formats"</dt><dd>{formats.join(", ")}</dd>
+                <dt>"Width"</dt><dd>{span(images.width)}</dd>
+                <dt>"Height"</dt><dd>{span(images.height)}</dd>
+                <dt>{format!("Folders ({})", format::number(images.class_count))}</dt>
+                <dd><div class="tops">{classes}{(more > 0).then(|| view! { <small class="dim">{format!("+{more}")}</small> })}</div></dd>
+            </Facts>
+            {(bars.len() > 1).then(|| view! { <Bars label="Images per folder" bars/> })}
+            {broken}
+        </Card>
     }
 }
 
@@ -29,7 +76,7 @@ fn File(profile: FileProfile) -> impl IntoView {
     if let Some(problem) = profile.problem {
         return view! {
             <Card title=profile.path>
-                <p class="callout warn"><Icon name="triangle-alert"/><span>"This file cannot be read as CSV: "{problem}</span></p>
+                <p class="callout warn"><Icon name="triangle-alert"/><span>"This file cannot be read: "{problem}</span></p>
             </Card>
         }
         .into_any();
@@ -54,7 +101,9 @@ fn File(profile: FileProfile) -> impl IntoView {
 }
 
 fn column(c: ColumnProfile, rows: u64) -> impl IntoView {
-    let number = |v: Option<f64>| v.map_or("–".to_owned(), format::value);
+    let is_instant = c.kind == ColumnKind::Timestamp;
+    let number = |v: Option<f64>| v.map_or("–".to_owned(), |v| shown(v, is_instant));
+    let spread = c.std_dev.filter(|_| !is_instant);
     let missing = match c.null_count {
         0 => view! { <span class="dim">"0"</span> }.into_any(),
         n => view! { <span class="missing" title=format!("{} of {} cells are empty", format::number(n), format::number(rows))>
@@ -70,9 +119,19 @@ fn column(c: ColumnProfile, rows: u64) -> impl IntoView {
             <td class="num">{missing}</td>
             <td class="num">{distinct}</td>
             <td class="num mono">{number(c.min)}</td><td class="num mono">{number(c.mean)}</td>
-            <td class="num mono">{number(c.max)}</td><td class="num mono">{number(c.std_dev)}</td>
+            <td class="num mono">{number(c.max)}</td><td class="num mono">{number(spread)}</td>
         </tr>
     }
+}
+
+/// A number, or an instant as its day and minute.
+fn shown(value: f64, is_instant: bool) -> String {
+    if !is_instant {
+        return format::value(value);
+    }
+    let text = js_sys::Date::new(&value.into()).to_iso_string().as_string().unwrap_or_default();
+    let text = text.trim_end_matches("T00:00:00.000Z").replace('T', " ");
+    text.chars().take(16).collect()
 }
 
 /// A share of the rows; what is there is never told as 0.0 %.
@@ -81,11 +140,12 @@ fn share(n: u64, rows: u64) -> String {
     if share < 0.001 { "< 0.1 %".to_owned() } else { format::percent(share) }
 }
 
-fn kind(kind: ColumnKind) -> &'static str {
+pub fn kind(kind: ColumnKind) -> &'static str {
     match kind {
         ColumnKind::Integer => "whole number",
         ColumnKind::Float => "number",
         ColumnKind::Boolean => "yes / no",
+        ColumnKind::Timestamp => "date or time",
         ColumnKind::Text => "text",
         ColumnKind::Empty => "empty",
     }
@@ -98,7 +158,8 @@ fn distribution(c: &ColumnProfile) -> AnyView {
         let width = (max - min) / c.histogram.len() as f64;
         let words = |i: usize| {
             let from = min + width * i as f64;
-            format!("{} to {}", format::value(from), format::value(from + width))
+            let is_instant = c.kind == ColumnKind::Timestamp;
+            format!("{} to {}", shown(from, is_instant), shown(from + width, is_instant))
         };
         let bars: Vec<(String, u64)> = c.histogram.iter().enumerate().map(|(i, n)| (words(i), *n)).collect();
         return view! { <Bars label=format!("Histogram of {}", c.name) bars/> }.into_any();

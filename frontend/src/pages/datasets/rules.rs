@@ -8,8 +8,9 @@ use crate::{
     reactive::memo,
     ui::{Button, Card, EmptyState, Icon, Look, Show, Tone, act, dialog::fresh_id, toast},
 };
-use drydock_wire::datasets::{Check, DatasetDetail, Rule, SetRules, VersionDetail};
+use drydock_wire::datasets::{Check, ColumnKind, DatasetDetail, Rule, SetRules, VersionDetail};
 use leptos::prelude::*;
+use std::collections::BTreeMap;
 
 /// A rule as a sentence.
 pub fn in_words(rule: &Rule) -> String {
@@ -30,16 +31,65 @@ pub fn in_words(rule: &Rule) -> String {
         Check::RowCount { min, max } => {
             format!("Number of rows is {}", between(min.map(format::number), max.map(format::number)))
         }
+        Check::UniqueTogether { columns } => format!("{} together have no combination twice", columns.join(", ")),
+        Check::Regex { column, pattern } => format!("{column} matches {pattern}"),
+        Check::Schema { types, exact } => {
+            let only = if *exact { ", and no other columns" } else { "" };
+            format!("Columns have their types: {}{only}", types_in_words(types))
+        }
+        Check::Drift { column, against, max } => {
+            format!("{column} is spread as in {against}, at most {} apart", format::value(*max))
+        }
+        Check::Images { min, max, .. } => match (min, max) {
+            (None, None) => "Every image is sound".to_owned(),
+            _ => format!(
+                "Number of images is {}, every one sound",
+                between(min.map(format::number), max.map(format::number))
+            ),
+        },
     }
 }
 
-const KINDS: [(&str, &str); 6] = [
+fn types_in_words(types: &BTreeMap<String, ColumnKind>) -> String {
+    types.iter().map(|(name, kind)| format!("{name}: {}", type_word(*kind))).collect::<Vec<_>>().join(", ")
+}
+
+/// As YAML has it.
+fn type_word(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Integer => "integer",
+        ColumnKind::Float => "float",
+        ColumnKind::Boolean => "boolean",
+        ColumnKind::Timestamp => "timestamp",
+        ColumnKind::Text => "text",
+        ColumnKind::Empty => "empty",
+    }
+}
+
+fn read_types(text: &str) -> Result<BTreeMap<String, ColumnKind>, String> {
+    use ColumnKind::{Boolean, Float, Integer, Text, Timestamp};
+    let mut types = BTreeMap::new();
+    for pair in list(text, "Give columns with their types: id: integer, age: float.")? {
+        let (name, word) = pair.rsplit_once(':').ok_or_else(|| format!("“{pair}” lacks a type, as in id: integer."))?;
+        let kind = [Integer, Float, Boolean, Timestamp, Text].into_iter().find(|kind| type_word(*kind) == word.trim());
+        let kind = kind.ok_or("Types are integer, float, boolean, timestamp and text.")?;
+        types.insert(name.trim().to_owned(), kind);
+    }
+    Ok(types)
+}
+
+const KINDS: [(&str, &str); 11] = [
     ("not_null", "is never empty"),
     ("range", "is in a range"),
     ("one_of", "is one of"),
     ("unique", "has no value twice"),
     ("columns", "The file has the columns"),
     ("row_count", "The number of rows"),
+    ("regex", "matches the pattern"),
+    ("unique_together", "No combination twice of"),
+    ("schema", "The columns have the types"),
+    ("drift", "is spread as in a version"),
+    ("images", "The number of images"),
 ];
 
 /// A rule being edited. Texts of other kinds stay, so that changing the kind back loses nothing.
@@ -52,6 +102,8 @@ struct Row {
     min: RwSignal<String>,
     max: RwSignal<String>,
     values: RwSignal<String>,
+    /// What it was before, for what the form does not show of it.
+    before: StoredValue<Option<Check>>,
 }
 
 impl Row {
@@ -72,6 +124,16 @@ impl Row {
                 let text = |v: &Option<u64>| v.map(|v| v.to_string()).unwrap_or_default();
                 (kind, min, max) = ("row_count", text(a), text(b));
             }
+            Some(Check::UniqueTogether { columns }) => (kind, values) = ("unique_together", columns.join(", ")),
+            Some(Check::Regex { column: c, pattern }) => (kind, column, values) = ("regex", c.clone(), pattern.clone()),
+            Some(Check::Schema { types, .. }) => (kind, values) = ("schema", types_in_words(types)),
+            Some(Check::Drift { column: c, against, max: m }) => {
+                (kind, column, values, max) = ("drift", c.clone(), against.clone(), m.to_string());
+            }
+            Some(Check::Images { min: a, max: b, .. }) => {
+                let text = |v: &Option<u64>| v.map(|v| v.to_string()).unwrap_or_default();
+                (kind, min, max) = ("images", text(a), text(b));
+            }
         }
         Self {
             id,
@@ -81,6 +143,7 @@ impl Row {
             min: RwSignal::new(min),
             max: RwSignal::new(max),
             values: RwSignal::new(values),
+            before: StoredValue::new(rule.map(|r| r.check.clone())),
         }
     }
 
@@ -105,20 +168,54 @@ impl Row {
                 let (min, max) = self.ends::<u64>("a whole number")?;
                 Check::RowCount { min, max }
             }
+            "regex" => match self.values.get().as_str() {
+                "" => return Err("Give a pattern, as in [A-Z]+-[0-9]+.".to_owned()),
+                pattern => Check::Regex { column: column()?, pattern: pattern.to_owned() },
+            },
+            "unique_together" => {
+                Check::UniqueTogether { columns: list(&self.values.get(), "Name at least two columns.")? }
+            }
+            "schema" => {
+                let exact = self.before.with_value(|b| matches!(b, Some(Check::Schema { exact: true, .. })));
+                Check::Schema { types: read_types(&self.values.get())?, exact }
+            }
+            "drift" => {
+                let max = self.max.get().trim().parse::<f64>().map_err(|_| "Give the greatest distance, 0 to 1.")?;
+                match self.values.get().trim() {
+                    "" => return Err("Name a version or a tag to compare with.".to_owned()),
+                    against => Check::Drift { column: column()?, against: against.to_owned(), max },
+                }
+            }
+            "images" => {
+                let (min, max) = self.open_ends::<u64>("a whole number")?;
+                match self.before.get_value() {
+                    Some(Check::Images { min_width, min_height, max_width, max_height, .. }) => {
+                        Check::Images { min, max, min_width, min_height, max_width, max_height }
+                    }
+                    _ => Check::Images {
+                        min, max, min_width: None, min_height: None, max_width: None, max_height: None,
+                    },
+                }
+            }
             _ => Check::NotNull { column: column()? },
         };
         Ok(Rule { file: Some(self.file.get()).filter(|f| !f.is_empty()), check })
     }
 
     fn ends<T: std::str::FromStr + PartialOrd>(&self, what: &str) -> Result<(Option<T>, Option<T>), String> {
+        match self.open_ends(what)? {
+            (None, None) => Err("Give a least or a greatest value.".to_owned()),
+            ends => Ok(ends),
+        }
+    }
+
+    /// Neither need be there.
+    fn open_ends<T: std::str::FromStr + PartialOrd>(&self, what: &str) -> Result<(Option<T>, Option<T>), String> {
         let end = |text: String| match text.trim() {
             "" => Ok(None),
             text => text.parse::<T>().map(Some).map_err(|_| format!("“{text}” is not {what}.")),
         };
         let (min, max) = (end(self.min.get())?, end(self.max.get())?);
-        if min.is_none() && max.is_none() {
-            return Err("Give a least or a greatest value.".to_owned());
-        }
         if let (Some(a), Some(b)) = (&min, &max)
             && a > b
         {
@@ -209,27 +306,35 @@ fn RuleRow(
 ) -> impl IntoView {
     let is = move |kinds: &'static [&'static str]| kinds.contains(&row.kind.get().as_str());
     let error = move || if tried.get() { row.read().err() } else { None };
-    let values_label =
-        move || if is(&["columns"]) { "Columns, separated by commas" } else { "Values, separated by commas" };
+    let values_words = move || match row.kind.get().as_str() {
+        "columns" | "unique_together" => ("Columns, separated by commas", "a, b, c"),
+        "regex" => ("Pattern", "[A-Z]+-[0-9]+"),
+        "schema" => ("Columns with their types", "id: integer, at: timestamp"),
+        "drift" => ("Version or tag to compare with", "prod"),
+        _ => ("Values, separated by commas", "a, b, c"),
+    };
     view! {
         <li class="rule" class:invalid=move || error().is_some()>
-            <Show when=move || is(&["not_null", "range", "one_of", "unique"])>
+            <Show when=move || is(&["not_null", "range", "one_of", "unique", "regex", "drift"])>
                 <input class="mono" aria-label="Column" placeholder="column" list=list_id.clone() bind:value=row.column spellcheck="false"/>
             </Show>
             <select aria-label="What must be true" prop:value=move || row.kind.get() on:change:target=move |e| row.kind.set(e.target().value())>
                 {KINDS.into_iter().map(|(value, text)| view! { <option value=value selected=row.kind.get_untracked() == value>{text}</option> }).collect_view()}
             </select>
-            <Show when=move || is(&["range", "row_count"])>
+            <Show when=move || is(&["range", "row_count", "images"])>
                 <input class="mono short" aria-label="Least" placeholder="least" inputmode="decimal" bind:value=row.min/>
                 <span class="dim">"to"</span>
                 <input class="mono short" aria-label="Greatest" placeholder="greatest" inputmode="decimal" bind:value=row.max/>
             </Show>
-            <Show when=move || is(&["one_of", "columns"])>
-                <input class="mono grow" aria-label=values_label placeholder="a, b, c" bind:value=row.values spellcheck="false"/>
+            <Show when=move || is(&["one_of", "columns", "regex", "unique_together", "schema", "drift"])>
+                <input class="mono grow" aria-label=move || values_words().0 placeholder=move || values_words().1 bind:value=row.values spellcheck="false"/>
             </Show>
-            <Show when=move || files.with(|f| f.len() > 1) || !row.file.with(String::is_empty)>
+            <Show when=move || is(&["drift"])>
+                <input class="mono short" aria-label="Greatest distance, 0 to 1" placeholder="0.1" inputmode="decimal" bind:value=row.max/>
+            </Show>
+            <Show when=move || !is(&["images"]) && (files.with(|f| f.len() > 1) || !row.file.with(String::is_empty))>
                 <select aria-label="File" prop:value=move || { files.track(); row.file.get() } on:change:target=move |e| row.file.set(e.target().value())>
-                    <option value="">"in every CSV file"</option>
+                    <option value="">"in every table"</option>
                     {move || files.get().into_iter().map(|f| view! { <option value=f.clone() selected=row.file.get_untracked() == f>"in "{f.clone()}</option> }).collect_view()}
                 </select>
             </Show>

@@ -1,4 +1,4 @@
-//! A new version: files dropped or chosen, sent to the store, then named as one snapshot.
+//! A new version: files dropped or chosen, objects of a bucket, or what a job's runs logged; made as one snapshot.
 
 use crate::{
     api::{self, seg},
@@ -6,9 +6,12 @@ use crate::{
     live::Remote,
     pages::parts::{DropZone, UploadList, Uploads},
     reactive::memo,
-    ui::{Button, Card, Field, Look, Show, Tone, act, toast, url::Param},
+    ui::{
+        Button, Card, Field, Look, Show, Tone, act, toast,
+        url::{Param, param},
+    },
 };
-use drydock_wire::datasets::{CreateVersion, CreatedVersion, DatasetDetail, VersionDetail};
+use drydock_wire::datasets::{CreateVersion, CreatedVersion, DatasetDetail, VersionDetail, VersionFromBucket, VersionFromJob};
 use leptos::prelude::*;
 
 #[component]
@@ -23,10 +26,15 @@ pub fn NewVersion(
     let keep = RwSignal::new(true);
     let busy = RwSignal::new(false);
     let old = memo(move || detail.data.with(|d| d.as_ref().map_or(0, |d| d.summary.file_count)));
-    let why_not =
-        Signal::derive(
-            move || if uploads.is_empty() { Some("Choose files first.".to_owned()) } else { uploads.why_not() },
-        );
+    let source = param("source", "files");
+    let (bucket, prefix) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let (job, folder) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let why_not = Signal::derive(move || match source.get().as_str() {
+        "bucket" => bucket.with(|b| b.trim().is_empty()).then(|| "Name a bucket.".to_owned()),
+        "job" => job.with(|j| j.trim().is_empty()).then(|| "Give the job's id.".to_owned()),
+        _ if uploads.is_empty() => Some("Choose files first.".to_owned()),
+        _ => uploads.why_not(),
+    });
     let create = move |_| {
         let base = detail.data.with_untracked(|d| d.as_ref().map(|d| d.summary.version.to_string()));
         let wish = CreateVersion {
@@ -36,7 +44,24 @@ pub fn NewVersion(
             remove: vec![],
         };
         let path = format!("/datasets/{}/versions", seg(&dataset.with_untracked(|d| d.summary.name.clone())));
-        let call = async move { api::post::<_, CreatedVersion>(&path, &wish).await };
+        let files = (bucket.get_untracked(), prefix.get_untracked(), job.get_untracked(), folder.get_untracked());
+        let from = source.get_untracked();
+        let call = async move {
+            let CreateVersion { message, base_version, .. } = wish.clone();
+            let into = String::new();
+            let (bucket, prefix, job_id, folder) = files;
+            match from.as_str() {
+                "bucket" => {
+                    let wish = VersionFromBucket { bucket, prefix, message, base_version, into };
+                    api::post::<_, CreatedVersion>(&format!("{path}/from-bucket"), &wish).await
+                }
+                "job" => {
+                    let wish = VersionFromJob { job_id, path: folder, message, base_version, into };
+                    api::post::<_, CreatedVersion>(&format!("{path}/from-job"), &wish).await
+                }
+                _ => api::post::<_, CreatedVersion>(&path, &wish).await,
+            }
+        };
         act(busy, "The version was not made", call, move |made| {
             let number = made.version.version;
             if made.created {
@@ -55,12 +80,26 @@ pub fn NewVersion(
     view! {
         <Card title="New version">
             <div class="stack">
-                <DropZone uploads text="Drop files here"/>
-                <UploadList uploads/>
+                <div class="row" role="group" aria-label="Where the files are">
+                    {[("files", "From this computer"), ("bucket", "From a bucket"), ("job", "From a job")].into_iter().map(|(key, text)| view! {
+                        <button type="button" class="btn small" aria-pressed=move || source.is(key).to_string() on:click=move |_| source.set(key)>{text}</button>
+                    }).collect_view()}
+                </div>
+                {move || match source.get().as_str() {
+                    "bucket" => view! {
+                        <Field id="version-bucket" label="Bucket" value=bucket mono=true/>
+                        <Field id="version-prefix" label="Prefix" value=prefix mono=true placeholder="images/2026/" hint="Objects whose keys start with this. Nothing is copied: the version refers to the same content."/>
+                    }.into_any(),
+                    "job" => view! {
+                        <Field id="version-job" label="Job" value=job mono=true hint="The id, as its page shows it. What its runs logged as artifacts becomes the version."/>
+                        <Field id="version-folder" label="Folder" value=folder mono=true hint="Of the artifacts; empty: all of them."/>
+                    }.into_any(),
+                    _ => view! { <DropZone uploads text="Drop files here" folders=true/><UploadList uploads/> }.into_any(),
+                }}
                 <Show when=move || old.get().ne(&0)>
                     <label class="check">
                         <input type="checkbox" prop:checked=move || keep.get() on:change:target=move |e| keep.set(e.target().checked())/>
-                        {move || format!("Keep the {} of the version shown, unless one of the same name is uploaded",
+                        {move || format!("Keep the {} of the version shown, unless one of the same name comes",
                             format::plural(old.get(), "file"))}
                     </label>
                 </Show>

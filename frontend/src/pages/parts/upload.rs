@@ -5,6 +5,7 @@
 use crate::{
     api::{self, ApiError},
     format,
+    reactive::effect,
     ui::{Icon, Show, dialog::fresh_id},
 };
 use drydock_wire::datasets::{DatasetFile, Upload};
@@ -90,7 +91,13 @@ impl Uploads {
     }
 
     fn add_one(&self, file: File) {
-        let name = file.name();
+        // of a folder, the browser says where in it the file lies
+        let inside = js_sys::Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
+        let name = inside.filter(|path| !path.is_empty()).unwrap_or_else(|| file.name());
+        self.add_named(file, name);
+    }
+
+    fn add_named(&self, file: File, name: String) {
         let id = self.next_id.get_value();
         self.next_id.set_value(id + 1);
         let item = Item {
@@ -149,6 +156,9 @@ pub fn DropZone(
     uploads: Uploads,
     /// "Drop CSV files here".
     text: &'static str,
+    /// Whether a whole folder can be chosen, too.
+    #[prop(optional)]
+    folders: bool,
 ) -> impl IntoView {
     let over = RwSignal::new(false);
     let input = NodeRef::<html::Input>::new();
@@ -157,6 +167,18 @@ pub fn DropZone(
         if let Some(input) = input.get_untracked() {
             uploads.add(input.files());
             input.set_value("");
+        }
+    };
+    let (folder, folder_id) = (NodeRef::<html::Input>::new(), fresh_id("folder"));
+    effect(move || {
+        if let Some(input) = folder.get() {
+            let _ = input.set_attribute("webkitdirectory", "");
+        }
+    });
+    let choose_folder = move |_| {
+        if let Some(folder) = folder.get_untracked() {
+            uploads.add(folder.files());
+            folder.set_value("");
         }
     };
     let dropped = move |e: ev::DragEvent| {
@@ -170,8 +192,12 @@ pub fn DropZone(
             on:dragleave=move |_| over.set(false)
             on:drop=dropped>
             <Icon name="upload"/>
-            <span>{text}" or "<label for=id.clone()>"choose files"</label></span>
+            <span>{text}" or "<label for=id.clone()>"choose files"</label>
+                {folders.then(|| view! { " or "<label for=folder_id.clone()>"a folder"</label> })}</span>
             <input id=id class="sr" type="file" multiple node_ref=input on:change=choose/>
+            {folders.then(|| view! {
+                <input id=folder_id.clone() class="sr" type="file" multiple node_ref=folder on:change=choose_folder/>
+            })}
         </div>
     }
 }

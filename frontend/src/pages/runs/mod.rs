@@ -20,3 +20,4 @@ mod windows;
 pub use compare::ComparePage;
 pub use detail::RunPage;
 pub use list::RunsPage;
+pub use preview::shown as preview_of_head;

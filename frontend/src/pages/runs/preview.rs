@@ -55,7 +55,8 @@ pub fn Preview(place: Place, path: String) -> impl IntoView {
     }
 }
 
-fn shown(head: &Head, src: &str, alt: &str) -> AnyView {
+/// What is known of the file; `src` is where a browser finds a picture.
+pub fn shown(head: &Head, src: &str, alt: &str) -> AnyView {
     let note = head.note.clone().map(|n| view! { <p class="callout warn"><Icon name="info"/><span>{n}</span></p> });
     let body = match head.kind {
         PreviewKind::Image => {

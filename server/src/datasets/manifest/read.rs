@@ -47,6 +47,12 @@ impl Manifest {
         self.files_from("")
     }
 
+    /// Files of chunks other than these.
+    pub fn files_without(&self, shared: &std::collections::HashSet<[u8; 32]>) -> Files {
+        let own = self.chunks.iter().filter(|chunk| !shared.contains(&chunk.digest)).cloned().collect();
+        Self { objects: self.objects.clone(), chunks: Arc::new(own) }.files()
+    }
+
     /// Files whose path is `from` or after it.
     pub fn files_from(&self, from: &str) -> Files {
         let next = self.chunks.partition_point(|chunk| chunk.last.as_str() < from);

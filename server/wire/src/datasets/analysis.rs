@@ -39,6 +39,8 @@ wire! {
         Integer,
         Float,
         Boolean,
+        /// A date or an instant.
+        Timestamp,
         Text,
         /// Only empty cells.
         Empty,
@@ -98,14 +100,29 @@ wire! {
     pub enum Check {
         /// The columns exist.
         Columns { columns: Vec<String> },
+        /// The columns exist and are of these types.
+        Schema { types: std::collections::BTreeMap<String, ColumnKind>, /** No other columns. */ #[serde(default)] exact: bool },
         /// No empty cell in the column.
         NotNull { column: String },
         /// Each value appears once; empty cells are not looked at.
         Unique { column: String },
+        /// Each combination of values appears once; rows where all are empty are not looked at.
+        UniqueTogether { columns: Vec<String> },
         /// Numbers within `min..=max`; a cell that is no number fails, an empty one does not.
         Range { column: String, #[serde(default)] min: Option<f64>, #[serde(default)] max: Option<f64> },
         /// Only these values, or an empty cell.
         OneOf { column: String, values: Vec<String> },
+        /// Each value matches the whole pattern (a regular expression); empty cells are not looked at.
+        Regex { column: String, pattern: String },
+        /// The column's values are spread as in the other version (a number, a tag): the greatest distance of the two cumulative
+        /// shares (numbers, Kolmogorov-Smirnov) or half the sum of differences of shares (values) is at most `max`.
+        Drift { column: String, against: String, max: f64 },
+        /// Number of images, and of broken ones, in the version; width and height in pixels. About the version, not about a table.
+        Images {
+            #[serde(default)] min: Option<u64>, #[serde(default)] max: Option<u64>,
+            #[serde(default)] min_width: Option<u64>, #[serde(default)] min_height: Option<u64>,
+            #[serde(default)] max_width: Option<u64>, #[serde(default)] max_height: Option<u64>,
+        },
         /// Number of rows within `min..=max`.
         RowCount { #[serde(default)] min: Option<u64>, #[serde(default)] max: Option<u64> },
     }

@@ -1,0 +1,131 @@
+//! Versions made from what is on the box already: objects of a bucket, artifacts of a job's runs. Nothing is copied: the version
+//! refers to the same content.
+
+use drydock_wire::datasets::{CreatedVersion, VersionFromBucket, VersionFromJob, VersionSource};
+use drydock_wire::validate;
+
+use super::manifest::{Change, Changes, Entry};
+use super::rules;
+use super::versions::{self, Making};
+use crate::accounts::{Authorized, action};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::objects;
+use crate::storage::{self, access::Caller};
+use crate::tracking;
+
+const FILE_LIMIT: usize = 1_000_000;
+const PAGE: usize = 1_000;
+
+/// A version of the objects under a prefix, as far as the caller may read them.
+pub async fn from_bucket(
+    app: &App,
+    auth: &Authorized<action::Develop>,
+    name: &str,
+    wish: VersionFromBucket,
+) -> Result<CreatedVersion> {
+    rules::check_text("message", &wish.message)?;
+    let caller = Caller::person(auth.principal().clone());
+    let folder = wish.prefix.rfind('/').map_or(0, |at| at + 1);
+    let into = folder_of(&wish.into)?;
+    let (mut after, mut changes) = (None, Changes::default());
+    loop {
+        let wanted = storage::Wanted {
+            prefix: wish.prefix.clone(),
+            delimiter: String::new(),
+            after: after.take(),
+            limit: PAGE,
+            only: vec![],
+        };
+        let (_, page) = storage::listing::objects(app, &caller, &wish.bucket, wanted).await?;
+        for object in page.objects {
+            // what a console makes to show an empty folder
+            if object.key.ends_with('/') {
+                continue;
+            }
+            let (digest, size) =
+                storage::objects::whole_blob(app, &caller, &wish.bucket, &object.key, None).await?;
+            put(&mut changes, format!("{into}{}", &object.key[folder..]), &digest, size)?;
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    if changes.paths.is_empty() {
+        let place = format!("{}/{}", wish.bucket, wish.prefix);
+        return Err(Error::not_found(format!("There is no object under {place} that you may read.")));
+    }
+    let source = VersionSource::Bucket { bucket: wish.bucket, prefix: wish.prefix };
+    let making = Making { base: wish.base_version, changes, message: wish.message, source, is_found: true };
+    versions::make(app, auth.principal(), name, making).await
+}
+
+/// A version of what the job's runs logged as artifacts; several runs have a folder each.
+pub async fn from_job(
+    app: &App,
+    auth: &Authorized<action::Develop>,
+    name: &str,
+    wish: VersionFromJob,
+) -> Result<CreatedVersion> {
+    rules::check_text("message", &wish.message)?;
+    let (into, folder) = (folder_of(&wish.into)?, folder_of(&wish.path)?);
+    let job = wish.job_id.clone();
+    let found = app
+        .db
+        .read(move |conn| {
+            let mut found = vec![];
+            for id in tracking::runs_of_job(conn, &job)? {
+                let Some(run) = tracking::run_on_conn(conn, &id)? else { continue };
+                let prefix = format!("{}/{id}/artifacts/{folder}", run.info.experiment_id);
+                let files = objects::store::list_prefix(conn, tracking::ARTIFACT_BUCKET, &prefix)?;
+                if !files.is_empty() {
+                    found.push((id, prefix.len(), files));
+                }
+            }
+            Ok(found)
+        })
+        .await?;
+    if found.is_empty() {
+        return Err(Error::not_found(format!(
+            "No run of the job {} has artifacts{}.",
+            wish.job_id,
+            if wish.path.is_empty() { String::new() } else { format!(" under {:?}", wish.path) }
+        )));
+    }
+    let (several, mut changes) = (found.len() > 1, Changes::default());
+    let run_ids = found.iter().map(|(id, ..)| id.clone()).collect();
+    for (id, cut, files) in found {
+        let of_run = if several { format!("{id}/") } else { String::new() };
+        for file in files {
+            let path = format!("{into}{of_run}{}", &file.key[cut..]);
+            put(&mut changes, path, &file.digest, u64::try_from(file.size_bytes).unwrap_or(0))?;
+        }
+    }
+    let source = VersionSource::Job { job_id: wish.job_id, run_ids, path: wish.path };
+    let making = Making { base: wish.base_version, changes, message: wish.message, source, is_found: true };
+    versions::make(app, auth.principal(), name, making).await
+}
+
+/// The folder with its `/`, or nothing.
+fn folder_of(text: &str) -> Result<String> {
+    let text = text.trim_end_matches('/');
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    validate::relative_path(text).map_err(|advice| Error::invalid(format!("Folder {text:?}: {advice}")))?;
+    Ok(format!("{text}/"))
+}
+
+/// A key may be what a path may not.
+fn put(changes: &mut Changes, path: String, digest: &str, size_bytes: u64) -> Result<()> {
+    validate::relative_path(&path)
+        .map_err(|advice| Error::invalid(format!("{path:?} cannot be a file of a dataset. {advice}")))?;
+    let entry = Entry::of(path, digest, size_bytes)?;
+    if changes.paths.len() >= FILE_LIMIT {
+        return Err(Error::invalid(format!("A version takes at most {FILE_LIMIT} files at a time; choose a prefix.")));
+    }
+    let change = Change::Put { digest: entry.digest, size_bytes: entry.size_bytes };
+    changes.paths.insert(entry.path, change);
+    Ok(())
+}

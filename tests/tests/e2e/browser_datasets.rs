@@ -1,0 +1,113 @@
+//! The pages of datasets, in a real Chromium: columns and images, folders, what changed, tags, rules as YAML, deletion.
+
+use anyhow::{Result, ensure};
+use drydock_tests::{Api, Browser, Server, server::PASSWORD};
+use serde_json::{Value, json};
+
+use crate::browser::log_in;
+
+const GIF: &[u8] = b"GIF89a\x02\x00\x03\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;";
+
+async fn file(api: &Api, path: &str, bytes: Vec<u8>) -> Result<Value> {
+    let size = bytes.len();
+    Ok(json!({ "path": path, "digest": api.upload(bytes).await?, "size_bytes": size }))
+}
+
+fn table(rows: usize, step: f64, gone: bool) -> Vec<u8> {
+    let mut text = String::from(if gone { "id,at,acid,kind\n" } else { "id,at,acid,kind,note\n" });
+    for row in 0..rows {
+        let (acid, kind) = (2.0 + (row % 40) as f64 * step, ["red", "white", "rosé"][row % 3]);
+        let note = if gone { String::new() } else { format!(",{}", if row % 5 == 0 { "" } else { "ok" }) };
+        text.push_str(&format!("{row},2026-01-{:02},{acid:.2},{kind}{note}\n", row % 28 + 1));
+    }
+    text.into_bytes()
+}
+
+async fn fill(api: &Api) -> Result<()> {
+    api.post("/api/v1/datasets", json!({ "name": "wine", "description": "Deliveries of the harvest" })).await?;
+    let mut files = vec![file(api, "red.csv", table(400, 0.05, false)).await?, file(api, "notes/read-me.txt", b"as delivered".to_vec()).await?];
+    for n in 0..30 {
+        files.push(file(api, &format!("labels/{}/{n:03}.gif", ["front", "back"][n % 2]), GIF.to_vec()).await?);
+    }
+    files.push(file(api, "labels/back/broken.png", b"no image".to_vec()).await?);
+    api.post("/api/v1/datasets/wine/versions", json!({ "files": files, "message": "As delivered" })).await?;
+    let red = file(api, "red.csv", table(500, 0.09, true)).await?;
+    let change = json!({ "base_version": "1", "files": [red], "remove": ["notes/"], "message": "The second harvest, without notes" });
+    api.post("/api/v1/datasets/wine/versions", change).await?;
+    Ok(())
+}
+
+/// At 1280 and 390 pixels, light and dark, and nothing that stands in the way of anybody.
+async fn looked_at(browser: &Browser, name: &str) -> Result<()> {
+    for (width, theme) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
+        browser.look(width, theme).await?;
+        browser.shoot(&format!("datasets-{name}-{theme}-{width}")).await?;
+        let barriers = browser.barriers().await?;
+        ensure!(barriers.is_empty(), "{name}, {theme}, {width}: {barriers:?}");
+    }
+    browser.look(1280, "light").await
+}
+
+#[tokio::test]
+async fn a_dataset_is_looked_through_compared_tagged_and_loses_a_version() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    server.person(&admin, "erin", "engineer").await?;
+    let erin = Api::anonymous(&server.url())?.with_password("erin", PASSWORD);
+    fill(&erin).await?;
+    let browser = Browser::open(&server.url()).await?;
+    log_in(&browser, "erin").await?;
+
+    browser.visit("/datasets/wine").await?;
+    browser.sees("date or time").await?;
+    browser.sees("broken.png").await?;
+    looked_at(&browser, "columns").await?;
+
+    browser.visit("/datasets/wine?tab=files").await?;
+    browser.click("labels/").await?;
+    browser.click("back/").await?;
+    browser.sees("001.gif").await?;
+    looked_at(&browser, "files").await?;
+    browser.visit("/datasets/wine?tab=files&file=red.csv").await?;
+    browser.sees("acid").await?;
+    looked_at(&browser, "file").await?;
+
+    browser.visit("/datasets/wine?tab=versions").await?;
+    browser.sees("The second harvest, without notes").await?;
+    browser.press("//ol[@aria-label='Versions']/li[1]//button[normalize-space(.)='Tag']", "Tag").await?;
+    browser.fill("Tag", "prod").await?;
+    browser.click("Set the tag").await?;
+    browser.sees("wine@prod is version 2").await?;
+    looked_at(&browser, "versions").await?;
+    browser.press("//ol[@aria-label='Versions']/li[1]//a[normalize-space(.)='What changed']", "What changed").await?;
+    browser.sees("read-me.txt").await?;
+    browser.sees("gone").await?;
+    looked_at(&browser, "changes").await?;
+
+    browser.visit("/datasets/wine?tab=rules&as=yaml").await?;
+    browser.sees("Rules as YAML").await?;
+    browser.fill("Rules", "- check: not_null\n  colum: id\n").await?;
+    browser.click("Save rules").await?;
+    browser.sees("Line 1").await?;
+    looked_at(&browser, "rules-yaml").await?;
+    browser.fill("Rules", "- check: range\n  column: acid\n  max: 4\n").await?;
+    browser.click("Save rules").await?;
+    browser.sees("Rules saved").await?;
+    browser.visit("/datasets/wine?tab=checks").await?;
+    browser.sees("is not a number of at most 4").await?;
+    looked_at(&browser, "checks").await?;
+    browser.visit("/datasets/wine?tab=use").await?;
+    browser.sees("wine@2").await?;
+    browser.visit("/datasets/wine?tab=upload").await?;
+    browser.sees("From a bucket").await?;
+    looked_at(&browser, "upload").await?;
+
+    browser.visit("/datasets/wine?tab=versions").await?;
+    browser.press("//ol[@aria-label='Versions']/li[2]//button[normalize-space(.)='Delete']", "Delete").await?;
+    browser.sees("become free").await?;
+    browser.fill("to confirm", "wine@1").await?;
+    browser.shoot("datasets-delete-light-1280").await?;
+    browser.click("Delete the version").await?;
+    browser.sees("Version deleted").await?;
+    browser.close().await
+}

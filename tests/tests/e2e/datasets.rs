@@ -1,0 +1,191 @@
+//! Datasets over the API: versions from changes, lines, buckets and jobs; tags, differences, rules, deletion; and that a job
+//! which has one mounted cannot change a byte of it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use drydock_tests::{Api, Server, until};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(120);
+const WINE: &str = "/api/v1/datasets/wine";
+
+async fn file(api: &Api, path: &str, text: &str) -> Result<Value> {
+    let digest = api.upload(text.to_owned()).await?;
+    Ok(json!({ "path": path, "digest": digest, "size_bytes": text.len() }))
+}
+
+async fn wine(api: &Api) -> Result<()> {
+    api.post("/api/v1/datasets", json!({ "name": "wine" })).await?;
+    let files = [
+        file(api, "red.csv", "id,acid\n1,3.5\n2,3.1\n3,3.3\n").await?,
+        file(api, "more/white.jsonl", "{\"id\": 1, \"acid\": 2.5}\n{\"id\": 2}\n").await?,
+        file(api, "notes.txt", "as delivered").await?,
+    ];
+    api.post(&format!("{WINE}/versions"), json!({ "files": files, "message": "first" })).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn versions_are_made_by_change_tagged_compared_and_deleted() -> Result<()> {
+    let server = Server::start().await?;
+    let api = server.admin().await?;
+    wine(&api).await?;
+    let first = api.get(&format!("{WINE}/versions/1")).await?;
+    let kinds: Vec<&Value> = first["profiles"].as_array().unwrap().iter().map(|p| &p["columns"][1]["kind"]).collect();
+    assert_eq!(kinds, ["float", "float"], "{first}");
+
+    let red = file(&api, "red.csv", "id,acid\n1,3.5\n2,9.9\n3,3.3\n4,3.2\n").await?;
+    let change = json!({ "base_version": "latest", "files": [red], "remove": ["notes.txt"], "message": "fourth row" });
+    let made = api.post(&format!("{WINE}/versions"), change).await?;
+    assert_eq!((&made["version"]["version"], &made["version"]["file_count"]), (&json!(2), &json!(2)), "{made}");
+    let diff = api.get(&format!("{WINE}/diff")).await?;
+    assert_eq!((&diff["changed_count"], &diff["removed_count"], &diff["from"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!((&diff["tables"][0]["rows_added"], &diff["tables"][0]["rows_removed"]), (&json!(2), &json!(1)));
+
+    // the same again as lines
+    let lines = "{\"remove\": \"more/\"}\n";
+    let answer = api.request(Method::POST, &format!("{WINE}/versions/lines?base_version=2")).body(lines).send().await?;
+    assert_eq!(answer.status(), 201);
+    let page = api.get(&format!("{WINE}/versions/3/files")).await?;
+    assert_eq!((page["files"].as_array().unwrap().len(), page["folders"].as_array().unwrap().len()), (1, 0));
+
+    api.put(&format!("{WINE}/tags/prod"), json!({ "version": 2 })).await?;
+    assert_eq!(api.get(&format!("{WINE}/versions/prod")).await?["summary"]["version"], 2);
+    let (status, refused) = api.send(Method::DELETE, &format!("{WINE}/versions/2"), None).await?;
+    assert!(status == 409 && refused["message"].as_str().unwrap().contains("tag prod"), "{refused}");
+    api.delete(&format!("{WINE}/tags/prod")).await?;
+    let preview = api.get(&format!("{WINE}/versions/2/deletion")).await?;
+    assert_eq!((&preview["versions"], &preview["used_by"]), (&json!([2]), &json!([])), "{preview}");
+    api.delete(&format!("{WINE}/versions/2")).await?;
+    assert_eq!(api.status(Method::GET, &format!("{WINE}/versions/2"), None).await?, 404);
+    let latest = api.get(WINE).await?;
+    assert_eq!((&latest["summary"]["latest"]["version"], &latest["summary"]["version_count"]), (&json!(3), &json!(2)));
+    let shown = api.get(&format!("{WINE}/versions/1/preview?path=more%2Fwhite.jsonl")).await?;
+    assert_eq!((&shown["kind"], &shown["total_rows"]), (&json!("table"), &json!(2)), "{shown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn rules_as_yaml_name_the_line_and_failed_ones_the_rows() -> Result<()> {
+    let server = Server::start().await?;
+    let api = server.admin().await?;
+    wine(&api).await?;
+    let path = format!("{WINE}/rules.yaml");
+    let put = async |text: &'static str| {
+        let answer = api.request(Method::PUT, &path).body(text).send().await?;
+        Ok::<_, anyhow::Error>((answer.status().as_u16(), answer.text().await?))
+    };
+    let (status, body) = put("rules:\n- check: not_null\n  column: id\n- check: rang\n  column: acid\n").await?;
+    assert!(status == 400 && body.contains("Line 4"), "{body}");
+    let text = "rules:\n- check: range\n  column: acid\n  file: red.csv\n  max: 3.4\n- check: not_null\n  column: acid\n";
+    assert_eq!(put(text).await?.0, 200);
+    let kept = api.request(Method::GET, &path).send().await?.text().await?;
+    assert_eq!(kept, text);
+    let report = api.post(&format!("{WINE}/versions/1/validate"), json!({})).await?;
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results[0]["samples"], json!([{ "line": 2, "value": "3.5" }]), "{report}");
+    let white = results.iter().find(|one| one["file"] == "more/white.jsonl").unwrap();
+    assert_eq!((&white["passed"], &white["failed_rows"]), (&json!(false), &json!(1)), "{report}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn hostile_manifests_and_tables_are_answered_and_harm_nothing() -> Result<()> {
+    let server = Server::start().await?;
+    let api = server.admin().await?;
+    wine(&api).await?;
+    let person = server.person(&api, "mallory", "engineer").await?;
+    let versions = format!("{WINE}/versions");
+    let mine = file(&person, "x", "mine").await?;
+    for path in ["../../etc/passwd", "/etc/passwd", "a/../b", "a\\b", "a\u{0}b", "", "a//b", "."] {
+        let mut bad = mine.clone();
+        bad["path"] = path.into();
+        assert_eq!(person.status(Method::POST, &versions, Some(json!({ "files": [bad] }))).await?, 400, "{path:?}");
+    }
+    // a digest alone is no proof of having the bytes
+    api.post("/api/v1/datasets", json!({ "name": "other" })).await?;
+    let secret = file(&api, "secret", "the admin's own").await?;
+    let stolen = json!({ "files": [secret] });
+    assert_eq!(person.status(Method::POST, "/api/v1/datasets/other/versions", Some(stolen)).await?, 400);
+    // a line of 20 MiB, and a Parquet that is none
+    let mut bomb = b"{\"a\": 1}\n{\"a\": \"".to_vec();
+    bomb.resize(20 << 20, b'x');
+    let digest = api.upload(bomb.clone()).await?;
+    let bad = file(&api, "bad.parquet", "PAR1nonsense\u{1}\u{1}\u{1}\u{1}PAR1").await?;
+    let lines = json!({ "path": "bomb.jsonl", "digest": digest, "size_bytes": bomb.len() });
+    api.post(&versions, json!({ "base_version": "1", "files": [lines, bad] })).await?;
+    let detail = until("the profiles are there", LIMIT, || async {
+        let detail = api.get(&format!("{WINE}/versions/2")).await?;
+        Ok((detail["profiling"] == false).then_some(detail))
+    })
+    .await?;
+    let problem = |path: &str| {
+        let profiles = detail["profiles"].as_array().unwrap();
+        profiles.iter().find(|one| one["path"] == path).unwrap()["problem"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(problem("bomb.jsonl"), "Line 2 is longer than 4 MiB.");
+    assert!(problem("bad.parquet").contains("footer"), "{}", problem("bad.parquet"));
+    server.ready().await
+}
+
+/// Reads its data, tries every way to change it, and keeps what it made.
+const JOB: &str = r#"
+import os, mlflow
+path = "/data/wine/red.csv"
+text = open(path).read()
+def tried(what, act):
+    try:
+        act()
+        print("CHANGED by", what)
+    except OSError as error:
+        print("refused", what, error.errno)
+tried("write", lambda: open(path, "w").write("x"))
+tried("append", lambda: open(path, "a").write("x"))
+tried("chmod", lambda: os.chmod(path, 0o666))
+tried("unlink", lambda: os.unlink(path))
+tried("create", lambda: open("/data/wine/new", "w").write("x"))
+tried("rename", lambda: os.rename(path, "/data/wine/moved"))
+tried("link", lambda: os.link(path, "/scratch/linked"))
+with mlflow.start_run():
+    mlflow.log_text(text.upper(), "clean/red.csv")
+print("rows", text.count("\n"))
+"#;
+
+#[tokio::test]
+async fn a_job_reads_the_tagged_version_cannot_change_it_and_its_output_becomes_a_version() -> Result<()> {
+    let server = Server::start().await?;
+    let api = server.admin().await?;
+    wine(&api).await?;
+    api.put(&format!("{WINE}/tags/prod"), json!({ "version": 1 })).await?;
+    let wish = |name: &str| {
+        json!({ "name": name, "command": ["python3", "-c", JOB], "datasets": [{ "name": "wine@prod" }],
+            "resources": { "cpus": 1.0, "memory_bytes": 1u64 << 30, "gpus": 0 } })
+    };
+    let job = api.submit_with(wish("first")).await?;
+    let end = api.finished(&job, LIMIT * 2).await?;
+    let (_, log) = api.send(Method::GET, &format!("/api/v1/jobs/{job}/log"), None).await?;
+    let log = log.as_str().unwrap_or_default().to_owned();
+    assert_eq!(end["summary"]["state"], "succeeded", "{end}\n{log}");
+    assert_eq!(end["spec"]["datasets"], json!([{ "name": "wine", "version": 1 }]));
+    assert!(!log.contains("CHANGED") && log.matches("refused").count() == 7 && log.contains("rows 4"), "{log}");
+    let kept = api.request(Method::GET, &format!("{WINE}/versions/1/file?path=red.csv")).send().await?.text().await?;
+    assert_eq!(kept, "id,acid\n1,3.5\n2,3.1\n3,3.3\n");
+
+    let made = api.post(&format!("{WINE}/versions/from-job"), json!({ "job_id": job, "path": "clean" })).await?;
+    assert_eq!((&made["version"]["source"]["from"], &made["version"]["file_count"]), (&json!("job"), &json!(1)), "{made}");
+    let upper = api.request(Method::GET, &format!("{WINE}/versions/latest/file?path=red.csv")).send().await?.text().await?;
+    assert!(upper.starts_with("ID,ACID"), "{upper}");
+
+    // the job and its run are named before the version they came from goes
+    let preview = api.get(&format!("{WINE}/versions/1/deletion")).await?;
+    let kinds: Vec<&Value> = preview["used_by"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+    assert!(kinds.contains(&&json!("job")) && kinds.contains(&&json!("run")), "{preview}");
+    let (status, refused) = api.send(Method::DELETE, WINE, None).await?;
+    assert!(status == 409 && refused["message"].as_str().unwrap().contains("job first"), "{refused}");
+    let lineage = api.get("/api/v1/lineage/dataset/wine:2").await?;
+    assert!(lineage["nodes"].as_array().unwrap().iter().any(|node| node["kind"] == "job"), "{lineage}");
+    api.delete(&format!("{WINE}?even_if_used=true")).await?;
+    Ok(())
+}
