@@ -65,16 +65,17 @@ impl Ceph {
         })
         .await?;
         let disk = std::fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned();
-        self.run("ceph", &["osd", "new", &disk])?;
+        self.ask("ceph", &["osd", "new", &disk]).await?;
         self.run("ceph-osd", &["-i", "0", "--mkfs", "--osd-uuid", &disk])?;
-        self.run("ceph-osd", &["-i", "0"])?;
+        self.ask("ceph-osd", &["-i", "0"]).await?;
         self.run("ceph-mgr", &["-i", "x"])?;
         until("Ceph's disk does not come up", Duration::from_secs(60), || async {
-            Ok(self.run("ceph", &["osd", "stat"])?.contains("1 up").then_some(()))
+            Ok(self.run("ceph", &["--connect-timeout", "5", "osd", "stat"])?.contains("1 up").then_some(()))
         })
         .await?;
         let keys = [&format!("--access-key={ACCESS_KEY}"), &format!("--secret-key={SECRET_KEY}")];
-        self.run("radosgw-admin", &["user", "create", "--uid=drydock", "--display-name=drydock", keys[0], keys[1]])?;
+        self.ask("radosgw-admin", &["user", "create", "--uid=drydock", "--display-name=drydock", keys[0], keys[1]])
+            .await?;
         self.open().await
     }
 
@@ -115,6 +116,14 @@ impl Ceph {
         let region = Region::Custom { region: "us-east-1".into(), endpoint: self.url() };
         let keys = Credentials::new(Some(ACCESS_KEY), Some(SECRET_KEY), None, None, None)?;
         Ok(Bucket::new(name, region, keys)?.with_path_style())
+    }
+
+    /// Again until it works: a client that asks before it was told whose cluster this is gets EPERM.
+    async fn ask(&self, program: &str, args: &[&str]) -> Result<()> {
+        until(&format!("{program} {}", args.join(" ")), Duration::from_secs(60), || async {
+            self.run(program, args).map(|_| Some(()))
+        })
+        .await
     }
 
     fn run(&self, program: &str, args: &[&str]) -> Result<String> {

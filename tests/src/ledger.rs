@@ -35,7 +35,11 @@ pub struct Faces {
 impl Faces {
     /// The administrator's, with a run to write to.
     pub async fn of(server: &Server) -> Result<Self> {
-        let web = server.admin().await?;
+        Self::with(server, server.admin().await?).await
+    }
+
+    /// As `of`, where there is an administrator already.
+    pub async fn with(server: &Server, web: Api) -> Result<Self> {
         let made = web.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": "0"})).await?;
         let run = made["run"]["info"]["run_id"].as_str().context("an id")?.to_owned();
         let s3 = server.s3_of("admin").await?;

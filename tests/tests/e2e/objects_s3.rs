@@ -205,11 +205,13 @@ async fn refusals(cluster: &Ceph, server: &mut Server) -> Result<()> {
     let words = refused(environment(&url, "as-ever", &[])).await?;
     ensure!(words.contains("belongs to another Drydock"), "{words}");
     // the same box on an empty place, and on its disk
-    let whole = environment(&url, "elsewhere", &[]);
     server.kill9().await?;
-    server.set_environment(&whole);
+    server.set_environment(&environment(&url, "as-ever", &[("DRYDOCK_OBJECTS_PREFIX", "boxes/two")]));
     let words = format!("{:#}", server.launch().await.err().context("it starts empty-handed")?);
-    ensure!(words.contains("its mark boxes/one/drydock-store.json is not there"), "{words}");
+    ensure!(words.contains("its mark boxes/two/drydock-store.json is not there"), "{words}");
+    server.set_environment(&environment(&url, "elsewhere", &[]));
+    let words = format!("{:#}", server.launch().await.err().context("it starts empty-handed")?);
+    ensure!(words.contains("The bucket is not there"), "{words}");
     server.set_environment(&[]);
     let words = format!("{:#}", server.launch().await.err().context("it starts empty-handed")?);
     ensure!(words.contains("drydock objects move --to disk"), "{words}");
@@ -324,4 +326,41 @@ async fn upload(files: &Files, prefix: &str, stop: &AtomicBool, mut dice: Dice) 
         }
     }
     acknowledged
+}
+
+#[tokio::test]
+async fn another_drydock_may_be_the_cluster() -> Result<()> {
+    let mut below = Server::start().await?;
+    below.admin().await?;
+    let key: serde_json::Value =
+        serde_json::from_str(&below.run(&["s3-key", "create", "--user", "admin"], None).await?)?;
+    let (url, text) = (below.s3_url(), |name: &str| key[name].as_str().map(str::to_owned).context("a key"));
+    let (access, secret) = (text("access_key")?, text("secret_key")?);
+    let more = [("DRYDOCK_OBJECTS_ACCESS_KEY", access.as_str()), ("DRYDOCK_OBJECTS_SECRET_KEY", secret.as_str())];
+    let mut above = Server::start_with(&environment(&url, "of-another", &more)).await?;
+    let files = Files::of(&above.admin().await?).await?;
+    let (mut dice, mut kept) = (Dice(17), BTreeMap::new());
+    for (name, size) in [("a", 100 * KIB), ("b", 5 * MIB), ("c", 30 * MIB), ("d", 70 * MIB)] {
+        let bytes = dice.bytes(size);
+        files.keeps(name, &bytes).await?;
+        kept.insert(name, bytes);
+    }
+    empty_cache(&above)?;
+    below.kill9().await?;
+    ensure!(files.ask("b").await?.status() == 503);
+    below.launch().await?;
+    above.ready().await?;
+    for (name, bytes) in &kept {
+        files.gives(name, bytes).await?;
+    }
+    let doctor = above.run(&["doctor"], None).await?;
+    ensure!(!doctor.contains("BAD"), "{doctor}");
+    above.stop().await?;
+    above.run(&["objects", "move", "--to", "disk"], None).await?;
+    above.set_environment(&[]);
+    above.launch().await?;
+    for (name, bytes) in &kept {
+        files.gives(name, bytes).await?;
+    }
+    Ok(())
 }

@@ -119,7 +119,8 @@ async fn a_server_that_is_killed_keeps_what_it_acknowledged_and_shows_nothing_ha
     let ledger = tempfile::NamedTempFile::new()?;
     let path = ledger.path().to_string_lossy().into_owned();
     for round in 0..3 {
-        let writing = clients::s3(&key, "s3", "s3_ledger.py", &["write", &path]);
+        let write = ["write", path.as_str()];
+        let writing = clients::s3(&key, "s3", "s3_ledger.py", &write);
         let killing = async {
             tokio::time::sleep(Duration::from_millis(2500 + round * 700)).await;
             server.restart().await
@@ -127,7 +128,7 @@ async fn a_server_that_is_killed_keeps_what_it_acknowledged_and_shows_nothing_ha
         let (said, killed) = tokio::join!(writing, killing);
         killed?;
         said?;
-        let said = clients::s3(&key, "s3", "s3_ledger.py", &["check", &path]).await?;
+        let said = clients::s3(&key, "s3", "s3_ledger.py", &["check", path.as_str()]).await?;
         assert!(said.contains("all there"), "{said}");
     }
     Ok(())

@@ -19,13 +19,13 @@ const ENDLESS: u64 = 10 << 30;
 const MOST_MEMORY: u64 = 320 << 20;
 
 /// A server with a limit on uploads, an administrator, and what it needed before any bomb.
-struct Target {
-    server: Server,
-    admin: Api,
+pub struct Target {
+    pub server: Server,
+    pub admin: Api,
 }
 
 impl Target {
-    async fn new() -> Result<Self> {
+    pub async fn new() -> Result<Self> {
         let server = Server::start_as(Setup { settings: SETTINGS, ..Setup::default() }).await?;
         let admin = server.admin().await?;
         Ok(Self { server, admin })
@@ -35,7 +35,7 @@ impl Target {
         self.server.url().replace("http://", "")
     }
 
-    fn proof(&self) -> (String, String) {
+    pub fn proof(&self) -> (String, String) {
         ("authorization".into(), format!("Bearer {}", self.admin.token()))
     }
 
@@ -47,7 +47,7 @@ impl Target {
     }
 
     /// It answers, it did not eat the memory, and no bytes of what was refused are left.
-    async fn is_well(&self) -> Result<u64> {
+    pub async fn is_well(&self) -> Result<u64> {
         self.admin.get("/api/v1/datasets").await?;
         let peak = self.peak()?;
         ensure!(peak < MOST_MEMORY, "it took {peak} bytes of memory");
@@ -60,8 +60,11 @@ impl Target {
     }
 }
 
+/// No answer, but no connection either.
+pub const CUT: u16 = 0;
+
 /// Sends chunks until the server has had enough; its answer, and how much it took.
-async fn endless(address: &str, line: &str, headers: &[(String, String)]) -> Result<(raw::Answer, u64)> {
+pub async fn endless(address: &str, line: &str, headers: &[(String, String)]) -> Result<(raw::Answer, u64)> {
     let mut socket = TcpStream::connect(address).await?;
     let mut head = format!("{line} HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\n");
     for (name, value) in headers.iter().filter(|(name, _)| name != "host") {
@@ -78,16 +81,23 @@ async fn endless(address: &str, line: &str, headers: &[(String, String)]) -> Res
         tokio::select! {
             // An answer is looked for first: a client that reads does not go on.
             biased;
-            count = reader.read(&mut first) => break count?,
+            count = reader.read(&mut first) => break count.unwrap_or(0),
             wrote = writer.write_all(&chunk) => {
-                wrote?;
+                if wrote.is_err() {
+                    break reader.read(&mut first).await.unwrap_or(0);
+                }
                 sent += chunk.len() as u64;
                 ensure!(sent < ENDLESS, "all of an endless body was taken");
             }
         }
     };
+    if count == 0 {
+        // Cut, and the answer with it, as it is where a server closes while more arrives.
+        return Ok((raw::Answer { status: CUT, head: String::new(), body: vec![] }, sent));
+    }
     let head = String::from_utf8_lossy(&first[..count]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(|| format!("no answer: {head}"))?;
+    let status =
+        head.split(' ').nth(1).and_then(|code| code.parse().ok()).with_context(|| format!("no answer: {head}"))?;
     Ok((raw::Answer { status, head, body: vec![] }, sent))
 }
 
@@ -132,7 +142,8 @@ async fn json_of_a_million_keys_is_refused() -> Result<()> {
     ];
     for number in 0..fault.count {
         let (path, body) = cases[number % cases.len()];
-        let sent = target.admin.request(Method::POST, path).header("content-type", "application/json").body(body.clone());
+        let sent =
+            target.admin.request(Method::POST, path).header("content-type", "application/json").body(body.clone());
         let answer = sent.send().await?;
         let status = answer.status().as_u16();
         ensure!([400, 413, 422].contains(&status), "{path} answers {status}: {}", answer.text().await?);

@@ -37,7 +37,9 @@ fn incoming(data: &Path) -> usize {
 async fn log_until_full(faces: &Faces, round: usize) -> Result<usize> {
     for batch in 0..4000 {
         let points: Vec<Value> = (0..500)
-            .map(|n| json!({"key": format!("r{round}m{n}"), "value": 0.5 + f64::from(n), "timestamp": 1, "step": batch}))
+            .map(
+                |n| json!({"key": format!("r{round}m{n}"), "value": 0.5 + f64::from(n), "timestamp": 1, "step": batch}),
+            )
             .collect();
         let body = json!({"run_id": faces.run, "metrics": points});
         let (status, answer) = faces.web.send(Method::POST, "/api/2.0/mlflow/runs/log-batch", Some(body)).await?;
@@ -134,8 +136,7 @@ async fn what_was_acknowledged_outlives_a_full_disk_and_work_goes_on_after_it() 
 /// A batch is kept whole or not at all.
 async fn batches_there(faces: &Faces, round: usize, logged: usize) -> Result<()> {
     for point in [0, 499] {
-        let path =
-            format!("/api/2.0/mlflow/metrics/get-history?run_id={}&metric_key=r{round}m{point}", faces.run);
+        let path = format!("/api/2.0/mlflow/metrics/get-history?run_id={}&metric_key=r{round}m{point}", faces.run);
         let found = if logged == 0 { 0 } else { faces.web.get(&path).await?["metrics"].as_array().map_or(0, Vec::len) };
         ensure!(found == logged, "round {round}: {logged} batches acknowledged, {found} there");
     }

@@ -17,12 +17,8 @@ use drydock_tests::{
 };
 
 /// Calls that fail together, and how far n is counted: it counts per thread, and only the database's one writes that often.
-const CALLS: [(&str, usize); 4] = [
-    ("pwrite64", 300),
-    ("fsync,fdatasync", 300),
-    ("write", 40),
-    ("rename,renameat,renameat2", 12),
-];
+const CALLS: [(&str, usize); 4] =
+    [("pwrite64", 300), ("fsync,fdatasync", 300), ("write", 40), ("rename,renameat,renameat2", 12)];
 const ERRORS: [&str; 2] = ["EIO", "ENOSPC"];
 
 struct Strace {
@@ -116,7 +112,10 @@ async fn a_call_that_fails_acknowledges_nothing() -> Result<()> {
             deed.check(&faces).await.with_context(|| format!("{what}: {hits:?}"))?;
         }
         let found = ledger::points_there(&faces, &key).await.with_context(|| what.clone())?;
-        ensure!((acknowledged..=acknowledged + 1).contains(&found), "{what}: {acknowledged} acknowledged, {found} there");
+        ensure!(
+            (acknowledged..=acknowledged + 1).contains(&found),
+            "{what}: {acknowledged} acknowledged, {found} there"
+        );
         tally.contents += deeds.iter().filter(|deed| deed.acknowledged).count();
         tally.points += acknowledged;
     }

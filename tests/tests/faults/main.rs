@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bombs;
+mod bombs_ports;
 mod cut;
 mod full_disk;
 mod injected;
 mod kills;
 mod paths;
+mod paths_ports;
 mod rot;
 mod signatures;
 mod slow;

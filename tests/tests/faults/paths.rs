@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 /// As they stand on the wire.
-const HOSTILE: [&str; 16] = [
+pub const HOSTILE: [&str; 16] = [
     "../canary",
     "../../../../../../etc/passwd",
     "a/../../canary",
@@ -28,7 +28,7 @@ const HOSTILE: [&str; 16] = [
 ];
 
 /// Every file around the data folder and in its blobs, with its size.
-fn tree(root: &Path) -> BTreeMap<String, u64> {
+pub fn tree(root: &Path) -> BTreeMap<String, u64> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap().flatten() {
@@ -82,7 +82,8 @@ async fn hostile_artifact_paths_are_refused_and_the_disk_is_as_before() -> Resul
 async fn datasets(faces: &Faces) -> Result<usize> {
     faces.web.post("/api/v1/datasets", json!({"name": "paths"})).await?;
     let digest = faces.web.upload("a,b\n1,2\n").await?;
-    let hostile = ["../x", "/etc/passwd", "a/../x", "a\\..\\x", "a\0b", "", ".", "a//b", "a/", "..", "./x", "\u{202e}x\n"];
+    let hostile =
+        ["../x", "/etc/passwd", "a/../x", "a\\..\\x", "a\0b", "", ".", "a//b", "a/", "..", "./x", "\u{202e}x\n"];
     for path in hostile {
         let files = json!({"files": [{"path": path, "digest": digest, "size_bytes": 8}]});
         let (status, answer) = faces.web.send(Method::POST, "/api/v1/datasets/paths/versions", Some(files)).await?;

@@ -116,6 +116,7 @@ async fn slow_connections_are_sent_away_and_hold_nobody_up() -> Result<()> {
     ensure!(late.is_empty(), "still there after {REAPED_AFTER:?}: {late:?} (web, S3, registry: {addresses:?})");
     fault::report(&format!("p99 {before:?} before, {during:?} during"));
     ensure!(during < before * 2 + NOISE, "others waited: p99 {before:?} before, {during:?} during");
-    fault.held(format!("all gone after {slowest:.1?} at most; others' p99 {before:.1?} before, {during:.1?} meanwhile"));
+    fault
+        .held(format!("all gone after {slowest:.1?} at most; others' p99 {before:.1?} before, {during:.1?} meanwhile"));
     Ok(())
 }

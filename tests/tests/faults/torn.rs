@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use diesel::connection::SimpleConnection;
 use drydock_tests::{
     Api, Dice, Fault, Server, Setup,
     ledger::{self, Faces, Stop},
 };
-use diesel::connection::SimpleConnection;
 
 const PAGE_BYTES: u64 = 4096;
 const DATABASE: &str = "drydock.db";
@@ -76,7 +76,8 @@ enum Outcome {
 /// Starts on a copy of the folder in which `tear` has been at work.
 async fn start_torn(killed: &Killed, tear: impl FnOnce(&Path) -> Result<()>) -> Result<Outcome> {
     let copy = tempfile::tempdir()?;
-    let copied = std::process::Command::new("cp").arg("-a").arg(killed.folder.path().join(".")).arg(copy.path()).status()?;
+    let copied =
+        std::process::Command::new("cp").arg("-a").arg(killed.folder.path().join(".")).arg(copy.path()).status()?;
     ensure!(copied.success(), "cp");
     tear(copy.path())?;
     let data: PathBuf = copy.path().to_owned();
@@ -120,13 +121,16 @@ async fn a_log_that_is_cut_gives_what_was_committed_before_the_cut() -> Result<(
         before = found;
         prefixes.insert(found);
     }
-    let Outcome::Prefix(found) = start_torn(&killed, |folder| Ok(fs::remove_file(folder.join(LOG_INDEX))?)).await? else {
+    let Outcome::Prefix(found) = start_torn(&killed, |folder| Ok(fs::remove_file(folder.join(LOG_INDEX))?)).await?
+    else {
         anyhow::bail!("without the log's index: no committed prefix");
     };
     ensure!(found >= killed.points, "without the log's index: {found} of {}", killed.points);
     ensure!(prefixes.len() > 2, "the cuts hit nothing: {prefixes:?}");
     let points = killed.points;
-    fault.held(format!("always the first points in their order, none missing before the cut; whole: {found} of {points}"));
+    fault.held(format!(
+        "always the first points in their order, none missing before the cut; whole: {found} of {points}"
+    ));
     Ok(())
 }
 
