@@ -29,7 +29,7 @@ const PURPOSE: &str = "share link";
 /// What a link says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Shared {
-    /// The bucket's name, and its row: another bucket of that name is another one.
+    /// The bucket's name, and when it was made: another bucket of that name is another one.
     b: String,
     i: i64,
     k: String,
@@ -62,7 +62,7 @@ pub async fn create(app: &App, caller: &Caller, bucket: &str, wish: ShareObject)
     let who = caller.principal.clone();
     let shared = Shared {
         b: bucket.to_owned(),
-        i: found.bucket.id,
+        i: found.bucket.created_at,
         k: wish.key,
         v: wish.version_id,
         p: who.person_id.clone(),
@@ -90,7 +90,7 @@ fn found(conn: &mut Conn, shared: &Shared) -> Result<std::result::Result<Found, 
     let looked =
         enter(conn, &Caller::person(maker), &shared.b, Right::Read, &shared.k)
             .and_then(|bucket| {
-                if bucket.id == shared.i { Ok(bucket) } else { Err(Error::not_found("another bucket of that name")) }
+                if bucket.created_at == shared.i { Ok(bucket) } else { Err(Error::not_found("another bucket of that name")) }
             })
             .and_then(|bucket| objects::look_in(conn, bucket, &shared.k, version, true))
             .and_then(objects::Looked::object);
