@@ -170,7 +170,9 @@ async fn judge(server: &mut Server, hits: &[String], before: usize, what: &str, 
         })
         .await?;
     }
-    if server.has_ended()? {
+    // No disk makes a wake-up within the process fail: what becomes of that is no matter, beyond what the ledger says.
+    let is_wake_up = hits.iter().any(|hit| hit.contains("[eventfd]"));
+    if server.has_ended()? && !is_wake_up {
         let printed = server.printed();
         let said = printed.get(before..).unwrap_or(&printed);
         ensure!(said.contains("so that nothing is falsely acknowledged"), "{what}: it ended without a word:\n{said}");
