@@ -78,7 +78,13 @@ fn on_disk(server: &Server) -> Result<u64> {
             let entry = entry?;
             let data = entry.metadata()?;
             let is_log = entry.file_name().to_string_lossy().ends_with("-wal");
-            sum += if data.is_dir() { under(&entry.path())? } else if is_log { 0 } else { data.len() };
+            sum += if data.is_dir() {
+                under(&entry.path())?
+            } else if is_log {
+                0
+            } else {
+                data.len()
+            };
         }
         Ok(sum)
     }
@@ -135,7 +141,13 @@ fn blocks() -> impl Iterator<Item = std::io::Result<String>> {
         }
         for row in n * ROWS..(n + 1) * ROWS {
             let value = (row * 7919 % 1_000_003) as f64 / 1_000_003.0;
-            let _ = writeln!(text, "{row},2026-01-{:02}T00:00:00Z,kind-{},{value:.6},some words {}", row % 28 + 1, row % 7, row % 1000);
+            let _ = writeln!(
+                text,
+                "{row},2026-01-{:02}T00:00:00Z,kind-{},{value:.6},some words {}",
+                row % 28 + 1,
+                row % 7,
+                row % 1000
+            );
         }
         text
     };

@@ -135,11 +135,17 @@ impl Accounts {
     ///
     /// # Errors
     /// `unauthenticated` when the account is disabled or has another password by now.
-    pub async fn by_name_and_mark(&self, name: &str, mark: &str, address: Option<std::net::IpAddr>) -> Result<Principal> {
+    pub async fn by_name_and_mark(
+        &self,
+        name: &str,
+        mark: &str,
+        address: Option<std::net::IpAddr>,
+    ) -> Result<Principal> {
         let wanted = name.to_owned();
         let person = self.db.glance(move |conn| store::person_by_name(conn, &wanted)).await?;
         let person = person.filter(|person| !person.disabled && secrets::hash_secret(&person.password_hash) == mark);
-        let person = person.ok_or_else(|| Error::unauthenticated("This token is no longer good; ask for another one."))?;
+        let person =
+            person.ok_or_else(|| Error::unauthenticated("This token is no longer good; ask for another one."))?;
         Ok(principal(person, Via::Basic, address_text(address)))
     }
 

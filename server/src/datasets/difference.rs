@@ -156,9 +156,12 @@ impl Files {
         files.extend(added.into_iter().take(SHOWN).map(|e| told(Added, &e.path.clone(), None, None, Some(e))));
         files.extend(removed.into_iter().take(SHOWN).map(|e| told(Removed, &e.path.clone(), None, Some(e), None)));
         files.extend(changed.into_iter().map(|(a, b)| told(Changed, &b.path.clone(), None, Some(a), Some(b))));
-        files.extend(renamed.into_iter().take(SHOWN).map(|(a, b)| {
-            told(Renamed, &b.path.clone(), Some(a.path.clone()), Some(a), Some(b))
-        }));
+        files.extend(
+            renamed
+                .into_iter()
+                .take(SHOWN)
+                .map(|(a, b)| told(Renamed, &b.path.clone(), Some(a.path.clone()), Some(a), Some(b))),
+        );
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files.truncate(SHOWN);
         VersionDiff {

@@ -15,8 +15,8 @@ use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use super::store::{self, DatasetRow, VersionRow};
 use super::manifest::Manifest;
+use super::store::{self, DatasetRow, VersionRow};
 use super::table::Source;
 use super::{images, leftovers, profile, table, validate, versions};
 use crate::app::App;
@@ -158,7 +158,8 @@ async fn known_profiles(
     let found = profiles_of(app, dataset, &parent.to_string()).await?.unwrap_or_default();
     let same = |profile: &FileProfile| {
         let format = |path: &str| path.rsplit('.').next().map(str::to_ascii_lowercase);
-        let table = tables.iter().find(|file| file.digest == profile.digest && format(&file.path) == format(&profile.path))?;
+        let table =
+            tables.iter().find(|file| file.digest == profile.digest && format(&file.path) == format(&profile.path))?;
         Some(FileProfile { path: table.path.clone(), ..profile.clone() })
     };
     Ok(found.iter().filter_map(same).collect())

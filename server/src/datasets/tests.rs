@@ -474,7 +474,9 @@ async fn the_difference_names_what_came_went_changed_and_moved() {
     let csv = the.upload("ann", CSV).await;
     let changed = the.upload("ann", b"id,size,kind\n1,2.5,a\n2,9.5,b\n4,,a\n3,,a\n").await;
     let (a, b) = (the.upload("ann", b"a").await, the.upload("ann", b"bb").await);
-    the.version_of("ann", "d", vec![file("t.csv", &csv), file("old", &a), file("same", &a), file("gone", &b)]).await.unwrap();
+    the.version_of("ann", "d", vec![file("t.csv", &csv), file("old", &a), file("same", &a), file("gone", &b)])
+        .await
+        .unwrap();
     let c = the.upload("ann", b"ccc").await;
     let files = vec![file("t.csv", &changed), file("new-name", &a), file("same", &a), file("come", &c)];
     the.version_of("ann", "d", files).await.unwrap();
@@ -504,8 +506,10 @@ async fn an_unchanged_table_is_not_read_again() {
         .db
         .write(|conn| {
             use diesel::connection::SimpleConnection;
-            conn.batch_execute("UPDATE dataset_versions SET profiles = replace(profiles, '\"row_count\":3', '\"row_count\":77')")
-                .map_err(Error::internal)
+            conn.batch_execute(
+                "UPDATE dataset_versions SET profiles = replace(profiles, '\"row_count\":3', '\"row_count\":77')",
+            )
+            .map_err(Error::internal)
         })
         .await
         .unwrap();
@@ -519,10 +523,12 @@ async fn images_are_counted_by_class_and_broken_ones_are_named() {
     let the = bench(Limits::default());
     the.create("d").await;
     // the smallest GIF there is, a PNG that ends after its size, and no image at all
-    let gif = the.upload("ann", b"GIF89a\x02\x00\x03\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;").await;
+    let gif =
+        the.upload("ann", b"GIF89a\x02\x00\x03\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;").await;
     let png = the.upload("ann", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x20\x08\x02").await;
     let text = the.upload("ann", b"hello").await;
-    let files = vec![file("cat/1.gif", &gif), file("cat/2.gif", &gif), file("dog/1.png", &png), file("dog/2.jpg", &text)];
+    let files =
+        vec![file("cat/1.gif", &gif), file("cat/2.gif", &gif), file("dog/1.png", &png), file("dog/2.jpg", &text)];
     the.version_of("ann", "d", files).await.unwrap();
     let rules = yaml::read("- check: images\n  min: 3\n  min_width: 2\n").unwrap();
     set_rules(&the.app, &develop("ann"), "d", rules, None).await.unwrap();
@@ -530,7 +536,10 @@ async fn images_are_counted_by_class_and_broken_ones_are_named() {
     assert!(!report.passed && report.results[0].message.contains("dog/1.png"), "{report:?}");
     let images = versions::detail(&the.app, &view(), "d", "1").await.unwrap().images.unwrap();
     assert_eq!((images.count, images.measured, images.broken_count), (4, 4, 2));
-    assert_eq!(images.classes.iter().map(|one| (one.value.as_str(), one.count)).collect::<Vec<_>>(), [("cat", 2), ("dog", 2)]);
+    assert_eq!(
+        images.classes.iter().map(|one| (one.value.as_str(), one.count)).collect::<Vec<_>>(),
+        [("cat", 2), ("dog", 2)]
+    );
     assert_eq!((images.width.unwrap().max, images.height.unwrap().max), (2, 3));
     assert_eq!(images.formats[0].value, "GIF");
 }

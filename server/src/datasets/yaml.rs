@@ -40,9 +40,9 @@ pub fn read(text: &str) -> Result<Vec<Rule>> {
     let mut found = Vec::with_capacity(list.len());
     for (index, item) in list.into_iter().enumerate() {
         let rule = one(item).and_then(|rule| {
-            rules::check_rules(std::slice::from_ref(&rule)).map(|()| rule).map_err(|error| {
-                error.message.strip_prefix("Rule 1: ").unwrap_or(&error.message).to_owned()
-            })
+            rules::check_rules(std::slice::from_ref(&rule))
+                .map(|()| rule)
+                .map_err(|error| error.message.strip_prefix("Rule 1: ").unwrap_or(&error.message).to_owned())
         });
         let place = || lines.get(index).map_or_else(|| format!("Rule {}", index + 1), |line| format!("Line {line}"));
         found.push(rule.map_err(|words| Error::invalid(format!("{}: {words}", place())))?);
@@ -127,7 +127,9 @@ mod tests {
         let read_once = read(text).unwrap();
         let expected = Rule { file: Some("a.csv".into()), check: Check::NotNull { column: "id".into() } };
         assert_eq!(read_once[0], expected);
-        assert!(matches!(&read_once[2].check, Check::Schema { types, exact: false } if types["at"] == ColumnKind::Timestamp));
+        assert!(
+            matches!(&read_once[2].check, Check::Schema { types, exact: false } if types["at"] == ColumnKind::Timestamp)
+        );
         assert_eq!(read(&write(&read_once).unwrap()).unwrap(), read_once);
         assert_eq!(read(EXAMPLE).unwrap(), []);
     }
@@ -150,7 +152,9 @@ mod tests {
     #[test]
     fn a_bomb_of_references_is_refused() {
         let mut text = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for (name, before) in [("b", "a"), ("c", "b"), ("d", "c"), ("e", "d"), ("f", "e"), ("g", "f"), ("h", "g"), ("i", "h")] {
+        for (name, before) in
+            [("b", "a"), ("c", "b"), ("d", "c"), ("e", "d"), ("f", "e"), ("g", "f"), ("h", "g"), ("i", "h")]
+        {
             let many = vec![format!("*{before}"); 10].join(", ");
             text.push_str(&format!("{name}: &{name} [{many}]\n"));
         }

@@ -62,7 +62,11 @@ async fn look(app: &App) -> Readiness {
     let checks = vec![
         check("database", database.is_ok(), "The database does not answer; the log says why."),
         check("docker", docker.is_ok(), "Docker does not answer: jobs and deployments wait and go on when it is back."),
-        check("content", content, "The S3 cluster with large content cannot be used: uploads wait and go on when it is back."),
+        check(
+            "content",
+            content,
+            "The S3 cluster with large content cannot be used: uploads wait and go on when it is back.",
+        ),
     ];
     Readiness { ready: checks.iter().all(|check| check.ok), checks }
 }

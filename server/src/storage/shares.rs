@@ -87,13 +87,16 @@ pub async fn open(app: &App, token: &str) -> Result<std::result::Result<Found, C
 fn found(conn: &mut Conn, shared: &Shared) -> Result<std::result::Result<Found, Closed>> {
     let Some(maker) = accounts::principal_of(conn, &shared.p)? else { return Ok(Err(Closed::Gone)) };
     let version = shared.v.as_deref().map(VersionId::parse).transpose()?;
-    let looked =
-        enter(conn, &Caller::person(maker), &shared.b, Right::Read, &shared.k)
-            .and_then(|bucket| {
-                if bucket.created_at == shared.i { Ok(bucket) } else { Err(Error::not_found("another bucket of that name")) }
-            })
-            .and_then(|bucket| objects::look_in(conn, bucket, &shared.k, version, true))
-            .and_then(objects::Looked::object);
+    let looked = enter(conn, &Caller::person(maker), &shared.b, Right::Read, &shared.k)
+        .and_then(|bucket| {
+            if bucket.created_at == shared.i {
+                Ok(bucket)
+            } else {
+                Err(Error::not_found("another bucket of that name"))
+            }
+        })
+        .and_then(|bucket| objects::look_in(conn, bucket, &shared.k, version, true))
+        .and_then(objects::Looked::object);
     match looked {
         Ok(found) => Ok(Ok(found)),
         Err(error) if error.code.http_status() < 500 => Ok(Err(Closed::Gone)),

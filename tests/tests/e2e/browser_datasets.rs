@@ -25,7 +25,10 @@ fn table(rows: usize, step: f64, gone: bool) -> Vec<u8> {
 
 async fn fill(api: &Api) -> Result<()> {
     api.post("/api/v1/datasets", json!({ "name": "wine", "description": "Deliveries of the harvest" })).await?;
-    let mut files = vec![file(api, "red.csv", table(400, 0.05, false)).await?, file(api, "notes/read-me.txt", b"as delivered".to_vec()).await?];
+    let mut files = vec![
+        file(api, "red.csv", table(400, 0.05, false)).await?,
+        file(api, "notes/read-me.txt", b"as delivered".to_vec()).await?,
+    ];
     for n in 0..30 {
         files.push(file(api, &format!("labels/{}/{n:03}.gif", ["front", "back"][n % 2]), GIF.to_vec()).await?);
     }

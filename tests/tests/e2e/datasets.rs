@@ -79,7 +79,8 @@ async fn rules_as_yaml_name_the_line_and_failed_ones_the_rows() -> Result<()> {
     };
     let (status, body) = put("rules:\n- check: not_null\n  column: id\n- check: rang\n  column: acid\n").await?;
     assert!(status == 400 && body.contains("Line 4"), "{body}");
-    let text = "rules:\n- check: range\n  column: acid\n  file: red.csv\n  max: 3.4\n- check: not_null\n  column: acid\n";
+    let text =
+        "rules:\n- check: range\n  column: acid\n  file: red.csv\n  max: 3.4\n- check: not_null\n  column: acid\n";
     assert_eq!(put(text).await?.0, 200);
     let kept = api.request(Method::GET, &path).send().await?.text().await?;
     assert_eq!(kept, text);
@@ -174,8 +175,13 @@ async fn a_job_reads_the_tagged_version_cannot_change_it_and_its_output_becomes_
     assert_eq!(kept, "id,acid\n1,3.5\n2,3.1\n3,3.3\n");
 
     let made = api.post(&format!("{WINE}/versions/from-job"), json!({ "job_id": job, "path": "clean" })).await?;
-    assert_eq!((&made["version"]["source"]["from"], &made["version"]["file_count"]), (&json!("job"), &json!(1)), "{made}");
-    let upper = api.request(Method::GET, &format!("{WINE}/versions/latest/file?path=red.csv")).send().await?.text().await?;
+    assert_eq!(
+        (&made["version"]["source"]["from"], &made["version"]["file_count"]),
+        (&json!("job"), &json!(1)),
+        "{made}"
+    );
+    let upper =
+        api.request(Method::GET, &format!("{WINE}/versions/latest/file?path=red.csv")).send().await?.text().await?;
     assert!(upper.starts_with("ID,ACID"), "{upper}");
 
     // the job and its run are named before the version they came from goes

@@ -49,7 +49,12 @@ pub fn Changes(dataset: Signal<DatasetDetail>, name: Memo<String>) -> impl IntoV
 }
 
 #[component]
-fn Pick(dataset: Signal<DatasetDetail>, label: &'static str, param: Param, shown: Signal<Option<i64>>) -> impl IntoView {
+fn Pick(
+    dataset: Signal<DatasetDetail>,
+    label: &'static str,
+    param: Param,
+    shown: Signal<Option<i64>>,
+) -> impl IntoView {
     view! {
         <label class="pick"><span>{label}" "</span>
             <select prop:value=move || shown.get().unwrap_or_default().to_string() on:change:target=move |e| param.push(&e.target().value())>
@@ -111,9 +116,10 @@ fn file(f: &FileChange) -> impl IntoView + use<> {
 
 fn table(t: &TableChange) -> impl IntoView + use<> {
     let rows = format!("{} → {}", format::number(t.rows_before), format::plural(t.rows_after, "row"));
-    let moved = t.rows_added.zip(t.rows_removed).map(|(added, removed)| {
-        format!(" · {} added, {} removed", format::number(added), format::number(removed))
-    });
+    let moved = t
+        .rows_added
+        .zip(t.rows_removed)
+        .map(|(added, removed)| format!(" · {} added, {} removed", format::number(added), format::number(removed)));
     let facts = format!("{rows}{}", moved.unwrap_or_default());
     let label = format!("Columns of {}", t.path);
     let (title, columns) = (t.path.clone(), t.columns.iter().map(column).collect_view());

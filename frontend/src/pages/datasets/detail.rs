@@ -181,10 +181,8 @@ fn NoVersion(tab: Param) -> impl IntoView {
 #[component]
 fn DeleteDialog(open: RwSignal<bool>, name: Memo<String>) -> impl IntoView {
     let busy = RwSignal::new(false);
-    let preview = remote::<DatasetDeletion>(
-        move || open.get().then(|| format!("/datasets/{}/deletion", seg(&name.get()))),
-        &[],
-    );
+    let preview =
+        remote::<DatasetDeletion>(move || open.get().then(|| format!("/datasets/{}/deletion", seg(&name.get()))), &[]);
     let confirm = move |()| {
         let gone = name.get_untracked();
         let path = format!("/datasets/{}?even_if_used=true", seg(&gone));

@@ -24,10 +24,8 @@ pub fn Files(dataset: Memo<String>, detail: Signal<VersionDetail>) -> impl IntoV
     let (folder, file) = (param("folder", ""), param("file", ""));
     let version = move || detail.with(|d| d.summary.version);
     let base = move || format!("/datasets/{}/versions/{}", seg(&dataset.get()), version());
-    let page = remote::<FilePage>(
-        move || Some(format!("{}/files?limit={PAGE}&prefix={}", base(), seg(&folder.get()))),
-        &[],
-    );
+    let page =
+        remote::<FilePage>(move || Some(format!("{}/files?limit={PAGE}&prefix={}", base(), seg(&folder.get()))), &[]);
     view! {
         <About detail/>
         <Crumbs folder file/>
@@ -79,7 +77,8 @@ fn Crumbs(folder: Param, file: Param) -> impl IntoView {
     };
     let steps = move || {
         let text = folder.get();
-        text.match_indices('/').map(|(at, _)| (text[..=at].to_owned(), text[..at].rsplit('/').next().unwrap_or_default().to_owned()))
+        text.match_indices('/')
+            .map(|(at, _)| (text[..=at].to_owned(), text[..at].rsplit('/').next().unwrap_or_default().to_owned()))
             .collect::<Vec<_>>()
     };
     view! {
@@ -113,7 +112,8 @@ fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String
         act(busy, "More files could not be loaded", call, move |page| more.update(|m| m.push(page)));
     };
     let all = move || std::iter::once(page.get()).chain(more.get()).collect::<Vec<_>>();
-    let folders = move || all().into_iter().flat_map(|p| p.folders).map(|f| {
+    let folders = move || {
+        all().into_iter().flat_map(|p| p.folders).map(|f| {
         let (name, path) = (last(&f.path), f.path.clone());
         view! {
             <tr>
@@ -121,8 +121,10 @@ fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String
                 <td class="dim">{format::plural(f.file_count, "file")}</td><td class="num">{format::bytes(f.size_bytes)}</td><td class="tools"></td>
             </tr>
         }
-    }).collect_view();
-    let files = move || all().into_iter().flat_map(|p| p.files).map(|f| {
+    }).collect_view()
+    };
+    let files = move || {
+        all().into_iter().flat_map(|p| p.files).map(|f| {
         let (name, path) = (last(&f.path), f.path.clone());
         let href = format!("/api/v1{}/file?path={}", base.get(), seg(&f.path));
         view! {
@@ -133,7 +135,8 @@ fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String
                 <td class="tools"><a class="icon-btn" download="" href=href aria-label=format!("Download {}", f.path) title="Download"><Icon name="download"/></a></td>
             </tr>
         }
-    }).collect_view();
+    }).collect_view()
+    };
     view! {
         <Show when=move || page.with(|p| !p.folders.is_empty() || !p.files.is_empty()) fallback=|| view! {
             <EmptyState icon="folder" title="Nothing here" text="This version has no such folder. It may have been moved in a later one."/>

@@ -12,7 +12,8 @@ use leptos::prelude::*;
 #[component]
 pub fn Profiles(detail: Signal<VersionDetail>) -> impl IntoView {
     let profiles = memo(move || detail.with(|d| (d.profiles.clone(), d.images.clone(), d.profiling)));
-    move || match profiles.get() {
+    move || {
+        match profiles.get() {
         (_, _, true) => view! {
             <EmptyState icon="table" title="Being profiled" text="Large files take a while. This page shows the columns as soon as they are known."/>
         }
@@ -26,6 +27,7 @@ pub fn Profiles(detail: Signal<VersionDetail>) -> impl IntoView {
             {list.into_iter().map(|p| view! { <File profile=p/> }).collect_view()}
         }
         .into_any(),
+    }
     }
 }
 
@@ -45,7 +47,9 @@ fn images_card(images: ImageProfile) -> impl IntoView {
     let classes = classes.collect_view();
     let facts = match images.measured == images.count {
         true => format::plural(images.count, "image"),
-        false => format!("{}, {} of them measured", format::plural(images.count, "image"), format::number(images.measured)),
+        false => {
+            format!("{}, {} of them measured", format::plural(images.count, "image"), format::number(images.measured))
+        }
     };
     let more = images.class_count.saturating_sub(12);
     let broken = (images.broken_count > 0).then(|| {

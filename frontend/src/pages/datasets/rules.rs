@@ -192,9 +192,9 @@ impl Row {
                     Some(Check::Images { min_width, min_height, max_width, max_height, .. }) => {
                         Check::Images { min, max, min_width, min_height, max_width, max_height }
                     }
-                    _ => Check::Images {
-                        min, max, min_width: None, min_height: None, max_width: None, max_height: None,
-                    },
+                    _ => {
+                        Check::Images { min, max, min_width: None, min_height: None, max_width: None, max_height: None }
+                    }
                 }
             }
             _ => Check::NotNull { column: column()? },

@@ -13,19 +13,29 @@ pub fn Snippets(dataset: Memo<String>, detail: Signal<VersionDetail>) -> impl In
     let python = Signal::derive(move || {
         format!(
             "import os, pandas, mlflow\n\nurl = \"{}/api/v1/datasets/{}/versions/{}/file?path={}\"\ntoken = os.environ[\"MLFLOW_TRACKING_TOKEN\"]\nframe = pandas.read_csv(url, storage_options={{\"Authorization\": f\"Bearer {{token}}\"}})\nmlflow.log_input(mlflow.data.from_pandas(frame, source=url, name=\"{}\"))",
-            at.get_value(), dataset.get(), version(), file(), dataset.get()
+            at.get_value(),
+            dataset.get(),
+            version(),
+            file(),
+            dataset.get()
         )
     });
     let curl = Signal::derive(move || {
         format!(
             "curl -fH \"Authorization: Bearer $TOKEN\" -o {} \\\n  \"{}/api/v1/datasets/{}/versions/{}/file?path={}\"",
-            file().rsplit('/').next().unwrap_or("file"), at.get_value(), dataset.get(), version(), file()
+            file().rsplit('/').next().unwrap_or("file"),
+            at.get_value(),
+            dataset.get(),
+            version(),
+            file()
         )
     });
     let job = Signal::derive(move || {
         format!(
             "{{\"name\": \"train\", \"command\": [\"python3\", \"/workspace/train.py\"],\n \"datasets\": [{{\"name\": \"{0}@{1}\"}}]}}\n\n# in the job:\nframe = pandas.read_csv(\"/data/{0}/{2}\")",
-            dataset.get(), version(), file()
+            dataset.get(),
+            version(),
+            file()
         )
     });
     view! {

@@ -7,9 +7,7 @@ use crate::{
     live::remote,
     pages::parts::is_engineer,
     reactive::effect,
-    ui::{
-        Button, ConfirmDialog, Dialog, EmptyState, Field, Icon, Loaded, Look, Pill, Show, TimeAgo, Tone, act, toast,
-    },
+    ui::{Button, ConfirmDialog, Dialog, EmptyState, Field, Icon, Loaded, Look, Pill, Show, TimeAgo, Tone, act, toast},
 };
 use drydock_wire::datasets::{DatasetDeletion, DatasetDetail, SetVersionTag, VersionSummary};
 use leptos::prelude::*;
@@ -20,9 +18,8 @@ pub fn Timeline(dataset: Signal<DatasetDetail>, name: Memo<String>) -> impl Into
     let deleting = RwSignal::new(None::<i64>);
     let row = move |v: VersionSummary| {
         let number = v.version;
-        let tags = dataset.with(|d| {
-            d.tags.iter().filter(|t| t.version == number).map(|t| t.tag.clone()).collect::<Vec<_>>()
-        });
+        let tags =
+            dataset.with(|d| d.tags.iter().filter(|t| t.version == number).map(|t| t.tag.clone()).collect::<Vec<_>>());
         let compare = v.parent.map(|parent| format!("?tab=changes&from={parent}&to={number}"));
         view! {
             <li class="version">

@@ -11,7 +11,9 @@ use crate::{
         url::{Param, param},
     },
 };
-use drydock_wire::datasets::{CreateVersion, CreatedVersion, DatasetDetail, VersionDetail, VersionFromBucket, VersionFromJob};
+use drydock_wire::datasets::{
+    CreateVersion, CreatedVersion, DatasetDetail, VersionDetail, VersionFromBucket, VersionFromJob,
+};
 use leptos::prelude::*;
 
 #[component]

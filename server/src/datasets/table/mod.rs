@@ -137,9 +137,9 @@ pub fn open(path: &str, source: Source) -> Result<Box<dyn Rows>, Stop> {
         Some(Format::Csv(separator)) => Ok(Box::new(csv::Table::open(source, separator)?)),
         Some(Format::Lines) => Ok(Box::new(lines::Lines::open(source)?)),
         Some(Format::Parquet) => Ok(Box::new(parquet::Parquet::open(source)?)),
-        None => Err(Stop::Malformed(
-            "Only files named .csv, .tsv, .jsonl, .ndjson and .parquet are read as tables.".into(),
-        )),
+        None => {
+            Err(Stop::Malformed("Only files named .csv, .tsv, .jsonl, .ndjson and .parquet are read as tables.".into()))
+        }
     }
 }
 

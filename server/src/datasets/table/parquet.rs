@@ -57,7 +57,8 @@ impl Parquet {
         };
         // what arrow wrote beside the file's own types would bring dictionaries back
         let plain = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source.clone(), plain()).map_err(explain)?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new_with_options(source.clone(), plain()).map_err(explain)?;
         pages::check(&source, size_bytes, builder.metadata())?;
         let options = plain().with_schema(with_views(builder.schema()));
         let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source, options).map_err(explain)?;
@@ -214,7 +215,9 @@ impl ChunkReader for Chunks {
     fn get_read(&self, start: u64) -> Outcome<Self::T> {
         Ok(match self {
             Self::File(file) => Box::new(file.get_read(start)?),
-            Self::Bytes(bytes) => Box::new(io::Cursor::new(bytes.slice(usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())..))),
+            Self::Bytes(bytes) => {
+                Box::new(io::Cursor::new(bytes.slice(usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len())..)))
+            }
         })
     }
 

@@ -53,10 +53,15 @@ fn quoted_line_breaks_keep_the_line_numbers_right() {
 
 #[test]
 fn tables_are_known_by_their_names() {
-    assert!(is_tabular("a.csv") && is_tabular("dir/B.CSV") && is_tabular("c.tsv") && is_tabular("d.jsonl") && is_tabular("e.parquet"));
+    assert!(
+        is_tabular("a.csv")
+            && is_tabular("dir/B.CSV")
+            && is_tabular("c.tsv")
+            && is_tabular("d.jsonl")
+            && is_tabular("e.parquet")
+    );
     assert!(!is_tabular("csv") && !is_tabular("a.csv.gz") && !is_tabular("a.txt"));
 }
-
 
 fn words(rows: Result<Box<dyn Rows>, Stop>) -> Vec<Vec<String>> {
     let mut rows = rows.ok().unwrap();

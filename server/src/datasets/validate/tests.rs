@@ -111,7 +111,10 @@ fn a_row_may_share_one_value_but_not_all_of_them() {
 
 #[test]
 fn a_pattern_matches_the_whole_value() {
-    let got = check("code,n\nAB-1,1\nxAB-1,2\n,3\nAB-12,4\n", Check::Regex { column: "code".into(), pattern: "AB-\\d".into() });
+    let got = check(
+        "code,n\nAB-1,1\nxAB-1,2\n,3\nAB-12,4\n",
+        Check::Regex { column: "code".into(), pattern: "AB-\\d".into() },
+    );
     assert_eq!((got.failed_rows, lines(&got)), (2, vec![3, 5]));
 }
 
