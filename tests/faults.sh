@@ -16,6 +16,7 @@ DRYDOCK_FAULTS_REPORT=$(mktemp)
 export DRYDOCK_FAULTS_REPORT
 cd "$ROOT"
 # Two thousand sockets, on each side.
+# shellcheck disable=SC3045  # dash has it, which is what sh is here
 ulimit -n 8192 2>/dev/null || say "open files are limited to $(ulimit -n): slow sockets may fail for that"
 status=0
 # One after the other: some of them measure.
