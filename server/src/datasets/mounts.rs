@@ -9,11 +9,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{store, versions};
 use crate::app::App;
 use crate::background::Waker;
+use crate::clock;
 use crate::error::{Error, Result};
 
 const FOLDER: &str = "run/datasets";
@@ -146,7 +147,8 @@ fn cost_file(target: &Path) -> PathBuf {
 
 async fn touch(target: &Path) -> Result<()> {
     let file = cost_file(target);
-    let work = move || std::fs::File::options().append(true).open(file)?.set_modified(SystemTime::now());
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(clock::now_ms()).unwrap_or(0));
+    let work = move || std::fs::File::options().append(true).open(file)?.set_modified(now);
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?.map_err(Error::internal)
 }
 

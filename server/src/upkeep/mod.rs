@@ -67,9 +67,11 @@ pub async fn state(app: &App, _auth: &Authorized<action::View>) -> Result<StoreS
     })
 }
 
+/// When it was counted, and of which data folder.
+type Last = (Instant, Arc<std::path::PathBuf>, Counted);
+
 async fn counted(app: &App) -> Result<Counted> {
-    static LAST: LazyLock<Arc<Mutex<Option<(Instant, Arc<std::path::PathBuf>, Counted)>>>> =
-        LazyLock::new(Arc::default);
+    static LAST: LazyLock<Mutex<Option<Last>>> = LazyLock::new(Mutex::default);
     // Held while counting: who asks meanwhile waits for the same answer rather than counting, too.
     let mut last = LAST.lock().await;
     if let Some((at, of, counted)) = &*last

@@ -62,7 +62,7 @@ async fn fill(registry: &Api) -> Result<()> {
         let own = vec![number as u8 + 2; 400_000 * (number + 1)];
         image(registry, "team/trainer", Some(tag), "amd64", &[base.clone(), own]).await?;
     }
-    image(registry, "team/base", Some("12"), "amd64", &[base.clone()]).await?;
+    image(registry, "team/base", Some("12"), "amd64", std::slice::from_ref(&base)).await?;
     let mut parts = vec![];
     for platform in ["amd64", "arm64"] {
         parts.push(image(registry, "tools/multi", None, platform, &[platform.repeat(9999).into_bytes()]).await?);

@@ -1,6 +1,7 @@
 //! The real program, end to end: real Docker, real clients, a real browser.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout, reason = "seeds and counts, for whoever has to run it again")]
 
 mod accounts;
 mod away;

@@ -40,7 +40,8 @@ async fn xml_that_grows_or_never_ends_is_refused() -> Result<()> {
     let parts: String =
         (1..200_000).map(|n| format!("<Part><PartNumber>{n}</PartNumber><ETag>x</ETag></Part>")).collect();
     let open = format!("/{BUCKET}/open");
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, String)> = vec![
+    type Case<'a> = (&'a str, &'a str, Vec<(&'a str, &'a str)>, String);
+    let cases: Vec<Case<'_>> = vec![
         ("POST", &bucket, vec![("delete", "")], many),
         ("POST", &bucket, vec![("delete", "")], laugh("<Delete><Object><Key>&h;</Key></Object></Delete>")),
         (

@@ -11,9 +11,12 @@ use super::{COLUMN_LIMIT, Cells, RECORD_LIMIT_BYTES, Row, Rows, Source, Stop, ch
 /// Of the beginning, to find the separator.
 const HEAD_BYTES: usize = 64 << 10;
 
+/// What was read to find the separator, then the rest.
+type Whole = io::Chain<io::Cursor<Vec<u8>>, Text<Source>>;
+
 /// An open CSV file behind its header.
 pub struct Table {
-    reader: csv::Reader<Metered<io::Chain<io::Cursor<Vec<u8>>, Text<Source>>>>,
+    reader: csv::Reader<Metered<Whole>>,
     since_record: Rc<Cell<u64>>,
     record: csv::StringRecord,
     columns: Vec<String>,

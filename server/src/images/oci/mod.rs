@@ -1,6 +1,8 @@
 //! `/v2/` of the OCI distribution specification v1.1, for docker, podman, skopeo and oras as they are. One handler reads the path,
 //! asks who it is and what they may do, and hands on; bodies are never parsed as forms.
 
+#![allow(clippy::result_large_err, reason = "a refusal is made once per refused request, and answered at once")]
+
 mod auth;
 mod blobs;
 mod lists;
