@@ -38,6 +38,7 @@ fn area(part: &str) -> &'static str {
         "traces" => "Traces",
         "models" => "Models",
         "datasets" => "Datasets",
+        "buckets" => "Buckets",
         "images" => "Images",
         "jobs" => "Jobs",
         "deployments" => "Deployments",

@@ -41,14 +41,16 @@ async fn fill(api: &Api) -> Result<()> {
 }
 
 /// At 1280 and 390 pixels, light and dark, and nothing that stands in the way of anybody.
-async fn looked_at(browser: &Browser, name: &str) -> Result<()> {
+async fn looked_at(browser: &Browser, name: &str, text: &str) -> Result<()> {
     for (width, theme) in [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")] {
         browser.look(width, theme).await?;
+        browser.sees(text).await?;
         browser.shoot(&format!("datasets-{name}-{theme}-{width}")).await?;
         let barriers = browser.barriers().await?;
         ensure!(barriers.is_empty(), "{name}, {theme}, {width}: {barriers:?}");
     }
-    browser.look(1280, "light").await
+    browser.look(1280, "light").await?;
+    browser.sees(text).await
 }
 
 #[tokio::test]
@@ -64,16 +66,16 @@ async fn a_dataset_is_looked_through_compared_tagged_and_loses_a_version() -> Re
     browser.visit("/datasets/wine").await?;
     browser.sees("date or time").await?;
     browser.sees("broken.png").await?;
-    looked_at(&browser, "columns").await?;
+    looked_at(&browser, "columns", "broken.png").await?;
 
     browser.visit("/datasets/wine?tab=files").await?;
     browser.click("labels/").await?;
     browser.click("back/").await?;
     browser.sees("001.gif").await?;
-    looked_at(&browser, "files").await?;
+    looked_at(&browser, "files", "001.gif").await?;
     browser.visit("/datasets/wine?tab=files&file=red.csv").await?;
     browser.sees("acid").await?;
-    looked_at(&browser, "file").await?;
+    looked_at(&browser, "file", "acid").await?;
 
     browser.visit("/datasets/wine?tab=versions").await?;
     browser.sees("The second harvest, without notes").await?;
@@ -81,29 +83,30 @@ async fn a_dataset_is_looked_through_compared_tagged_and_loses_a_version() -> Re
     browser.fill("Tag", "prod").await?;
     browser.click("Set the tag").await?;
     browser.sees("wine@prod is version 2").await?;
-    looked_at(&browser, "versions").await?;
+    looked_at(&browser, "versions", "The second harvest, without notes").await?;
     browser.press("//ol[@aria-label='Versions']/li[1]//a[normalize-space(.)='What changed']", "What changed").await?;
     browser.sees("read-me.txt").await?;
     browser.sees("gone").await?;
-    looked_at(&browser, "changes").await?;
+    looked_at(&browser, "changes", "read-me.txt").await?;
 
     browser.visit("/datasets/wine?tab=rules&as=yaml").await?;
     browser.sees("Rules as YAML").await?;
     browser.fill("Rules", "- check: not_null\n  colum: id\n").await?;
     browser.click("Save rules").await?;
     browser.sees("Line 1").await?;
-    looked_at(&browser, "rules-yaml").await?;
+    browser.shoot("datasets-rules-wrong-light-1280").await?;
+    looked_at(&browser, "rules-yaml", "Rules as YAML").await?;
     browser.fill("Rules", "- check: range\n  column: acid\n  max: 4\n").await?;
     browser.click("Save rules").await?;
     browser.sees("Rules saved").await?;
     browser.visit("/datasets/wine?tab=checks").await?;
     browser.sees("is not a number of at most 4").await?;
-    looked_at(&browser, "checks").await?;
+    looked_at(&browser, "checks", "is not a number of at most 4").await?;
     browser.visit("/datasets/wine?tab=use").await?;
     browser.sees("wine@2").await?;
     browser.visit("/datasets/wine?tab=upload").await?;
     browser.sees("From a bucket").await?;
-    looked_at(&browser, "upload").await?;
+    looked_at(&browser, "upload", "From a bucket").await?;
 
     browser.visit("/datasets/wine?tab=versions").await?;
     browser.press("//ol[@aria-label='Versions']/li[2]//button[normalize-space(.)='Delete']", "Delete").await?;

@@ -120,7 +120,7 @@ pub fn Crumbs(#[prop(into)] name: Signal<String>, #[prop(into)] prefix: Signal<S
         let at = is_file.then(|| view! { <li><span aria-current="page">{file.get_value()}</span></li> });
         view! { <li>{top}</li>{rest.collect_view()}{at} }
     };
-    view! { <nav class="crumbs" aria-label="Folder"><ol>{drawn}</ol></nav> }
+    view! { <nav class="folders" aria-label="Folder"><ol>{drawn}</ol></nav> }
 }
 
 fn folder_href(bucket: &str, prefix: &str) -> String {

@@ -82,7 +82,7 @@ fn Crumbs(folder: Param, file: Param) -> impl IntoView {
             .collect::<Vec<_>>()
     };
     view! {
-        <nav class="crumbs" aria-label="Folder">
+        <nav class="folder-path" aria-label="Folder">
             <button type="button" class="link" on:click=move |_| open(String::new())>"All files"</button>
             {move || steps().into_iter().map(|(path, name)| view! {
                 <span class="dim">"/"</span><button type="button" class="link mono" on:click=move |_| open(path.clone())>{name}</button>
