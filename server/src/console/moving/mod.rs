@@ -33,7 +33,7 @@ use crate::{
 pub struct MoveFlags {
     #[command(flatten)]
     at: DataDir,
-    /// Where the content goes. The cluster is the one of [objects] in the settings.
+    /// Where the content goes. The cluster is the one of `[objects]` in the settings.
     #[arg(long)]
     to: Place,
     /// Leave the copies in the old place when everything is in the new one.
