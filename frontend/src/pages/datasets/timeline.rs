@@ -84,7 +84,7 @@ fn TagDialog(name: Memo<String>, version: RwSignal<Option<i64>>) -> impl IntoVie
         }
     });
     effect(move || {
-        if !open.get() {
+        if !open.get() && version.get_untracked().is_some() {
             version.set(None);
         }
     });
@@ -136,9 +136,15 @@ pub fn deletion_words(gone: &DatasetDeletion) -> AnyView {
 #[component]
 fn DeleteVersion(name: Memo<String>, version: RwSignal<Option<i64>>) -> impl IntoView {
     let (open, busy) = (RwSignal::new(false), RwSignal::new(false));
-    effect(move || open.set(version.get().is_some()));
+    // Each tells the other only of a change: a value that is set again is news, too, and the two would never come to rest.
     effect(move || {
-        if !open.get() {
+        let wanted = version.get().is_some();
+        if open.get_untracked() != wanted {
+            open.set(wanted);
+        }
+    });
+    effect(move || {
+        if !open.get() && version.get_untracked().is_some() {
             version.set(None);
         }
     });
