@@ -23,6 +23,7 @@ async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("scale") => return scale::compare().await,
         Some("frames") => return frames::measure().await,
+        Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
         _ => {}
     }
@@ -34,6 +35,18 @@ async fn main() -> Result<()> {
     frames::measure().await?;
     datasets::measure().await?;
     scale::compare().await
+}
+
+/// For the load programs beside: a Ceph of its own under the temporary folder, told in one line, until standard input ends.
+async fn ceph() -> Result<()> {
+    let ceph = drydock_tests::Ceph::start().await?;
+    let (access_key, secret_key) = (drydock_tests::ceph::ACCESS_KEY, drydock_tests::ceph::SECRET_KEY);
+    let told = serde_json::json!({
+        "url": ceph.url(), "access_key": access_key, "secret_key": secret_key, "pids": ceph.processes(),
+    });
+    println!("{told}");
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink())).await??;
+    Ok(())
 }
 
 /// One line of the table.

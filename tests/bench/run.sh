@@ -14,6 +14,6 @@ cargo run --release --quiet -p drydock-tests --bin drydock-bench
 scratch=$(mktemp -d -p "${DRYDOCK_BENCH_DIR:-${TMPDIR:-/tmp}}")
 trap 'rm -rf "$scratch"' EXIT
 say "the store beside Ceph's gateway and Debian's docker-registry (about a quarter of an hour)"
-python3 tests/bench/load/compare_store.py --drydock "$DRYDOCK_TEST_BINARY" --scratch "$scratch"
+python3 tests/bench/load/compare_store.py --drydock "$DRYDOCK_TEST_BINARY" --ceph "$TARGET/release/drydock-bench" --scratch "$scratch"
 say "beside MLflow's own server (about twenty minutes)"
 python3 tests/bench/load/compare_mlflow.py --drydock "$DRYDOCK_TEST_BINARY" --mlflow "$CACHE/clients/bin/mlflow" --scratch "$scratch"

@@ -16,6 +16,9 @@ use crate::until;
 pub const ACCESS_KEY: &str = "drydockaccess";
 pub const SECRET_KEY: &str = "a-secret-that-no-log-shows";
 
+/// In the order in which they end.
+const PROCESSES: [&str; 4] = ["rgw", "osd.0", "mgr", "mon.a"];
+
 /// A cluster with one gateway. Dropped, it ends, and everything that was kept there is gone.
 pub struct Ceph {
     folder: TempDir,
@@ -155,6 +158,11 @@ impl Ceph {
         command.contains(&self.folder.path().display().to_string()).then_some(id)
     }
 
+    /// Ids of its processes, for whoever watches what they use.
+    pub fn processes(&self) -> Vec<String> {
+        PROCESSES.iter().filter_map(|name| self.process(name)).collect()
+    }
+
     fn logged(&self) -> String {
         let logs = ["mon.a.log", "osd.0.log", "rgw.log"].map(|name| std::fs::read_to_string(self.at("log").join(name)));
         let ends = logs.iter().flatten().map(|log| log.lines().rev().take(5).collect::<Vec<_>>().join("\n"));
@@ -164,10 +172,8 @@ impl Ceph {
 
 impl Drop for Ceph {
     fn drop(&mut self) {
-        for name in ["rgw", "osd.0", "mgr", "mon.a"] {
-            if let Some(id) = self.process(name) {
-                let _ = Command::new("kill").args(["-9", &id]).status();
-            }
+        for id in self.processes() {
+            let _ = Command::new("kill").args(["-9", &id]).status();
         }
     }
 }

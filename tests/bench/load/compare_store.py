@@ -2,7 +2,7 @@
 """Drydock's store beside its peers, the same load on both in turns, and tables of medians: the S3 face beside Ceph's gateway,
 the registry beside Debian's docker-registry.
 
-    compare_store.py --drydock BINARY --scratch DIR [--rounds 3] [--seconds 3] [--keys 100000] [--only s3 registry] [--json FILE]
+    compare_store.py --drydock BINARY --ceph DRYDOCK-BENCH --scratch DIR [--rounds 3] [--seconds 3] [--keys 100000] [--only s3 registry] [--json FILE]
 
 All keep their data on the same disk and listen on loopback. Ceph and Drydock answer when a write is on the disk; docker-registry
 does not wait for the disk. Ceph needs the packages ceph-mon, ceph-osd, ceph-mgr and radosgw; docker-registry its own.
@@ -109,7 +109,7 @@ def table(title, rows, theirs, ours, results):
 
 
 def s3(args, box, scratch):
-    ceph = Ceph(scratch)
+    ceph = Ceph(args.ceph, scratch)
     results, copies = {"ceph": [], "drydock": []}, []
     try:
         sides = [(ceph, ceph.url), (box, box.s3)]
@@ -157,6 +157,7 @@ def registry(args, box, scratch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--drydock", required=True)
+    parser.add_argument("--ceph", help="the program drydock-bench, which starts Ceph", required=True)
     parser.add_argument("--scratch", required=True, type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
