@@ -38,7 +38,7 @@ use drydock_wire::events::Topic;
 use futures_util::Stream;
 use serde_json::json;
 
-pub use mounts::{Mount, evict, mount};
+pub use mounts::{Mount, evict, laid_out, mount};
 pub use routes::configure;
 pub use uses::ask_who_uses;
 

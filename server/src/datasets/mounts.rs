@@ -215,6 +215,13 @@ pub async fn evict(app: &App, in_use: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
+/// Folders that are laid out now, and the bytes that they cost beside the content itself.
+pub async fn laid_out(app: &App) -> Result<(u64, u64)> {
+    let root = app.data_dir.join(FOLDER);
+    let laid = tokio::task::spawn_blocking(move || whole(&root)).await.map_err(Error::internal)?;
+    Ok((laid.len() as u64, laid.iter().map(|one| one.cost).sum()))
+}
+
 fn whole(root: &Path) -> Vec<Laid> {
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     entries

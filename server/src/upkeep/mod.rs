@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drydock_wire::store::{DamagedBlob, Reclaimable, StoreEngine, StoreState, StoreUse};
+use drydock_wire::store::{DamagedBlob, ReclaimKind, Reclaimable, StoreEngine, StoreState, StoreUse};
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -18,6 +18,7 @@ pub use routes::configure;
 use crate::{
     accounts::{self, Authorized, action},
     app::App,
+    datasets,
     error::Result,
     objects::{damage, engine::EngineState, scrub},
 };
@@ -82,6 +83,8 @@ async fn counted(app: &App) -> Result<Counted> {
     }
     let began = Instant::now();
     let (mut uses, mut reclaimable) = app.db.read(|conn| Ok((store::uses(conn)?, store::reclaimable(conn)?))).await?;
+    let (count, size_bytes) = datasets::laid_out(app).await?;
+    reclaimable.push(Reclaimable { kind: ReclaimKind::DatasetCache, count, size_bytes });
     uses.sort_by_key(|one| std::cmp::Reverse(one.size_bytes));
     reclaimable.retain(|one| one.count > 0);
     reclaimable.sort_by_key(|one| std::cmp::Reverse(one.size_bytes));

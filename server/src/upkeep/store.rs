@@ -37,51 +37,43 @@ const OBJECTS: &str = "SELECT bucket AS name, sum(objects) AS count, sum(size_by
     (SELECT bucket, digest, count(*) AS objects FROM objects GROUP BY bucket, digest) JOIN blobs USING (digest)
     GROUP BY bucket";
 
-/// Layers and manifests of each repository, each content once.
-const REPOSITORIES: &str = "SELECT repositories.name AS name, count(*) AS count, sum(size_bytes) AS bytes FROM
-    (SELECT repository, digest, size_bytes FROM repository_blobs UNION SELECT repository, digest, size_bytes FROM manifests) held
-    JOIN repositories ON repositories.id = held.repository GROUP BY repositories.id";
-
 /// Who keeps how much.
 pub fn uses(conn: &mut Conn) -> Result<Vec<StoreUse>> {
     let mut uses: Vec<StoreUse> = sums(conn, OBJECTS)?
         .into_iter()
-        .map(|sum| {
-            let kind = kind_of(&sum.name);
-            StoreUse { kind, name: String::new(), object_count: unsigned(sum.count), size_bytes: unsigned(sum.bytes) }
+        .map(|sum| match kind_of(&sum.name) {
+            StoreUser::Other => one_use(StoreUser::Other, sum),
+            kind => one_use(kind, Sum { name: String::new(), ..sum }),
         })
         .collect();
-    let repositories = sums(conn, REPOSITORIES)?.into_iter().map(|sum| StoreUse {
-        kind: StoreUser::Repository,
-        name: sum.name,
-        object_count: unsigned(sum.count),
-        size_bytes: unsigned(sum.bytes),
-    });
-    uses.extend(repositories);
-    merge(&mut uses);
     for (kind, sql) in NAMED_USES {
-        uses.extend(sums(conn, sql)?.into_iter().map(|sum| StoreUse {
-            kind,
-            name: sum.name,
-            object_count: unsigned(sum.count),
-            size_bytes: unsigned(sum.bytes),
-        }));
+        uses.extend(sums(conn, sql)?.into_iter().map(|sum| one_use(kind, sum)));
     }
     Ok(uses)
 }
 
-/// What has a name of its own and keeps its sums itself.
-const NAMED_USES: [(StoreUser, &str); 2] = [
+fn one_use(kind: StoreUser, sum: Sum) -> StoreUse {
+    StoreUse { kind, name: sum.name, object_count: unsigned(sum.count), size_bytes: unsigned(sum.bytes) }
+}
+
+/// What has a name of its own, each content once.
+const NAMED_USES: [(StoreUser, &str); 3] = [
     (StoreUser::Bucket, "SELECT name, object_count AS count, size_bytes AS bytes FROM buckets"),
     (
         StoreUser::Dataset,
         "SELECT coalesce(name, '(deleted)') AS name, count(*) AS count, sum(size_bytes) AS bytes
          FROM dataset_content JOIN blobs USING (digest) LEFT JOIN datasets ON datasets.id = dataset_id GROUP BY dataset_id",
     ),
+    (
+        StoreUser::Repository,
+        "SELECT repositories.name AS name, count(*) AS count, sum(size_bytes) AS bytes FROM
+         (SELECT repository, digest, size_bytes FROM repository_blobs UNION SELECT repository, digest, size_bytes FROM manifests) held
+         JOIN repositories ON repositories.id = held.repository GROUP BY repositories.id",
+    ),
 ];
 
 /// One row each: how much of it there is.
-const CAN_GO: [(ReclaimKind, &str); 3] = [
+const CAN_GO: [(ReclaimKind, &str); 4] = [
     (
         ReclaimKind::Trash,
         "SELECT '' AS name, count(*) AS count, coalesce(sum(size_bytes), 0) AS bytes FROM
@@ -106,6 +98,20 @@ const CAN_GO: [(ReclaimKind, &str); 3] = [
         "SELECT '' AS name, count(*) AS count, coalesce(sum(size_bytes), 0) AS bytes
          FROM bucket_objects WHERE shelf = 1 AND NOT is_marker",
     ),
+    (
+        // with the layers that no other manifest of the repository has
+        ReclaimKind::UntaggedImages,
+        "WITH loose AS (SELECT id, repository, size_bytes FROM manifests AS m WHERE subject IS NULL
+            AND NOT EXISTS (SELECT 1 FROM image_tags WHERE image_tags.manifest = m.id)
+            AND NOT EXISTS (SELECT 1 FROM manifest_refs AS part WHERE part.repository = m.repository AND part.name = m.name))
+         SELECT '' AS name, (SELECT count(*) FROM loose) AS count, coalesce(sum(size_bytes), 0) AS bytes FROM
+         (SELECT size_bytes FROM loose
+          UNION ALL
+          SELECT size_bytes FROM (SELECT DISTINCT layer.repository, layer.name, layer.size_bytes
+            FROM loose JOIN manifest_refs AS layer ON layer.manifest = loose.id
+            WHERE NOT EXISTS (SELECT 1 FROM manifest_refs AS other WHERE other.repository = layer.repository
+                AND other.name = layer.name AND other.manifest NOT IN (SELECT id FROM loose))))",
+    ),
 ];
 
 fn kind_of(bucket: &str) -> StoreUser {
@@ -116,21 +122,6 @@ fn kind_of(bucket: &str) -> StoreUser {
         "mlflow-uploads" => StoreUser::Uploads,
         _ => StoreUser::Other,
     }
-}
-
-/// One line per kind and name.
-fn merge(uses: &mut Vec<StoreUse>) {
-    let mut merged: Vec<StoreUse> = vec![];
-    for one in uses.drain(..) {
-        match merged.iter_mut().find(|other| other.kind == one.kind && other.name == one.name) {
-            Some(same) => {
-                same.object_count += one.object_count;
-                same.size_bytes += one.size_bytes;
-            }
-            None => merged.push(one),
-        }
-    }
-    *uses = merged;
 }
 
 /// What a person can let go.

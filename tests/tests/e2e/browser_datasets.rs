@@ -54,7 +54,6 @@ async fn looked_at(browser: &Browser, name: &str, text: &str) -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "not yet seen green: run it with --run-ignored all once, then take this line away"]
 async fn a_dataset_is_looked_through_compared_tagged_and_loses_a_version() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;
