@@ -66,10 +66,11 @@ pub async fn mount(app: &App, name: &str, version: i64, done: Waker) -> Result<M
     }
     let named = words.clone();
     tokio::spawn(async move {
-        if let Err(error) = lay_out.await {
-            tracing::warn!("{named}: {error}");
+        match lay_out.await {
+            Ok(()) => done.wake(),
+            // not at once again: the keeper comes by in its own time
+            Err(error) => tracing::warn!("{named}: {error}"),
         }
-        done.wake();
     });
     Ok(Mount::Making(words))
 }

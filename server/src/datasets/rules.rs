@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 const CHANGE_LIMIT: usize = 1_000_000;
 const FOLDER_LIMIT: usize = 1_000;
 const RULE_LIMIT: usize = 500;
+/// Each holds open files and memory of its own while a large table is read.
+const UNIQUENESS_LIMIT: usize = 8;
 const VALUE_LIMIT: usize = 10_000;
 const TEXT_LIMIT: usize = 2_000;
 
@@ -138,6 +140,13 @@ pub fn validation_state(report: Option<(bool, i64)>, rules_revision: i64, has_ru
 pub fn check_rules(rules: &[Rule]) -> Result<()> {
     if rules.len() > RULE_LIMIT {
         return Err(Error::invalid(format!("A dataset has at most {RULE_LIMIT} rules; these are {}.", rules.len())));
+    }
+    let unique = rules.iter().filter(|rule| matches!(rule.check, Check::Unique { .. } | Check::UniqueTogether { .. }));
+    let unique = unique.count();
+    if unique > UNIQUENESS_LIMIT {
+        return Err(Error::invalid(format!(
+            "At most {UNIQUENESS_LIMIT} rules may ask for unique rows; these are {unique}."
+        )));
     }
     for (index, rule) in rules.iter().enumerate() {
         check_rule(rule).map_err(|words| Error::invalid(format!("Rule {}: {words}", index + 1)))?;

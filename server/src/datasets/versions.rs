@@ -105,6 +105,8 @@ where
 
 /// Makes the version, profiles it when it is small, and says how it looks.
 pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Result<CreatedVersion> {
+    // From before the base is looked up: content of a version that is deleted meanwhile is not let go under the new one.
+    let guard = MAKING.read().await;
     let (wanted, base) = (name.to_owned(), making.base.clone());
     let (dataset, base, latest) = app
         .db
@@ -121,7 +123,6 @@ pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Res
     if !making.is_found {
         check_references(app, who, &dataset.id, &making.changes).await?;
     }
-    let guard = MAKING.read().await;
     let (note, id) = (uuid::Uuid::now_v7().to_string(), dataset.id.clone());
     let noted = note.clone();
     app.db.write(move |conn| store::note_leftover(conn, &noted, &id)).await?;

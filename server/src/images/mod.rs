@@ -144,13 +144,16 @@ pub async fn delete_tag(app: &App, auth: &Authorized<action::Push>, name: &str, 
 /// Removes a manifest with its tags.
 ///
 /// # Errors
-/// `conflict` while something runs it.
+/// `conflict` while something runs it, or an index has it.
 pub async fn delete_manifest(app: &App, auth: &Authorized<action::Push>, name: &str, digest: &str) -> Result<()> {
     let (who, wanted, digest) = (auth.principal().clone(), name.to_owned(), digest.to_owned());
     app.db
         .write(move |conn| {
             let repository = store::require(conn, &wanted)?;
             let found = find_manifest(conn, &repository, &digest)?;
+            if let Some(by) = store::manifests::referring(conn, repository.id, &digest)? {
+                return Err(Error::conflict(format!("{wanted}@{digest} is part of {by}; delete that first.")));
+            }
             let tags = store::tags::of_manifest(conn, found.id)?;
             refuse_while_running(Uses::load(conn)?.of(&wanted, &digest, &tags), &format!("{wanted}@{digest}"))?;
             store::manifests::delete(conn, found.id)?;

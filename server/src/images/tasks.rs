@@ -53,16 +53,12 @@ impl Collector {
 pub async fn collect(app: &App, grace_ms: i64) -> Result<usize> {
     let before = clock::now_ms().saturating_sub(grace_ms);
     let mut gone = 0;
+    let mut after = store::collect::Unreferenced::default();
     loop {
-        let found = app.db.read(move |conn| store::collect::unreferenced(conn, before, BATCH)).await?;
-        let count = found.len();
-        if count == 0 {
-            break;
-        }
+        let found = app.db.read(move |conn| store::collect::unreferenced(conn, before, &after, BATCH)).await?;
+        let Some(last) = found.last() else { break };
+        after = last.clone();
         gone += app.db.write(move |conn| store::collect::forget(conn, &found, before)).await?;
-        if i64::try_from(count).unwrap_or(BATCH) < BATCH {
-            break;
-        }
     }
     if gone > 0 {
         tracing::info!(images.blobs = gone, "let go of {gone} blobs that no manifest refers to");

@@ -29,8 +29,9 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(3600);
 /// A sender that is silent for so long has gone.
 const SILENCE: Duration = Duration::from_secs(60);
-const MOST: usize = 512;
-const MOST_OF_ONE: usize = 128;
+// Each holds two blocks of a mebibyte at most while nobody sends.
+const MOST: usize = 64;
+const MOST_OF_ONE: usize = 32;
 /// One that had no request for this long makes room for another.
 const IN_THE_WAY: Duration = Duration::from_secs(120);
 
@@ -65,8 +66,10 @@ impl Uploads {
     pub fn open(&self, who: &Principal, repository: &str, receiving: Receiving) -> Result<Arc<Upload>> {
         let mut all = self.lock();
         let mine = |it: &Arc<Upload>| it.person_id == who.person_id;
-        if all.len() >= MOST || all.len() >= MOST_OF_ONE && all.values().filter(|it| mine(it)).count() >= MOST_OF_ONE {
-            all.retain(|_, it| it.idle() < IN_THE_WAY);
+        let is_full = all.len() >= MOST;
+        if is_full || all.values().filter(|it| mine(it)).count() >= MOST_OF_ONE {
+            // a person's own limit ends nobody else's
+            all.retain(|_, it| it.idle() < IN_THE_WAY || !(is_full || mine(it)));
         }
         if all.len() >= MOST || all.values().filter(|it| mine(it)).count() >= MOST_OF_ONE {
             return Err(Error::new(

@@ -212,7 +212,11 @@ impl JobKeeper {
             Err(error) if error.code == drydock_wire::ErrorCode::NotFound => {
                 return self.give_up(job, error.message).await;
             }
-            Err(error) => return Err(error),
+            // A damaged file, a full disk: told where the job is looked at, and no reason for others to wait.
+            Err(error) => {
+                tracing::warn!(job.id = job.id, "the data of job {} cannot be laid out: {error}", job.id);
+                return self.hold(job, error.message).await;
+            }
         };
         let (id, box_key) = (job.id.clone(), self.app.box_key.clone());
         self.app.db.write(move |conn| start(conn, &box_key, job, FIRST, gpu_uuids, &mounts)).await?;

@@ -4,6 +4,11 @@
 //! deleted, and never given out; uploading the same bytes again heals it (`store::touch_blob`). What needs the content
 //! keeps its reference: the gap is told, not papered over.
 
+use std::{
+    collections::HashSet,
+    sync::{MutexGuard, PoisonError},
+};
+
 use diesel::prelude::*;
 use drydock_appliance::blobs::{BlobError, Problem};
 use sha2::{Digest, Sha256};
@@ -40,11 +45,19 @@ impl Objects {
     /// A read met wrong bytes: looks into it, off the reader's way.
     pub(super) fn suspect(&self, digest: &str) {
         let (objects, digest) = (self.clone(), digest.to_owned());
+        if !objects.examining().insert(digest.clone()) {
+            return;
+        }
         tokio::spawn(async move {
             if let Err(error) = objects.examine(&digest).await {
                 error.log("objects.damage");
             }
+            objects.examining().remove(&digest);
         });
+    }
+
+    fn examining(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.examining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the content whole and, if it is not what its name says, takes it out of the way and notes it. What is wrong with
@@ -67,9 +80,13 @@ impl Objects {
         if claimed.digests().is_empty() || self.problem(digest).await?.is_none() {
             return Ok(None);
         }
-        self.blobs.quarantine(digest).await.map_err(store_error)?;
         let (row, told) = (digest.to_owned(), problem.clone());
         self.db.write(move |conn| note(conn, &row, &told)).await?;
+        // Noted first: what cannot be moved (a failing disk, an object too large for a cluster to copy) is told all the same, and
+        // reads refuse it where it lies.
+        if let Err(cause) = self.blobs.quarantine(digest).await {
+            tracing::warn!(blob.digest = digest, error.chain = %cause, "damaged content could not be set aside");
+        }
         tracing::error!(blob.digest = digest, "damaged content: {problem}");
         Ok(Some(problem))
     }

@@ -71,7 +71,8 @@ impl Objects {
             }
         };
         let room = Room::new(data_dir, &Disk::default());
-        Ok(Self { db, blobs, publishing: Publishing::default(), small_bytes: settings.small_bytes, room })
+        let (publishing, small_bytes) = (Publishing::default(), settings.small_bytes);
+        Ok(Self { db, blobs, publishing, examining: Default::default(), small_bytes, room })
     }
 
     /// How the engine is.

@@ -15,7 +15,11 @@ pub mod scrub;
 pub mod store;
 pub mod sweep;
 
-use std::path::Path;
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use diesel::Queryable;
@@ -90,6 +94,8 @@ pub struct Objects {
     db: Db,
     blobs: Blobs,
     publishing: Publishing,
+    /// Contents that are being looked into: many readers may meet the same damage at once.
+    examining: Arc<Mutex<HashSet<String>>>,
     small_bytes: usize,
     room: Room,
 }
@@ -118,7 +124,7 @@ impl Objects {
         let disk = DiskBlobs::open(dir).map_err(Error::internal)?;
         let room = Room::new(dir, &Disk::default());
         let (blobs, publishing) = (Blobs::Disk(disk), Publishing::default());
-        Ok(Self { db, blobs, publishing, small_bytes: SMALL_BLOB_BYTES, room })
+        Ok(Self { db, blobs, publishing, examining: Arc::default(), small_bytes: SMALL_BLOB_BYTES, room })
     }
 
     /// The store with this much care for the disk's room.
@@ -211,7 +217,7 @@ impl Objects {
     where
         T: Send + 'static,
     {
-        let (digest, size_bytes, data, checks, _publishing) = match received.0 {
+        let (digest, size_bytes, data, checks, publishing) = match received.0 {
             Content::Small { data, digest, .. } => (digest, data.len() as u64, Some(data), None, None),
             Content::Large(written) => {
                 let publishing = self.publishing.enter(written.digest()).await;
@@ -222,14 +228,23 @@ impl Objects {
         };
         let info = BlobInfo { digest: digest.clone(), size_bytes };
         let size = i64::try_from(size_bytes).map_err(Error::internal)?;
-        let made = self
-            .db
-            .write(move |conn| {
+        let db = self.db.clone();
+        let noting = async move {
+            db.write(move |conn| {
                 store::touch_blob(conn, &digest, size, data.as_deref(), checks.as_deref(), clock::now_ms())?;
                 then(conn, &digest)
             })
-            .await?;
-        Ok((info, made))
+            .await
+        };
+        let Some(publishing) = publishing else { return Ok((info, noting.await?)) };
+        // On its own: whoever hangs up now ends the asking, not the writing, and until the row is there or is known not to come
+        // no sweep may take the file for garbage.
+        let held = tokio::spawn(async move {
+            let made = noting.await;
+            drop(publishing);
+            made
+        });
+        Ok((info, held.await.map_err(Error::internal)??))
     }
 
     /// All bytes of a blob.

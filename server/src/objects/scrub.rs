@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use drydock_appliance::blobs::BlockChecks;
-use drydock_wire::store::ScrubState;
+use drydock_wire::{ErrorCode, store::ScrubState};
 use futures_util::{FutureExt, future::BoxFuture};
 use sha2::{Digest, Sha256};
 
@@ -133,20 +133,41 @@ impl Task for Scrubber {
     }
 }
 
+/// Keeps reads under a rate. Time in which nothing was read is lost, not saved up for a burst.
+struct Pace {
+    next: Instant,
+    rate_bytes_per_s: u64,
+}
+
+impl Pace {
+    /// So many bytes were read: waits as long as they may take.
+    async fn after(&mut self, bytes: usize) {
+        let now = Instant::now();
+        let takes = Duration::from_secs_f64(bytes as f64 / self.rate_bytes_per_s.max(1) as f64);
+        self.next = self.next.max(now) + takes;
+        tokio::time::sleep(self.next.saturating_duration_since(now)).await;
+    }
+}
+
 /// Reads everything from there on; where it ended.
 async fn scrub_from(objects: &Objects, mut at: Progress, rate_bytes_per_s: u64) -> Result<Progress> {
-    let (began, mut read_bytes) = (Instant::now(), 0u64);
+    let mut pace = Pace { next: Instant::now(), rate_bytes_per_s };
     loop {
         let after = at.after.clone();
         let batch = objects.db.read(move |conn| next(conn, &after)).await?;
         for (digest, size_bytes) in &batch {
-            let found = check(objects, digest).await?;
+            let found = match check(objects, digest, &mut pace).await {
+                // a cluster that is away says nothing about its content: on with this one when it is back
+                Err(error) if error.code == ErrorCode::Unavailable => return Err(error),
+                Err(error) => {
+                    error.log(SCRUBBER);
+                    true
+                }
+                Ok(found) => found,
+            };
             at.damaged_count += i64::from(found);
             at.checked_count += 1;
             at.checked_bytes += size_bytes;
-            read_bytes += u64::try_from(*size_bytes).unwrap_or(0);
-            let due = Duration::from_secs_f64(read_bytes as f64 / rate_bytes_per_s.max(1) as f64);
-            tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
         }
         match batch.last() {
             Some((last, _)) => at.after.clone_from(last),
@@ -181,14 +202,15 @@ fn next(conn: &mut Conn, after: &str) -> Result<Vec<(String, i64)>> {
 }
 
 /// Reads one content whole. Whether it is damaged.
-async fn check(objects: &Objects, digest: &str) -> Result<bool> {
+async fn check(objects: &Objects, digest: &str, pace: &mut Pace) -> Result<bool> {
     let wanted = digest.to_owned();
     let Some(row) = objects.db.read(move |conn| super::store::blob(conn, &wanted)).await? else { return Ok(false) };
     if let Some(data) = &row.data {
+        pace.after(data.len()).await;
         if hex::encode(Sha256::digest(data)) == digest {
             return Ok(false);
         }
-    } else if let Some(checks) = read_file(objects, digest, row.size_bytes).await {
+    } else if let Some(checks) = read_file(objects, digest, row.size_bytes, pace).await {
         let known = row.block_checks.as_deref();
         let fits = checks.to_bytes();
         if known != Some(fits.as_slice()) {
@@ -207,7 +229,7 @@ async fn check(objects: &Objects, digest: &str) -> Result<bool> {
 }
 
 /// The check sums of a file whose bytes are what its name says; `None` when they are not, or cannot be read.
-async fn read_file(objects: &Objects, digest: &str, size_bytes: i64) -> Option<BlockChecks> {
+async fn read_file(objects: &Objects, digest: &str, size_bytes: i64, pace: &mut Pace) -> Option<BlockChecks> {
     let file = objects.blobs.open_kept(digest).await.ok()?;
     if file.size_bytes() != u64::try_from(size_bytes).unwrap_or(0) {
         return None;
@@ -220,6 +242,7 @@ async fn read_file(objects: &Objects, digest: &str, size_bytes: i64) -> Option<B
         }
         hasher.update(&block);
         checks.add_block(&block);
+        pace.after(block.len()).await;
     }
     (hex::encode(hasher.finalize()) == digest).then_some(checks)
 }
@@ -353,6 +376,21 @@ mod tests {
         let row = objects.db.read(move |conn| crate::objects::store::blob(conn, &wanted)).await.unwrap().unwrap();
         let expected = BlockChecks::of(&content(1, LARGE)).to_bytes();
         assert_eq!(row.block_checks, Some(expected));
+    }
+
+    #[tokio::test]
+    async fn it_reads_no_faster_than_it_is_told() {
+        let (_dir, objects) = store();
+        for fill in 0..3 {
+            objects.put_bytes(content(fill, BLOCK_BYTES)).await.unwrap();
+        }
+        let began = Instant::now();
+        scrub_from(&objects, Progress::beginning(1), 10 * BLOCK_BYTES as u64).await.unwrap();
+        assert!(
+            began.elapsed() >= Duration::from_millis(300),
+            "{:?} for three blocks at ten a second",
+            began.elapsed()
+        );
     }
 
     #[tokio::test]

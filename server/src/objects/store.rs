@@ -193,7 +193,7 @@ pub fn totals(conn: &mut Conn) -> Result<(u64, u64)> {
 }
 
 /// The smallest text greater than every text with this prefix; `None` for the empty prefix.
-fn prefix_end(prefix: &str) -> Option<String> {
+pub fn prefix_end(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
         if let Some(next) = (last as u32 + 1..=char::MAX as u32).find_map(char::from_u32) {

@@ -283,6 +283,34 @@ mod tests {
         assert_eq!(sweep(&objects, 0).await.unwrap().removed, 1);
     }
 
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_hangs_up_while_it_is_noted_leaves_content_and_row_or_neither() {
+        let (_dir, objects) = store().await;
+        let bytes = Bytes::from(vec![9; LARGE]);
+        let received =
+            objects.receive(futures_util::stream::iter([Ok::<_, std::convert::Infallible>(bytes.clone())]), None, ());
+        let received = received.await.unwrap();
+        let digest = received.digest().to_owned();
+        let slow = objects.keep(received, |conn, digest| {
+            // the row is about to come, and not yet to be seen
+            std::thread::sleep(Duration::from_millis(400));
+            crate::objects::store::link(conn, "t", "k", digest, 1)
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(150), slow).await.is_err(), "the asker has gone");
+        for _ in 0..5 {
+            sweep(&objects, i64::MAX).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for _ in 0..100 {
+            if objects.get("t", "k").await.unwrap().is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(objects.get("t", "k").await.unwrap().map(|found| found.digest), Some(digest.clone()));
+        assert_eq!(objects.read(&digest).await.unwrap(), bytes);
+    }
+
     #[tokio::test]
     async fn a_new_upload_of_the_same_bytes_renews_the_grace() {
         let (_dir, objects) = store().await;

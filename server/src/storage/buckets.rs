@@ -186,7 +186,7 @@ async fn empty(app: &App, caller: &Caller, name: &str) -> Result<()> {
                 for upload in &uploads {
                     store::uploads::abort(conn, &bucket, upload.id)?;
                 }
-                Ok(uploads.len() + store::objects::erase_some(conn, &bucket, "", ERASE_BATCH)?)
+                Ok(uploads.len() + store::objects::erase_some(conn, &bucket, ERASE_BATCH)?)
             })
             .await?;
         if erased == 0 {

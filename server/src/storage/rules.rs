@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::refusals;
 use crate::error::{Error, Result};
+pub use crate::objects::store::prefix_end;
 
 /// S3's limits.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -78,18 +79,6 @@ pub fn check_key(key: &str) -> Result<()> {
         return Ok(());
     };
     Err(refusals::invalid_key(format!("This cannot be the key of an object: {problem}.")))
-}
-
-/// The smallest text greater than every text with this prefix; `None` when there is none.
-pub fn prefix_end(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        if let Some(next) = (last as u32 + 1..=char::MAX as u32).find_map(char::from_u32) {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
 }
 
 /// The part of `key` up to and including the first delimiter after the prefix, if it has one there.

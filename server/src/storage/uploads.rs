@@ -107,20 +107,6 @@ pub async fn parts(
         .await
 }
 
-/// The open upload of that id, whatever its key.
-pub async fn open_by_id(app: &App, caller: &Caller, bucket: &str, upload_id: &str) -> Result<UploadRow> {
-    own(app, caller, upload_id).await?;
-    let (caller, name, id) = (caller.clone(), bucket.to_owned(), upload_id.to_owned());
-    app.db
-        .glance(move |conn| {
-            let bucket = enter(conn, &caller, &name, Right::Enter, "")?;
-            let upload = store::uploads::open_by_id(conn, bucket.id, &id)?;
-            enter(conn, &caller, &name, Right::Write, &upload.key)?;
-            Ok(upload)
-        })
-        .await
-}
-
 /// Open uploads under the prefix, in the order of keys; after that key, or after that upload of that key.
 pub async fn list_open(
     app: &App,
@@ -188,13 +174,13 @@ where
     let upload = open_for(app, caller, bucket, &part, size_bytes).await?;
     let wanted = upload.checksum.as_deref().map(Algorithm::parse).transpose()?;
     let algorithm = wanted.or(expected.checksum.as_ref().map(|(algorithm, _)| *algorithm));
-    let received = objects::receive(app, body, size_bytes, algorithm).await?;
-    if let Some((_, said @ None)) = &mut expected.checksum {
-        *said = late()?;
-    }
     if matches!((&expected.checksum, algorithm), (Some((said, _)), Some(summed)) if *said != summed) {
         let text = "The part's checksum is of another algorithm than its upload was begun with.";
         return Err(Error::invalid(text).with_source(refusals::S3Word("InvalidRequest")));
+    }
+    let received = objects::receive(app, body, size_bytes, algorithm).await?;
+    if let Some((_, said @ None)) = &mut expected.checksum {
+        *said = late()?;
     }
     let summed = received.sum().summed(received.digest());
     summed.check(&expected)?;

@@ -97,7 +97,7 @@ fn shown(text: &str, kind: Kind, cut: bool, source: bool) -> AnyView {
         Kind::JsonLines => table(reading::json_lines(text, cut, MOST_ROWS)),
         Kind::Json => plain(reading::pretty(text)),
         Kind::Markdown => {
-            view! { <div class="prose">{reading::markdown(text).into_iter().map(block).collect_view()}</div> }
+            view! { <div class="markdown">{reading::markdown(text).into_iter().map(block).collect_view()}</div> }
                 .into_any()
         }
         _ => plain(text.to_owned()),
@@ -124,7 +124,7 @@ fn table(found: Rows) -> AnyView {
 fn block(block: Block) -> AnyView {
     match block {
         // the page has its own titles above: a file's begin below them
-        Block::Heading(1, text) => view! { <h3 class="prose-1">{spans(text)}</h3> }.into_any(),
+        Block::Heading(1, text) => view! { <h3 class="title">{spans(text)}</h3> }.into_any(),
         Block::Heading(2, text) => view! { <h4>{spans(text)}</h4> }.into_any(),
         Block::Heading(_, text) => view! { <h5>{spans(text)}</h5> }.into_any(),
         Block::Paragraph(text) => view! { <p>{spans(text)}</p> }.into_any(),

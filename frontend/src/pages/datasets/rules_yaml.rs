@@ -13,10 +13,14 @@ pub fn YamlEditor(dataset: Signal<DatasetDetail>) -> impl IntoView {
     let name = dataset.with_untracked(|d| d.summary.name.clone());
     let path = format!("/datasets/{}/rules.yaml", seg(&name));
     let (text, refused, busy) = (RwSignal::new(String::new()), RwSignal::new(None::<String>), RwSignal::new(false));
+    let loaded = RwSignal::new(false);
     let asked = path.clone();
     spawn_local(async move {
         match api::get_text(&asked).await {
-            Ok(yaml) => drop(text.try_set(yaml)),
+            Ok(yaml) => {
+                let _ = text.try_set(yaml);
+                let _ = loaded.try_set(true);
+            }
             Err(error) => drop(refused.try_set(Some(error.message))),
         }
     });
@@ -40,6 +44,8 @@ pub fn YamlEditor(dataset: Signal<DatasetDetail>) -> impl IntoView {
             }
         });
     };
+    // an empty text means no rules at all: nobody shall say that by accident
+    let why_not = Signal::derive(move || (!loaded.get()).then(|| "The rules are not here yet.".to_owned()));
     let rows = move || text.with(|t| t.lines().count().clamp(12, 40) as u32);
     let hint = "Each rule begins with “- check:”. Checks: not_null, unique, unique_together, range, one_of, regex, schema, columns, row_count, drift, images.";
     view! {
@@ -50,7 +56,7 @@ pub fn YamlEditor(dataset: Signal<DatasetDetail>) -> impl IntoView {
             <div class="stack">
                 {move || view! { <TextArea id="rules-yaml" label="Rules" value=text hint rows=untrack(rows) mono=true refused=Signal::derive(move || refused.get())/> }}
                 <Show when=is_engineer>
-                    <div class="actions"><Button look=Look::Primary icon="save" busy on_press=save>"Save rules"</Button></div>
+                    <div class="actions"><Button look=Look::Primary icon="save" busy why_not on_press=save>"Save rules"</Button></div>
                 </Show>
             </div>
         </Card>

@@ -47,7 +47,7 @@ pub fn Timeline(dataset: Signal<DatasetDetail>, name: Memo<String>) -> impl Into
         <Show when=move || dataset.with(|d| !d.versions.is_empty()) fallback=|| view! {
             <EmptyState icon="history" title="No version yet" text="Each upload makes a version; versions never change."/>
         }>
-            <ol class="timeline" aria-label="Versions">{move || dataset.with(|d| d.versions.clone()).into_iter().map(row).collect_view()}</ol>
+            <ol class="version-line" aria-label="Versions">{move || dataset.with(|d| d.versions.clone()).into_iter().map(row).collect_view()}</ol>
         </Show>
         <TagDialog name version=tagging/>
         <DeleteVersion name version=deleting/>

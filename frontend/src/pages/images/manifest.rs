@@ -26,7 +26,14 @@ pub fn ManifestPage() -> impl IntoView {
     let manifest = remote::<ManifestDetail>(path, &[Topic::Images, Topic::Jobs]);
     let name = memo(move || name.get());
     view! {
-        <section class="page"><Loaded remote=manifest lines=10 let:manifest><Detail name manifest/></Loaded></section>
+        <section class="page"><Loaded remote=manifest lines=10 let:manifest>{
+            // a part of an index is another manifest on the same page: with tabs of its own
+            let shown = memo(move || manifest.with(|m| m.summary.digest.clone()));
+            move || {
+                shown.track();
+                view! { <Detail name manifest/> }
+            }
+        }</Loaded></section>
     }
 }
 

@@ -5,9 +5,13 @@ use std::{collections::HashSet, path::Path};
 
 use drydock_appliance::blobs::{BlobError, DiskBlobs, S3Blobs};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, task::spawn_blocking};
 
-use super::{Content, Copied, progress::Progress};
+use super::{
+    Content, Copied,
+    progress::Progress,
+    to_s3::{file_of, hash},
+};
 use crate::{
     error::{Error, Result},
     objects::{self, engine},
@@ -22,7 +26,7 @@ pub async fn copy(data_dir: &Path, s3: &S3Blobs, contents: &[Content]) -> Result
     let (mut copied, mut progress) = (Copied::default(), Progress::of(contents));
     let mut waiting = vec![];
     for content in contents {
-        if disk.size(&content.digest).await.map_err(objects::store_error)? == Some(content.size_bytes) {
+        if is_there(data_dir, &disk, content).await? {
             copied.already_there += 1;
             progress.done(content.size_bytes, false);
         } else {
@@ -47,9 +51,24 @@ pub async fn copy(data_dir: &Path, s3: &S3Blobs, contents: &[Content]) -> Result
     Ok(copied)
 }
 
+/// Whether the very bytes lie there. A file that is damaged is set aside: the bucket may have sound ones.
+async fn is_there(data_dir: &Path, disk: &DiskBlobs, content: &Content) -> Result<bool> {
+    if disk.size(&content.digest).await.map_err(objects::store_error)? != Some(content.size_bytes) {
+        return Ok(false);
+    }
+    let path = file_of(&data_dir.join(engine::BLOBS), &content.digest);
+    let hashed = spawn_blocking(move || hash(&path)).await.map_err(Error::internal)?;
+    if hashed.is_ok_and(|(_, digest)| digest == content.digest) {
+        return Ok(true);
+    }
+    disk.quarantine(&content.digest).await.map_err(objects::store_error)?;
+    Ok(false)
+}
+
 fn is_room(data_dir: &Path, waiting: &[Content]) -> Result<()> {
     let needed: u64 = waiting.iter().map(|content| content.size_bytes).sum();
-    let free = drydock_appliance::blobs::free_bytes(data_dir).map_err(Error::internal)?;
+    let (_, free) = drydock_appliance::devices::disk_space(data_dir)
+        .ok_or_else(|| Error::unavailable("The disk does not say how much room it has."))?;
     if needed < free {
         return Ok(());
     }

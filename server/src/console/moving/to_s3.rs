@@ -70,7 +70,7 @@ async fn send(s3: &S3Blobs, path: PathBuf, content: &Content) -> Result<Option<S
     Ok(None)
 }
 
-fn hash(path: &Path) -> std::io::Result<(File, String)> {
+pub(super) fn hash(path: &Path) -> std::io::Result<(File, String)> {
     let mut file = File::open(path)?;
     let (mut hasher, mut buffer) = (Sha256::new(), vec![0u8; 1 << 20]);
     loop {
@@ -117,7 +117,7 @@ pub async fn clear(data_dir: &Path, s3: &S3Blobs, contents: &[Content]) -> Resul
     }
 }
 
-fn file_of(folder: &Path, digest: &str) -> PathBuf {
+pub(super) fn file_of(folder: &Path, digest: &str) -> PathBuf {
     let (first, rest) = digest.split_at(2.min(digest.len()));
     folder.join(first).join(rest)
 }

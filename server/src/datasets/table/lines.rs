@@ -66,10 +66,8 @@ impl Lines {
     }
 
     fn fill(&mut self, object: Map<String, Value>) -> Result<(), Stop> {
-        for cell in &mut self.cells {
-            cell.text.clear();
-            cell.is_text = false;
-        }
+        // anew, not cleared: a long value's memory would stay with each column that ever had one
+        self.cells.fill_with(TypedCell::default);
         for (key, value) in object {
             let place = match self.places.get(&key) {
                 Some(place) => *place,

@@ -171,6 +171,8 @@ fn with_views(schema: &SchemaRef) -> SchemaRef {
 fn is_flat(kind: &DataType) -> bool {
     match kind {
         DataType::Dictionary(_, values) => is_flat(values),
+        // written out whole for each row
+        DataType::FixedSizeBinary(width) => usize::try_from(*width).is_ok_and(|width| width <= CELL_BYTES),
         other => !other.is_nested() && !matches!(other, DataType::Null),
     }
 }

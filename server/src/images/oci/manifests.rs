@@ -124,6 +124,7 @@ pub async fn delete(call: &Call<'_>, name: String, target: Target) -> Result<Htt
     match gone {
         Ok(()) => Ok(HttpResponse::Accepted().finish()),
         Err(error) if error.code == drydock_wire::ErrorCode::NotFound => Err(Refusal::manifest_unknown(&name)),
+        Err(error) if error.code == drydock_wire::ErrorCode::Conflict => Err(Refusal::unsupported(error.message)),
         Err(error) => Err(error.into()),
     }
 }

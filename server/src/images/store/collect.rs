@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
 };
 
-#[derive(Debug, Clone, QueryableByName)]
+#[derive(Debug, Clone, Default, QueryableByName)]
 pub struct Unreferenced {
     #[diesel(sql_type = BigInt)]
     pub repository: i64,
@@ -21,11 +21,14 @@ pub struct Unreferenced {
 const NOTHING_REFERS: &str = "NOT EXISTS (SELECT 1 FROM manifest_refs r
     WHERE r.repository = repository_blobs.repository AND r.name = repository_blobs.name)";
 
-/// What looks like it, untouched since `before`. Only a hint, `forget` decides.
-pub fn unreferenced(conn: &mut Conn, before: i64, count: i64) -> Result<Vec<Unreferenced>> {
+/// What looks like it, untouched since `before`, in order, after that one. Only a hint, `forget` decides.
+pub fn unreferenced(conn: &mut Conn, before: i64, after: &Unreferenced, count: i64) -> Result<Vec<Unreferenced>> {
     diesel::sql_query(format!(
-        "SELECT repository, name FROM repository_blobs WHERE touched_at < ? AND {NOTHING_REFERS} LIMIT ?"
+        "SELECT repository, name FROM repository_blobs WHERE (repository, name) > (?, ?) AND touched_at < ? AND {NOTHING_REFERS}
+         ORDER BY repository, name LIMIT ?"
     ))
+    .bind::<BigInt, _>(after.repository)
+    .bind::<Text, _>(&after.name)
     .bind::<BigInt, _>(before)
     .bind::<BigInt, _>(count)
     .load(conn)

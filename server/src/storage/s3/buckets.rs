@@ -53,11 +53,12 @@ impl Buckets {
 
     pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let caller = self.caller(&request.credentials)?;
+        super::objects::refuse_unsupported(&request.headers).map_err(refusal)?;
         let input = request.input;
         if input.object_lock_enabled_for_bucket == Some(true) {
             return Err(refusal(unsupported("Drydock has no object lock; make the bucket without it.")));
         }
-        // as S3's `private`, which is the default there: what a bucket of the project is, its people decide in the dashboard
+        // of the project; that it is private to some is said in the dashboard
         let made = buckets::create(&self.app, &caller, &input.bucket, BucketAccess::Project, false).await;
         let made = made.map_err(refusal)?;
         Ok(S3Response::new(CreateBucketOutput { location: Some(format!("/{}", made.name)) }))

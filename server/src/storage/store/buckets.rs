@@ -123,6 +123,10 @@ pub fn by_name(conn: &mut Conn, name: &str) -> Result<Option<BucketRow>> {
         .map_err(Error::internal)
 }
 
+pub fn by_id(conn: &mut Conn, id: i64) -> Result<Option<BucketRow>> {
+    buckets::table.find(id).select(BucketRow::as_select()).first(conn).optional().map_err(Error::internal)
+}
+
 /// Every bucket with its owner's username, by name.
 pub fn all(conn: &mut Conn) -> Result<Vec<(BucketRow, String)>> {
     buckets::table

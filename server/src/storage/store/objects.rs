@@ -225,17 +225,13 @@ pub fn set_whole(conn: &mut Conn, row: &ObjectRow, digest: &str) -> Result<()> {
 }
 
 /// Up to `limit` rows of the bucket, whatever their shelf, erased: for the removal of a whole bucket. How many there were.
-pub fn erase_some(conn: &mut Conn, bucket: &Entered, prefix: &str, limit: i64) -> Result<usize> {
-    let mut query = bucket_objects::table
+pub fn erase_some(conn: &mut Conn, bucket: &Entered, limit: i64) -> Result<usize> {
+    let rows: Vec<ObjectRow> = bucket_objects::table
         .filter(bucket_objects::bucket.eq(bucket.id))
-        .filter(bucket_objects::key.ge(prefix))
         .select(ObjectRow::as_select())
         .limit(limit)
-        .into_boxed();
-    if let Some(end) = crate::storage::rules::prefix_end(prefix) {
-        query = query.filter(bucket_objects::key.lt(end));
-    }
-    let rows: Vec<ObjectRow> = query.load(conn).map_err(Error::internal)?;
+        .load(conn)
+        .map_err(Error::internal)?;
     for row in &rows {
         erase(conn, bucket, row)?;
     }
@@ -319,6 +315,14 @@ fn put(conn: &mut Conn, row: &ObjectRow) -> Result<()> {
 }
 
 fn drop_upload(conn: &mut Conn, upload: i64) -> Result<()> {
+    // Somebody may be reading the object, part by part: what was not reached yet stays for its grace.
+    diesel::sql_query(
+        "UPDATE blobs SET touched_at = max(touched_at, ?) WHERE digest IN (SELECT digest FROM bucket_parts WHERE upload = ?)",
+    )
+    .bind::<diesel::sql_types::BigInt, _>(crate::clock::now_ms())
+    .bind::<diesel::sql_types::BigInt, _>(upload)
+    .execute(conn)
+    .map_err(Error::internal)?;
     diesel::delete(bucket_uploads::table.find(upload)).execute(conn).map(drop).map_err(Error::internal)
 }
 

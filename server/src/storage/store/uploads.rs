@@ -97,19 +97,6 @@ pub fn open(conn: &mut Conn, bucket: i64, key: &str, upload_id: &str) -> Result<
     if row.completed_at.is_some() { Err(refusals::no_such_upload()) } else { Ok(row) }
 }
 
-/// An open upload by its id alone: the native API's paths name no key.
-pub fn open_by_id(conn: &mut Conn, bucket: i64, upload_id: &str) -> Result<UploadRow> {
-    bucket_uploads::table
-        .filter(bucket_uploads::upload_id.eq(upload_id))
-        .filter(bucket_uploads::bucket.eq(bucket))
-        .filter(bucket_uploads::completed_at.is_null())
-        .select(UploadRow::as_select())
-        .first(conn)
-        .optional()
-        .map_err(Error::internal)?
-        .ok_or_else(refusals::no_such_upload)
-}
-
 /// The upload of that id, open or completed.
 pub fn by_id(conn: &mut Conn, bucket: i64, upload_id: &str) -> Result<Option<UploadRow>> {
     bucket_uploads::table
