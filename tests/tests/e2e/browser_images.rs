@@ -148,6 +148,17 @@ async fn images_are_looked_at_kept_by_rules_and_deleted() -> Result<()> {
     assert!(barriers.is_empty(), "{}", barriers.join("\n"));
     browser.look(1280, "light").await?;
 
+    // an index, and from it one of its parts: another manifest on the same page
+    let index = admin.get("/api/v1/repository?name=tools/multi").await?;
+    let digest = index["tags"][0]["manifest"]["digest"].as_str().unwrap_or_default().to_owned();
+    browser.visit(&format!("/images/manifest?name=tools%2Fmulti&digest={digest}")).await?;
+    browser.sees("Parts").await?;
+    browser.sees("linux/arm64").await?;
+    browser.press("//table//tbody/tr[1]//a[contains(@href, 'digest=')]", "the first part").await?;
+    browser.sees("RUN make step-0").await?;
+    browser.click("Configuration").await?;
+    browser.sees("python3 train.py").await?;
+
     // deleting asks for the name
     browser.visit("/images/repository?name=team%2Ftrainer").await?;
     browser.click("Delete").await?;

@@ -14,6 +14,7 @@ mod browser_models;
 mod browser_run;
 mod browser_run_parts;
 mod browser_runs;
+mod browser_store;
 mod buckets;
 mod datasets;
 mod jobs;
