@@ -1,15 +1,20 @@
 //! The first rows of a table, or what else a file of a version is, as the dashboard shows it.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use drydock_wire::tracking::{Preview, PreviewColumn, PreviewKind};
-use futures_util::StreamExt;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use super::table::{self, Source, Stop};
 use super::versions;
 use crate::accounts::{Authorized, action};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::objects::Object;
-use crate::tracking;
+use crate::objects::Objects;
+use crate::storage::{self, access::Caller, objects::Found, rules::VersionId};
+use crate::tracking::{self, Kept, Ranges};
 
 const HEAD_BYTES: u64 = 1 << 20;
 const ROWS: usize = 100;
@@ -24,23 +29,50 @@ pub async fn preview(
     path: &str,
 ) -> Result<Preview> {
     let file = versions::file(app, auth, name, version, path).await?;
+    let kept = Kept { objects: app.objects.clone(), digest: file.digest };
+    shown(Arc::new(kept), &file.path, file.size_bytes).await
+}
+
+/// Of an object in a bucket, or of a version of it.
+pub async fn of_object(
+    app: &App,
+    caller: &Caller,
+    bucket: &str,
+    key: &str,
+    version: Option<VersionId>,
+) -> Result<Preview> {
+    let found = storage::objects::look(app, caller, bucket, key, version, true).await?.object()?;
+    let size_bytes = found.row.size();
+    shown(Arc::new(InBucket { objects: app.objects.clone(), found }), key, size_bytes).await
+}
+
+/// An object's bytes, which may lie in parts.
+struct InBucket {
+    objects: Objects,
+    found: Found,
+}
+
+impl Ranges for InBucket {
+    fn range(&self, from: u64, to: u64) -> BoxFuture<'_, Result<Bytes>> {
+        let read = async move {
+            let body = self.found.stream(&self.objects, (from, to)).await?;
+            tracking::gathered(self.found.row.digest.as_deref().unwrap_or("of a part"), body).await
+        };
+        read.boxed()
+    }
+}
+
+async fn shown(bytes: Arc<dyn Ranges>, path: &str, size_bytes: u64) -> Result<Preview> {
     let is_lines = ["jsonl", "ndjson"].iter().any(|end| path.to_ascii_lowercase().ends_with(&format!(".{end}")));
     if !is_lines {
-        let size_bytes = i64::try_from(file.size_bytes).unwrap_or(i64::MAX);
-        // tracking previews by name and content, whatever bucket they are in
-        let object = Object { bucket: String::new(), key: file.path, digest: file.digest, size_bytes, created_at: 0 };
-        return tracking::preview_of(app, auth, &object).await;
+        return tracking::preview_of(bytes, path, size_bytes).await;
     }
-    let (_, mut body) = app.objects.stream(&file.digest, Some((0, file.size_bytes.min(HEAD_BYTES)))).await?;
-    let mut head = vec![];
-    while let Some(chunk) = body.next().await {
-        head.extend_from_slice(&chunk.map_err(Error::internal)?);
-    }
-    let is_cut = file.size_bytes > head.len() as u64;
+    let mut head = bytes.range(0, size_bytes.min(HEAD_BYTES)).await?;
+    let is_cut = size_bytes > head.len() as u64;
     if is_cut && let Some(end) = head.iter().rposition(|byte| *byte == b'\n') {
         head.truncate(end + 1);
     }
-    let work = move || lines(&head, file.size_bytes, is_cut);
+    let work = move || lines(&head, size_bytes, is_cut);
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)
 }
 

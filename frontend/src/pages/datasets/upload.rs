@@ -4,7 +4,7 @@ use crate::{
     api::{self, seg},
     format,
     live::Remote,
-    pages::parts::{DropZone, UploadList, Uploads},
+    pages::parts::{DropZone, Interrupted, UploadList, Uploads},
     reactive::memo,
     ui::{
         Button, Card, Field, Look, Show, Tone, act, toast,
@@ -23,7 +23,7 @@ pub fn NewVersion(
     tab: Param,
     version: Param,
 ) -> impl IntoView {
-    let uploads = Uploads::new();
+    let uploads = Uploads::of(format!("dataset/{}", dataset.with_untracked(|d| d.summary.name.clone())));
     let message = RwSignal::new(String::new());
     let keep = RwSignal::new(true);
     let busy = RwSignal::new(false);
@@ -75,6 +75,7 @@ pub fn NewVersion(
                     &format!("The content is that of version {number}; no version was made."),
                 );
             }
+            uploads.clear();
             version.clear();
             tab.set("columns");
         });
@@ -96,7 +97,11 @@ pub fn NewVersion(
                         <Field id="version-job" label="Job" value=job mono=true hint="The id, as its page shows it. What its runs logged as artifacts becomes the version."/>
                         <Field id="version-folder" label="Folder" value=folder mono=true hint="Of the artifacts; empty: all of them."/>
                     }.into_any(),
-                    _ => view! { <DropZone uploads text="Drop files here" folders=true/><UploadList uploads/> }.into_any(),
+                    _ => view! {
+                        <Interrupted goal=Signal::derive(move || uploads.goal())/>
+                        <DropZone uploads text="Drop files and folders here"/>
+                        <UploadList uploads/>
+                    }.into_any(),
                 }}
                 <Show when=move || old.get().ne(&0)>
                     <label class="check">
