@@ -8,7 +8,7 @@ pub mod pick;
 mod sending;
 pub mod tray;
 
-pub use memory::{Unfinished, broken_off, give_up_all};
+pub use memory::{broken_off, give_up_all};
 
 use crate::api::seg;
 use leptos::prelude::*;

@@ -20,6 +20,7 @@ mod sending;
 mod sketch;
 mod sources;
 mod spill;
+mod spread;
 mod store;
 mod table;
 mod tasks;

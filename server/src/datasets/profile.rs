@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use drydock_wire::datasets::{ColumnKind, ColumnProfile, FileProfile, ValueCount};
 
 use super::sketch::Sketch;
+use super::spread::Spread;
 use super::table::{self, Cell, Source, Stop};
 
 /// Up to so many distinct values of a column are counted exactly.
@@ -260,35 +261,6 @@ fn is_number(cell: &str) -> bool {
 fn has_leading_zero(cell: &str) -> bool {
     let digits = cell.trim_start_matches(['-', '+']).as_bytes();
     matches!(digits, [b'0', next, ..] if next.is_ascii_digit())
-}
-
-/// Welford's running mean and variance, which stay exact where a sum of squares would not.
-#[derive(Default)]
-struct Spread {
-    count: u64,
-    mean: f64,
-    squares: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Spread {
-    fn add(&mut self, value: f64) {
-        if self.count == 0 {
-            (self.min, self.max) = (value, value);
-        }
-        self.count += 1;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        let delta = value - self.mean;
-        self.mean += delta / self.count as f64;
-        self.squares += delta * (value - self.mean);
-    }
-
-    /// Of a sample (n − 1), as pandas has it; nothing for a single value.
-    fn std_dev(&self) -> Option<f64> {
-        (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt())
-    }
 }
 
 #[cfg(test)]

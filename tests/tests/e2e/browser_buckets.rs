@@ -30,7 +30,7 @@ fn furnish(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn choose(browser: &Browser, testid: &str, path: &str) -> Result<()> {
+pub async fn choose(browser: &Browser, testid: &str, path: &str) -> Result<()> {
     let input = browser.driver.query(By::Css(format!("[data-testid='{testid}']"))).and_not_displayed().first().await;
     let input = match input {
         Ok(input) => input,
@@ -39,7 +39,7 @@ async fn choose(browser: &Browser, testid: &str, path: &str) -> Result<()> {
     Ok(input.send_keys(path).await?)
 }
 
-async fn script<T: serde::de::DeserializeOwned>(browser: &Browser, text: &str) -> Result<T> {
+pub async fn script<T: serde::de::DeserializeOwned>(browser: &Browser, text: &str) -> Result<T> {
     Ok(browser.driver.execute(text, vec![]).await?.convert()?)
 }
 
@@ -47,6 +47,15 @@ async fn keys(admin: &Api, bucket: &str) -> Result<Vec<String>> {
     let found = admin.get(&format!("/api/v1/buckets/{bucket}/objects?search=.")).await?;
     let objects = found["objects"].as_array().cloned().unwrap_or_default();
     Ok(objects.iter().map(|object| object["key"].as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// From now on the browser sends so many bytes in a second; -1: as many as it can.
+pub async fn uploads_at(browser: &Browser, bytes: i64) -> Result<()> {
+    let wish = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes });
+    let tools = browser.driver.cdp();
+    tools.send_raw("Network.enable", json!({})).await?;
+    tools.send_raw("Network.emulateNetworkConditions", wish).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -144,11 +153,7 @@ async fn an_upload_that_a_reload_broke_off_goes_on_with_the_same_file() -> Resul
     browser.visit("/buckets/data").await?;
     browser.sees("This bucket is empty").await?;
 
-    let tools = browser.driver.cdp();
-    let slow =
-        |upload: i64| json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload });
-    tools.send_raw("Network.enable", json!({})).await?;
-    tools.send_raw("Network.emulateNetworkConditions", slow(4 << 20)).await?;
+    uploads_at(&browser, 4 << 20).await?;
     choose(&browser, "pick-files", file.to_str().context("a path")?).await?;
     let arrived = || async {
         let detail = admin.get("/api/v1/buckets/data").await?;
@@ -161,7 +166,7 @@ async fn an_upload_that_a_reload_broke_off_goes_on_with_the_same_file() -> Resul
     browser.sees("Paused").await?;
     browser.click("Go on with").await?;
     browser.driver.refresh().await?;
-    tools.send_raw("Network.emulateNetworkConditions", slow(-1)).await?;
+    uploads_at(&browser, -1).await?;
     browser.sees("An upload was broken off").await?;
     let kept = admin.post("/api/v1/buckets/data/uploads", wish).await?;
     assert!(kept["parts"].as_array().is_some_and(|parts| !parts.is_empty()), "{kept}");

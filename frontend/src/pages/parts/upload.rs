@@ -128,8 +128,8 @@ pub fn DropZone(
             on:drop=dropped>
             <Icon name="upload"/>
             <span>{text}" or "<label for=id.clone()>"choose files"</label>" or "<label for=folder_id.clone()>"a folder"</label></span>
-            <input id=id class="sr" type="file" multiple node_ref=input on:change=move |_| choose(input)/>
-            <input id=folder_id class="sr" type="file" multiple node_ref=folder on:change=move |_| choose(folder)/>
+            <input id=id class="sr" type="file" multiple node_ref=input data-testid="form-files" on:change=move |_| choose(input)/>
+            <input id=folder_id class="sr" type="file" multiple node_ref=folder data-testid="form-folder" on:change=move |_| choose(folder)/>
         </div>
     }
 }

@@ -174,7 +174,8 @@ async fn a_difference_waits_for_no_profile_and_its_rows_are_counted_once() {
     // somebody else's 50 GB are being read
     let _large = tasks::READING_LARGE.acquire().await.unwrap();
     let _small = tasks::READING_SMALL.acquire_many(2).await.unwrap();
-    let asked = || difference::diff(&the.app, &view(), "d", None, "latest");
+    let auth = view();
+    let asked = || difference::diff(&the.app, &auth, "d", None, "latest");
     let wait = std::time::Duration::from_secs(20);
     let first = tokio::time::timeout(wait, asked()).await.unwrap().unwrap();
     assert_eq!((first.tables[0].rows_added, first.tables[0].rows_removed), (Some(2), Some(1)));

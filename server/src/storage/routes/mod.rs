@@ -12,7 +12,7 @@ use super::{access::Caller, browser, buckets};
 use crate::{
     accounts::{DEFAULT_PROJECT, Principal, action, authorize},
     app::App,
-    error::{Error, Result},
+    error::Result,
 };
 pub use shares::configure_links;
 
