@@ -35,13 +35,18 @@ struct Place {
 }
 
 impl Place {
-    fn new(auth: &Authorized<action::Develop>, id: &str) -> Result<Self> {
+    /// # Errors
+    /// `not_found` for what is no upload's name, `too_large` for a file above the configured limit.
+    fn new(app: &App, auth: &Authorized<action::Develop>, id: &str) -> Result<Self> {
         let unknown = || Error::not_found(format!("There is no upload {id}."));
         let (size, sum) = id.split_once('-').ok_or_else(unknown)?;
         if sum.len() != 32 || !sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(unknown());
         }
-        let size_bytes = size.parse().map_err(|_| unknown())?;
+        let (size_bytes, limit) = (size.parse().map_err(|_| unknown())?, app.config.limits.upload_bytes);
+        if size_bytes > limit {
+            return Err(Error::too_large(format!("The upload is larger than {limit} bytes.")));
+        }
         let prefix = format!("{}/{id}/", auth.principal().person_id);
         Ok(Self { prefix, id: id.to_owned(), cut: Cut(size_bytes) })
     }
@@ -68,15 +73,11 @@ impl Place {
 /// # Errors
 /// `too_large` above the configured limit.
 pub async fn begin(app: &App, auth: &Authorized<action::Develop>, wish: BeginUpload) -> Result<ObjectUpload> {
-    let limit = app.config.limits.upload_bytes;
-    if wish.size_bytes > limit {
-        return Err(Error::too_large(format!("The upload is larger than {limit} bytes.")));
-    }
     app.objects.room().check()?;
     let said = format!("{}\0{:?}", wish.key, wish.modified_at);
     let sum = hex::encode(Sha256::digest(said));
     let id = format!("{}-{}", wish.size_bytes, sum.get(..32).unwrap_or_default());
-    let place = Place::new(auth, &id)?;
+    let place = Place::new(app, auth, &id)?;
     app.db
         .write(move |conn| {
             let known = rows::list_prefix(conn, BUCKET, &place.prefix)?;
@@ -106,7 +107,7 @@ where
     S: Stream<Item = std::result::Result<Bytes, E>> + Unpin,
     E: std::fmt::Display,
 {
-    let place = Place::new(auth, id)?;
+    let place = Place::new(app, auth, id)?;
     let part = place.part(number)?;
     let kept = app.objects.put_stream(body, Some(part.size_bytes)).await?;
     if kept.size_bytes != part.size_bytes {
@@ -121,7 +122,7 @@ where
 /// # Errors
 /// `conflict` while parts are missing.
 pub async fn complete(app: &App, auth: &Authorized<action::Develop>, id: &str) -> Result<Upload> {
-    let place = Place::new(auth, id)?;
+    let place = Place::new(app, auth, id)?;
     let Some(_busy) = Busy::with(&place.prefix).await else {
         return Err(Error::unavailable("This upload is still being put together; ask again in a moment."));
     };
@@ -158,7 +159,7 @@ fn in_order(place: &Place, known: &[crate::objects::Object]) -> Result<Vec<Strin
 
 /// Gives the upload up: what has arrived goes.
 pub async fn abort(app: &App, auth: &Authorized<action::Develop>, id: &str) -> Result<()> {
-    let place = Place::new(auth, id)?;
+    let place = Place::new(app, auth, id)?;
     app.db.write(move |conn| rows::delete_prefix(conn, BUCKET, &place.prefix)).await.map(drop)
 }
 

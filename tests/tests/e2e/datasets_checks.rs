@@ -107,7 +107,7 @@ async fn a_version_is_made_of_a_bucket_and_equal_files_are_kept_once() -> Result
     assert_eq!(kept.text().await?, "id\n1\n");
     // nobody takes from a bucket what they may not read there
     let person = server.person(&api, "mallory", "engineer").await?;
-    assert_eq!(person.status(Method::POST, &from, Some(wish)).await?, 404);
+    assert_eq!(person.status(Method::POST, &from, Some(wish)).await?, 403);
     Ok(())
 }
 
@@ -179,6 +179,8 @@ async fn a_file_comes_in_parts_and_goes_on_after_a_crash() -> Result<()> {
     api.request(Method::PUT, &format!("{there}/parts/1")).body(parts[0].clone()).send().await?;
     api.delete(&there).await?;
     assert_eq!(api.post("/api/v1/uploads", other).await?["parts"], json!([]));
+    let vast = format!("/api/v1/uploads/{}-{}/parts/1", u64::MAX, "0".repeat(32));
+    assert_eq!(api.request(Method::PUT, &vast).body("x").send().await?.status(), 413);
     for bad in ["x", "12-zz", "../../etc", "9-0123456789abcdef0123456789abcdeg"] {
         let to = format!("/api/v1/uploads/{}/complete", bad.replace('/', "%2F"));
         assert_eq!(api.status(Method::POST, &to, None).await?, 404, "{bad}");

@@ -88,7 +88,7 @@ impl Form {
             env: RwSignal::new(start.map(|s| s.env.iter().map(pair).collect()).unwrap_or_default()),
             data: RwSignal::new(data),
             kept: RwSignal::new(start.map(|s| s.code.clone()).unwrap_or_default()),
-            uploads: Uploads::of("job/code".to_owned()),
+            uploads: Uploads::of("job/code".to_owned()).of_this_page(),
             resources: StoredValue::new(ResourceForm::new(&start.map(|s| s.resources.clone()).unwrap_or_default())),
             buckets: StoredValue::new(start.map(|s| s.buckets.clone()).unwrap_or_default()),
         }
@@ -148,8 +148,6 @@ fn check_minutes(text: &str) -> Result<(), &'static str> {
 #[component]
 fn JobForm(start: Option<SubmitJob>, dataset: String) -> impl IntoView {
     let form = Form::new(start, &dataset);
-    // another job has other code
-    on_cleanup(move || form.uploads.clear());
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
     let refused = RwSignal::new(None::<api::ApiError>);
     let why_not = Signal::derive(move || form.uploads.why_not());

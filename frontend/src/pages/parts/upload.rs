@@ -84,6 +84,13 @@ impl Uploads {
         }
     }
 
+    /// They go with the page: another form under this word is about something else.
+    pub fn of_this_page(self) -> Self {
+        let goal = self.goal();
+        on_cleanup(move || transfer::clear(&goal));
+        self
+    }
+
     /// The first rows, in the order they came; of very many those that need somebody.
     fn rows(&self) -> Vec<Item> {
         self.items.with(|items| {
