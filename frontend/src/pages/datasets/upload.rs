@@ -86,7 +86,7 @@ pub fn NewVersion(
     view! {
         <Card title="New version">
             <div class="stack">
-                <div class="row" role="group" aria-label="Where the files are">
+                <div class="row version-sources" role="group" aria-label="Where the files are">
                     {[("files", "From this computer"), ("bucket", "From a bucket"), ("job", "From a job")].into_iter().map(|(key, text)| view! {
                         <button type="button" class="btn small" aria-pressed=move || source.is(key).to_string() on:click=move |_| source.set(key)>{text}</button>
                     }).collect_view()}
