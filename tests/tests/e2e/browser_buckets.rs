@@ -16,6 +16,13 @@ const SOON: Duration = Duration::from_secs(30);
 /// Two pixels in a row, as a PNG.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAADUlEQVR4nGP4zwAE/wEHAAH/4iOeWQAAAABJRU5ErkJggg==";
 
+/// Three wines and their scores, the last without one, as Parquet.
+pub const PARQUET: &str = "\
+    UEFSMRUAFT4VPiwVBhUAFQYVBhwAAAACAAAABgEDAAAAUmVkBQAAAFdoaXRlBQAAAFJvc8OpFQAVLBUsLBUGFQAVBhUGHAAAAAIA\
+    AAADA1sAAAAAAAAAWAAAAAAAAAAVBBk8NQAYBnNjaGVtYRUEABUMJQIYBG5hbWUlAEwcAAAAFQQlAhgFc2NvcmUAFgYZHBksJgAc\
+    FQwZJQYAGRgEbmFtZRUAFgYWZBZkJghJHBUAFQAVAgAAACYAHBUEGSUGABkYBXNjb3JlFQAWBhZSFlImbEkcFQAVABUCAAAAFrYB\
+    FgYmCBa2ARQAACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAxOS4wLjEZLBwAABwAAAC3AAAAUEFSMQ==";
+
 /// A folder as a person has it: a table, a text with marks, a picture, lines of JSON, something below.
 fn furnish(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("deep/er"))?;
@@ -230,6 +237,8 @@ async fn furnished() -> Result<(Server, Api)> {
     ] {
         admin.request(Method::PUT, &format!("/api/v1/buckets/experiments/object?key={key}")).body(text).send().await?;
     }
+    let parquet = STANDARD.decode(PARQUET)?;
+    admin.request(Method::PUT, "/api/v1/buckets/experiments/object?key=raw/wine.parquet").body(parquet).send().await?;
     let settings = json!({
         "access": "private", "versioning": "on", "quota_bytes": 50u64 << 30,
         "grants": [{ "username": "erin", "may_write": true }],
@@ -253,6 +262,7 @@ async fn the_pages_of_buckets_are_accessible_and_have_their_pictures() -> Result
         ("buckets", "/buckets", "experiments"),
         ("bucket-files", "/buckets/experiments", "README.md"),
         ("bucket-object", "/buckets/experiments?prefix=raw%2F2026%2F&key=raw%2F2026%2Fwine.csv", "Rosé"),
+        ("bucket-parquet", "/buckets/experiments?prefix=raw%2F&key=raw%2Fwine.parquet", "Rosé"),
         ("bucket-markdown", "/buckets/experiments?key=README.md", "raw tables"),
         ("bucket-connect", "/buckets/experiments?tab=connect", "endpoint_url"),
         ("bucket-settings", "/buckets/experiments?tab=settings", "Delete this bucket"),

@@ -1,12 +1,15 @@
 //! Every kind of rule over the API, with a version that keeps to it and one that breaks it: the report names column, rule, count
-//! and rows. And what versions are made from: a bucket; files that come in parts.
+//! and rows. What versions are made from: a bucket; files that come in parts. And the first rows of what lies in a bucket.
 
 use std::{os::unix::fs::MetadataExt, time::Duration};
 
 use anyhow::Result;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use drydock_tests::{Api, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::browser_buckets::PARQUET;
 
 const WINE: &str = "/api/v1/datasets/wine";
 
@@ -214,5 +217,57 @@ async fn two_jobs_read_one_file_that_is_the_store_s_own() -> Result<()> {
     assert!(there.nlink() >= 2, "a hard link to the store's file");
     let expected = format!("inode {} bytes 500000", there.ino());
     assert!(seen.iter().all(|line| line.contains(&expected)), "{expected}: {seen:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_tables_of_a_bucket_are_previewed_however_they_came() -> Result<()> {
+    let server = Server::start().await?;
+    let api = server.admin().await?;
+    api.post("/api/v1/buckets", json!({ "name": "raw", "access": "private", "versioned": true })).await?;
+    let put = async |key: &str, bytes: Vec<u8>| {
+        let to = format!("/api/v1/buckets/raw/object?key={key}");
+        assert_eq!(api.request(Method::PUT, &to).body(bytes).send().await?.status(), 200);
+        Ok::<(), anyhow::Error>(())
+    };
+    let look = async |key: &str| api.get(&format!("/api/v1/buckets/raw/object/preview?key={key}")).await;
+    put("wine.parquet", STANDARD.decode(PARQUET)?).await?;
+    let shown = look("wine.parquet").await?;
+    assert_eq!(shown["rows"], json!([["Red", "91"], ["White", "88"], ["Rosé", null]]), "{shown}");
+    assert_eq!((&shown["total_rows"], &shown["columns"][1]["kind"]), (&json!(3), &json!("int64")), "{shown}");
+    put("a.jsonl", b"{\"a\": 1}\n{\"b\": \"x\"}\n".to_vec()).await?;
+    let shown = look("a.jsonl").await?;
+    assert_eq!((&shown["kind"], &shown["total_rows"]), (&json!("table"), &json!(2)), "{shown}");
+    put("none.parquet", b"PAR1 no".to_vec()).await?;
+    assert!(look("none.parquet").await?["note"].as_str().unwrap().contains("Parquet"));
+
+    // an object that lies in parts, and an older version of one
+    let text: String = "id;acid\n".chars().chain("1;2,5\n".repeat(1_600_000).chars()).collect();
+    let wish = json!({ "key": "large.csv", "size_bytes": text.len() });
+    let begun = api.post("/api/v1/buckets/raw/uploads", wish).await?;
+    let here = format!("/api/v1/buckets/raw/uploads/{}", begun["id"].as_str().unwrap());
+    let part_bytes = usize::try_from(begun["part_bytes"].as_u64().unwrap())?;
+    for (n, part) in text.as_bytes().chunks(part_bytes).enumerate() {
+        let sent = api.request(Method::PUT, &format!("{here}/parts/{}", n + 1)).body(part.to_vec()).send().await?;
+        assert_eq!(sent.status(), 200);
+    }
+    api.post(&format!("{here}/complete"), Value::Null).await?;
+    let shown = look("large.csv").await?;
+    assert_eq!((&shown["kind"], &shown["truncated"]), (&json!("table"), &json!(true)), "{shown}");
+    assert_eq!((shown["columns"].as_array().map(Vec::len), &shown["rows"][0]), (Some(2), &json!(["1", "2,5"])));
+    put("ragged.csv", b"a,b\n1,2\n3\n".to_vec()).await?;
+    let ragged = look("ragged.csv").await?;
+    assert_eq!(ragged["rows"], json!([["1", "2"]]), "{ragged}");
+    assert!(ragged["note"].as_str().unwrap().contains("Line 3"), "{ragged}");
+    let detail = api.get("/api/v1/buckets/raw/object?key=large.csv").await?;
+    let version = detail["versions"][0]["version_id"].as_str().unwrap().to_owned();
+    put("large.csv", b"other\n1\n".to_vec()).await?;
+    let old = look(&format!("large.csv&version={version}")).await?;
+    assert_eq!((&old["columns"], &old["rows"]), (&shown["columns"], &shown["rows"]));
+
+    let person = server.person(&api, "mallory", "engineer").await?;
+    let asked = "/api/v1/buckets/raw/object/preview?key=wine.parquet";
+    assert_eq!(person.status(Method::GET, asked, None).await?, 403);
+    assert_eq!(api.status(Method::GET, "/api/v1/buckets/raw/object/preview?key=nothing", None).await?, 404);
     Ok(())
 }
