@@ -142,7 +142,7 @@ fn values_of_a_fixed_width_that_no_row_can_hold_are_left_out() {
     };
     let batch = arrow::array::RecordBatch::try_from_iter([("id", column(16)), ("bomb", column(1 << 20))]).unwrap();
     let bytes = parquet_of(&batch);
-    let got = super::super::profile::profile("t.parquet", "d", || Ok(Source::from(bytes.as_slice()))).unwrap();
+    let got = super::super::profile::profile("t.parquet", "d", || Ok(Source::from(bytes.as_slice())));
     let names: Vec<&str> = got.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!((got.problem, names), (None, vec!["id"]));
 }
