@@ -1,8 +1,6 @@
 //! What the feature promises, over a real database and real blobs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::Arc;
-
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, call_service, init_service, read_body, read_body_json};
 use actix_web::web::Data;
@@ -14,7 +12,7 @@ use futures_util::stream;
 
 use super::*;
 use crate::accounts::{Principal, Via, authorize};
-use crate::config::{Config, Limits, Listeners};
+use crate::config::Limits;
 use crate::objects;
 
 const CSV: &[u8] = b"id,size,kind\n1,2.5,a\n2,3.5,b\n3,,a\n";
@@ -26,38 +24,7 @@ struct Bench {
 
 fn bench(limits: Limits) -> Bench {
     let dir = tempfile::tempdir().unwrap();
-    let local = "127.0.0.1:0".parse().unwrap();
-    let listeners = Listeners {
-        http: local,
-        s3: local,
-        registry: local,
-        hosts: vec![],
-        insecure_http: false,
-        container_port: 0,
-        container_s3_port: 0,
-    };
-    let config = Config {
-        data_dir: dir.path().into(),
-        listeners,
-        limits,
-        disk: Default::default(),
-        webhooks: Default::default(),
-        objects: Default::default(),
-        log_json: false,
-    };
-    let db = crate::db::Db::open(&dir.path().join("drydock.db")).unwrap();
-    let app = App {
-        objects: crate::objects::Objects::open(db.clone(), &dir.path().join("blobs")).unwrap(),
-        config: Arc::new(config),
-        db,
-        events: Default::default(),
-        background: Default::default(),
-        engine: drydock_appliance::containers::Engine::connect(),
-        box_key: crate::accounts::secrets::BoxKey::load_or_create(&dir.path().join("box.key")).unwrap(),
-        data_dir: Arc::new(dir.path().into()),
-        instance: "test".into(),
-        started_at: 0,
-    };
+    let app = crate::app::testing::app_in(dir.path(), limits);
     Bench { app, _dir: dir }
 }
 

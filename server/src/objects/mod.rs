@@ -301,6 +301,7 @@ impl Objects {
         let (objects, digest) = (self.clone(), digest.to_owned());
         let body = match checks {
             Some(checks) => {
+                let file = reading::Blocks::Idle(file);
                 let reading = reading::Reading { objects, digest, file, checks, at: start, from, to };
                 reading::checked(reading).boxed()
             }

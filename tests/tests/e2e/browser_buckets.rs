@@ -88,7 +88,8 @@ async fn a_folder_goes_up_is_looked_at_shared_and_goes() -> Result<()> {
     browser.driver.back().await?;
     browser.click("README.md").await?;
     browser.sees("Scores of two wines").await?;
-    let marks = "return ['.prose h3', '.prose strong', '.prose a'].map(s => document.querySelector(s).textContent)";
+    let marks =
+        "return ['.markdown h3', '.markdown strong', '.markdown a'].map(s => document.querySelector(s).textContent)";
     assert_eq!(script::<Vec<String>>(&browser, marks).await?, ["Wines", "two", "the panel"]);
     browser.driver.back().await?;
     browser.click("picture.png").await?;

@@ -134,6 +134,20 @@ fn parquet_has_its_types_and_lists_are_left_out() {
 }
 
 #[test]
+fn values_of_a_fixed_width_that_no_row_can_hold_are_left_out() {
+    let column = |width: i32| {
+        let values = std::iter::repeat_n(vec![7u8; width as usize], 3);
+        std::sync::Arc::new(arrow::array::FixedSizeBinaryArray::try_from_iter(values).unwrap())
+            as arrow::array::ArrayRef
+    };
+    let batch = arrow::array::RecordBatch::try_from_iter([("id", column(16)), ("bomb", column(1 << 20))]).unwrap();
+    let bytes = parquet_of(&batch);
+    let got = super::super::profile::profile("t.parquet", "d", || Ok(Source::from(bytes.as_slice()))).unwrap();
+    let names: Vec<&str> = got.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!((got.problem, names), (None, vec!["id"]));
+}
+
+#[test]
 fn damaged_parquet_is_explained_and_never_ends_the_server() {
     let bytes = parquet_of(&sample());
     let run = |bytes: &[u8]| {
