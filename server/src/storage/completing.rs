@@ -65,7 +65,10 @@ fn complete_in(conn: &mut Conn, bucket: &Entered, wanted: &Complete) -> Result<O
         return store::uploads::outcome(conn, upload.id)?.ok_or_else(refusals::no_such_upload);
     }
     let arrived = store::uploads::all_parts(conn, upload.id)?;
+    let mut without: Vec<i64> = arrived.iter().map(|part| part.number).collect();
+    let arrived_bytes: i64 = arrived.iter().map(|part| part.size_bytes).sum();
     let chosen = choose(&upload, arrived, wanted.parts.as_deref())?;
+    without.retain(|number| chosen.binary_search_by_key(number, |part| part.number).is_err());
     let size_bytes: i64 = chosen.iter().map(|part| part.size_bytes).sum();
     if wanted.size_bytes.is_some_and(|size| i64::try_from(size).ok() != Some(size_bytes)) {
         let text = format!("The parts have {size_bytes} bytes together, not as many as x-amz-mp-object-size says.");
@@ -83,8 +86,7 @@ fn complete_in(conn: &mut Conn, bucket: &Entered, wanted: &Complete) -> Result<O
     }
     check_conditions(conn, bucket, &wanted.key, &wanted.conditions)?;
     let now = clock::now_ms();
-    let numbers: Vec<i64> = chosen.iter().map(|part| part.number).collect();
-    store::uploads::complete(conn, bucket, upload.id, &numbers, now)?;
+    store::uploads::complete(conn, bucket, upload.id, (&without, arrived_bytes - size_bytes), now)?;
     let md5s: Vec<String> = chosen.into_iter().map(|part| part.md5).collect();
     let new = NewObject {
         key: upload.key,

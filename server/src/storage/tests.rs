@@ -4,6 +4,7 @@
 
 mod listing;
 mod uploads;
+mod verbs;
 
 use diesel::prelude::*;
 use drydock_wire::storage::{BucketAccess, LifecycleRule, Versioning};

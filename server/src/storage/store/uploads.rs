@@ -282,24 +282,23 @@ pub fn all_parts(conn: &mut Conn, upload: i64) -> Result<Vec<PartRow>> {
     parts(conn, upload, -1, i64::MAX)
 }
 
-/// Ends the upload, with only these parts: the others go. The bytes that stay.
-pub fn complete(conn: &mut Conn, bucket: &Entered, upload: i64, kept: &[i64], at: i64) -> Result<i64> {
-    let all = all_parts(conn, upload)?;
-    let (mut stay, mut gone) = (0, 0);
-    for part in &all {
-        if kept.binary_search(&part.number).is_ok() {
-            stay += part.size_bytes;
-        } else {
-            gone += part.size_bytes;
-            diesel::delete(bucket_parts::table.find((upload, part.number))).execute(conn).map_err(Error::internal)?;
-        }
+/// Ends the upload without these of its parts, which have so many bytes together.
+pub fn complete(
+    conn: &mut Conn,
+    bucket: &Entered,
+    upload: i64,
+    (without, bytes): (&[i64], i64),
+    at: i64,
+) -> Result<()> {
+    for number in without {
+        diesel::delete(bucket_parts::table.find((upload, number))).execute(conn).map_err(Error::internal)?;
     }
-    buckets::count(conn, bucket, -gone, 0)?;
+    buckets::count(conn, bucket, -bytes, 0)?;
     diesel::update(bucket_uploads::table.find(upload))
         .set(bucket_uploads::completed_at.eq(at))
         .execute(conn)
-        .map_err(Error::internal)?;
-    Ok(stay)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 /// Takes an open upload away with its parts.
