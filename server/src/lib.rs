@@ -1,7 +1,7 @@
 //! Drydock's control plane: one program that keeps data, runs training, tracks it, registers models and serves them.
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
-//! `error clock config events` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
+//! `error clock config download events percent remembered` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
 //! `storage images tracking registry webhooks datasets traces` · `jobs serving` · `monitoring overview lineage demo transfers trash` · `web` · `router` ·
 //! `boot` · `main`.
 
@@ -9,7 +9,10 @@ pub mod error;
 
 pub mod clock;
 pub mod config;
+pub mod download;
 pub mod events;
+pub mod percent;
+pub mod remembered;
 
 pub mod db;
 

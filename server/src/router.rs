@@ -47,6 +47,7 @@ pub struct Faces {
     pub demo: demo::Demo,
     pub courier: webhooks::Courier,
     pub images: images::Images,
+    pub upkeep: upkeep::Upkeep,
 }
 
 /// A listener's set of routes.
@@ -101,6 +102,7 @@ fn shared(config: &mut web::ServiceConfig, faces: &Faces) {
         .app_data(web::Data::new(faces.demo.clone()))
         .app_data(web::Data::new(faces.courier.clone()))
         .app_data(web::Data::new(faces.images.clone()))
+        .app_data(web::Data::new(faces.upkeep.clone()))
         .app_data(web::Data::new(hosts))
         .app_data(extract::json(json_bytes))
         .app_data(extract::query())

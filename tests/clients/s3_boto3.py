@@ -306,6 +306,30 @@ def uploads_in_parts():
 
 
 @check
+def uploads_are_listed_in_pages():
+    name = bucket()
+    keys = ["a/1", "a/2", "b", "b", "c/1", "d"]
+    begun = [(key, s3.create_multipart_upload(Bucket=name, Key=key)["UploadId"]) for key in keys]
+    for size in (1, 2, 3, 1000):
+        uploads, prefixes, marker = [], [], {}
+        while True:
+            page = s3.list_multipart_uploads(Bucket=name, Delimiter="/", MaxUploads=size, **marker)
+            uploads += [(u["Key"], u["UploadId"]) for u in page.get("Uploads", [])]
+            prefixes += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+            if not page["IsTruncated"]:
+                break
+            marker = {"KeyMarker": page["NextKeyMarker"]}
+            if page.get("NextUploadIdMarker"):
+                marker["UploadIdMarker"] = page["NextUploadIdMarker"]
+        assert uploads == sorted(one for one in begun if "/" not in one[0]), (size, uploads)
+        assert prefixes == ["a/", "c/"], (size, prefixes)
+    # whoever clears page by page misses none
+    while page := s3.list_multipart_uploads(Bucket=name, MaxUploads=2).get("Uploads"):
+        for upload in page:
+            s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+@check
 def uploads_that_cannot_end_well():
     name = bucket()
     upload = s3.create_multipart_upload(Bucket=name, Key="k")["UploadId"]

@@ -164,6 +164,8 @@ def main():
     refuse("w1", plain("PUT", f"/{BUCKET}/w1", data, secret="wrong"), 403, "SignatureDoesNotMatch")
     refuse("w2", plain("PUT", f"/{BUCKET}/w2", data, payload="UNSIGNED-PAYLOAD", secret="wrong"), 403, "SignatureDoesNotMatch")
     refuse("w3", plain("PUT", f"/{BUCKET}/w3", data, payload=hashlib.sha256(b"other").hexdigest()), 400, "XAmzContentSHA256Mismatch")
+    other = hashlib.sha256(b"other").hexdigest()
+    refuse("w3large", plain("PUT", f"/{BUCKET}/w3large", large, payload=other), 400, "XAmzContentSHA256Mismatch")
     refuse("w4", presigned("PUT", "w4", data, spoil=True), 403, "SignatureDoesNotMatch")
     refuse("w5", presigned("PUT", "w5", data, secret="wrong"), 403, "SignatureDoesNotMatch")
     refuse("w6", presigned("PUT", "w6", data, expires=10, age_s=60), 403, "AccessDenied")

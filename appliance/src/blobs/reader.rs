@@ -1,10 +1,11 @@
 //! Reading a blob or a range of it, as a stream of bytes.
 
 use std::{
-    io::{self, SeekFrom},
+    fs,
+    io::{self, Seek, SeekFrom},
     num::NonZeroU64,
     ops::Range,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,10 +13,10 @@ use std::{
 use rustix::fs::Advice;
 use tokio::{
     fs::File,
-    io::{AsyncRead, AsyncReadExt, AsyncSeekExt, ReadBuf, Take},
+    io::{AsyncRead, AsyncReadExt, ReadBuf, Take},
 };
 
-use super::{BlobError, Result};
+use super::{BlobError, Result, blocking};
 
 /// An open blob. Deleting the blob does not disturb it.
 pub struct BlobReader {
@@ -46,21 +47,15 @@ impl BlobReader {
     }
 
     pub(super) async fn open(path: PathBuf, digest: &str, range: Option<Range<u64>>) -> Result<BlobReader> {
-        let mut file = File::open(path).await.map_err(|error| match error.kind() {
+        // all at once: each way to another thread takes longer than what is done there
+        let opened = blocking(move || opened(&path, range)).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BlobError::NotFound(digest.to_owned()),
             _ => BlobError::from_io(error),
         })?;
-        let size_bytes = file.metadata().await.map_err(BlobError::from_io)?.len();
-        let Range { start, end } = range.unwrap_or(0..size_bytes);
-        if start > end || end > size_bytes {
-            return Err(BlobError::OutOfRange { size_bytes });
-        }
-        // The kernel reads twice as far ahead. Only a hint: whether it is taken changes nothing but the time.
-        let _ = rustix::fs::fadvise(&file, start, NonZeroU64::new(end - start), Advice::Sequential);
-        if start > 0 {
-            file.seek(SeekFrom::Start(start)).await.map_err(BlobError::from_io)?;
-        }
-        Ok(BlobReader { file: Source::File(file).take(end - start), size_bytes, length_bytes: end - start })
+        let (file, size_bytes, range) = opened;
+        let Range { start, end } = range.ok_or(BlobError::OutOfRange { size_bytes })?;
+        let file = Source::File(File::from_std(file));
+        Ok(BlobReader { file: file.take(end - start), size_bytes, length_bytes: end - start })
     }
 
     /// Of the whole blob, whatever the range.
@@ -84,6 +79,22 @@ impl BlobReader {
         self.file.read_to_end(&mut bytes).await.map_err(BlobError::from_io)?;
         Ok(bytes)
     }
+}
+
+/// The file at the beginning of the range, its size, and the range if it lies within.
+fn opened(path: &Path, range: Option<Range<u64>>) -> io::Result<(fs::File, u64, Option<Range<u64>>)> {
+    let mut file = fs::File::open(path)?;
+    let size_bytes = file.metadata()?.len();
+    let Range { start, end } = range.unwrap_or(0..size_bytes);
+    if start > end || end > size_bytes {
+        return Ok((file, size_bytes, None));
+    }
+    // The kernel reads twice as far ahead. Only a hint: whether it is taken changes nothing but the time.
+    let _ = rustix::fs::fadvise(&file, start, NonZeroU64::new(end - start), Advice::Sequential);
+    if start > 0 {
+        file.seek(SeekFrom::Start(start))?;
+    }
+    Ok((file, size_bytes, Some(start..end)))
 }
 
 impl AsyncRead for BlobReader {

@@ -259,11 +259,14 @@ fn go_row(one: &Reclaimable) -> AnyView {
 fn Damaged(data: Signal<StoreState>) -> impl IntoView {
     let any = memo(move || data.with(|s| !s.damaged.is_empty()));
     let rows = move || data.with(|s| s.damaged.iter().map(damaged_row).collect_view());
+    let more = move || data.with(|s| s.damaged_count.saturating_sub(s.damaged.len() as u64));
+    let and_more = move || format!("And {} more, found earlier; they show as these are healed.", more());
     view! {
         <Show when=move || any.get()>
             <Card title="Damaged contents">
                 <p class="dim">"They are set aside and not given out. Uploading the same bytes again heals them, and so does restoring a backup."</p>
                 <ul class="shares">{rows}</ul>
+                <Show when=move || more() != 0><p class="note">{and_more}</p></Show>
             </Card>
         </Show>
     }

@@ -94,8 +94,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     let box_key = BoxKey::load_or_create(&data_dir.join("box.key"))?;
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
     let instance = instance_id(&db).await?;
-    let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &instance).await?;
-    let objects = objects.with_room(&config.disk);
+    let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &config.disk, &instance).await?;
     let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
     let app = App {
         objects,
@@ -113,7 +112,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     let demo = demo::Demo::new(&app);
     let courier = webhooks::courier(&app)?;
     let images = images::Images::new(&app)?;
-    Ok(Faces { app, accounts, gateway, demo, courier, images })
+    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep: Default::default() })
 }
 
 /// This installation's id: made once, on every container's label.

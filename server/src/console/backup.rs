@@ -91,7 +91,7 @@ async fn content(data_dir: &Path, snapshot: &Path, with_cluster_content: bool) -
     let owner = Owner { instance: super::moving::instance(&mut conn)?, tenure: Tenure::Looks, was_here: false };
     let digests = store::files(&mut conn)?;
     engine::note(&mut conn, Engine::Disk)?;
-    let (s3, problem) = engine::open_s3(data_dir, &Config::objects_of(data_dir)?, owner).await?;
+    let (s3, problem) = engine::open_s3(data_dir, &Config::objects_of(data_dir)?, owner, 0).await?;
     match problem {
         Some(problem) => Err(Error::unavailable(format!(
             "{problem} Large content cannot be read from there; --without-cluster-content leaves it out."

@@ -91,7 +91,7 @@ async fn open_content(data_dir: &Path) -> Result<Blobs> {
     }
     let was_here = engine::files(&mut conn)? > 0;
     let owner = Owner { instance: super::moving::instance(&mut conn)?, tenure: Tenure::Looks, was_here };
-    match engine::open_s3(data_dir, &set, owner).await? {
+    match engine::open_s3(data_dir, &set, owner, 0).await? {
         (_, Some(problem)) => Err(Error::conflict(problem.words)),
         (s3, None) => Ok(Blobs::S3(s3)),
     }

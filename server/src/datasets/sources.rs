@@ -43,7 +43,7 @@ pub async fn from_bucket(
             if object.key.ends_with('/') {
                 continue;
             }
-            let (digest, size) = storage::objects::whole_blob(app, &caller, &wish.bucket, &object.key, None).await?;
+            let (digest, size) = storage::reading::whole_blob(app, &caller, &wish.bucket, &object.key, None).await?;
             put(&mut changes, format!("{into}{}", &object.key[folder..]), &digest, size)?;
         }
         match page.next {

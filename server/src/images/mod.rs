@@ -19,7 +19,7 @@ mod uploads;
 mod use_of;
 mod views;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use drydock_wire::{
     events::Topic,
@@ -38,6 +38,7 @@ use crate::{
     clock,
     db::Conn,
     error::{Error, Result},
+    remembered::Remembered,
     workloads,
 };
 
@@ -48,12 +49,18 @@ pub struct Images {
     tokens: oci::Tokens,
     /// A blob that no manifest refers to stays this long after it was last pushed or asked for.
     grace_ms: i64,
+    /// Their sizes are sums over the whole registry.
+    summaries: Remembered<Vec<RepositorySummary>>,
 }
+
+/// So long a large registry's sums are those of before.
+const REMEMBERED: Duration = Duration::from_secs(10);
 
 impl Images {
     pub fn new(app: &App) -> Result<Self> {
         let grace_ms = i64::try_from(app.config.limits.blob_grace_s.saturating_mul(1000)).unwrap_or(i64::MAX);
-        Ok(Self { uploads: uploads::Uploads::default(), tokens: oci::Tokens::new()?, grace_ms })
+        let summaries = Remembered::new(REMEMBERED);
+        Ok(Self { uploads: uploads::Uploads::default(), tokens: oci::Tokens::new()?, grace_ms, summaries })
     }
 }
 
@@ -77,8 +84,8 @@ fn wake(app: &App) {
 }
 
 /// Every repository, by name.
-pub async fn list(app: &App, _auth: &Authorized<action::View>) -> Result<Vec<RepositorySummary>> {
-    app.db.read(views::summaries).await
+pub async fn list(app: &App, images: &Images, _auth: &Authorized<action::View>) -> Result<Vec<RepositorySummary>> {
+    images.summaries.get(app.db.read(views::summaries)).await
 }
 
 /// One repository with its tags.
@@ -179,12 +186,13 @@ pub async fn preview(
 ) -> Result<RetentionPreview> {
     rules::check(&wish)?;
     let name = name.to_owned();
-    app.db
-        .read(move |conn| {
-            let repository = store::require(conn, &name)?;
-            retention::preview(conn, &repository, &wish, clock::now_ms())
-        })
-        .await
+    app.db.read(move |conn| due(conn, &name, &wish, clock::now_ms())).await
+}
+
+/// What these rules would remove at that instant.
+pub fn due(conn: &mut Conn, name: &str, rules: &Retention, now: i64) -> Result<RetentionPreview> {
+    let repository = store::require(conn, name)?;
+    retention::preview(conn, &repository, rules, now)
 }
 
 /// Sets what goes by itself; the collector begins at once.

@@ -1,7 +1,7 @@
 //! Names as the OCI distribution specification has them: repositories, tags, digests, paths of the API, and the references that
 //! people write (`box:5000/team/app:1`). Pure; nothing here knows what exists.
 
-use crate::tracking::rules::percent_decoded;
+use crate::percent;
 
 /// `sha256:` or `sha512:` with as many lower-case hexadecimal digits as it has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,7 +136,7 @@ pub fn parse_path(tail: &str) -> Result<Resource, BadPath> {
 }
 
 fn decoded(part: &str) -> String {
-    if part.contains('%') { percent_decoded(part) } else { part.to_owned() }
+    if part.contains('%') { percent::decoded(part) } else { part.to_owned() }
 }
 
 /// An image as people name it: `[host/]name[:tag][@digest]`.

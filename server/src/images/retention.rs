@@ -43,18 +43,18 @@ fn contents(conn: &mut Conn, repository: &Repository) -> Result<Contents> {
 
 /// What would go, and what that frees.
 pub fn preview(conn: &mut Conn, repository: &Repository, rules: &Retention, now: i64) -> Result<RetentionPreview> {
-    planned(conn, repository, rules, now).map(|(_, preview)| preview)
+    let (plan, manifests) = planned(conn, repository, rules, now)?;
+    let freed_bytes = freed(conn, repository, &plan, &manifests)?;
+    Ok(RetentionPreview { freed_bytes, tags: plan.tags, manifests })
 }
 
-fn planned(conn: &mut Conn, repository: &Repository, rules: &Retention, now: i64) -> Result<(Plan, RetentionPreview)> {
+/// The plan, and the names of the manifests in it.
+fn planned(conn: &mut Conn, repository: &Repository, rules: &Retention, now: i64) -> Result<(Plan, Vec<String>)> {
     let has = contents(conn, repository)?;
     let plan = rules::plan(rules, &has, now);
-    let names: BTreeMap<i64, &str> = has.manifests.iter().map(|it| (it.id, it.name.as_str())).collect();
-    let manifests: Vec<String> =
-        plan.manifests.iter().filter_map(|id| names.get(id)).map(|name| (*name).to_owned()).collect();
-    let freed_bytes = freed(conn, repository, &plan, &manifests)?;
-    let preview = RetentionPreview { freed_bytes, tags: plan.tags.clone(), manifests };
-    Ok((plan, preview))
+    let mut names: BTreeMap<i64, String> = has.manifests.into_iter().map(|it| (it.id, it.name)).collect();
+    let manifests = plan.manifests.iter().filter_map(|id| names.remove(id)).collect();
+    Ok((plan, manifests))
 }
 
 /// Content that only what goes refers to, and that no other repository has.
@@ -76,14 +76,14 @@ fn freed(conn: &mut Conn, repository: &Repository, plan: &Plan, manifests: &[Str
     Ok(sizes.values().sum())
 }
 
-/// Carries the repository's rules out. The plan is made in the same transaction, so that a push that comes meanwhile is either
-/// part of it or after it.
-pub fn carry_out(conn: &mut Conn, name: &str, now: i64) -> Result<RetentionPreview> {
+/// Carries the repository's rules out: tags and manifests that went. The plan is made in the same transaction, so that a push that
+/// comes meanwhile is either part of it or after it; what it frees is not counted there, while others wait to write.
+pub fn carry_out(conn: &mut Conn, name: &str, now: i64) -> Result<(Vec<String>, Vec<String>)> {
     let repository = store::require(conn, name)?;
     let rules = repository.retention()?;
-    let (plan, done) = planned(conn, &repository, &rules, now)?;
+    let (plan, manifests) = planned(conn, &repository, &rules, now)?;
     if plan.is_empty() {
-        return Ok(done);
+        return Ok((plan.tags, manifests));
     }
     let nobody = Principal { username: "drydock".into(), address: "retention".into(), ..Principal::console() };
     for tag in &plan.tags {
@@ -92,9 +92,9 @@ pub fn carry_out(conn: &mut Conn, name: &str, now: i64) -> Result<RetentionPrevi
     for id in &plan.manifests {
         store::manifests::delete(conn, *id)?;
     }
-    let detail = serde_json::json!({"rules": rules, "tags": done.tags, "manifests": done.manifests});
+    let detail = serde_json::json!({"rules": rules, "tags": plan.tags, "manifests": manifests});
     accounts::audit(conn, &nobody, "repository.retain", &store::subject(name), detail)?;
-    Ok(done)
+    Ok((plan.tags, manifests))
 }
 
 /// Whether the rules have anything to remove now.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::trust;
+use super::{Images, trust};
 use crate::{
     accounts::{DEFAULT_PROJECT, Principal, action, authorize},
     app::App,
@@ -47,9 +47,13 @@ struct NamedDigest {
 
 #[utoipa::path(tag = "images", responses((status = 200, body = [RepositorySummary])))]
 #[get("/repositories")]
-async fn list(app: web::Data<App>, who: Principal) -> Result<web::Json<Vec<RepositorySummary>>> {
+async fn list(
+    app: web::Data<App>,
+    images: web::Data<Images>,
+    who: Principal,
+) -> Result<web::Json<Vec<RepositorySummary>>> {
     let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
-    Ok(web::Json(super::list(&app, &auth).await?))
+    Ok(web::Json(super::list(&app, &images, &auth).await?))
 }
 
 #[utoipa::path(tag = "images", params(Named), responses((status = 200, body = RepositoryDetail)))]

@@ -36,11 +36,11 @@ impl Collector {
                 continue;
             }
             let wanted = name.clone();
-            let done = self.app.db.write(move |conn| retention::carry_out(conn, &wanted, now)).await?;
+            let (tags, manifests) = self.app.db.write(move |conn| retention::carry_out(conn, &wanted, now)).await?;
             tracing::info!(
                 repository.name = name,
-                retention.tags = done.tags.len(),
-                retention.manifests = done.manifests.len(),
+                retention.tags = tags.len(),
+                retention.manifests = manifests.len(),
                 "removed what the rules of {name} let go"
             );
             self.app.events.publish(Topic::Images, Some(&name));

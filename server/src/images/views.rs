@@ -18,11 +18,7 @@ use super::{
     },
     use_of::Uses,
 };
-use crate::{
-    app::App,
-    db::Conn,
-    error::{Error, Result},
-};
+use crate::{app::App, db::Conn, error::Result};
 
 /// A configuration larger than this is not shown.
 const LARGEST_CONFIG: u64 = 4 << 20;
@@ -46,13 +42,12 @@ impl From<Figures> for RepositorySummary {
 }
 
 pub fn summaries(conn: &mut Conn) -> Result<Vec<RepositorySummary>> {
-    Ok(store::sizes::figures(conn, None)?.into_iter().map(Into::into).collect())
+    Ok(store::sizes::of_all(conn)?.into_iter().map(Into::into).collect())
 }
 
 pub fn repository(conn: &mut Conn, name: &str) -> Result<RepositoryDetail> {
     let repository = store::require(conn, name)?;
-    let figures = store::sizes::figures(conn, Some(name))?.into_iter().next();
-    let figures = figures.ok_or_else(|| Error::not_found(format!("There is no repository {name}.")))?;
+    let figures = store::sizes::of(conn, repository.id)?;
     let manifests = store::manifests::of_repository(conn, repository.id)?;
     let tags = store::tags::of_repository(conn, repository.id)?;
     let references = store::manifests::references_of_repository(conn, repository.id)?;

@@ -144,3 +144,50 @@ fn pages_are_newest_first_filtered_and_counted() {
     assert_eq!(page(Filter { search: Some("-3".into()), ..all.clone() }), ("j3".into(), 1, None));
     assert_eq!(page(Filter { search: Some("%".into()), ..all }), (String::new(), 0, None));
 }
+
+/// Images m1 to m5 of one repository, of which m1 to m4 have no tag any more and m5 never had one; days count from 1970.
+fn images(conn: &mut Conn) {
+    const DAY: i64 = 86_400_000;
+    let mut sql = "INSERT INTO repositories (id, name, created_at, created_by) VALUES (1, 'team/app', 0, 'ann');
+        INSERT INTO blobs (digest, size_bytes, data, touched_at) VALUES ('d', 1, x'00', 0);"
+        .to_owned();
+    for (id, untagged) in [(1, "10"), (2, "10"), (3, "10"), (4, "18"), (5, "NULL")] {
+        let name = format!("sha256:{}", id.to_string().repeat(64));
+        sql += &format!(
+            "INSERT INTO manifests (id, repository, name, digest, size_bytes, media_type, platforms, total_bytes, pushed_at, pushed_by,
+                untagged_at) VALUES ({id}, 1, '{name}', 'd', 1, 'x', '', 1, {}, 'ann', {untagged} * {DAY});",
+            9 * DAY
+        );
+    }
+    conn.batch_execute(&sql).unwrap();
+}
+
+fn runs(conn: &mut Conn, id: &str, image: &str) {
+    submit_one(conn, id, id);
+    let sql = format!("UPDATE jobs SET spec = json_set(spec, '$.image', '{image}') WHERE id = '{id}'");
+    conn.batch_execute(&sql).unwrap();
+}
+
+#[test]
+fn retention_keeps_what_a_job_refers_to_and_what_lost_its_tag_for_its_days() {
+    use crate::images;
+    use drydock_wire::images::Retention;
+    let mut conn = world();
+    images::ask_who_uses(images_in_use);
+    images(&mut conn);
+    let pinned = format!("localhost:5000/team/app:1@sha256:{}", "1".repeat(64));
+    runs(&mut conn, "waits", &pinned);
+    runs(&mut conn, "ended", &pinned.replace(&"1".repeat(64), &"2".repeat(64)));
+    conn.batch_execute("UPDATE jobs SET state = 'failed', ended_at = 9 WHERE id = 'ended'").unwrap();
+    runs(&mut conn, "elsewhere", &pinned.replace("team/app", "other/app").replace(&"1".repeat(64), &"3".repeat(64)));
+    let rules = |days| Retention { keep_last: Some(1), keep_tags: vec![], untagged_days: days };
+    let mut gone = |days, at: i64| -> Vec<char> {
+        let due = images::due(&mut conn, "team/app", &rules(days), at * 86_400_000).unwrap();
+        due.manifests.iter().filter_map(|name| name.chars().last()).collect()
+    };
+    assert_eq!(gone(Some(5), 15), ['5'], "pushed on day 9; the others lost their tag on day 10");
+    assert_eq!(gone(Some(5), 20), ['3', '5'], "what a job refers to stays, even one that has ended");
+    assert_eq!(gone(Some(5), 24), ['3', '4', '5']);
+    assert_eq!(gone(Some(50), 24), Vec::<char>::new());
+    assert_eq!(gone(None, 1000), Vec::<char>::new(), "without days nothing goes for want of a tag");
+}

@@ -14,7 +14,7 @@ use drydock_appliance::blobs::{BlobError, Problem};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
-use super::{Objects, store, store_error, stream_error};
+use super::{Objects, is_content_of, store, store_error, stream_error};
 use crate::{
     clock,
     db::{Conn, schema::objects::damaged_blobs},
@@ -31,9 +31,10 @@ pub struct Damaged {
     pub problem: String,
 }
 
-/// All that is damaged now, latest first.
-pub fn all(conn: &mut Conn) -> Result<Vec<Damaged>> {
-    damaged_blobs::table.order(damaged_blobs::found_at.desc()).load(conn).map_err(Error::internal)
+/// What is damaged now, latest first, at most `limit`.
+pub fn latest(conn: &mut Conn, limit: i64) -> Result<Vec<Damaged>> {
+    let order = (damaged_blobs::found_at.desc(), damaged_blobs::digest);
+    damaged_blobs::table.order(order).limit(limit).load(conn).map_err(Error::internal)
 }
 
 /// How many are damaged now.
@@ -96,7 +97,7 @@ impl Objects {
         let wanted = digest.to_owned();
         let Some(row) = self.db.read(move |conn| store::blob(conn, &wanted)).await? else { return Ok(None) };
         if let Some(data) = row.data {
-            return Ok((hex::encode(Sha256::digest(&data)) != digest).then(|| "It has other bytes.".to_owned()));
+            return Ok((!is_content_of(&data, digest)).then(|| "It has other bytes.".to_owned()));
         }
         let size = u64::try_from(row.size_bytes).unwrap_or(0);
         match self.blobs.size(digest).await.map_err(store_error)? {
@@ -135,7 +136,7 @@ impl Objects {
 fn note(conn: &mut Conn, digest: &str, problem: &str) -> Result<()> {
     let Some(blob) = store::blob(conn, digest)? else { return Ok(()) };
     // Small content may have been sent again since the look; files are held until here.
-    if blob.data.as_ref().is_some_and(|data| hex::encode(Sha256::digest(data)) == digest) {
+    if blob.data.as_ref().is_some_and(|data| is_content_of(data, digest)) {
         return Ok(());
     }
     let row = (

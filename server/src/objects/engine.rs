@@ -54,14 +54,21 @@ impl Objects {
     ///
     /// # Errors
     /// When content lies with the other engine, or only a person can mend what is wrong with the cluster.
-    pub async fn open_as_set(db: Db, data_dir: &Path, settings: &Settings, instance: &str) -> Result<Self> {
+    pub async fn open_as_set(
+        db: Db,
+        data_dir: &Path,
+        settings: &Settings,
+        disk: &Disk,
+        instance: &str,
+    ) -> Result<Self> {
         let engine = settings.engine;
         let was_here = db.write(move |conn| agree(conn, engine)).await?;
+        let room = Room::new(data_dir, disk);
         let blobs = match engine {
             Engine::Disk => Blobs::Disk(DiskBlobs::open(data_dir.join(BLOBS)).map_err(Error::internal)?),
             Engine::S3 => {
                 let owner = Owner { instance: instance.to_owned(), tenure: Tenure::Holds, was_here };
-                let (s3, problem) = open_s3(data_dir, settings, owner).await?;
+                let (s3, problem) = open_s3(data_dir, settings, owner, room.reserve_bytes()).await?;
                 match problem {
                     Some(problem) if problem.is_lasting() => return Err(Error::unavailable(problem.words)),
                     Some(problem) => tracing::warn!("the S3 cluster cannot be used: {problem}"),
@@ -70,7 +77,6 @@ impl Objects {
                 Blobs::S3(s3)
             }
         };
-        let room = Room::new(data_dir, &Disk::default());
         let (publishing, small_bytes) = (Publishing::default(), settings.small_bytes);
         Ok(Self { db, blobs, publishing, examining: Default::default(), small_bytes, room })
     }
@@ -98,7 +104,7 @@ pub fn s3_state(s3: &S3Blobs) -> S3State {
     }
 }
 
-/// Opens the bucket of the settings.
+/// Opens the bucket of the settings; its cache leaves so much of the disk free.
 ///
 /// # Errors
 /// As `S3Blobs::open`; what is wrong with the cluster is in the answer.
@@ -106,15 +112,16 @@ pub async fn open_s3(
     data_dir: &Path,
     settings: &Settings,
     owner: Owner,
+    spare_bytes: u64,
 ) -> Result<(S3Blobs, Option<drydock_appliance::blobs::Problem>)> {
     let cluster = settings.needed_cluster()?;
     let session = uuid::Uuid::new_v4().simple().to_string();
-    S3Blobs::open(cluster_settings(cluster)?, &data_dir.join(CACHE), owner, session).await.map_err(
-        |cause| match cause {
+    S3Blobs::open(ClusterSettings { spare_bytes, ..cluster_settings(cluster)? }, &data_dir.join(CACHE), owner, session)
+        .await
+        .map_err(|cause| match cause {
             BlobError::Cluster(problem) => Error::invalid(problem.words),
             other => store_error(other),
-        },
-    )
+        })
 }
 
 fn cluster_settings(cluster: &Cluster) -> Result<ClusterSettings> {
@@ -140,6 +147,7 @@ fn cluster_settings(cluster: &Cluster) -> Result<ClusterSettings> {
         authorities,
         timeout: cluster.timeout,
         cache_bytes: cluster.cache_bytes,
+        spare_bytes: 0,
     })
 }
 

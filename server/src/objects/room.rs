@@ -55,6 +55,12 @@ impl Room {
         judge(total_bytes, free_bytes, self.warn_percent, self.floor_bytes)
     }
 
+    /// What a cache leaves free: uploads pass through the disk, and stop at its floor.
+    pub(super) fn reserve_bytes(&self) -> u64 {
+        let state = self.state();
+        state.floor_bytes.saturating_add(state.total_bytes / 100)
+    }
+
     /// Whether more may be written.
     ///
     /// # Errors

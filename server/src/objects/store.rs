@@ -21,32 +21,23 @@ pub fn touch_blob(
     checks: Option<&[u8]>,
     at: i64,
 ) -> Result<()> {
-    diesel::insert_into(blobs::table)
-        .values((
-            blobs::digest.eq(digest),
-            blobs::size_bytes.eq(size_bytes),
-            blobs::data.eq(data),
-            blobs::block_checks.eq(checks),
-            blobs::touched_at.eq(at),
-        ))
-        .on_conflict(blobs::digest)
-        .do_update()
-        // not the bytes again: ten thousand uploads of the same would be written ten thousand times
-        .set(blobs::touched_at.eq(at))
+    let content = (blobs::size_bytes.eq(size_bytes), blobs::data.eq(data), blobs::block_checks.eq(checks));
+    let fresh = diesel::insert_or_ignore_into(blobs::table)
+        .values((blobs::digest.eq(digest), content, blobs::touched_at.eq(at)))
         .execute(conn)
         .map_err(Error::internal)?;
     let healed = diesel::delete(damaged_blobs::table.find(digest)).execute(conn).map_err(Error::internal)?;
+    if fresh > 0 {
+        return Ok(());
+    }
+    let kept = blobs::table.find(digest);
+    // Not the bytes again: ten thousand uploads of the same would be written ten thousand times.
+    diesel::update(kept).set(blobs::touched_at.eq(at)).execute(conn).map_err(Error::internal)?;
     if healed > 0 || checks.is_some() {
-        diesel::update(blobs::table.find(digest))
-            .set((blobs::size_bytes.eq(size_bytes), blobs::data.eq(data), blobs::block_checks.eq(checks)))
-            .execute(conn)
-            .map_err(Error::internal)?;
+        diesel::update(kept).set(content).execute(conn).map_err(Error::internal)?;
     } else if data.is_some() {
         // What nobody has found damaged yet may be so all the same, and these bytes are about to be acknowledged.
-        diesel::update(blobs::table.find(digest).filter(blobs::data.ne(data)))
-            .set((blobs::size_bytes.eq(size_bytes), blobs::data.eq(data), blobs::block_checks.eq(checks)))
-            .execute(conn)
-            .map_err(Error::internal)?;
+        diesel::update(kept.filter(blobs::data.ne(data))).set(content).execute(conn).map_err(Error::internal)?;
     }
     Ok(())
 }

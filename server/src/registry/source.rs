@@ -54,7 +54,7 @@ fn check_plain(source: &str) -> Result<()> {
                     absolute path must be provided without relative path references present. Please provide an absolute path.";
     let mut plain = source.to_owned();
     loop {
-        let decoded = paths::percent_decoded(&plain);
+        let decoded = crate::percent::decoded(&plain);
         if decoded == plain {
             break;
         }

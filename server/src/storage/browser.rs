@@ -15,13 +15,8 @@ use super::{
     buckets::{self, Settings},
     copy::{self, Copy},
     listing, objects, refusals,
-    rules::{Conditions, VersionId},
-    store::{
-        self,
-        buckets::BucketRow,
-        list::{Listed, Wanted},
-        objects::ObjectRow,
-    },
+    rules::VersionId,
+    store::{self, buckets::BucketRow, fold::Wanted, list::Listed, objects::ObjectRow},
 };
 use crate::{
     accounts,
@@ -35,8 +30,10 @@ const NO_TYPE: &str = "application/octet-stream";
 /// Objects that are removed in one transaction.
 const BATCH: usize = 500;
 const MOST_NAMED: usize = 10_000;
+/// Keys that a line of the audit names.
+const MOST_TOLD: usize = 20;
 const MOST_LISTED: usize = 1000;
-const MOST_VERSIONS: usize = 1000;
+const MOST_VERSIONS: i64 = 1000;
 
 /// The buckets that the caller may read, by name.
 pub async fn list(app: &App, caller: &Caller) -> Result<Vec<BucketSummary>> {
@@ -171,14 +168,15 @@ pub async fn object(
     app.db
         .read(move |conn| {
             let bucket = enter(conn, &caller, &name, Right::Read, &key)?;
-            let mut all = store::objects::versions(conn, bucket.id, &key)?;
-            let wanted = |row: &&ObjectRow| version.is_none_or(|id| row.version_id() == id) && !row.is_marker;
-            let row = match (all.iter().find(wanted), version) {
-                (Some(row), _) => row.clone(),
-                (None, Some(id)) => return Err(refusals::no_such_version(&id.to_string())),
-                (None, None) => return Err(refusals::no_such_key(&key)),
+            let all = store::objects::versions(conn, bucket.id, &key, MOST_VERSIONS)?;
+            let has_content = |row: &&ObjectRow| !row.is_marker;
+            let row = match version {
+                Some(id) => {
+                    let found = store::objects::version(conn, bucket.id, &key, id)?.filter(|row| !row.is_marker);
+                    found.ok_or_else(|| refusals::no_such_version(&id.to_string()))?
+                }
+                None => all.iter().find(has_content).cloned().ok_or_else(|| refusals::no_such_key(&key))?,
             };
-            all.truncate(MOST_VERSIONS);
             shown(&bucket, row, &all)
         })
         .await
@@ -243,24 +241,26 @@ pub async fn delete(app: &App, caller: &Caller, bucket: &str, wish: DeleteObject
             gone.count += remove(app, caller, bucket, page.objects.into_iter().map(|row| row.key).collect()).await?;
         }
     }
-    let (who, subject, count) = (caller.principal.clone(), format!("bucket/{bucket}"), gone.count);
-    let named: Vec<String> = wish.prefixes.into_iter().chain(wish.keys).take(20).collect();
-    let told = move |conn: &mut Conn| {
-        accounts::audit(conn, &who, "object.delete", &subject, json!({ "count": count, "first": named }))
-    };
-    app.db.write(told).await?;
     Ok(gone)
 }
 
+/// Removes these, all or none, and notes it with the first of them.
 async fn remove(app: &App, caller: &Caller, bucket: &str, keys: Vec<String>) -> Result<u64> {
-    let wanted = keys.into_iter().map(|key| (key, None)).collect();
-    let outcomes = objects::remove_many(app, caller, bucket, wanted).await?;
-    let mut count = 0;
-    for outcome in outcomes {
-        outcome?;
-        count += 1;
-    }
-    Ok(count)
+    let (caller, name) = (caller.clone(), bucket.to_owned());
+    app.db
+        .write(move |conn| {
+            let first: Vec<String> = keys.iter().take(MOST_TOLD).cloned().collect();
+            let wanted: Vec<_> = keys.into_iter().map(|key| (key, None)).collect();
+            let count = wanted.len();
+            objects::remove_each(conn, &caller, &name, &wanted)?.into_iter().try_for_each(|one| one.map(drop))?;
+            note_removal(conn, &caller, &name, json!({ "count": count, "first": first }))?;
+            Ok(count as u64)
+        })
+        .await
+}
+
+fn note_removal(conn: &mut Conn, caller: &Caller, bucket: &str, detail: serde_json::Value) -> Result<()> {
+    accounts::audit(conn, &caller.principal, "object.delete", &format!("bucket/{bucket}"), detail)
 }
 
 async fn count(app: &App, caller: &Caller, bucket: &str, wish: DeleteObjects) -> Result<DeletedObjects> {
@@ -302,8 +302,13 @@ pub async fn restore(app: &App, caller: &Caller, bucket: &str, wish: RestoreVers
 
 /// Removes what the key holds, or one version for good.
 pub async fn delete_one(app: &App, caller: &Caller, bucket: &str, key: &str, version: Option<VersionId>) -> Result<()> {
-    objects::remove(app, caller, bucket, key, version, Conditions::default()).await?;
-    let (who, subject) = (caller.principal.clone(), format!("bucket/{bucket}"));
-    let detail = json!({ "count": 1, "first": [key], "version": version.map(|id| id.to_string()) });
-    app.db.write(move |conn| accounts::audit(conn, &who, "object.delete", &subject, detail)).await
+    let (caller, name, wanted) = (caller.clone(), bucket.to_owned(), vec![(key.to_owned(), version)]);
+    app.db
+        .write(move |conn| {
+            objects::remove_each(conn, &caller, &name, &wanted)?.into_iter().try_for_each(|one| one.map(drop))?;
+            let [(key, version)] = wanted.as_slice() else { return Ok(()) };
+            let detail = json!({ "count": 1, "first": [key], "version": version.map(|id| id.to_string()) });
+            note_removal(conn, &caller, &name, detail)
+        })
+        .await
 }

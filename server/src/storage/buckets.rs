@@ -182,7 +182,7 @@ async fn empty(app: &App, caller: &Caller, name: &str) -> Result<()> {
             .db
             .write(move |conn| {
                 let bucket = enter(conn, &caller, &name, Right::Manage, "")?;
-                let uploads = store::uploads::list_open(conn, bucket.id, "", None, 100)?;
+                let uploads = store::uploads::begun_before(conn, bucket.id, "", i64::MAX, 100)?;
                 for upload in &uploads {
                     store::uploads::abort(conn, &bucket, upload.id)?;
                 }

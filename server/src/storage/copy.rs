@@ -3,7 +3,8 @@
 use super::{
     about::About,
     access::{Caller, Right, enter},
-    objects::{Found, Written, check_conditions, look_in},
+    objects::{Written, check_conditions},
+    reading::{Found, look_in},
     refusals, rules,
     rules::{Conditions, VersionId},
     store::{

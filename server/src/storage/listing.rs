@@ -6,10 +6,12 @@ use super::{
     rules::VersionId,
     store::{
         self,
-        list::{AfterVersion, Listed, ListedVersion, Page, Wanted},
+        fold::{Page, Wanted},
+        list::{AfterVersion, Listed, ListedVersion},
+        uploads::{AfterUpload, UploadRow},
     },
 };
-use crate::{app::App, error::Result};
+use crate::{app::App, db::Conn, error::Result};
 
 /// Current objects and common prefixes, and the bucket they are in.
 pub async fn objects(app: &App, caller: &Caller, bucket: &str, wanted: Wanted) -> Result<(Entered, Page<Listed>)> {
@@ -23,7 +25,12 @@ pub async fn objects(app: &App, caller: &Caller, bucket: &str, wanted: Wanted) -
         .await
 }
 
-/// Keys under the prefix that contain a text, in order; at most `limit`, after `after`. Reads every key under the prefix until then.
+/// Keys that a search looks at before it gives what it found so far.
+const MOST_SEARCHED: usize = 20_000;
+const SEARCHED_AT_ONCE: usize = 1000;
+
+/// Keys under the prefix that contain a text, in order; at most `limit`, after `after`. One call looks at so many keys and no more:
+/// `next` then says where to go on, even if nothing was found yet.
 pub async fn search(
     app: &App,
     caller: &Caller,
@@ -36,70 +43,82 @@ pub async fn search(
     app.db
         .read(move |conn| {
             let (bucket, only) = enter_to_list(conn, &caller, &name, &prefix)?;
-            let mut found = Page::default();
-            let mut wanted = Wanted { prefix, delimiter: String::new(), after, limit: 1000, only };
-            loop {
-                let page = store::list::objects(conn, bucket.id, &wanted)?;
-                for row in page.objects {
-                    if !row.key.to_lowercase().contains(&text) {
-                        continue;
-                    }
-                    if found.objects.len() == limit {
-                        found.next = found.objects.last().map(|row: &Listed| row.key.clone());
-                        return Ok(found);
-                    }
-                    found.objects.push(row);
-                }
-                match page.next {
-                    Some(next) => wanted.after = Some(next),
-                    None => return Ok(found),
-                }
-            }
+            let wanted = Wanted { prefix, after, limit: SEARCHED_AT_ONCE, only, ..Wanted::default() };
+            search_in(conn, bucket.id, wanted, &text, limit)
         })
         .await
 }
 
-/// All versions and delete markers; after a key, or after a version of it. `true`: there is more.
+/// `text`: in small letters.
+pub(super) fn search_in(
+    conn: &mut Conn,
+    bucket: i64,
+    mut wanted: Wanted,
+    text: &str,
+    limit: usize,
+) -> Result<Page<Listed>> {
+    let mut found = Page::default();
+    for _ in 0..MOST_SEARCHED / SEARCHED_AT_ONCE {
+        let page = store::list::objects(conn, bucket, &wanted)?;
+        for row in page.objects {
+            if !row.key.to_lowercase().contains(text) {
+                continue;
+            }
+            if found.objects.len() == limit {
+                found.next = found.objects.last().map(|row: &Listed| row.key.clone());
+                return Ok(found);
+            }
+            found.objects.push(row);
+        }
+        if page.next.is_none() {
+            return Ok(found);
+        }
+        wanted.after = page.next;
+    }
+    found.next = wanted.after;
+    Ok(found)
+}
+
+/// All versions and delete markers; after a key, or after a version of it.
 pub async fn versions(
     app: &App,
     caller: &Caller,
     bucket: &str,
     wanted: Wanted,
     after: Option<(String, Option<VersionId>)>,
-) -> Result<(Page<ListedVersion>, bool)> {
+) -> Result<(Entered, Page<ListedVersion>)> {
     let (caller, name) = (caller.clone(), bucket.to_owned());
     app.db
         .read(move |conn| {
             let (bucket, only) = enter_to_list(conn, &caller, &name, &wanted.prefix)?;
-            if wanted.limit == 0 {
-                return Ok((Page::default(), false));
-            }
-            let after = match after {
-                None => None,
-                Some((key, None)) => Some(AfterVersion { key, seq: None }),
-                Some((key, Some(VersionId::Seq(seq)))) => Some(AfterVersion { key, seq: Some(seq) }),
+            let place = match &after {
+                Some((_, Some(VersionId::Seq(seq)))) => Some(*seq),
                 Some((key, Some(VersionId::Null))) => {
-                    let marker = store::objects::version(conn, bucket.id, &key, VersionId::Null)?;
-                    let seq = marker.ok_or_else(|| refusals::invalid_argument("Invalid version id marker."))?.seq;
-                    Some(AfterVersion { key, seq: Some(seq) })
+                    let marker = store::objects::version(conn, bucket.id, key, VersionId::Null)?;
+                    Some(marker.ok_or_else(|| refusals::invalid_argument("Invalid version id marker."))?.seq)
                 }
+                _ => None,
             };
-            let one_more = Wanted { limit: wanted.limit + 1, only, ..wanted.clone() };
-            let mut page = store::list::versions(conn, bucket.id, &one_more, after.as_ref())?;
-            let is_more = page.objects.len() + page.prefixes.len() > wanted.limit;
-            if is_more {
-                drop_last(&mut page);
-            }
-            Ok((page, is_more))
+            let after = after.map(|(key, _)| AfterVersion { key, place });
+            let page = store::list::versions(conn, bucket.id, &Wanted { only, ..wanted }, after)?;
+            Ok((bucket, page))
         })
         .await
 }
 
-/// Takes away what comes last of both.
-fn drop_last(page: &mut Page<ListedVersion>) {
-    match (page.objects.last(), page.prefixes.last()) {
-        (Some(object), Some(prefix)) if object.key > *prefix => drop(page.objects.pop()),
-        (_, Some(_)) => drop(page.prefixes.pop()),
-        _ => drop(page.objects.pop()),
-    }
+/// Open uploads in the order of keys; after a key, or after an upload of it.
+pub async fn uploads(
+    app: &App,
+    caller: &Caller,
+    bucket: &str,
+    wanted: Wanted,
+    after: Option<AfterUpload>,
+) -> Result<Page<UploadRow>> {
+    let (caller, name) = (caller.clone(), bucket.to_owned());
+    app.db
+        .read(move |conn| {
+            let (bucket, only) = enter_to_list(conn, &caller, &name, &wanted.prefix)?;
+            store::uploads::list_open(conn, bucket.id, &Wanted { only, ..wanted }, after)
+        })
+        .await
 }

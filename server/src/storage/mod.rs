@@ -5,19 +5,23 @@
 //! sizes and counts of a bucket change in the transaction that changes its objects. A key never becomes a path on the box.
 //! Never here: what an object's bytes mean.
 //!
-//! The verbs: `buckets` (create, get, list, change, delete), `listing` (objects, search, versions), `objects` (put, look, stream,
-//! remove, remove_many, change_about, whole_blob), `uploads` (begin, put_part, copy_part, parts, list_open, complete, abort), `copy`.
+//! The verbs: `buckets` (create, get, list, change, delete), `listing` (objects, search, versions, uploads), `objects` (put, remove,
+//! remove_many, change_about), `reading` (look, stream, whole_blob), `uploads` (begin, parts, abort), `parts` (put_part, copy_part),
+//! `completing`, `copy`.
 
 pub mod about;
 pub mod access;
 mod browser;
 pub mod buckets;
+mod completing;
 pub mod copy;
 mod cors;
 mod download;
 mod lifecycle;
 pub mod listing;
 pub mod objects;
+mod parts;
+pub mod reading;
 mod refusals;
 pub mod rights;
 mod routes;
@@ -36,7 +40,8 @@ pub use routes::{configure, configure_links};
 pub use s3::Face as S3Face;
 pub use store::{
     buckets::BucketRow,
-    list::{Listed, ListedVersion, Page, Wanted},
+    fold::{Page, Wanted},
+    list::{Listed, ListedVersion},
     objects::{ObjectRow, Removed},
     uploads::{PartRow, UploadRow},
 };

@@ -1,21 +1,20 @@
-//! Objects: writing, looking up, reading, removing.
+//! Objects: writing, changing, removing. Reading is `reading`'s.
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use drydock_wire::storage::Versioning;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use sha2::{Digest, Sha256};
+use futures_util::{Stream, StreamExt};
 
 use super::{
     about::About,
     access::{Caller, Entered, Right, enter},
+    reading::{Found, look_in},
     refusals,
     rules::{self, Conditions, VersionId},
     store::{
         self,
         objects::{Content, NewObject, ObjectRow, Removed},
-        uploads::PartRow,
     },
     sums::{Expected, Summed, Summing},
 };
@@ -24,14 +23,11 @@ use crate::{
     clock,
     db::Conn,
     error::{Error, Result},
-    objects::{Objects, Received, SMALL_BLOB_BYTES},
+    objects::{Received, SMALL_BLOB_BYTES},
 };
 
 /// A sender that is silent for so long is given up.
 const SILENCE: Duration = Duration::from_secs(15);
-
-/// Bytes of an object on their way out.
-pub type Body = Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>;
 
 /// An object that is to be written.
 #[derive(Debug, Clone, Default)]
@@ -184,167 +180,6 @@ async fn keep(
     Ok(kept.await?.1)
 }
 
-/// An object as it was found, with its bytes where those are few.
-#[derive(Debug, Clone)]
-pub struct Found {
-    pub bucket: Entered,
-    pub row: ObjectRow,
-    data: Option<Bytes>,
-    parts: Vec<PartRow>,
-}
-
-/// What a key, or a version of it, turned out to be.
-#[derive(Debug, Clone)]
-pub enum Looked {
-    Object(Box<Found>),
-    /// The version asked for, or the newest, is a delete marker.
-    Marker(Box<ObjectRow>),
-}
-
-impl Looked {
-    /// # Errors
-    /// `not_found` for a marker.
-    pub fn object(self) -> Result<Found> {
-        match self {
-            Self::Object(found) => Ok(*found),
-            Self::Marker(row) => Err(refusals::no_such_key(&row.key)),
-        }
-    }
-}
-
-/// What is there under the key. With `content`, what is needed to read it comes along.
-///
-/// # Errors
-/// `not_found` (NoSuchKey, NoSuchVersion).
-pub async fn look(
-    app: &App,
-    caller: &Caller,
-    bucket: &str,
-    key: &str,
-    version: Option<VersionId>,
-    content: bool,
-) -> Result<Looked> {
-    rules::check_key(key)?;
-    let (caller, name, key) = (caller.clone(), bucket.to_owned(), key.to_owned());
-    app.db
-        .glance(move |conn| {
-            let bucket = enter(conn, &caller, &name, Right::Read, &key)?;
-            look_in(conn, bucket, &key, version, content)
-        })
-        .await
-}
-
-/// As `look`, in the caller's transaction.
-pub fn look_in(
-    conn: &mut Conn,
-    bucket: Entered,
-    key: &str,
-    version: Option<VersionId>,
-    content: bool,
-) -> Result<Looked> {
-    let row = match version {
-        Some(wanted) => store::objects::version(conn, bucket.id, key, wanted)?
-            .ok_or_else(|| refusals::no_such_version(&wanted.to_string()))?,
-        None => match store::objects::current(conn, bucket.id, key)? {
-            Some(row) => row,
-            None => {
-                let marker = match bucket.versioning() {
-                    Versioning::Off => None,
-                    _ => store::objects::hiding_marker(conn, bucket.id, key)?,
-                };
-                return marker.map(|row| Looked::Marker(Box::new(row))).ok_or_else(|| refusals::no_such_key(key));
-            }
-        },
-    };
-    if row.is_marker {
-        return Ok(Looked::Marker(Box::new(row)));
-    }
-    let mut found = Found { bucket, row, data: None, parts: vec![] };
-    if content {
-        found.load(conn)?;
-    }
-    Ok(Looked::Object(Box::new(found)))
-}
-
-impl Found {
-    /// What is told of the version: nothing where versioning never was on.
-    pub fn version_id(&self) -> Option<VersionId> {
-        (self.bucket.versioning() != Versioning::Off).then(|| self.row.version_id())
-    }
-
-    fn load(&mut self, conn: &mut Conn) -> Result<()> {
-        match (&self.row.digest, self.row.upload) {
-            (Some(digest), _) if self.row.size() <= SMALL_BLOB_BYTES as u64 => {
-                let data = crate::objects::store::blob(conn, digest)?.and_then(|blob| blob.data);
-                // bytes that are not what their name says are left to `Objects::stream`, which looks into it
-                self.data = data.filter(|data| hex::encode(Sha256::digest(data)) == *digest).map(Bytes::from);
-            }
-            (None, Some(upload)) => self.parts = store::uploads::all_parts(conn, upload)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The parts it was uploaded in; none for what came as a whole, or when the content was not asked for.
-    pub fn parts(&self) -> &[PartRow] {
-        &self.parts
-    }
-
-    /// First byte of that part and the one after its last.
-    pub fn part_range(&self, number: i64) -> Result<(u64, u64)> {
-        if self.parts.is_empty() && number == 1 {
-            return Ok((0, self.row.size()));
-        }
-        let mut from = 0;
-        for part in &self.parts {
-            let size = u64::try_from(part.size_bytes).unwrap_or(0);
-            if part.number == number {
-                return Ok((from, from + size));
-            }
-            from += size;
-        }
-        let text = "The requested partnumber is not satisfiable.";
-        Err(Error::invalid(text).with_source(refusals::S3Word("InvalidPartNumber")))
-    }
-
-    /// The bytes from `from` up to but not including `to`.
-    pub async fn stream(&self, store: &Objects, (from, to): (u64, u64)) -> Result<Body> {
-        if let Some(data) = &self.data {
-            let end = (to as usize).min(data.len());
-            let slice = data.slice((from as usize).min(end)..end);
-            return Ok(stream::iter([Ok(slice)]).boxed());
-        }
-        if let Some(digest) = &self.row.digest {
-            return Ok(store.stream(digest, Some((from, to))).await?.1.boxed());
-        }
-        Ok(over_parts(store, &self.parts, (from, to)))
-    }
-}
-
-/// One part after the other, each opened when the one before is read.
-fn over_parts(store: &Objects, parts: &[PartRow], (from, to): (u64, u64)) -> Body {
-    let mut pieces = vec![];
-    let mut begin = 0u64;
-    for part in parts {
-        let end = begin + u64::try_from(part.size_bytes).unwrap_or(0);
-        if begin < to && end > from {
-            pieces.push((part.digest.clone(), from.max(begin) - begin, to.min(end) - begin));
-        }
-        begin = end;
-    }
-    let objects = store.clone();
-    stream::iter(pieces)
-        .then(move |(digest, from, to)| {
-            let objects = objects.clone();
-            async move {
-                let opened = objects.stream(&digest, Some((from, to))).await.map_err(std::io::Error::other)?;
-                Ok::<_, std::io::Error>(opened.1)
-            }
-        })
-        .try_flatten()
-        .boxed()
-}
-
 /// Removes what the key holds, or one version of it. A key that is not there counts as removed.
 ///
 /// # Errors
@@ -385,17 +220,23 @@ pub async fn remove_many(
     wanted: Vec<(String, Option<VersionId>)>,
 ) -> Result<Vec<Result<Removed>>> {
     let (caller, name) = (caller.clone(), bucket.to_owned());
-    app.db
-        .write(move |conn| {
-            enter(conn, &caller, &name, Right::Enter, "")?;
-            let each = wanted.iter().map(|(key, version)| {
-                rules::check_key(key)?;
-                let bucket = enter(conn, &caller, &name, Right::Write, key)?;
-                remove_in(conn, &bucket, key, *version)
-            });
-            Ok(each.collect())
-        })
-        .await
+    app.db.write(move |conn| remove_each(conn, &caller, &name, &wanted)).await
+}
+
+/// As `remove_many`, in the caller's transaction.
+pub fn remove_each(
+    conn: &mut Conn,
+    caller: &Caller,
+    bucket: &str,
+    wanted: &[(String, Option<VersionId>)],
+) -> Result<Vec<Result<Removed>>> {
+    enter(conn, caller, bucket, Right::Enter, "")?;
+    let each = wanted.iter().map(|(key, version)| {
+        rules::check_key(key)?;
+        let bucket = enter(conn, caller, bucket, Right::Write, key)?;
+        remove_in(conn, &bucket, key, *version)
+    });
+    Ok(each.collect())
 }
 
 /// Changes tags, metadata and the like of what is there.
@@ -418,41 +259,4 @@ pub async fn change_about(
             Ok(found)
         })
         .await
-}
-
-/// One blob with all of the object's bytes: its digest. An object in parts is read and written once as a whole, and refers to that
-/// from then on.
-///
-/// # Errors
-/// `not_found`; `conflict` when the object was replaced meanwhile.
-pub async fn whole_blob(
-    app: &App,
-    caller: &Caller,
-    bucket: &str,
-    key: &str,
-    version: Option<VersionId>,
-) -> Result<(String, u64)> {
-    let found = look(app, caller, bucket, key, version, true).await?.object()?;
-    join(&app.objects, found).await
-}
-
-/// As `whole_blob`, of what was found.
-pub(super) async fn join(store: &Objects, found: Found) -> Result<(String, u64)> {
-    let size = found.row.size();
-    if let Some(digest) = found.row.digest {
-        return Ok((digest, size));
-    }
-    let body = found.stream(store, (0, size)).await?;
-    let received = store.receive(body, None, ()).await?;
-    let row = found.row;
-    let kept = store.keep(received, move |conn, digest| {
-        match store::objects::version(conn, row.bucket, &row.key, row.version_id())? {
-            Some(now) if now.upload == row.upload && now.seq == row.seq => {
-                store::objects::set_whole(conn, &now, digest)
-            }
-            // replaced or removed meanwhile: what was read still is what was asked for
-            _ => Ok(()),
-        }
-    });
-    Ok((kept.await?.0.digest, size))
 }

@@ -100,6 +100,17 @@ pub fn too_large(what: &str, limit: &str) -> Error {
     worded(ErrorCode::TooLarge, "EntityTooLarge", format!("{what} may hold at most {limit}."))
 }
 
+/// What was signed is not what arrived.
+pub fn other_payload() -> Error {
+    let text = "The x-amz-content-sha256 that was sent does not match the bytes that arrived; send them again.";
+    worded(ErrorCode::InvalidRequest, "XAmzContentSHA256Mismatch", text)
+}
+
+/// The parts of an object went with it, since another took its place between the look and the read.
+pub fn replaced_meanwhile() -> Error {
+    Error::unavailable("The object was replaced while it was being read; read it again.")
+}
+
 pub fn range_not_satisfiable(size_bytes: u64) -> Error {
     let text = format!("The range lies outside of the object's {size_bytes} bytes.");
     worded(ErrorCode::InvalidRequest, "InvalidRange", text)

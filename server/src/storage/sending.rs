@@ -1,26 +1,25 @@
 //! Uploads out of a browser: the size of the parts follows from the file's, so that whoever picks the same file again goes on
 //! with what has arrived. Somebody else's upload is as one that is not there, and asking for it leaves a trace.
 
-use bytes::Bytes;
-use drydock_wire::storage::{BeginUpload, ObjectSummary, ObjectUpload, UploadedPart};
-use futures_util::Stream;
-use serde_json::json;
-
 use super::{
     access::{Caller, Right, enter},
-    browser, refusals,
+    browser,
+    completing::{self, Complete},
+    parts::{self, PartName},
+    refusals,
     rules::{self, Conditions},
     store::{self, uploads::UploadRow},
     sums::Expected,
-    uploads::{self, Begin, Complete, PartName},
+    uploads::{self, Begin},
 };
 use crate::{
-    accounts,
     app::App,
-    db::Conn,
     error::{Error, Result},
     objects::parts::Cut,
 };
+use bytes::Bytes;
+use drydock_wire::storage::{BeginUpload, ObjectSummary, ObjectUpload, UploadedPart};
+use futures_util::Stream;
 
 /// What an upload out of a browser was begun with, kept as its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +108,7 @@ where
         )));
     }
     let part = PartName { key: upload.key, upload_id: upload.upload_id, number: i64::from(number) };
-    let kept = uploads::put_part(app, caller, bucket, part, (Expected::default(), length), body, || Ok(None)).await?;
+    let kept = parts::put_part(app, caller, bucket, part, (Expected::default(), length), body, || Ok(None)).await?;
     Ok(UploadedPart { number, size_bytes: u64::try_from(kept.size_bytes).unwrap_or(0) })
 }
 
@@ -135,7 +134,7 @@ pub async fn complete(app: &App, caller: &Caller, bucket: &str, id: &str) -> Res
         size_bytes: Some(plan.size_bytes),
         ..Complete::default()
     };
-    uploads::complete(app, caller, bucket, wanted).await.map(|written| browser::summary_of(written.row))
+    completing::complete(app, caller, bucket, wanted).await.map(|written| browser::summary_of(written.row))
 }
 
 /// Gives the upload up: what has arrived goes.
@@ -146,21 +145,7 @@ pub async fn abort(app: &App, caller: &Caller, bucket: &str, id: &str) -> Result
 
 /// The caller's own upload of that id. One of somebody else, or of an S3 client, is as unknown as one that never was.
 async fn own(app: &App, caller: &Caller, bucket: &str, id: &str) -> Result<(UploadRow, Plan)> {
-    let (asks, name, wanted) = (caller.clone(), bucket.to_owned(), id.to_owned());
-    let found = app
-        .db
-        .glance(move |conn: &mut Conn| {
-            let bucket = enter(conn, &asks, &name, Right::Enter, "")?;
-            store::uploads::by_id(conn, bucket.id, &wanted)
-        })
-        .await?;
-    let Some(upload) = found else { return Err(refusals::no_such_upload()) };
-    if upload.person_id != caller.principal.person_id {
-        let (who, subject) = (caller.principal.clone(), format!("bucket/{bucket}"));
-        let detail = json!({ "upload": id, "why": "begun by somebody else" });
-        app.db.write(move |conn| accounts::audit(conn, &who, "upload.refuse", &subject, detail)).await?;
-        return Err(refusals::no_such_upload());
-    }
+    let (_, upload) = uploads::own(app, caller, bucket, None, id).await?;
     let plan = Plan::read(upload.note.as_deref()).ok_or_else(refusals::no_such_upload)?;
     Ok((upload, plan))
 }

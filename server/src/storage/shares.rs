@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     access::{Caller, Right, enter},
-    objects::{self, Found},
+    reading::{self, Found},
     rules::VersionId,
 };
 use crate::{
@@ -57,7 +57,7 @@ pub async fn create(app: &App, caller: &Caller, bucket: &str, wish: ShareObject)
         return Err(Error::invalid(format!("expires_in_s: a link lasts 1 to {LONGEST_S} seconds, a week.")));
     }
     let version = wish.version_id.as_deref().map(VersionId::parse).transpose()?;
-    let found = objects::look(app, caller, bucket, &wish.key, version, false).await?.object()?;
+    let found = reading::look(app, caller, bucket, &wish.key, version, false).await?.object()?;
     let expires_at = clock::now_ms() + i64::from(wish.expires_in_s) * 1000;
     let who = caller.principal.clone();
     let shared = Shared {
@@ -95,8 +95,8 @@ fn found(conn: &mut Conn, shared: &Shared) -> Result<std::result::Result<Found, 
                 Err(Error::not_found("another bucket of that name"))
             }
         })
-        .and_then(|bucket| objects::look_in(conn, bucket, &shared.k, version, true))
-        .and_then(objects::Looked::object);
+        .and_then(|bucket| reading::look_in(conn, bucket, &shared.k, version, true))
+        .and_then(reading::Looked::object);
     match looked {
         Ok(found) => Ok(Ok(found)),
         Err(error) if error.code.http_status() < 500 => Ok(Err(Closed::Gone)),

@@ -78,6 +78,8 @@ pub struct Expected {
     pub md5: Option<[u8; 16]>,
     /// The algorithm, and the sum in base64 unless it follows in a trailer or is to be computed here.
     pub checksum: Option<(Algorithm, Option<String>)>,
+    /// That the signature names.
+    pub sha256: Option<[u8; 32]>,
 }
 
 impl Expected {
@@ -109,16 +111,19 @@ impl Summing {
 
     /// The sums of all bytes, whose SHA-256 is `digest`.
     pub fn summed(&self, digest: &str) -> Summed {
+        let mut sha256 = [0; 32];
+        // a digest of ours always decodes
+        let _ = hex::decode_to_slice(digest, &mut sha256);
         let checksum = self.algorithm.map(|algorithm| {
             let bytes = match (algorithm, &self.crc, &self.sha1) {
-                (Algorithm::Sha256, ..) => hex::decode(digest).unwrap_or_default(),
+                (Algorithm::Sha256, ..) => sha256.to_vec(),
                 (_, Some(crc), _) => crc_bytes(algorithm, crc.finalize()),
                 (_, _, Some(sha1)) => sha1.clone().finalize().to_vec(),
                 _ => vec![],
             };
             (algorithm, STANDARD.encode(bytes))
         });
-        Summed { md5: self.md5.clone().finalize().into(), checksum }
+        Summed { md5: self.md5.clone().finalize().into(), sha256, checksum }
     }
 }
 
@@ -137,14 +142,18 @@ impl Sum for Summing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summed {
     pub md5: [u8; 16],
+    pub sha256: [u8; 32],
     /// Base64.
     pub checksum: Option<(Algorithm, String)>,
 }
 
 impl Summed {
     /// # Errors
-    /// `invalid` (BadDigest) where what the client said is not what arrived.
+    /// `invalid` (XAmzContentSHA256Mismatch, BadDigest) where what the client said is not what arrived.
     pub fn check(&self, expected: &Expected) -> Result<()> {
+        if expected.sha256.is_some_and(|sha256| sha256 != self.sha256) {
+            return Err(refusals::other_payload());
+        }
         if expected.md5.is_some_and(|md5| md5 != self.md5) {
             return Err(refusals::bad_digest("Content-MD5"));
         }
@@ -286,10 +295,16 @@ mod tests {
     #[test]
     fn what_was_said_wrongly_is_refused() {
         let summed = sums(Algorithm::Crc32, b"123456789");
-        let said = |sum: &str| Expected { md5: None, checksum: Some((Algorithm::Crc32, Some(sum.to_owned()))) };
+        let said =
+            |sum: &str| Expected { checksum: Some((Algorithm::Crc32, Some(sum.to_owned()))), ..Expected::default() };
         assert!(summed.check(&said("y/Q5Jg==")).is_ok());
         assert!(summed.check(&said("y/Q5Jw==")).is_err());
         assert!(summed.check(&said("nonsense")).is_err());
-        assert!(summed.check(&Expected { md5: Some([0; 16]), checksum: None }).is_err());
+        assert!(summed.check(&Expected { md5: Some([0; 16]), ..Expected::default() }).is_err());
+        use sha2::Digest as _;
+        let signed = |sha256: [u8; 32]| Expected { sha256: Some(sha256), ..Expected::default() };
+        assert!(summed.check(&signed(sha2::Sha256::digest(b"123456789").into())).is_ok());
+        let refused = summed.check(&signed([0; 32])).unwrap_err();
+        assert!(refused.message.contains("x-amz-content-sha256"), "{}", refused.message);
     }
 }

@@ -11,7 +11,8 @@ use super::{
     store::{
         self,
         buckets::BucketRow,
-        list::{AfterVersion, Listed, Wanted},
+        fold::Wanted,
+        list::{AfterVersion, Listed},
     },
 };
 use crate::{
@@ -183,9 +184,9 @@ async fn erase_versions(db: &Db, rule: &Rule) -> Result<u64> {
     loop {
         let (id, wanted) = (rule.bucket, Wanted { prefix: rule.due.prefix.clone(), limit: BATCH, ..Wanted::default() });
         let from = after.take();
-        let rows = db.read(move |conn| store::list::versions(conn, id, &wanted, from.as_ref())).await?.objects;
+        let rows = db.read(move |conn| store::list::versions(conn, id, &wanted, from)).await?.objects;
         let Some(last) = rows.last() else { return Ok(erased) };
-        after = Some(AfterVersion { key: last.key.clone(), seq: None });
+        after = Some(AfterVersion { key: last.key.clone(), place: None });
         // only keys with an older version or a marker have anything to lose
         let mut keys: Vec<String> = rows.iter().filter(|row| row.shelf == 1).map(|row| row.key.clone()).collect();
         keys.dedup();
@@ -200,7 +201,7 @@ fn erase_of_keys(conn: &mut Conn, rule: &Rule, keys: &[String]) -> Result<u64> {
     let Some(bucket) = rule.still(conn)? else { return Ok(0) };
     let mut erased = 0;
     for key in keys {
-        let versions = store::objects::versions(conn, bucket.id, key)?;
+        let versions = store::objects::versions(conn, bucket.id, key, i64::MAX)?;
         let ages: Vec<Age> = versions
             .iter()
             .map(|row| Age { seq: row.seq, modified_at: row.modified_at, is_marker: row.is_marker })

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod listing;
+mod uploads;
+mod verbs;
 
 use diesel::prelude::*;
 use drydock_wire::storage::{BucketAccess, LifecycleRule, Versioning};
@@ -13,7 +15,6 @@ use super::{
     store::{
         self,
         buckets::{Change, NewBucket},
-        list::{AfterVersion, Wanted},
         objects::{Content, NewObject, Removed},
         uploads::{NewUpload, PartRow},
     },
@@ -81,7 +82,7 @@ fn current(conn: &mut Conn, key: &str) -> Option<String> {
 /// ETags newest first; markers are `-`.
 fn versions(conn: &mut Conn, key: &str) -> Vec<String> {
     let id = again(conn).id;
-    let rows = store::objects::versions(conn, id, key).unwrap();
+    let rows = store::objects::versions(conn, id, key, 100).unwrap();
     rows.into_iter().map(|row| if row.is_marker { "-".to_owned() } else { row.etag }).collect()
 }
 
@@ -156,119 +157,20 @@ fn suspended_versioning_replaces_the_null_version_alone() {
     assert_eq!(counters(&mut conn), (1, 20));
 }
 
-/// What S3's description of listings says, the slow way: every key is looked at.
-fn naive(keys: &BTreeSet<String>, wanted: &Wanted) -> (Vec<String>, Vec<String>, bool) {
-    let mut entries: BTreeMap<String, bool> = BTreeMap::new();
-    for key in keys.iter().filter(|key| key.starts_with(&wanted.prefix)) {
-        if !wanted.only.is_empty() && !wanted.only.iter().any(|prefix| key.starts_with(prefix)) {
-            continue;
-        }
-        match rules::common_prefix(key, &wanted.prefix, &wanted.delimiter) {
-            Some(common) => entries.insert(common.to_owned(), true),
-            None => entries.insert(key.clone(), false),
-        };
-    }
-    let after = wanted.after.clone().unwrap_or_default();
-    let left: Vec<(String, bool)> = entries
-        .into_iter()
-        .filter(|(entry, is_prefix)| {
-            // a folder that `after` lies in was listed
-            *entry > after && !(*is_prefix && after.starts_with(entry.as_str()))
-        })
-        .collect();
-    let is_more = left.len() > wanted.limit && wanted.limit > 0;
-    let shown = left.into_iter().take(wanted.limit);
-    let (mut objects, mut prefixes) = (vec![], vec![]);
-    for (entry, is_prefix) in shown {
-        if is_prefix { prefixes.push(entry) } else { objects.push(entry) }
-    }
-    (objects, prefixes, is_more)
-}
-
-/// A small generator of numbers: the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % most
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[self.below(from.len())]
-    }
-}
-
-#[test]
-fn a_listing_is_what_looking_at_every_key_gives() {
-    let mut conn = testing::connection();
-    let bucket = bucket(&mut conn, Versioning::Off);
-    let mut dice = Dice(4);
-    let pieces = ["a", "b", "/", "/", "aa", "é", "-", "0", "\u{10ffff}", "z/"];
-    let mut keys = BTreeSet::new();
-    for _ in 0..600 {
-        let key: String = (0..1 + dice.below(5)).map(|_| dice.pick(&pieces)).collect();
-        put(&mut conn, &bucket, &key, "e");
-        keys.insert(key);
-    }
-    assert!(keys.len() > 200, "{} keys", keys.len());
-    for round in 0..600 {
-        let wanted = Wanted {
-            prefix: dice.pick(&["", "", "a", "a/", "b/", "é", "z/", "\u{10ffff}", "nothing"]).into(),
-            delimiter: dice.pick(&["", "/", "/", "a", "aa"]).into(),
-            after: match dice.below(3) {
-                0 => None,
-                _ => keys.iter().nth(dice.below(keys.len())).cloned(),
-            },
-            limit: [1, 2, 7, 50, 1000][dice.below(5)],
-            only: if round % 5 == 0 { vec!["a/".into(), "b".into(), "é".into()] } else { vec![] },
-        };
-        let page = store::list::objects(&mut conn, bucket.id, &wanted).unwrap();
-        let found: Vec<String> = page.objects.iter().map(|row| row.key.clone()).collect();
-        let last = found.iter().chain(&page.prefixes).max().cloned();
-        let (objects, prefixes, is_more) = naive(&keys, &wanted);
-        assert_eq!((found, page.prefixes), (objects, prefixes), "{wanted:?}");
-        assert_eq!(page.next.is_some(), is_more, "{wanted:?}");
-        assert!(page.next.is_none() || page.next == last, "{wanted:?}");
-    }
-}
-
-#[test]
-fn pages_together_are_the_whole_listing_of_versions() {
-    let mut conn = testing::connection();
-    let bucket = bucket(&mut conn, Versioning::On);
-    for key in ["a", "b/1", "b/2", "c", "d"] {
-        for etag in ["one", "two", "three"] {
-            put(&mut conn, &bucket, key, etag);
-        }
-        if key != "c" {
-            store::objects::remove(&mut conn, &bucket, key, 1000).unwrap();
-        }
-    }
-    let whole = Wanted { limit: 1000, ..Wanted::default() };
-    let all = store::list::versions(&mut conn, bucket.id, &whole, None).unwrap().objects;
-    assert_eq!(all.len(), 19);
-    for limit in [1, 2, 3, 5] {
-        let (mut paged, mut after) = (vec![], None);
-        loop {
-            let wanted = Wanted { limit, ..Wanted::default() };
-            let page = store::list::versions(&mut conn, bucket.id, &wanted, after.as_ref()).unwrap().objects;
-            let Some(last) = page.last() else { break };
-            after = Some(AfterVersion { key: last.key.clone(), seq: Some(last.seq) });
-            paged.extend(page);
-        }
-        assert_eq!(paged, all, "by {limit}");
-    }
-    let folded = Wanted { delimiter: "/".into(), limit: 1000, ..Wanted::default() };
-    let page = store::list::versions(&mut conn, bucket.id, &folded, None).unwrap();
-    assert_eq!((page.objects.len(), page.prefixes), (11, vec!["b/".to_owned()]));
-}
-
 fn upload(conn: &mut Conn, bucket: &Entered, id: &str, begun_at: i64) -> i64 {
-    let new = NewUpload {
-        upload_id: id.into(),
+    upload_of(conn, bucket, "k", id, begun_at)
+}
+
+fn upload_of(conn: &mut Conn, bucket: &Entered, key: &str, id: &str, begun_at: i64) -> i64 {
+    let new = NewUpload { upload_id: id.into(), ..new_upload(bucket, key, begun_at) };
+    store::uploads::insert(conn, &new).unwrap().id
+}
+
+fn new_upload(bucket: &Entered, key: &str, begun_at: i64) -> NewUpload {
+    NewUpload {
+        upload_id: String::new(),
         bucket: bucket.id,
-        key: "k".into(),
+        key: key.into(),
         person_id: "ann".into(),
         begun_at,
         content_type: None,
@@ -276,51 +178,12 @@ fn upload(conn: &mut Conn, bucket: &Entered, id: &str, begun_at: i64) -> i64 {
         checksum: None,
         whole_checksum: false,
         note: None,
-    };
-    store::uploads::insert(conn, &new).unwrap().id
+    }
 }
 
 fn part(upload: i64, number: i64, size_bytes: i64) -> PartRow {
     let md5 = "0".repeat(32);
     PartRow { upload, number, digest: "d".into(), size_bytes, md5, checksum: None, modified_at: 0 }
-}
-
-#[test]
-fn a_bucket_counts_parts_once_and_gives_them_back() {
-    let mut conn = testing::connection();
-    let bucket = bucket(&mut conn, Versioning::Off);
-    let id = upload(&mut conn, &bucket, "u", 0);
-    store::uploads::put_part(&mut conn, &bucket, &part(id, 1, 100)).unwrap();
-    store::uploads::put_part(&mut conn, &bucket, &part(id, 1, 60)).unwrap();
-    store::uploads::put_part(&mut conn, &bucket, &part(id, 2, 5)).unwrap();
-    assert_eq!(counters(&mut conn), (0, 65));
-    assert_eq!(store::uploads::complete(&mut conn, &bucket, id, &[1], 1).unwrap(), 60);
-    let made = NewObject { size_bytes: 60, content: Content::Parts(id), ..new("k", "e-1", 1) };
-    store::objects::insert(&mut conn, &bucket, made).unwrap();
-    assert_eq!(counters(&mut conn), (1, 60));
-    assert!(store::uploads::open(&mut conn, bucket.id, "k", "u").is_err());
-    assert_eq!(store::uploads::outcome(&mut conn, id).unwrap().unwrap().etag, "e-1");
-    put(&mut conn, &bucket, "k", "replaced");
-    assert_eq!(counters(&mut conn), (1, 10));
-    assert_eq!(store::uploads::all_parts(&mut conn, id).unwrap(), vec![], "its parts went with it");
-    let given_up = upload(&mut conn, &bucket, "v", 0);
-    store::uploads::put_part(&mut conn, &bucket, &part(given_up, 1, 7)).unwrap();
-    store::uploads::abort(&mut conn, &bucket, given_up).unwrap();
-    assert_eq!(counters(&mut conn), (1, 10));
-}
-
-#[test]
-fn what_would_go_over_the_quota_is_refused() {
-    let mut conn = testing::connection();
-    let bucket = bucket(&mut conn, Versioning::Off);
-    store::buckets::update(&mut conn, bucket.id, &Change { quota_bytes: Some(Some(25)), ..Change::default() }).unwrap();
-    put(&mut conn, &bucket, "a", "e");
-    put(&mut conn, &bucket, "b", "e");
-    put(&mut conn, &bucket, "b", "replacing needs no more room");
-    let refused = store::objects::insert(&mut conn, &bucket, new("c", "e", 1)).unwrap_err();
-    assert_eq!(refused.code, drydock_wire::ErrorCode::Forbidden);
-    let id = upload(&mut conn, &bucket, "u", 0);
-    assert!(store::uploads::put_part(&mut conn, &bucket, &part(id, 1, 6)).is_err());
 }
 
 #[tokio::test]
@@ -449,54 +312,4 @@ fn a_version_id_reads_back() {
     for bad in ["", "x", "+000000000000001", "00000000000000001", "ffffffffffffffff", "000000000000000G"] {
         assert!(VersionId::parse(bad).is_err(), "{bad:?}");
     }
-}
-
-#[tokio::test]
-async fn an_object_in_parts_becomes_one_blob_once_and_reads_the_same() {
-    use bytes::Bytes;
-    use futures_util::StreamExt;
-    use sha2::{Digest, Sha256};
-    let (dir, db) = testing::temporary();
-    let objects = crate::objects::Objects::open(db.clone(), &dir.path().join("blobs")).unwrap();
-    let pieces = [vec![1u8; 100_000], vec![2; 70_000], vec![3; 10]];
-    let mut digests = vec![];
-    for piece in &pieces {
-        digests.push(objects.put_bytes(Bytes::from(piece.clone())).await.unwrap().digest);
-    }
-    let whole = pieces.concat();
-    let wanted = hex::encode(Sha256::digest(&whole));
-    let found = db
-        .write(move |conn| {
-            let bucket = bucket(conn, Versioning::Off);
-            let id = upload(conn, &bucket, "u", 0);
-            let mut size_bytes = 0;
-            for (number, (digest, piece)) in digests.iter().zip(&pieces).enumerate() {
-                let row = PartRow { digest: digest.clone(), ..part(id, number as i64 + 1, piece.len() as i64) };
-                store::uploads::put_part(conn, &bucket, &row)?;
-                size_bytes += row.size_bytes;
-            }
-            store::uploads::complete(conn, &bucket, id, &[1, 2, 3], 1)?;
-            let made = NewObject { size_bytes, content: Content::Parts(id), ..new("k", "e-3", 1) };
-            store::objects::insert(conn, &bucket, made)?;
-            let bucket = again(conn);
-            super::objects::look_in(conn, bucket, "k", None, true)?.object()
-        })
-        .await
-        .unwrap();
-    let body = found.stream(&objects, (99_990, 100_020)).await.unwrap();
-    let read: Vec<u8> = body.map(|chunk| chunk.unwrap().to_vec()).collect::<Vec<_>>().await.concat();
-    assert_eq!(read, whole[99_990..100_020], "over the seam of two parts");
-    let (digest, size) = super::objects::join(&objects, found).await.unwrap();
-    assert_eq!((digest.as_str(), size), (wanted.as_str(), 170_010));
-    let row = db
-        .read(|conn| {
-            let id = again(conn).id;
-            store::objects::current(conn, id, "k")
-        })
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!((row.digest.as_deref(), row.upload, row.etag.as_str()), (Some(wanted.as_str()), None, "e-3"));
-    assert_eq!(db.read(|conn| Ok(counters(conn))).await.unwrap(), (1, 170_010));
-    assert_eq!(objects.read(&digest).await.unwrap(), whole);
 }

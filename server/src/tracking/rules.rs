@@ -1,6 +1,9 @@
 //! What may be logged: names, lengths, batch sizes, with the texts MLflow's clients match. Pure.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    percent,
+};
 
 pub const MAX_KEY_CHARS: usize = 250;
 pub const MAX_PARAM_CHARS: usize = 6000;
@@ -225,7 +228,7 @@ pub fn artifact_path(path: &str) -> Result<&str> {
         if !stays_inside(&plain) {
             return Err(invalid());
         }
-        let decoded = percent_decoded(&plain);
+        let decoded = percent::decoded(&plain);
         if decoded == plain {
             return Ok(path);
         }
@@ -240,33 +243,6 @@ fn stays_inside(path: &str) -> bool {
     let drive = path.as_bytes().get(1) == Some(&b':') && path.as_bytes()[0].is_ascii_alphabetic();
     let climbs = path.starts_with('/') || path.contains(['\\', '\0']) || path.split('/').any(|part| part == "..");
     !climbs && lower != "file:" && !drive
-}
-
-/// The text with everything escaped but unreserved characters and those of `keep`.
-pub fn percent_encoded(text: &str, keep: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || keep.as_bytes().contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
-/// One round of percent-decoding; what is no valid escape stays.
-pub fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = (bytes[at] == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        match escape.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            None => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 /// `base` with more parts after it, as MLflow joins URIs and paths.

@@ -4,14 +4,10 @@
 mod routes;
 mod store;
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use drydock_wire::store::{DamagedBlob, ReclaimKind, Reclaimable, StoreEngine, StoreState, StoreUse};
 use serde_json::json;
-use tokio::sync::Mutex;
 
 pub use routes::configure;
 
@@ -20,29 +16,46 @@ use crate::{
     app::App,
     datasets,
     error::Result,
-    objects::{damage, engine::EngineState, scrub},
+    objects::{damage, engine::EngineState, referrers::Referrers, scrub},
+    remembered::Remembered,
 };
 
 /// Counting over all that is kept takes seconds on a large box: asked again within this, the answer is the one of before.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Default)]
+/// Damaged contents that are shown with what needs them; of all there are the number is told.
+const MOST_DAMAGED: i64 = 100;
+
+/// The handle of this feature; cheap to clone.
+#[derive(Clone)]
+pub struct Upkeep {
+    counted: Remembered<Counted>,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        Self { counted: Remembered::new(REMEMBERED) }
+    }
+}
+
+#[derive(Clone)]
 struct Counted {
     uses: Vec<StoreUse>,
     reclaimable: Vec<Reclaimable>,
 }
 
 /// All of the page.
-pub async fn state(app: &App, _auth: &Authorized<action::View>) -> Result<StoreState> {
-    let counted = counted(app).await?;
+pub async fn state(app: &App, upkeep: &Upkeep, _auth: &Authorized<action::View>) -> Result<StoreState> {
+    let counted = upkeep.counted.get(count(app)).await?;
     let rate = app.config.disk.scrub_bytes_per_s;
-    let (totals, scrub, damaged) = app
+    let (totals, scrub, damaged_count, damaged) = app
         .db
         .read(move |conn| {
-            let damaged = damage::all(conn)?
+            let referrers = Referrers::load(conn)?;
+            let damaged = damage::latest(conn, MOST_DAMAGED)?
                 .into_iter()
                 .map(|one| {
-                    let needed_by = store::needed_by(conn, &one.digest)?;
+                    let needed_by = store::needed_by(conn, &referrers, &one.digest)?;
                     Ok(DamagedBlob {
                         digest: one.digest,
                         size_bytes: u64::try_from(one.size_bytes).unwrap_or(0),
@@ -52,7 +65,7 @@ pub async fn state(app: &App, _auth: &Authorized<action::View>) -> Result<StoreS
                     })
                 })
                 .collect::<Result<Vec<_>>>()?;
-            Ok((crate::objects::store::totals(conn)?, scrub::state(conn, rate)?, damaged))
+            Ok((crate::objects::store::totals(conn)?, scrub::state(conn, rate)?, damage::count(conn)?, damaged))
         })
         .await?;
     Ok(StoreState {
@@ -64,36 +77,19 @@ pub async fn state(app: &App, _auth: &Authorized<action::View>) -> Result<StoreS
         uses: counted.uses,
         reclaimable: counted.reclaimable,
         scrub,
+        damaged_count: u64::try_from(damaged_count).unwrap_or(0),
         damaged,
     })
 }
 
-/// When it was counted, and of which data folder.
-type Last = (Instant, Arc<std::path::PathBuf>, Counted);
-
-async fn counted(app: &App) -> Result<Counted> {
-    static LAST: LazyLock<Mutex<Option<Last>>> = LazyLock::new(Mutex::default);
-    // Held while counting: who asks meanwhile waits for the same answer rather than counting, too.
-    let mut last = LAST.lock().await;
-    if let Some((at, of, counted)) = &*last
-        && at.elapsed() < REMEMBERED
-        && Arc::ptr_eq(of, &app.data_dir)
-    {
-        return Ok(counted.clone());
-    }
-    let began = Instant::now();
+async fn count(app: &App) -> Result<Counted> {
     let (mut uses, mut reclaimable) = app.db.read(|conn| Ok((store::uses(conn)?, store::reclaimable(conn)?))).await?;
     let (count, size_bytes) = datasets::laid_out(app).await?;
     reclaimable.push(Reclaimable { kind: ReclaimKind::DatasetCache, count, size_bytes });
     uses.sort_by_key(|one| std::cmp::Reverse(one.size_bytes));
     reclaimable.retain(|one| one.count > 0);
     reclaimable.sort_by_key(|one| std::cmp::Reverse(one.size_bytes));
-    let counted = Counted { uses, reclaimable };
-    // A small box is counted in milliseconds, and a person who deleted something wants to see it.
-    if began.elapsed() > Duration::from_millis(200) {
-        *last = Some((Instant::now(), app.data_dir.clone(), counted.clone()));
-    }
-    Ok(counted)
+    Ok(Counted { uses, reclaimable })
 }
 
 fn database_bytes(app: &App) -> u64 {

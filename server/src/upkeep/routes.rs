@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, get, post, web};
 use drydock_wire::store::StoreState;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::Upkeep;
 use crate::{
     accounts::{DEFAULT_PROJECT, Principal, action, authorize},
     app::App,
@@ -17,9 +18,9 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 
 #[utoipa::path(tag = "store", responses((status = 200, body = StoreState)))]
 #[get("/store")]
-async fn state(app: web::Data<App>, who: Principal) -> Result<web::Json<StoreState>> {
+async fn state(app: web::Data<App>, upkeep: web::Data<Upkeep>, who: Principal) -> Result<web::Json<StoreState>> {
     let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
-    Ok(web::Json(super::state(&app, &auth).await?))
+    Ok(web::Json(super::state(&app, &upkeep, &auth).await?))
 }
 
 /// Begins to read everything that is kept, to find what is damaged.

@@ -148,9 +148,9 @@ struct Words {
 }
 
 /// In words, what needs the content: tables that are known say which of theirs, of others the name has to do.
-pub fn needed_by(conn: &mut Conn, digest: &str) -> Result<Vec<String>> {
+pub fn needed_by(conn: &mut Conn, referrers: &Referrers, digest: &str) -> Result<Vec<String>> {
     let mut all = vec![];
-    for (table, column) in Referrers::load(conn)?.tables() {
+    for (table, column) in referrers.tables() {
         let words = match table {
             "objects" => "SELECT CASE bucket
                     WHEN 'mlflow' THEN 'artifact ' || key
@@ -219,6 +219,7 @@ mod tests {
         let free = reclaimable(&mut conn).unwrap();
         assert_eq!((free[0].count, free[0].size_bytes), (1, 100));
         assert!(free[1..].iter().all(|one| one.count == 0), "{free:?}");
-        assert_eq!(needed_by(&mut conn, "d1").unwrap(), ["log of w/1", "artifact 0/r/a", "artifact 0/r/b"]);
+        let referrers = Referrers::load(&mut conn).unwrap();
+        assert_eq!(needed_by(&mut conn, &referrers, "d1").unwrap(), ["log of w/1", "artifact 0/r/a", "artifact 0/r/b"]);
     }
 }

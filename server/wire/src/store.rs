@@ -14,6 +14,9 @@ wire! {
         /// Largest first; what a person can let go.
         pub reclaimable: Vec<Reclaimable>,
         pub scrub: ScrubState,
+        /// Of all that is damaged now.
+        pub damaged_count: u64,
+        /// The latest of it, at most 100.
         pub damaged: Vec<DamagedBlob>,
     }
 

@@ -68,6 +68,9 @@ async fn folders_are_listed_page_by_page_and_searched() -> Result<()> {
     let gone =
         admin.post("/api/v1/buckets/data/objects/delete", json!({ "prefixes": ["raw/"], "keys": ["z.txt"] })).await?;
     assert_eq!(gone["count"], 4);
+    let trail = admin.list("/api/v1/audit?limit=50").await?;
+    let told: Vec<_> = trail.iter().filter(|row| row["action"] == "object.delete").map(|row| &row["subject"]).collect();
+    assert_eq!(told, ["bucket/data", "bucket/data"], "one for the named, one for the folder");
     let left = admin.get("/api/v1/buckets/data/objects").await?;
     assert_eq!((names(&left, "folders", ""), names(&left, "objects", "key")), (vec![], vec!["a.csv".to_owned()]));
     assert_eq!(admin.status(Method::DELETE, "/api/v1/buckets/data", None).await?, 409);

@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io,
     os::unix::fs::FileExt,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -20,7 +21,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{
     super::{BlobError, writer},
-    cache::Cache,
+    cache::{Cache, no_room},
     client::Client,
     problem::{Problem, ProblemKind},
 };
@@ -207,9 +208,11 @@ struct Part {
 impl Download {
     async fn run(&self) -> std::result::Result<(), Failure> {
         let disk_failed = |error: BlobError| Failure::Disk(io::ErrorKind::Other, error.to_string());
-        self.cache.make_room(self.size_bytes).await.map_err(disk_failed)?;
-        let folder = self.cache.disk.store.incoming();
-        let file = blocking(move || NamedTempFile::new_in(folder)).await?;
+        if !self.cache.make_room(self.size_bytes, self.size_bytes).await.map_err(disk_failed)? {
+            return Err(disk_failed(no_room()));
+        }
+        let (folder, size_bytes) = (self.cache.disk.store.incoming(), self.size_bytes);
+        let file = blocking(move || reserved(&folder, size_bytes)).await?;
         let to_read = file.reopen().map_err(|error| Failure::from_io(&error))?;
         let _ = self.fetch.file.set(Arc::new(to_read));
         let mut part = Part { file, hasher: Sha256::new(), bytes: 0 };
@@ -235,7 +238,7 @@ impl Download {
             Ok(Ok(_)) => {
                 self.cache.added(&self.digest, self.size_bytes);
                 // Others came at the same time.
-                self.cache.make_room(0).await.map_err(disk_failed)?;
+                self.cache.make_room(0, 0).await.map_err(disk_failed)?;
             }
             Ok(Err(error)) => return Err(disk_failed(error)),
             Err(_) => return Err(stopped()),
@@ -285,6 +288,17 @@ impl Download {
                 return (Some(part), broken.map_or(Ok(()), Err));
             }
         }
+    }
+}
+
+/// A file with its room on the disk taken: a reader learns at once that there is none, and not in the midst.
+fn reserved(folder: &Path, size_bytes: u64) -> io::Result<NamedTempFile> {
+    use rustix::{fs::FallocateFlags, io::Errno};
+    let file = NamedTempFile::new_in(folder)?;
+    match rustix::fs::fallocate(file.as_file(), FallocateFlags::KEEP_SIZE, 0, size_bytes.max(1)) {
+        Err(short @ (Errno::NOSPC | Errno::DQUOT)) => Err(short.into()),
+        // other file systems cannot say beforehand
+        _ => Ok(file),
     }
 }
 

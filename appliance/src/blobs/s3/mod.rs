@@ -16,12 +16,27 @@ mod problem;
 mod upload;
 mod watch;
 
-use std::{fmt, fs::File, io, ops::Range, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    fs::File,
+    io,
+    ops::Range,
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tokio_util::io::StreamReader;
 
-use self::{cache::Cache, client::Client, fetch::Fetches, owner::Place, upload::Uploader, watch::Watch};
+use self::{
+    cache::{Cache, Limits},
+    client::Client,
+    fetch::Fetches,
+    owner::Place,
+    upload::Uploader,
+    watch::Watch,
+};
 use super::{BlobEntry, BlobError, BlobReader, BlobWriter, DiskBlobs, Result, Sum, WrittenBlob, is_digest};
 
 pub use owner::{Owner, Tenure};
@@ -34,6 +49,8 @@ const AT_ONCE_BYTES: u64 = 16 << 20;
 const IN_PARTS_BYTES: u64 = 64 << 20;
 const PAGE: usize = 1000;
 const OPEN_UPLOAD_MS: i64 = 86_400_000;
+/// So often the cache looks whether others want its room on the disk.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Where the cluster is and what it is told.
 #[derive(Clone)]
@@ -50,6 +67,8 @@ pub struct ClusterSettings {
     /// A request of usual size is answered within this, a long answer never pauses longer.
     pub timeout: Duration,
     pub cache_bytes: u64,
+    /// So much of this machine's disk the cache leaves free.
+    pub spare_bytes: u64,
 }
 
 impl fmt::Debug for ClusterSettings {
@@ -86,15 +105,16 @@ impl S3Blobs {
         session: String,
     ) -> Result<(S3Blobs, Option<Problem>)> {
         let client = Client::new(&settings).map_err(BlobError::Cluster)?;
-        let (folder, limit) = (cache_dir.to_owned(), settings.cache_bytes);
+        let (folder, limits) = (cache_dir.to_owned(), Limits::new(settings.cache_bytes, settings.spare_bytes));
         let opening = tokio::task::spawn_blocking(move || {
-            Cache::open(DiskBlobs::open(folder)?, limit).map_err(BlobError::from_io)
+            Cache::open(DiskBlobs::open(folder)?, limits).map_err(BlobError::from_io)
         });
         let cache = opening.await.map_err(|stopped| BlobError::Failed(io::Error::other(stopped)))??;
         let place = Place::new(client.clone(), &settings.prefix, owner, session);
         let (watch, problem) = Watch::begin(place).await;
         let uploader = Uploader::new(client.clone());
         let (cache, fetches) = (Arc::new(cache), Fetches::default());
+        tokio::spawn(give_way(Arc::downgrade(&cache)));
         let inner = Inner { settings, client, uploader, cache, fetches, watch };
         Ok((S3Blobs { inner: Arc::new(inner) }, problem))
     }
@@ -138,12 +158,7 @@ impl S3Blobs {
         let (digest, size_bytes) = (written.digest().to_owned(), written.size_bytes());
         let file = written.reopen().map_err(BlobError::from_io)?;
         self.send(&digest, file, size_bytes).await?;
-        let cache = &self.inner.cache;
-        if size_bytes <= cache.limit_bytes() {
-            cache.make_room(size_bytes).await?;
-            written.keep().await?;
-            cache.added(&digest, size_bytes);
-        }
+        self.inner.cache.keep(written).await?;
         Ok((digest, size_bytes))
     }
 
@@ -176,6 +191,10 @@ impl S3Blobs {
         self.usable()?;
         let fetch = self.fetch(digest, size_bytes)?;
         let there = if size_bytes <= AT_ONCE_BYTES { fetch.whole().await } else { fetch.begun().await };
+        if let Err(fetch::Failure::Disk(kind, words)) = &there {
+            self.inner.cache.fell_short(&io::Error::new(*kind, words.clone()));
+            return self.open_there(digest, size_bytes, start..end).await;
+        }
         self.noticed(digest, there)?;
         let body = StreamReader::new(Box::pin(fetch.read(start, end)));
         Ok(BlobReader::of_stream(Box::pin(body), size_bytes, end - start))
@@ -317,6 +336,17 @@ impl S3Blobs {
     }
 }
 
+/// Lets the cache shrink while others fill the disk, for as long as there is one.
+async fn give_way(cache: Weak<Cache>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(cache) = cache.upgrade() else { return };
+        if let Err(error) = cache.make_room(0, 0).await {
+            tracing::debug!(error.chain = %error, "the cache could not let a file go");
+        }
+    }
+}
+
 fn entry(prefix: &str, object: &s3::serde_types::Object) -> Option<BlobEntry> {
     let digest = object.key.strip_prefix(prefix)?.replacen('/', "", 1);
     let written_at = instant_ms(&object.last_modified).unwrap_or(0);
@@ -358,6 +388,7 @@ mod tests {
             authorities: vec![],
             timeout: Duration::from_secs(1),
             cache_bytes: 1,
+            spare_bytes: 0,
         };
         let shown = format!("{settings:?}");
         assert!(!shown.contains("hush") && !shown.contains("AKIA"), "{shown}");

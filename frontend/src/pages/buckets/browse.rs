@@ -72,7 +72,7 @@ pub fn Folder(detail: Signal<BucketDetail>, place: Place, #[prop(into)] changed:
             </div>
             <Interrupted goal=Signal::derive(move || Goal::Object(name.get()))/>
             <Loaded remote=list lines=10 let:list>
-                {move || if list.with(|l| l.folders.is_empty() && l.objects.is_empty()) {
+                {move || if list.with(|l| l.folders.is_empty() && l.objects.is_empty() && l.next.is_none()) {
                     nothing(place, prefix, writes).into_any()
                 } else {
                     view! { <Rows list name place writes chosen after/> }.into_any()

@@ -140,7 +140,7 @@ fn contents(conn: &mut Conn) -> Result<Vec<Content>> {
 async fn cluster(data_dir: &Path, settings: &Settings, conn: &mut Conn, to: Engine, is_there: bool) -> Result<S3Blobs> {
     let tenure = if to == Engine::S3 { Tenure::Holds } else { Tenure::Looks };
     let owner = Owner { instance: instance(conn)?, tenure, was_here: is_there || to == Engine::Disk };
-    let (s3, problem) = engine::open_s3(data_dir, settings, owner).await?;
+    let (s3, problem) = engine::open_s3(data_dir, settings, owner, 0).await?;
     match problem {
         Some(problem) if is_there && to == Engine::Disk && problem.kind == ProblemKind::Foreign => {
             Err(Error::conflict("The content is on this box's disk already, and nothing of it is left in the bucket."))

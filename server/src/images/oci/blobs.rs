@@ -5,10 +5,7 @@ use std::sync::Arc;
 use actix_web::{
     HttpResponse,
     body::{BodySize, MessageBody, SizedStream},
-    http::{
-        StatusCode,
-        header::{self, Range},
-    },
+    http::{StatusCode, header},
     web,
 };
 use drydock_wire::events::Topic;
@@ -21,6 +18,7 @@ use super::{
 use crate::{
     accounts::{self, Principal, action},
     clock,
+    download::{self, Wanted},
     error::Error,
     images::{
         reference::{Digest, is_name},
@@ -84,33 +82,24 @@ pub async fn get(call: &Call<'_>, name: String, digest: Digest) -> Result<HttpRe
     };
     let found = found.ok_or_else(|| Refusal::blob_unknown(digest.as_str()))?;
     let etag = format!("\"{}\"", digest.as_str());
-    if call.header(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag)) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
-    }
     let size = u64::try_from(found.size_bytes).unwrap_or(0);
-    let range = match wanted_range(call.header(header::RANGE), size) {
-        Err(()) => {
+    let range = match download::wanted(call.request.headers(), &etag, size) {
+        Wanted::Unchanged => return Ok(download::unchanged(etag)),
+        Wanted::Beyond => {
             let refusal = Refusal::not_satisfiable("The blob has no such bytes.");
             return Err(refusal.with_header(header::CONTENT_RANGE, format!("bytes */{size}")));
         }
-        Ok(range) => range,
+        Wanted::Whole => None,
+        Wanted::Part(from, to) => Some((from, to)),
     };
     let (from, to) = range.unwrap_or((0, size));
     let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let mut response = described(status, &digest);
     if range.is_some() {
-        response.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", to - 1)));
+        response.insert_header((header::CONTENT_RANGE, download::content_range(from, to, size)));
     }
     let (_, body) = call.app.objects.stream(&found.digest, range).await?;
     Ok(response.body(SizedStream::new(to - from, body)))
-}
-
-/// The one range that was asked for, up to but not including the second; `Err` when the blob has no byte of it. Several at once,
-/// or what is no range, may be answered with everything.
-fn wanted_range(header: Option<&str>, size: u64) -> std::result::Result<Option<(u64, u64)>, ()> {
-    let Some(Ok(Range::Bytes(specs))) = header.map(str::parse::<Range>) else { return Ok(None) };
-    let [spec] = specs.as_slice() else { return Ok(None) };
-    spec.to_satisfiable_range(size).map(|(first, last)| Some((first, last + 1))).ok_or(())
 }
 
 pub async fn delete(call: &Call<'_>, name: String, digest: Digest) -> Result<HttpResponse> {
@@ -364,13 +353,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_of_a_blob_and_of_a_piece_are_read() {
-        assert_eq!(wanted_range(None, 10), Ok(None));
-        assert_eq!(wanted_range(Some("bytes=2-4"), 10), Ok(Some((2, 5))));
-        assert_eq!(wanted_range(Some("bytes=-3"), 10), Ok(Some((7, 10))));
-        assert_eq!(wanted_range(Some("bytes=8-99"), 10), Ok(Some((8, 10))));
-        assert_eq!(wanted_range(Some("bytes=10-"), 10), Err(()));
-        assert_eq!(wanted_range(Some("bytes=0-1,3-4"), 10), Ok(None));
+    fn the_range_of_a_piece_is_read() {
         assert_eq!(content_range("0-1023"), Some((0, 1023)));
         assert_eq!(content_range("bytes 5-9/10"), Some((5, 9)));
         for bad in ["", "5", "a-b", "-5", "5-", "0-99999999999999999999"] {

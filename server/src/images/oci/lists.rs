@@ -13,7 +13,7 @@ use crate::{
         reference::Digest,
         store::{self, manifests::Manifest},
     },
-    tracking::rules::percent_encoded,
+    percent,
 };
 
 const PAGE: i64 = 1000;
@@ -36,7 +36,7 @@ fn paged(path: &str, count: i64, mut items: Vec<String>) -> (Vec<String>, Option
     let more = items.len() > wanted;
     items.truncate(wanted);
     let last = items.last().filter(|_| more);
-    let link = last.map(|last| format!("<{path}?n={count}&last={}>; rel=\"next\"", percent_encoded(last, "")));
+    let link = last.map(|last| format!("<{path}?n={count}&last={}>; rel=\"next\"", percent::encoded(last, "")));
     (items, link)
 }
 
@@ -81,7 +81,7 @@ pub async fn referrers(call: &Call<'_>, name: String, digest: Digest) -> Result<
     let found = found.await?;
     let path = format!("/v2/{name}/referrers/{}", digest.as_str());
     let (names, link) = paged(&path, count, found.iter().map(|it| it.name.clone()).collect());
-    let filter = wanted_type.as_ref().map(|it| format!("&artifactType={}>;", percent_encoded(it, "")));
+    let filter = wanted_type.as_ref().map(|it| format!("&artifactType={}>;", percent::encoded(it, "")));
     let link = link.map(|link| filter.map_or(link.clone(), |filter| link.replacen(">;", &filter, 1)));
     let page = found.iter().take(names.len());
     let fits = |it: &&Manifest| wanted_type.as_ref().is_none_or(|wanted| it.artifact_type.as_ref() == Some(wanted));

@@ -14,6 +14,7 @@ use crate::{
     storage::{
         browser, download,
         objects::{self, Put},
+        reading,
         rules::VersionId,
         sending,
     },
@@ -142,7 +143,7 @@ async fn content(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let caller = reader(&who)?;
-    let found = objects::look(&app, &caller, &bucket, &query.key, query.version()?, true).await?.object()?;
+    let found = reading::look(&app, &caller, &bucket, &query.key, query.version()?, true).await?.object()?;
     download::answer(&app, &request, &found).await
 }
 

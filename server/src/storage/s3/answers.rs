@@ -13,6 +13,7 @@ use s3s::{
 
 use crate::{
     error::{Error, Result, request_id},
+    percent,
     storage::{
         about::{self, About},
         refusals::{self, S3Word},
@@ -52,8 +53,7 @@ pub fn body_error(cause: s3s::StdError) -> Error {
         return Error::forbidden(text).with_source(S3Word("SignatureDoesNotMatch"));
     }
     if text.contains("Sha256Mismatch") {
-        let text = "The x-amz-content-sha256 that was sent does not match the bytes that arrived; send them again.";
-        return Error::invalid(text).with_source(S3Word("XAmzContentSHA256Mismatch"));
+        return refusals::other_payload();
     }
     refusals::incomplete_body()
 }
@@ -140,7 +140,7 @@ pub fn expected(
         (None, Some(algorithm)) => Some((algorithm, None)),
         (None, None) => algorithm.map(Algorithm::parse).transpose()?.map(|algorithm| (algorithm, None)),
     };
-    Ok(Expected { md5: md5.map(Expected::parse_md5).transpose()?, checksum })
+    Ok(Expected { md5: md5.map(Expected::parse_md5).transpose()?, checksum, sha256: None })
 }
 
 /// The checksum that follows in the trailer.
@@ -211,41 +211,13 @@ pub fn header_tags(header: Option<&str>) -> Result<BTreeMap<String, String>> {
     let Some(text) = header else { return Ok(BTreeMap::new()) };
     let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decode = |text: &str| percent_decoded(&text.replace('+', " "));
+        let decode = |text: &str| percent::strictly_decoded(&text.replace('+', " "));
         match (decode(key), decode(value)) {
             (Some(key), Some(value)) => Ok((key, value)),
             _ => Err(refusals::invalid_argument("The header x-amz-tagging is no query.")),
         }
     });
     about::check_tags(&pairs.collect::<Result<Vec<_>>>()?, 10)
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = vec![];
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first == b'%' {
-            let (digits, after) = rest.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = after;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// As `encoding-type=url` wants keys.
-pub fn percent_encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -259,8 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_encode_and_tags_decode() {
-        assert_eq!(percent_encoded("a b/ü+&"), "a%20b/%C3%BC%2B%26");
+    fn tags_decode() {
         let tags = header_tags(Some("a=1&b%20c=%C3%BC+x&d")).unwrap();
         assert_eq!(
             tags.into_iter().collect::<Vec<_>>(),

@@ -13,7 +13,7 @@ use s3s::{
     stream::{ByteStream, RemainingLength},
 };
 
-use crate::storage::objects::Body;
+use crate::storage::reading::Body;
 
 /// `s3s` wants bodies that may be looked at from several threads, which ours need not be able to: nobody ever does, and the lock is
 /// never contended.

@@ -28,7 +28,7 @@ use crate::{
     storage::{
         access::{Entered, Right},
         buckets::{self, Settings},
-        objects,
+        reading,
         refusals::{self, S3Word},
     },
 };
@@ -250,7 +250,7 @@ impl Buckets {
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
         let looked =
-            objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
+            reading::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
         let bucket = looked.object().map_err(refusal)?.bucket;
         let (owner, grants) = (Some(answers::owner(&bucket.owner)), Some(vec![full_control(&bucket.owner)]));
         Ok(S3Response::new(GetObjectAclOutput { grants, owner, request_charged: None }))

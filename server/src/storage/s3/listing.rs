@@ -5,21 +5,28 @@ use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         Bucket, CommonPrefix, DeleteMarkerEntry, EncodingType, ListBucketsInput, ListBucketsOutput,
-        ListObjectVersionsInput, ListObjectVersionsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, Object, ObjectStorageClass, ObjectVersion, ObjectVersionStorageClass, Owner,
+        ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectVersionsInput, ListObjectVersionsOutput,
+        ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object, ObjectStorageClass,
+        ObjectVersion, ObjectVersionStorageClass, Owner,
     },
 };
 
 use super::{
     Buckets,
     answers::{self, refusal},
+    multipart,
 };
 use crate::{
     error::Result,
+    percent,
     storage::{
         access::Entered,
         buckets, listing, refusals,
-        store::list::{Listed, ListedVersion, Page, Wanted},
+        store::{
+            fold::{Page, Row, Wanted},
+            list::{Listed, ListedVersion},
+            uploads::AfterUpload,
+        },
     },
 };
 
@@ -41,7 +48,7 @@ impl Encoding {
 
     pub fn key(&self, text: impl Into<String>) -> String {
         let text = text.into();
-        if self.0.is_some() { answers::percent_encoded(&text) } else { text }
+        if self.0.is_some() { percent::encoded(&text, "/") } else { text }
     }
 
     pub fn wanted(self) -> Option<EncodingType> {
@@ -139,18 +146,17 @@ impl Buckets {
         };
         let wanted = wanted(input.prefix.clone(), input.delimiter.clone(), None, limit);
         let within = if version.is_some() { input.key_marker.clone() } else { None };
-        let (page, is_more) =
+        let (bucket, page) =
             listing::versions(&self.app, &caller, &input.bucket, wanted, after).await.map_err(refusal)?;
-        let bucket = buckets::get(&self.app, &caller, &input.bucket, crate::storage::access::Right::Enter).await;
-        let owner = answers::owner(&bucket.map_err(refusal)?.owner);
-        let (next_key_marker, next_version_id_marker) =
-            if is_more { next_markers(&page, &encoding) } else { (None, None) };
+        let owner = answers::owner(&bucket.owner);
+        let next_version_id_marker = last_listed(&page).map(|row| row.version_id().to_string());
+        let next_key_marker = page.next.as_ref().map(|next| encoding.key(next.clone()));
         let common_prefixes = encoding.prefixes(page.prefixes.clone());
         let latest = latest_of(&page, within.as_deref());
         let mut output = ListObjectVersionsOutput {
             common_prefixes,
             delimiter: input.delimiter.filter(|text| !text.is_empty()).map(|delimiter| encoding.key(delimiter)),
-            is_truncated: Some(is_more),
+            is_truncated: Some(page.next.is_some()),
             key_marker: Some(encoding.key(input.key_marker.unwrap_or_default())),
             max_keys: Some(limit as i32),
             name: Some(input.bucket),
@@ -165,6 +171,37 @@ impl Buckets {
         output.versions = (!versions.is_empty()).then_some(versions);
         output.delete_markers = (!markers.is_empty()).then_some(markers);
         Ok(S3Response::new(output))
+    }
+
+    pub(super) async fn open_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let caller = self.caller(&request.credentials)?;
+        let input = request.input;
+        let encoding = Encoding::parse(input.encoding_type).map_err(refusal)?;
+        let limit = limit(input.max_uploads).map_err(refusal)?;
+        let marker = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let after = marker(&input.key_marker).map(|key| AfterUpload { key, place: marker(&input.upload_id_marker) });
+        let wanted = wanted(input.prefix.clone(), input.delimiter.clone(), None, limit);
+        let page = listing::uploads(&self.app, &caller, &input.bucket, wanted, after).await.map_err(refusal)?;
+        let next_upload_id_marker = last_listed(&page).map(|row| row.upload_id.clone());
+        let uploads: Vec<_> = page.objects.into_iter().map(|row| multipart::described(row, &encoding)).collect();
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            bucket: Some(input.bucket),
+            common_prefixes: encoding.prefixes(page.prefixes),
+            delimiter: input.delimiter.filter(|text| !text.is_empty()).map(|delimiter| encoding.key(delimiter)),
+            is_truncated: Some(page.next.is_some()),
+            key_marker: Some(encoding.key(input.key_marker.unwrap_or_default())),
+            max_uploads: Some(limit as i32),
+            next_key_marker: page.next.map(|next| encoding.key(next)),
+            next_upload_id_marker,
+            prefix: Some(encoding.key(input.prefix.unwrap_or_default())),
+            upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
+            uploads: (!uploads.is_empty()).then_some(uploads),
+            encoding_type: encoding.wanted(),
+            ..Default::default()
+        }))
     }
 
     pub(super) async fn list_buckets_of(
@@ -259,13 +296,9 @@ fn told(
     (versions, markers)
 }
 
-fn next_markers(page: &Page<ListedVersion>, encoding: &Encoding) -> (Option<String>, Option<String>) {
-    match (page.objects.last(), page.prefixes.last()) {
-        (Some(object), Some(prefix)) if *prefix > object.key => (Some(encoding.key(prefix.clone())), None),
-        (None, Some(prefix)) => (Some(encoding.key(prefix.clone())), None),
-        (Some(object), _) => (Some(encoding.key(object.key.clone())), Some(object.version_id().to_string())),
-        (None, None) => (None, None),
-    }
+/// Of a page after which there is more: its last row, unless a common prefix came after that. No key is a common prefix, too.
+fn last_listed<T: Row>(page: &Page<T>) -> Option<&T> {
+    page.objects.last().filter(|row| page.next.as_ref() == Some(row.key()))
 }
 
 /// Versions come newest first: the first one of a key is its latest, unless the listing began in the midst of that key.

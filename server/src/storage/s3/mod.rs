@@ -11,6 +11,7 @@ mod listing;
 mod multipart;
 mod objects;
 mod operations;
+mod payload;
 mod reading;
 
 use std::{
@@ -68,12 +69,13 @@ impl Face {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Body>, peer: Option<IpAddr>) -> Result<Response<Body>, HttpError> {
+    pub async fn answer(&self, mut request: Request<Body>, peer: Option<IpAddr>) -> Result<Response<Body>, HttpError> {
         if request.uri().path().strip_prefix('/') == Some(rules::HEALTH) {
             return Ok(Response::new(Body::empty()));
         }
         let id = uuid::Uuid::now_v7().simple().to_string();
         let visitor = browsers::Visitor::of(&request);
+        payload::reach(&mut request);
         let signed = Signed {
             by: OnceLock::new(),
             address: peer.map_or_else(|| "unknown".to_owned(), |address| address.to_string()),

@@ -5,9 +5,9 @@ use s3s::{
     dto::{
         AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumAlgorithm, ChecksumType,
         CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart, CopyPartResult,
-        CreateMultipartUploadInput, CreateMultipartUploadOutput, Initiator, ListMultipartUploadsInput,
-        ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part, StorageClass,
-        UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+        CreateMultipartUploadInput, CreateMultipartUploadOutput, Initiator, ListPartsInput, ListPartsOutput,
+        MultipartUpload, Part, StorageClass, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
+        UploadPartOutput,
     },
 };
 
@@ -16,21 +16,21 @@ use super::{
     answers::{self, refusal},
     listing::{Encoding, limit},
     objects::{self, Headers, refuse_unsupported},
+    payload,
 };
 use crate::{
     error::{Error, Result},
+    percent,
     storage::{
         about::About,
+        completing::{self, Complete, NamedPart},
+        parts::{self, CopiedPart, PartName},
         refusals::{self, S3Word},
-        rules,
         store::uploads::UploadRow,
-        sums::Algorithm,
-        uploads::{self, Begin, Complete, CopiedPart, NamedPart, PartName},
+        sums::{Algorithm, Expected},
+        uploads::{self, Begin},
     },
 };
-
-/// Open uploads that a listing folds into prefixes at once.
-const MOST_FOLDED: usize = 10_000;
 
 impl Buckets {
     pub(super) async fn begin(
@@ -69,7 +69,8 @@ impl Buckets {
 
     pub(super) async fn put_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let caller = self.caller(&request.credentials)?;
-        let S3Request { input, headers, trailing_headers, .. } = request;
+        let S3Request { input, headers, extensions, trailing_headers, .. } = request;
+        let (body, sha256) = payload::take(&extensions, input.body);
         let prepared = || -> Result<_> {
             let said = answers::said([
                 input.checksum_crc32,
@@ -81,13 +82,13 @@ impl Buckets {
             let algorithm = input.checksum_algorithm.as_ref().map(|algorithm| algorithm.as_str());
             answers::expected(input.content_md5.as_deref(), said, algorithm, &headers)
         };
-        let expected = prepared().map_err(refusal)?;
+        let expected = Expected { sha256, ..prepared().map_err(refusal)? };
         let algorithm = expected.checksum.as_ref().map(|(algorithm, _)| algorithm.word());
         let size = objects::body_length(&headers, input.content_length);
         let late = answers::late(&headers, trailing_headers);
         let name = PartName { key: input.key, upload_id: input.upload_id, number: i64::from(input.part_number) };
-        let body = objects::incoming(input.body);
-        let kept = uploads::put_part(&self.app, &caller, &input.bucket, name, (expected, size), body, late);
+        let body = objects::incoming(body);
+        let kept = parts::put_part(&self.app, &caller, &input.bucket, name, (expected, size), body, late);
         let part = kept.await.map_err(refusal)?;
         let sum = answers::part_sum(algorithm, part.checksum.as_ref());
         Ok(S3Response::new(UploadPartOutput {
@@ -124,7 +125,7 @@ impl Buckets {
         };
         let from = prepared().map_err(refusal)?;
         let name = PartName { key: input.key, upload_id: input.upload_id, number: i64::from(input.part_number) };
-        let copied = uploads::copy_part(&self.app, &caller, from, &input.bucket, name).await;
+        let copied = parts::copy_part(&self.app, &caller, from, &input.bucket, name).await;
         let (part, source) = copied.map_err(refusal)?;
         let result = CopyPartResult {
             e_tag: Some(answers::etag(&part.md5)),
@@ -144,7 +145,7 @@ impl Buckets {
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let caller = self.caller(&request.credentials)?;
         let input = request.input;
-        let location = format!("/{}/{}", input.bucket, answers::percent_encoded(&input.key));
+        let location = format!("/{}/{}", input.bucket, percent::encoded(&input.key, "/"));
         let prepared = || -> Result<Complete> {
             let named = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
             let whole = [
@@ -165,7 +166,7 @@ impl Buckets {
             })
         };
         let wanted = prepared().map_err(refusal)?;
-        let written = uploads::complete(&self.app, &caller, &input.bucket, wanted).await.map_err(refusal)?;
+        let written = completing::complete(&self.app, &caller, &input.bucket, wanted).await.map_err(refusal)?;
         let sums = objects::checksum_of(&written.row)?;
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
@@ -236,58 +237,20 @@ impl Buckets {
             ..Default::default()
         }))
     }
+}
 
-    pub(super) async fn open_uploads(
-        &self,
-        request: S3Request<ListMultipartUploadsInput>,
-    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
-        let caller = self.caller(&request.credentials)?;
-        let input = request.input;
-        let encoding = Encoding::parse(input.encoding_type).map_err(refusal)?;
-        let most = limit(input.max_uploads).map_err(refusal)?;
-        let (prefix, delimiter) =
-            (input.prefix.clone().unwrap_or_default(), input.delimiter.clone().unwrap_or_default());
-        let after = input
-            .key_marker
-            .clone()
-            .filter(|key| !key.is_empty())
-            .map(|key| (key, input.upload_id_marker.clone().filter(|id| !id.is_empty())));
-        let read = if delimiter.is_empty() { most + 1 } else { MOST_FOLDED };
-        let rows =
-            uploads::list_open(&self.app, &caller, &input.bucket, &prefix, after, read).await.map_err(refusal)?;
-        let (shown, prefixes, is_more) = folded(rows, &prefix, &delimiter, most);
-        let last = if is_more { shown.last().cloned() } else { None };
-        let all: Vec<MultipartUpload> = shown
-            .into_iter()
-            .map(|upload| {
-                let (checksum_algorithm, checksum_type) = checksum_words(&upload);
-                MultipartUpload {
-                    initiated: Some(answers::timestamp(upload.begun_at)),
-                    initiator: Some(initiator(&upload)),
-                    owner: Some(answers::owner(&upload.person_id)),
-                    key: Some(encoding.key(upload.key)),
-                    storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
-                    upload_id: Some(upload.upload_id),
-                    checksum_algorithm,
-                    checksum_type,
-                }
-            })
-            .collect();
-        Ok(S3Response::new(ListMultipartUploadsOutput {
-            bucket: Some(input.bucket),
-            common_prefixes: encoding.prefixes(prefixes),
-            delimiter: input.delimiter.filter(|text| !text.is_empty()).map(|delimiter| encoding.key(delimiter)),
-            is_truncated: Some(is_more),
-            key_marker: Some(encoding.key(input.key_marker.unwrap_or_default())),
-            max_uploads: i32::try_from(most).ok(),
-            next_key_marker: last.as_ref().map(|upload| encoding.key(upload.key.clone())),
-            next_upload_id_marker: last.map(|upload| upload.upload_id),
-            prefix: Some(encoding.key(prefix)),
-            upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
-            uploads: (!all.is_empty()).then_some(all),
-            encoding_type: encoding.wanted(),
-            ..Default::default()
-        }))
+/// An open upload in a listing.
+pub fn described(upload: UploadRow, encoding: &Encoding) -> MultipartUpload {
+    let (checksum_algorithm, checksum_type) = checksum_words(&upload);
+    MultipartUpload {
+        initiated: Some(answers::timestamp(upload.begun_at)),
+        initiator: Some(initiator(&upload)),
+        owner: Some(answers::owner(&upload.person_id)),
+        key: Some(encoding.key(upload.key)),
+        storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
+        upload_id: Some(upload.upload_id),
+        checksum_algorithm,
+        checksum_type,
     }
 }
 
@@ -339,23 +302,4 @@ fn checksum_words(upload: &UploadRow) -> (Option<ChecksumAlgorithm>, Option<Chec
 
 fn initiator(upload: &UploadRow) -> Initiator {
     Initiator { display_name: Some(upload.person_id.clone()), id: Some(upload.person_id.clone()) }
-}
-
-/// The first `most` uploads and common prefixes, and whether there is more.
-fn folded(rows: Vec<UploadRow>, prefix: &str, delimiter: &str, most: usize) -> (Vec<UploadRow>, Vec<String>, bool) {
-    let (mut shown, mut prefixes) = (vec![], Vec::<String>::new());
-    for row in rows {
-        let common = rules::common_prefix(&row.key, prefix, delimiter).map(str::to_owned);
-        if common.is_some() && prefixes.last() == common.as_ref() {
-            continue;
-        }
-        if shown.len() + prefixes.len() == most {
-            return (shown, prefixes, true);
-        }
-        match common {
-            Some(common) => prefixes.push(common),
-            None => shown.push(row),
-        }
-    }
-    (shown, prefixes, false)
 }

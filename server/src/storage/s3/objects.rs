@@ -1,20 +1,20 @@
 //! S3's operations that write, copy, tag and remove objects.
 
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use s3s::{
     S3Request, S3Response, S3Result,
     dto::{
         Checksum, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
         DeleteObjectOutput, DeleteObjectTaggingInput, DeleteObjectTaggingOutput, DeleteObjectsInput,
         DeleteObjectsOutput, DeletedObject, GetObjectTaggingInput, GetObjectTaggingOutput, MetadataDirective,
-        PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, StreamingBlob,
-        TaggingDirective,
+        PutObjectInput, PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, TaggingDirective,
     },
 };
 
 use super::{
     Buckets,
     answers::{self, refusal},
+    payload,
 };
 use crate::{
     error::{Error, Result},
@@ -22,9 +22,11 @@ use crate::{
         about::{self, About},
         copy::{self, Copy},
         objects::{self, Put},
+        reading,
         refusals::S3Word,
         rules::VersionId,
         store::objects::ObjectRow,
+        sums::Expected,
     },
 };
 
@@ -103,8 +105,8 @@ pub fn refuse_unsupported(headers: &hyper::HeaderMap) -> Result<()> {
 impl Buckets {
     pub(super) async fn put(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let caller = self.caller(&request.credentials)?;
-        let S3Request { input, headers, trailing_headers, .. } = request;
-        let body = input.body;
+        let S3Request { input, headers, extensions, trailing_headers, .. } = request;
+        let (body, sha256) = payload::take(&extensions, input.body);
         let prepared = || -> Result<Put> {
             refuse_unsupported(&headers)?;
             let said = answers::said([
@@ -127,7 +129,10 @@ impl Buckets {
                 key: input.key,
                 content_type: input.content_type,
                 about: About { tags, ..told.into_about(&headers)? },
-                expected: answers::expected(input.content_md5.as_deref(), said, algorithm, &headers)?,
+                expected: Expected {
+                    sha256,
+                    ..answers::expected(input.content_md5.as_deref(), said, algorithm, &headers)?
+                },
                 conditions: answers::conditions(input.if_match, input.if_none_match, None, None),
                 size_bytes: body_length(&headers, input.content_length),
             })
@@ -278,7 +283,7 @@ impl Buckets {
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
         let looked =
-            objects::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
+            reading::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
         let found = looked.object().map_err(refusal)?;
         let about = About::read(found.row.about.as_deref()).map_err(refusal)?;
         let version_id = found.version_id().map(|version| version.to_string());
@@ -331,7 +336,10 @@ pub fn source(header: &CopySource) -> Result<(String, String, Option<VersionId>)
     }
 }
 
-pub fn incoming(body: Option<StreamingBlob>) -> impl futures_util::Stream<Item = Result<bytes::Bytes>> + Unpin + Send {
+/// A body by the meaning of what can go wrong with it.
+pub fn incoming(
+    body: Option<impl Stream<Item = std::result::Result<bytes::Bytes, s3s::StdError>> + Unpin + Send>,
+) -> impl Stream<Item = Result<bytes::Bytes>> + Unpin + Send {
     match body {
         Some(body) => futures_util::future::Either::Left(body.map_err(answers::body_error)),
         None => futures_util::future::Either::Right(futures_util::stream::empty()),

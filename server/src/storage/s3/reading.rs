@@ -19,7 +19,7 @@ use crate::{
     storage::{
         about::About,
         access::Caller,
-        objects::{self, Found, Looked},
+        reading::{self, Found, Looked},
         refusals,
         rules::{ByteRange, Conditions, Verdict, VersionId},
         store::objects::ObjectRow,
@@ -47,7 +47,7 @@ impl Buckets {
             checksums: input.checksum_mode.is_some_and(|mode| mode.as_str().eq_ignore_ascii_case("ENABLED")),
         };
         let shown = self.show(&caller, &input.bucket, &input.key, wanted, true).await?;
-        let body = shown.found.stream(&self.app.objects, shown.range).await.map_err(refusal)?;
+        let body = shown.found.stream(&self.app.db, &self.app.objects, shown.range).await.map_err(refusal)?;
         let length = shown.range.1 - shown.range.0;
         let mut output =
             GetObjectOutput { body: Some(StreamingBlob::new(Outgoing::new(body, length))), ..shown.described()? };
@@ -71,8 +71,7 @@ impl Buckets {
             part: input.part_number,
             checksums: input.checksum_mode.is_some_and(|mode| mode.as_str().eq_ignore_ascii_case("ENABLED")),
         };
-        let needs_parts = wanted.part.is_some();
-        let shown = self.show(&caller, &input.bucket, &input.key, wanted, needs_parts).await?;
+        let shown = self.show(&caller, &input.bucket, &input.key, wanted, false).await?;
         let same = shown.described()?;
         let output = HeadObjectOutput {
             accept_ranges: same.accept_ranges,
@@ -107,7 +106,7 @@ impl Buckets {
 
     async fn show(&self, caller: &Caller, bucket: &str, key: &str, wanted: Wanted, content: bool) -> S3Result<Shown> {
         let version = answers::version(wanted.version.as_deref()).map_err(refusal)?;
-        let looked = objects::look(&self.app, caller, bucket, key, version, content).await.map_err(refusal)?;
+        let looked = reading::look(&self.app, caller, bucket, key, version, content).await.map_err(refusal)?;
         let found = match looked {
             Looked::Object(found) => *found,
             Looked::Marker(row) => return Err(behind_marker(&row, version)),
@@ -117,7 +116,11 @@ impl Buckets {
             Verdict::NotModified => return Err(not_modified(&found)),
             Verdict::Failed => return Err(refusal(refusals::condition_failed())),
         }
-        Shown::new(found, &wanted).map_err(refusal)
+        let part = match wanted.part {
+            Some(number) => Some(found.part_range(&self.app.db, i64::from(number)).await.map_err(refusal)?),
+            None => None,
+        };
+        Shown::new(found, &wanted, part).map_err(refusal)
     }
 
     pub(super) async fn attributes(
@@ -128,7 +131,7 @@ impl Buckets {
         let input = request.input;
         let version = answers::version(input.version_id.as_deref()).map_err(refusal)?;
         let looked =
-            objects::look(&self.app, &caller, &input.bucket, &input.key, version, true).await.map_err(refusal)?;
+            reading::look(&self.app, &caller, &input.bucket, &input.key, version, false).await.map_err(refusal)?;
         let found = match looked {
             Looked::Object(found) => *found,
             Looked::Marker(row) => return Err(behind_marker(&row, version)),
@@ -139,14 +142,17 @@ impl Buckets {
         let wants = |name: &str| named.contains(&name);
         let about = About::read(found.row.about.as_deref()).map_err(refusal)?;
         let sums = answers::checksum(&about);
+        let object_parts = match found.part_count().filter(|_| wants("ObjectParts")) {
+            Some(total) => {
+                let page = (input.part_number_marker, input.max_parts);
+                Some(self.parts_attribute(&found, &about, total, page).await.map_err(refusal)?)
+            }
+            None => None,
+        };
         let output = GetObjectAttributesOutput {
             e_tag: wants("ETag").then(|| answers::etag(&found.row.etag)),
             checksum: (wants("Checksum") && sums.checksum_type.is_some()).then_some(sums),
-            object_parts: if wants("ObjectParts") && !found.parts().is_empty() {
-                Some(parts_attribute(&found, &about, input.part_number_marker, input.max_parts))
-            } else {
-                None
-            },
+            object_parts,
             object_size: wants("ObjectSize").then_some(found.row.size_bytes),
             storage_class: wants("StorageClass").then(|| StorageClass::from_static(StorageClass::STANDARD)),
             last_modified: Some(answers::timestamp(found.row.modified_at)),
@@ -154,6 +160,41 @@ impl Buckets {
             ..Default::default()
         };
         Ok(S3Response::new(output))
+    }
+
+    async fn parts_attribute(
+        &self,
+        found: &Found,
+        about: &About,
+        total: u32,
+        (after, most): (Option<i32>, Option<i32>),
+    ) -> Result<GetObjectAttributesParts> {
+        let (after, most) = (after.unwrap_or(0), most.unwrap_or(1000).clamp(0, 1000));
+        let algorithm = about.checksums.keys().next().map(String::as_str);
+        let mut parts = found.parts(&self.app.db, i64::from(after), i64::from(most) + 1).await?;
+        let is_truncated = parts.len() > most as usize;
+        parts.truncate(most as usize);
+        let last = parts.last().map_or(i64::from(after), |part| part.number);
+        let parts = parts.iter().map(|part| {
+            let sum = answers::part_sum(algorithm, part.checksum.as_ref());
+            ObjectPart {
+                checksum_crc32: sum.checksum_crc32,
+                checksum_crc32c: sum.checksum_crc32c,
+                checksum_crc64nvme: sum.checksum_crc64nvme,
+                checksum_sha1: sum.checksum_sha1,
+                checksum_sha256: sum.checksum_sha256,
+                part_number: i32::try_from(part.number).ok(),
+                size: Some(part.size_bytes),
+            }
+        });
+        Ok(GetObjectAttributesParts {
+            is_truncated: Some(is_truncated),
+            max_parts: Some(most),
+            next_part_number_marker: i32::try_from(last).ok(),
+            part_number_marker: Some(after),
+            parts: Some(parts.collect()),
+            total_parts_count: i32::try_from(total).ok(),
+        })
     }
 }
 
@@ -178,20 +219,20 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(found: Found, wanted: &Wanted) -> Result<Self> {
+    /// `part`: where the part lies that is asked for.
+    fn new(found: Found, wanted: &Wanted, part: Option<(u64, u64)>) -> Result<Self> {
         let size = found.row.size();
-        let range = match (wanted.range, wanted.part) {
+        let range = match (wanted.range, part) {
             (Some(_), Some(_)) => {
                 return Err(Error::invalid("Cannot specify both Range header and partNumber query parameter."));
             }
             (Some(Range::Int { first, last: None }), _) => Some(ByteRange::From(first).within(size)?),
             (Some(Range::Int { first, last: Some(last) }), _) => Some(ByteRange::Between(first, last).within(size)?),
             (Some(Range::Suffix { length }), _) => Some(ByteRange::Last(length).within(size)?),
-            (None, Some(number)) => Some(found.part_range(i64::from(number))?),
-            (None, None) => None,
+            (None, part) => part,
         };
         let about = About::read(found.row.about.as_deref())?;
-        let is_part = wanted.part.is_some();
+        let is_part = part.is_some();
         let is_partial = range.is_some() && (size > 0 || !is_part);
         Ok(Self { found, about, range: range.unwrap_or((0, size)), is_partial, is_part, checksums: wanted.checksums })
     }
@@ -202,7 +243,7 @@ impl Shown {
         let content_range = self.is_partial.then(|| format!("bytes {from}-{}/{}", to.saturating_sub(1), row.size()));
         let is_whole = (from, to) == (0, row.size());
         let sums = if self.checksums && is_whole { answers::checksum(about) } else { Checksum::default() };
-        let parts = self.found.parts().len();
+        let parts_count = self.found.part_count().filter(|_| self.is_part);
         Ok(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             cache_control: about.cache_control.clone(),
@@ -222,38 +263,10 @@ impl Shown {
             expires: about.expires.as_deref().and_then(|text| Timestamp::parse(TimestampFormat::HttpDate, text).ok()),
             last_modified: Some(answers::timestamp(row.modified_at)),
             metadata: (!about.metadata.is_empty()).then(|| about.metadata.clone().into_iter().collect()),
-            parts_count: (self.is_part && parts > 0).then(|| i32::try_from(parts).unwrap_or(i32::MAX)),
+            parts_count: parts_count.and_then(|count| i32::try_from(count).ok()),
             version_id: self.found.version_id().map(|version| version.to_string()),
             ..Default::default()
         })
-    }
-}
-
-fn parts_attribute(found: &Found, about: &About, after: Option<i32>, most: Option<i32>) -> GetObjectAttributesParts {
-    let (after, most) = (after.unwrap_or(0), most.unwrap_or(1000).clamp(0, 1000));
-    let algorithm = about.checksums.keys().next().map(String::as_str);
-    let all = found.parts();
-    let shown: Vec<_> = all.iter().filter(|part| part.number > i64::from(after)).take(most as usize).collect();
-    let last = shown.last().map_or(i64::from(after), |part| part.number);
-    let parts = shown.iter().map(|part| {
-        let sum = answers::part_sum(algorithm, part.checksum.as_ref());
-        ObjectPart {
-            checksum_crc32: sum.checksum_crc32,
-            checksum_crc32c: sum.checksum_crc32c,
-            checksum_crc64nvme: sum.checksum_crc64nvme,
-            checksum_sha1: sum.checksum_sha1,
-            checksum_sha256: sum.checksum_sha256,
-            part_number: i32::try_from(part.number).ok(),
-            size: Some(part.size_bytes),
-        }
-    });
-    GetObjectAttributesParts {
-        is_truncated: Some(all.last().is_some_and(|part| part.number > last)),
-        max_parts: Some(most),
-        next_part_number_marker: i32::try_from(last).ok(),
-        part_number_marker: Some(after),
-        parts: Some(parts.collect()),
-        total_parts_count: i32::try_from(all.len()).ok(),
     }
 }
 

@@ -87,7 +87,7 @@ pub fn hiding_marker(conn: &mut Conn, bucket: i64, key: &str) -> Result<Option<O
 pub fn version(conn: &mut Conn, bucket: i64, key: &str, wanted: VersionId) -> Result<Option<ObjectRow>> {
     let of_key = bucket_objects::table
         .filter(bucket_objects::bucket.eq(bucket))
-        .filter(bucket_objects::shelf.eq_any([0, 1]))
+        .filter(on_any_shelf())
         .filter(bucket_objects::key.eq(key))
         .select(ObjectRow::as_select());
     let found = match wanted {
@@ -99,13 +99,20 @@ pub fn version(conn: &mut Conn, bucket: i64, key: &str, wanted: VersionId) -> Re
     found.optional().map_err(Error::internal)
 }
 
-/// All versions of the key, newest first.
-pub fn versions(conn: &mut Conn, bucket: i64, key: &str) -> Result<Vec<ObjectRow>> {
+/// Leads into the primary key; a list (`eq_any`) would have the statement prepared anew each time.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn on_any_shelf() -> _ {
+    bucket_objects::shelf.eq(0_i64).or(bucket_objects::shelf.eq(1_i64))
+}
+
+/// Versions of the key, newest first, at most `limit`.
+pub fn versions(conn: &mut Conn, bucket: i64, key: &str, limit: i64) -> Result<Vec<ObjectRow>> {
     bucket_objects::table
         .filter(bucket_objects::bucket.eq(bucket))
-        .filter(bucket_objects::shelf.eq_any([0, 1]))
+        .filter(on_any_shelf())
         .filter(bucket_objects::key.eq(key))
         .order(bucket_objects::seq.desc())
+        .limit(limit)
         .select(ObjectRow::as_select())
         .load(conn)
         .map_err(Error::internal)
@@ -123,7 +130,7 @@ pub fn insert(conn: &mut Conn, bucket: &Entered, new: NewObject) -> Result<Objec
         (_, Some(row)) => Some(row.seq),
         (_, None) => newest(conn, bucket.id, &new.key)?.map(|row| row.seq),
     };
-    make_room(conn, bucket, versioning, before, &new.key)?;
+    let gone = make_room(conn, bucket, versioning, before, &new.key)?;
     let (digest, upload) = match new.content {
         Content::Blob(digest) => (Some(digest), None),
         Content::Parts(upload) => (None, Some(upload)),
@@ -145,7 +152,7 @@ pub fn insert(conn: &mut Conn, bucket: &Entered, new: NewObject) -> Result<Objec
     };
     // the parts of an upload were counted when they came
     let bytes = if upload.is_some() { 0 } else { row.size_bytes };
-    buckets::count(conn, bucket, bytes, 1)?;
+    buckets::count(conn, bucket, bytes - gone.bytes, 1 - gone.objects)?;
     put(conn, &row)?;
     Ok(row)
 }
@@ -173,7 +180,8 @@ pub fn remove(conn: &mut Conn, bucket: &Entered, key: &str, at: i64) -> Result<R
         Some(row) => Some(row.seq),
         None => newest(conn, bucket.id, key)?.map(|row| row.seq),
     };
-    make_room(conn, bucket, versioning, before, key)?;
+    let gone = make_room(conn, bucket, versioning, before, key)?;
+    buckets::count(conn, bucket, -gone.bytes, -gone.objects)?;
     let marker = ObjectRow {
         bucket: bucket.id,
         shelf: 1,
@@ -238,15 +246,27 @@ pub fn erase_some(conn: &mut Conn, bucket: &Entered, limit: i64) -> Result<usize
     Ok(rows.len())
 }
 
+/// What a bucket has less, to be counted once with all that the same write changes.
+#[derive(Debug, Default, Clone, Copy)]
+struct Gone {
+    bytes: i64,
+    objects: i64,
+}
+
 /// Removes a row and its own parts for good.
 pub fn erase(conn: &mut Conn, bucket: &Entered, row: &ObjectRow) -> Result<()> {
+    let gone = take_out(conn, row)?;
+    buckets::count(conn, bucket, -gone.bytes, -gone.objects)
+}
+
+fn take_out(conn: &mut Conn, row: &ObjectRow) -> Result<Gone> {
     diesel::delete(bucket_objects::table.find((row.bucket, row.shelf, &row.key, row.seq)))
         .execute(conn)
         .map_err(Error::internal)?;
     if let Some(upload) = row.upload {
         drop_upload(conn, upload)?;
     }
-    buckets::count(conn, bucket, -row.size_bytes, if row.shelf == 0 { -1 } else { 0 })
+    Ok(Gone { bytes: row.size_bytes, objects: i64::from(row.shelf == 0) })
 }
 
 /// Makes place on shelf 0 for what is newer: the row there goes for good or to the older versions.
@@ -256,24 +276,24 @@ fn make_room(
     versioning: Versioning,
     before: Option<ObjectRow>,
     key: &str,
-) -> Result<()> {
-    let replaces_null = versioning != Versioning::On;
+) -> Result<Gone> {
+    let mut gone = Gone::default();
     let before_is_null = before.as_ref().is_some_and(|row| row.is_null);
     if let Some(row) = before {
-        if replaces_null && row.is_null {
-            erase(conn, bucket, &row)?;
+        if versioning != Versioning::On && row.is_null {
+            gone = take_out(conn, &row)?;
         } else {
             move_to_shelf(conn, &row, 1)?;
-            buckets::count(conn, bucket, 0, -1)?;
+            gone.objects = 1;
         }
     }
     if versioning == Versioning::Suspended
         && !before_is_null
         && let Some(older) = version(conn, bucket.id, key, VersionId::Null)?
     {
-        erase(conn, bucket, &older)?;
+        gone.bytes += take_out(conn, &older)?.bytes;
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// After a version went: the newest of the others is what the key holds, unless it is a marker.

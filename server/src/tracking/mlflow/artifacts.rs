@@ -13,7 +13,9 @@ use super::{Answer, Args, Failure, Who, ok, view};
 use crate::{
     accounts::{Authorized, action},
     app::App,
+    download::{self as sending, Wanted},
     error::{Error, Result},
+    percent,
     tracking::{self, Artifact, rules},
 };
 
@@ -137,20 +139,11 @@ pub async fn of_run(app: web::Data<App>, who: Who, args: Args, request: HttpRequ
 pub async fn send_artifact(app: &App, request: &HttpRequest, file: &Artifact) -> Result<HttpResponse> {
     let size = u64::try_from(file.size_bytes).unwrap_or(0);
     let etag = format!("\"{}\"", file.digest);
-    if request.headers().get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == etag.as_bytes()) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
-    }
-    // A part is only what was asked for while the file is the one that the asker has the rest of.
-    let unchanged = request.headers().get(header::IF_RANGE).is_none_or(|tag| tag.as_bytes() == etag.as_bytes());
-    let asked = request.headers().get(header::RANGE).filter(|_| unchanged).and_then(|range| range.to_str().ok());
-    let range = match asked.map(|asked| byte_range(asked, size)) {
-        Some(Wanted::Nothing) => {
-            return Ok(HttpResponse::RangeNotSatisfiable()
-                .insert_header((header::CONTENT_RANGE, format!("bytes */{size}")))
-                .finish());
-        }
-        Some(Wanted::Part(from, to)) => Some((from, to)),
-        Some(Wanted::All) | None => None,
+    let range = match sending::wanted(request.headers(), &etag, size) {
+        Wanted::Unchanged => return Ok(sending::unchanged(etag)),
+        Wanted::Beyond => return Ok(sending::beyond(size)),
+        Wanted::Whole => None,
+        Wanted::Part(from, to) => Some((from, to)),
     };
     let (_, body) = app.objects.stream(&file.digest, range).await?;
     let mut response = match range {
@@ -167,39 +160,9 @@ pub async fn send_artifact(app: &App, request: &HttpRequest, file: &Artifact) ->
         .insert_header((header::ETAG, etag));
     let (from, to) = range.unwrap_or((0, size));
     if range.is_some() {
-        response.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{}/{size}", to - 1)));
+        response.insert_header((header::CONTENT_RANGE, sending::content_range(from, to, size)));
     }
     Ok(response.body(actix_web::body::SizedStream::new(to - from, body)))
-}
-
-/// What a Range header asks for, of a body of `size` bytes; ends are exclusive.
-#[derive(Debug, PartialEq, Eq)]
-enum Wanted {
-    All,
-    Part(u64, u64),
-    Nothing,
-}
-
-fn byte_range(header: &str, size: u64) -> Wanted {
-    // Several ranges, and forms that are not ours, are answered with the whole: RFC 9110 allows it.
-    let Some((from, to)) =
-        header.strip_prefix("bytes=").filter(|ranges| !ranges.contains(',')).and_then(|r| r.split_once('-'))
-    else {
-        return Wanted::All;
-    };
-    let (from, to) = match (from.trim().parse::<u64>(), to.trim()) {
-        (Ok(from), "") => (from, size),
-        (Ok(from), to) => match to.parse::<u64>() {
-            Ok(to) if to >= from => (from, to.saturating_add(1).min(size)),
-            _ => return Wanted::All,
-        },
-        (Err(_), to) if from.trim().is_empty() => match to.parse::<u64>() {
-            Ok(last) => (size.saturating_sub(last), size),
-            Err(_) => return Wanted::All,
-        },
-        _ => return Wanted::All,
-    };
-    if from >= to { Wanted::Nothing } else { Wanted::Part(from, to) }
 }
 
 const TEXT_SUFFIXES: [&str; 26] = [
@@ -245,7 +208,7 @@ fn disposition(name: &str) -> HeaderValue {
     let text = if plain {
         format!("attachment; filename={name}")
     } else {
-        let encoded = rules::percent_encoded(name, "");
+        let encoded = percent::encoded(name, "");
         let ascii: String =
             name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
         let ascii = if ascii.is_empty() { "download" } else { &ascii };
@@ -257,27 +220,6 @@ fn disposition(name: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ranges_are_read_as_rfc_9110_says() {
-        let cases = [
-            ("bytes=0-0", Wanted::Part(0, 1)),
-            ("bytes=1-", Wanted::Part(1, 10)),
-            ("bytes=5-99", Wanted::Part(5, 10)),
-            ("bytes=-3", Wanted::Part(7, 10)),
-            ("bytes=-30", Wanted::Part(0, 10)),
-            ("bytes=10-", Wanted::Nothing),
-            ("bytes=-0", Wanted::Nothing),
-            ("bytes=3-1", Wanted::All),
-            ("bytes=0-1,3-4", Wanted::All),
-            ("items=0-1", Wanted::All),
-            ("bytes=a-b", Wanted::All),
-        ];
-        for (header, expected) in cases {
-            assert_eq!(byte_range(header, 10), expected, "{header}");
-        }
-        assert_eq!(byte_range("bytes=0-", 0), Wanted::Nothing);
-    }
 
     #[test]
     fn names_reach_the_header_safely() {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
+    percent,
     tracking::{self, rules},
 };
 
@@ -28,7 +29,7 @@ pub fn configure(cfg: &mut web::ServiceConfig, prefix: &str) {
 /// The artifact's own address, which takes ranges, with the authorization to send there.
 async fn address(app: web::Data<App>, who: Who, path: web::Path<String>, request: HttpRequest) -> Answer {
     let file = tracking::find_artifact(&app, &who.view()?, &path).await?;
-    let encoded = rules::percent_encoded(&file.key, "/");
+    let encoded = percent::encoded(&file.key, "/");
     ok(json!({
         "url": format!("{}/api/2.0/mlflow-artifacts/artifacts/{encoded}", origin(&request)),
         "headers": own_authorization(&request),
