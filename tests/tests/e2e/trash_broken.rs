@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{objects_s3::folder_bytes, trash::run};
 
-const RUNS: usize = 60;
+const RUNS: usize = 150;
 const SIZE: usize = 150_000;
 
 fn bytes_of(number: usize) -> Vec<u8> {
@@ -43,7 +43,7 @@ async fn a_purge_that_is_killed_leaves_whole_runs_or_none_and_the_next_one_ends_
     let (mut dice, mut kills, mut midway) = (Dice::new(seed), 0, 0);
     loop {
         let purge = json!({ "what": { "everything": true }, "confirm": "empty the trash" });
-        let (api, wait) = (admin.clone(), Duration::from_millis(2 + dice.below(60 + kills * 40)));
+        let (api, wait) = (admin.clone(), Duration::from_millis(1 + dice.below(12 + kills * 6)));
         let purging = tokio::spawn(async move { api.post("/api/v1/trash/purge", purge).await });
         tokio::time::sleep(wait).await;
         let has_ended = purging.is_finished();
