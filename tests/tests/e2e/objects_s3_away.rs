@@ -17,8 +17,8 @@ use serde_json::json;
 use crate::objects_s3::{empty_cache, environment};
 
 const MIB: usize = 1 << 20;
-/// The cluster has 5 s for a request, and is asked a second time.
-const REFUSED_WITHIN: Duration = Duration::from_secs(20);
+/// The cluster has 5 s for a request, and what was begun there is to be given up.
+const REFUSED_WITHIN: Duration = Duration::from_secs(13);
 /// What needs no cluster is as quick as ever, on a machine that compiles beside.
 const PROMPT: Duration = Duration::from_secs(3);
 
