@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_web::{
-    Error as ActixError,
+    Error as ActixError, HttpMessage,
     body::MessageBody,
     dev::{Payload, ServiceRequest, ServiceResponse},
     error::PayloadError,

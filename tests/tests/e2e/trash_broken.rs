@@ -14,7 +14,7 @@ const SIZE: usize = 150_000;
 
 fn bytes_of(number: usize) -> Vec<u8> {
     // each third run has the bytes of the one that stays
-    Dice::new(if number % 3 == 0 { 1 } else { number as u64 * 2 + 101 }).bytes(SIZE)
+    Dice::new(if number.is_multiple_of(3) { 1 } else { number as u64 * 2 + 101 }).bytes(SIZE)
 }
 
 async fn is_whole(api: &Api, run: &str, bytes: &[u8]) -> Result<()> {
