@@ -32,3 +32,47 @@ impl App {
         self.data_dir.join("run").join(kind).join(id)
     }
 }
+
+#[cfg(test)]
+pub mod testing {
+    //! All handles over a real database and real blobs in a folder; nothing listens and no task runs.
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::{Limits, Listeners};
+
+    pub fn app_in(dir: &std::path::Path, limits: Limits) -> App {
+        let local = "127.0.0.1:5000".parse().unwrap();
+        let listeners = Listeners {
+            http: local,
+            s3: local,
+            registry: local,
+            hosts: vec![],
+            insecure_http: false,
+            container_port: 0,
+            container_s3_port: 0,
+        };
+        let config = Config {
+            data_dir: dir.into(),
+            listeners,
+            limits,
+            disk: Default::default(),
+            objects: Default::default(),
+            webhooks: Default::default(),
+            log_json: false,
+        };
+        let db = Db::open(&dir.join("drydock.db")).unwrap();
+        App {
+            objects: Objects::open(db.clone(), &dir.join("blobs")).unwrap(),
+            config: Arc::new(config),
+            db,
+            events: Events::default(),
+            background: Background::default(),
+            engine: Engine::connect(),
+            box_key: BoxKey::load_or_create(&dir.join("box.key")).unwrap(),
+            data_dir: Arc::new(dir.into()),
+            instance: "test".into(),
+            started_at: 0,
+        }
+    }
+}

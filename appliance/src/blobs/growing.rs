@@ -5,6 +5,7 @@ use std::{
     io::{Seek, Write},
     num::NonZeroU64,
     path::Path,
+    sync::OnceLock,
 };
 
 use rustix::fs::{Advice, OFlags};
@@ -13,12 +14,26 @@ use tempfile::NamedTempFile;
 /// What blocks that go straight to the disk must be aligned to, in memory and in length: the largest logical block in use.
 pub(super) const ALIGN: usize = 4096;
 
-/// As far as this a blob is written through the page cache, since small ones are often read soon. Beyond, the copy into the
-/// cache would cost more than the hash, and one large upload would throw everything else out of it.
+/// As far as this a blob is written through the page cache, as clients' parts of larger ones are (8 MiB). Beyond, it goes straight
+/// to the disk: the copy into the cache would take as long as the hash.
 const CACHED_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Up to this share of the memory, what went straight to the disk is read back into the page cache while the rest arrives, which
+/// costs the processor nothing: what was just pushed is often pulled, deployed or trained on next. A larger blob would throw
+/// everything else out.
+const READ_BACK_SHARE: u64 = 16;
 
 /// Stretches in which a growing file is handed to the disk where it cannot go there straight.
 const WRITEBACK_BYTES: u64 = CACHED_BYTES;
+
+fn read_back_bytes() -> u64 {
+    static BYTES: OnceLock<u64> = OnceLock::new();
+    *BYTES.get_or_init(|| {
+        let about = rustix::system::sysinfo();
+        // the machine's words are at most as wide as that
+        (about.totalram as u64).saturating_mul(u64::from(about.mem_unit)) / READ_BACK_SHARE
+    })
+}
 
 pub(super) struct Growing {
     file: NamedTempFile,
@@ -62,8 +77,9 @@ impl Growing {
             other => other?,
         }
         self.size_bytes += block.len() as u64;
-        if self.way != Way::Direct {
-            self.start_writeback();
+        match self.way {
+            Way::Direct => self.read_back(block.len() as u64),
+            Way::Cached | Way::OnlyCached => self.start_writeback(),
         }
         Ok(())
     }
@@ -84,6 +100,14 @@ impl Growing {
         Ok(rustix::fs::fcntl_setfl(file, flags)?)
     }
 
+    /// Has the kernel read the last bytes into its cache, without waiting for it. A hint as well.
+    fn read_back(&self, bytes: u64) {
+        if self.size_bytes <= read_back_bytes() {
+            let from = self.size_bytes - bytes;
+            let _ = rustix::fs::fadvise(self.file.as_file(), from, NonZeroU64::new(bytes), Advice::WillNeed);
+        }
+    }
+
     /// Has the kernel begin to write what is in the file so far, a stretch at a time, so that the disk works while the rest
     /// arrives and the fsync at the end finds little left. Only a hint: whether it is taken changes nothing but the time.
     fn start_writeback(&self) {
@@ -93,5 +117,37 @@ impl Growing {
             // "Not needed" starts the writing of dirty pages and drops clean ones, of which this stretch has none.
             let _ = rustix::fs::fadvise(file, begin, NonZeroU64::new(WRITEBACK_BYTES), Advice::DontNeed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aligned_vec::{AVec, ConstAlign};
+
+    const BLOCK: usize = super::super::BLOCK_BYTES;
+
+    #[test]
+    fn what_goes_straight_to_the_disk_follows_what_went_through_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = Growing::new_in(folder.path()).unwrap();
+        let mut written = vec![];
+        // the last is not a multiple of what the disk takes straight
+        let lengths = [&[BLOCK; 9][..], &[3 * ALIGN, 100]].concat();
+        for (number, length) in lengths.into_iter().enumerate() {
+            let bytes = (0..length).map(|at| (at * 7 + number) as u8);
+            let block: AVec<u8, ConstAlign<ALIGN>> = AVec::from_iter(ALIGN, bytes);
+            file.append(&block).unwrap();
+            written.extend_from_slice(&block);
+            assert_eq!(file.way == Way::Cached, number < 8, "block {number}");
+        }
+        let kept = file.into_file();
+        assert!(fs::read(kept.path()).unwrap() == written);
+    }
+
+    #[test]
+    fn how_much_is_read_back_follows_the_memory() {
+        let bytes = read_back_bytes();
+        assert!(bytes > 1 << 22 && bytes < 1 << 44, "{bytes}");
     }
 }

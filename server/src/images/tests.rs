@@ -1,8 +1,6 @@
 //! What the feature promises, over a real database, real blobs and the routes themselves.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::Arc;
-
 use actix_web::{
     http::{Method, StatusCode},
     test::{TestRequest, call_service, init_service, read_body},
@@ -13,10 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::*;
-use crate::{
-    accounts::{Accounts, Principal, Via, authorize, secrets::BoxKey},
-    config::{Config, Limits, Listeners},
-};
+use crate::accounts::{Accounts, Principal, Via, authorize};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -33,39 +28,8 @@ struct Bench {
 
 async fn bench() -> Bench {
     let dir = tempfile::tempdir().unwrap();
-    let local = "127.0.0.1:5000".parse().unwrap();
-    let listeners = Listeners {
-        http: local,
-        s3: local,
-        registry: local,
-        hosts: vec![],
-        insecure_http: false,
-        container_port: 0,
-        container_s3_port: 0,
-    };
-    let config = Config {
-        data_dir: dir.path().into(),
-        listeners,
-        limits: Limits::default(),
-        disk: Default::default(),
-        objects: Default::default(),
-        webhooks: Default::default(),
-        log_json: false,
-    };
-    let db = crate::db::Db::open(&dir.path().join("drydock.db")).unwrap();
-    let box_key = BoxKey::load_or_create(&dir.path().join("box.key")).unwrap();
-    let app = App {
-        objects: crate::objects::Objects::open(db.clone(), &dir.path().join("blobs")).unwrap(),
-        config: Arc::new(config),
-        db: db.clone(),
-        events: Default::default(),
-        background: Default::default(),
-        engine: drydock_appliance::containers::Engine::connect(),
-        box_key: box_key.clone(),
-        data_dir: Arc::new(dir.path().into()),
-        instance: "test".into(),
-        started_at: 0,
-    };
+    let app = crate::app::testing::app_in(dir.path(), Default::default());
+    let (db, box_key) = (app.db.clone(), app.box_key.clone());
     let mut tokens = vec![];
     for (name, role) in [("ann", "engineer"), ("bob", "engineer"), ("vera", "viewer")] {
         let token = db.write(move |conn| {
@@ -429,6 +393,16 @@ async fn deleting_goes_from_the_outside_in() {
     assert_eq!(ask!(app, "DELETE", "/v2/a/manifests/x", ann, &[], b"").await.status, 404);
     let by_digest = format!("/v2/a/manifests/{}", sha256(&bytes));
     assert_eq!(ask!(app, "GET", &by_digest, ann, &[], b"").await.status, 200);
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": [
+        {"mediaType": MANIFEST, "digest": sha256(&bytes), "size": bytes.len(), "platform": {"os": "linux", "architecture": "amd64"}},
+    ]});
+    let index = index.to_string().into_bytes();
+    let put = ask!(app, "PUT", "/v2/a/manifests/all", ann, &[("content-type", kind)], &index).await;
+    assert_eq!(put.status, 201);
+    assert_eq!(ask!(app, "DELETE", &by_digest, ann, &[], b"").await.status, 405, "an index keeps its parts");
+    let whole = format!("/v2/a/manifests/{}", sha256(&index));
+    assert_eq!(ask!(app, "DELETE", &whole, ann, &[], b"").await.status, 202);
     assert_eq!(ask!(app, "DELETE", &by_digest, ann, &[], b"").await.status, 202);
     assert_eq!(ask!(app, "GET", "/v2/a/manifests/y", ann, &[], b"").await.status, 404);
     assert_eq!(ask!(app, "DELETE", &blob, ann, &[], b"").await.status, 202);

@@ -6,6 +6,7 @@
 
 pub mod damage;
 pub mod engine;
+pub mod parts;
 mod publishing;
 mod reading;
 mod receiving;
@@ -54,6 +55,24 @@ fn damaged(digest: &str) -> Error {
              backup; the page \"Store\" says what needs it."
         ),
     )
+    .with_source(Damaged)
+}
+
+/// Marks an error as one of the content, not of the store.
+#[derive(Debug)]
+struct Damaged;
+
+impl std::fmt::Display for Damaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the content is not what its digest says")
+    }
+}
+
+impl std::error::Error for Damaged {}
+
+/// Whether this one content is damaged: another attempt ends the same way, and other content can be read.
+pub fn is_damage(error: &Error) -> bool {
+    error.source.as_ref().is_some_and(|source| source.is::<Damaged>())
 }
 
 /// A failed fsync stops the process: what is on the disk is not known any more, and nothing may be acknowledged on it.
@@ -295,6 +314,7 @@ impl Objects {
         let (objects, digest) = (self.clone(), digest.to_owned());
         let body = match checks {
             Some(checks) => {
+                let file = reading::Blocks::Idle(file);
                 let reading = reading::Reading { objects, digest, file, checks, at: start, from, to };
                 reading::checked(reading).boxed()
             }

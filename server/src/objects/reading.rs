@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use drydock_appliance::blobs::{BLOCK_BYTES, BlobReader, BlockChecks};
 use futures_util::{Stream, stream};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, task::JoinHandle};
 
 use super::Objects;
 
@@ -24,7 +24,7 @@ pub(super) fn blocks_around(from: u64, to: u64, size: u64) -> (u64, u64) {
 pub(super) struct Reading {
     pub objects: Objects,
     pub digest: String,
-    pub file: BlobReader,
+    pub file: Blocks,
     pub checks: BlockChecks,
     /// Where in the blob the next block starts.
     pub at: u64,
@@ -46,7 +46,7 @@ pub(super) fn checked(reading: Reading) -> impl Stream<Item = std::io::Result<By
 
 impl Reading {
     async fn next_block(&mut self) -> std::io::Result<Bytes> {
-        let block = read_block(&mut self.file).await?;
+        let block = self.file.next(self.to - self.at).await?;
         let number = usize::try_from(self.at / BLOCK).unwrap_or(usize::MAX);
         if !self.checks.fits(number, &block) {
             self.objects.suspect(&self.digest);
@@ -56,6 +56,38 @@ impl Reading {
         let end = usize::try_from((self.to - self.at).min(block.len() as u64)).unwrap_or(block.len());
         self.at += block.len() as u64;
         Ok(block.slice(start.min(end)..end))
+    }
+}
+
+/// The blocks of a file. While one is being sent the next is read, so that neither the disk nor the network waits for the other.
+pub(super) enum Blocks {
+    Idle(BlobReader),
+    Ahead(JoinHandle<(BlobReader, std::io::Result<Bytes>)>),
+    /// A read failed or was given up: where the file stands is not known.
+    Lost,
+}
+
+impl Blocks {
+    /// The next block, of `wanted` bytes that are still to come from where it starts.
+    async fn next(&mut self, wanted: u64) -> std::io::Result<Bytes> {
+        let (file, block) = match std::mem::replace(self, Blocks::Lost) {
+            Blocks::Idle(mut file) => {
+                let block = read_block(&mut file).await;
+                (file, block)
+            }
+            Blocks::Ahead(reading) => reading.await.map_err(std::io::Error::other)?,
+            Blocks::Lost => return Err(std::io::Error::other("an earlier block could not be read")),
+        };
+        let block = block?;
+        *self = if wanted > block.len() as u64 { Blocks::ahead(file) } else { Blocks::Idle(file) };
+        Ok(block)
+    }
+
+    fn ahead(mut file: BlobReader) -> Blocks {
+        Blocks::Ahead(tokio::spawn(async move {
+            let block = read_block(&mut file).await;
+            (file, block)
+        }))
     }
 }
 

@@ -1,14 +1,10 @@
 #![allow(clippy::unwrap_used)]
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use super::*;
 use crate::{
     accounts::{self, DEFAULT_PROJECT},
-    config::{Config, Limits, Listeners},
-    db::testing::temporary,
-    objects::{Objects, SMALL_BLOB_BYTES},
+    objects::SMALL_BLOB_BYTES,
     tracking::{self, ARTIFACT_BUCKET},
 };
 
@@ -19,39 +15,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let (dir, db) = temporary();
-        let objects = Objects::open(db.clone(), &dir.path().join("blobs")).unwrap();
-        let local = "127.0.0.1:0".parse().unwrap();
-        let listeners = Listeners {
-            http: local,
-            s3: local,
-            registry: local,
-            hosts: vec![],
-            insecure_http: false,
-            container_port: 0,
-            container_s3_port: 0,
-        };
-        let config = Config {
-            data_dir: dir.path().into(),
-            listeners,
-            limits: Limits::default(),
-            objects: Default::default(),
-            disk: Default::default(),
-            webhooks: Default::default(),
-            log_json: false,
-        };
-        let app = App {
-            config: Arc::new(config),
-            box_key: crate::accounts::secrets::BoxKey::load_or_create(&dir.path().join("box.key")).unwrap(),
-            objects,
-            db,
-            events: crate::events::Events::default(),
-            background: crate::background::Background::default(),
-            engine: drydock_appliance::containers::Engine::connect(),
-            data_dir: Arc::new(dir.path().to_owned()),
-            instance: "test".into(),
-            started_at: 0,
-        };
+        let dir = tempfile::tempdir().unwrap();
+        let app = crate::app::testing::app_in(dir.path(), Default::default());
         Self { app, dir }
     }
 

@@ -2,10 +2,11 @@
 """Drydock's store beside its peers, the same load on both in turns, and tables of medians: the S3 face beside Ceph's gateway,
 the registry beside Debian's docker-registry.
 
-    compare_store.py --drydock BINARY --ceph DRYDOCK-BENCH --scratch DIR [--rounds 3] [--seconds 3] [--keys 100000] [--only s3 registry] [--json FILE]
+    compare_store.py --drydock BINARY --ceph DRYDOCK-BENCH --scratch DIR [--rounds 3] [--seconds 3] [--keys 100000] [--our-keys 1000000] [--only s3 registry] [--json FILE]
 
 All keep their data on the same disk and listen on loopback. Ceph and Drydock answer when a write is on the disk; docker-registry
-does not wait for the disk. Ceph needs the packages ceph-mon, ceph-osd, ceph-mgr and radosgw; docker-registry its own.
+does not wait for the disk. LIST is among --keys objects in Ceph, which takes half an hour to take a million, and among --our-keys in
+Drydock, which is to its disadvantage. Ceph needs the packages ceph-mon, ceph-osd, ceph-mgr and radosgw; docker-registry its own.
 """
 
 import argparse
@@ -118,11 +119,11 @@ def s3(args, box, scratch):
     results, copies = {"ceph": [], "drydock": []}, []
     try:
         sides = [(ceph, ceph.url), (box, box.s3)]
-        common = ["--seconds", args.seconds, "--keys", args.keys]
-        for server, url in sides:
-            print(f"s3: filling {server.name} with {args.keys} keys", file=sys.stderr, flush=True)
+        common = ["--seconds", args.seconds]
+        for (server, url), count in zip(sides, (args.keys, args.our_keys)):
+            print(f"s3: filling {server.name} with {count} keys", file=sys.stderr, flush=True)
             keys = ["--access-key", server.keys[0], "--secret-key", server.keys[1]]
-            run(server.name, "s3_load.py", url, *keys, *common, "--only", "fill")
+            run(server.name, "s3_load.py", url, *keys, "--keys", count, "--only", "fill")
         for round_ in range(args.rounds):
             for server, url in in_turn(sides, round_):
                 print(f"s3: round {round_ + 1} of {args.rounds}: {server.name}", file=sys.stderr, flush=True)
@@ -166,7 +167,8 @@ def main():
     parser.add_argument("--scratch", required=True, type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--keys", type=int, default=100_000, help="objects in the bucket that is listed")
+    parser.add_argument("--keys", type=int, default=100_000, help="objects in Ceph's bucket that is listed")
+    parser.add_argument("--our-keys", type=int, default=1_000_000, help="objects in Drydock's")
     parser.add_argument("--only", nargs="+", default=["s3", "registry"])
     parser.add_argument("--json", help="all raw figures go here")
     args = parser.parse_args()

@@ -28,7 +28,7 @@ async fn fill(api: &Api) -> Result<String> {
     let path = format!("/api/2.0/mlflow-artifacts/artifacts/0/{run}/artifacts/weights.bin");
     api.request(Method::PUT, &path).body(vec![7; BYTES]).send().await?.error_for_status()?;
     api.post("/api/v1/buckets", json!({"name": "plans"})).await?;
-    let object = "/api/v1/buckets/plans/object/content?key=a/plan.txt";
+    let object = "/api/v1/buckets/plans/object?key=a/plan.txt";
     api.request(Method::PUT, object).body("to the sea").send().await?.error_for_status()?;
     // nothing refers to it
     api.upload(vec![1; 70_000]).await?;

@@ -19,6 +19,7 @@ mod browser_store;
 mod bucket_keys;
 mod buckets;
 mod datasets;
+mod datasets_checks;
 mod jobs;
 mod kill;
 mod lifecycle;

@@ -30,7 +30,8 @@ pub fn ManifestPage() -> impl IntoView {
             // a part of an index is another manifest on the same page: with tabs of its own
             let shown = memo(move || manifest.with(|m| m.summary.digest.clone()));
             move || {
-                shown.track();
+                // read, not only tracked: a memo that nobody has read never hears of a change
+                shown.with(|_| ());
                 view! { <Detail name manifest/> }
             }
         }</Loaded></section>
