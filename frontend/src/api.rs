@@ -62,6 +62,11 @@ pub async fn post<B: Serialize, T: DeserializeOwned>(path: &str, body: &B) -> Re
     call("POST", path, Some(written(body)?)).await
 }
 
+/// A `POST` of a text: lines of JSON, say.
+pub async fn post_text<T: DeserializeOwned>(path: &str, text: String) -> Result<T, ApiError> {
+    call("POST", path, Some(text)).await
+}
+
 /// A `POST` without a body.
 pub async fn post_empty<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
     call("POST", path, None).await

@@ -1,5 +1,4 @@
-//! The beginning of a file, read for a preview: what kind it is by its name, rows of delimited text and of JSON lines, the
-//! blocks of a Markdown text. Pure, so that the host tests it. Nothing of it ever becomes markup.
+//! The beginning of a file, read for a preview: what kind it is by its name, the blocks of a Markdown text. Pure, so that the host tests it. Nothing of it ever becomes markup.
 
 use serde_json::Value;
 
@@ -7,9 +6,8 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Image,
-    /// Rows with this between their fields.
-    Delimited(char),
-    JsonLines,
+    /// Rows, which the server reads: it knows all separators, and Parquet.
+    Table,
     Json,
     Markdown,
     Text,
@@ -24,15 +22,13 @@ pub fn kind_of(name: &str) -> Kind {
     let ending = name.rsplit('/').next().unwrap_or(name).rsplit_once('.').map(|(_, end)| end.to_lowercase());
     match ending.as_deref().unwrap_or_default() {
         "png" | "jpg" | "jpeg" | "gif" | "webp" | "bmp" | "svg" | "avif" | "ico" => Kind::Image,
-        "csv" => Kind::Delimited(','),
-        "tsv" | "tab" => Kind::Delimited('\t'),
-        "jsonl" | "ndjson" => Kind::JsonLines,
+        "csv" | "tsv" | "jsonl" | "ndjson" | "parquet" | "pq" => Kind::Table,
         "json" | "geojson" | "ipynb" => Kind::Json,
         "md" | "markdown" => Kind::Markdown,
         "txt" | "log" | "py" | "yaml" | "yml" | "toml" | "ini" | "cfg" | "conf" | "sh" | "sql" | "xml" | "html"
         | "css" | "js" | "ts" | "rs" | "r" | "java" | "c" | "h" | "cpp" | "dvc" | "gitignore" => Kind::Text,
-        "parquet" | "zip" | "gz" | "tar" | "zst" | "bz2" | "xz" | "7z" | "pkl" | "pt" | "pth" | "onnx" | "h5"
-        | "npy" | "npz" | "safetensors" | "bin" | "pdf" | "mp4" | "mp3" | "wav" | "exe" | "so" | "whl" => Kind::Binary,
+        "zip" | "gz" | "tar" | "zst" | "bz2" | "xz" | "7z" | "pkl" | "pt" | "pth" | "onnx" | "h5" | "npy" | "npz"
+        | "safetensors" | "bin" | "pdf" | "mp4" | "mp3" | "wav" | "exe" | "so" | "whl" => Kind::Binary,
         _ => Kind::Unknown,
     }
 }
@@ -41,75 +37,6 @@ pub fn kind_of(name: &str) -> Kind {
 pub fn is_text(decoded: &str) -> bool {
     let odd = decoded.chars().filter(|c| *c == '\u{fffd}').count();
     !decoded.contains('\0') && odd * 50 <= decoded.chars().count().max(50)
-}
-
-/// Rows under their names.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Rows {
-    pub names: Vec<String>,
-    pub rows: Vec<Vec<String>>,
-}
-
-/// The first rows of delimited text; the first one names the columns. Quotes as RFC 4180 has them. Where the text was `cut`, its
-/// last row may be half of one and is left out.
-pub fn delimited(text: &str, delimiter: char, cut: bool, most: usize) -> Rows {
-    let mut all: Vec<Vec<String>> = vec![];
-    let (mut row, mut field, mut quoted) = (vec![], String::new(), false);
-    let mut chars = text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => field.push(chars.next().unwrap_or('"')),
-            '"' if quoted || field.is_empty() => quoted = !quoted,
-            '\n' if !quoted => {
-                row.push(std::mem::take(&mut field));
-                all.push(std::mem::take(&mut row));
-                if all.len() > most {
-                    break;
-                }
-            }
-            '\r' if !quoted => {}
-            c if c == delimiter && !quoted => row.push(std::mem::take(&mut field)),
-            c => field.push(c),
-        }
-    }
-    if !cut && all.len() <= most && (!field.is_empty() || !row.is_empty()) {
-        row.push(field);
-        all.push(row);
-    }
-    let mut rows = all.into_iter().filter(|row| row.len() > 1 || row.first().is_some_and(|field| !field.is_empty()));
-    Rows { names: rows.next().unwrap_or_default(), rows: rows.collect() }
-}
-
-/// The first lines of JSON, with a column for each name that occurs in them.
-pub fn json_lines(text: &str, cut: bool, most: usize) -> Rows {
-    let mut lines: Vec<&str> = text.lines().collect();
-    if cut && !text.ends_with('\n') {
-        lines.pop();
-    }
-    let values: Vec<Value> =
-        lines.into_iter().filter_map(|line| serde_json::from_str(line.trim()).ok()).take(most).collect();
-    let mut names: Vec<String> = vec![];
-    for object in values.iter().filter_map(Value::as_object) {
-        for name in object.keys() {
-            if !names.contains(name) && names.len() < 60 {
-                names.push(name.clone());
-            }
-        }
-    }
-    if names.is_empty() {
-        let rows = values.iter().map(|value| vec![plain(value)]).collect();
-        return Rows { names: vec!["value".into()], rows };
-    }
-    let rows =
-        values.iter().map(|value| names.iter().map(|name| value.get(name).map_or_else(String::new, plain)).collect());
-    Rows { rows: rows.collect(), names }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// JSON with a line for each value; the text itself where it is only the beginning of one.
@@ -254,7 +181,7 @@ mod tests {
     #[test]
     fn names_tell_kinds() {
         assert_eq!(kind_of("a/b.PNG"), Kind::Image);
-        assert_eq!(kind_of("a.csv"), Kind::Delimited(','));
+        assert_eq!((kind_of("a.csv"), kind_of("a.Parquet")), (Kind::Table, Kind::Table));
         assert_eq!(kind_of("dir.d/README"), Kind::Unknown);
         assert_eq!(kind_of("model.pkl"), Kind::Binary);
     }
@@ -264,30 +191,6 @@ mod tests {
         assert!(is_text("plain é text") && is_text(""));
         assert!(!is_text("a\0b"));
         assert!(!is_text(&"\u{fffd}x".repeat(100)));
-    }
-
-    fn rows(names: &[&str], rows: &[&[&str]]) -> Rows {
-        let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        Rows { names: own(names), rows: rows.iter().map(|row| own(row)).collect() }
-    }
-
-    #[test]
-    fn delimited_text_keeps_quotes_line_ends_and_leaves_out_half_a_row() {
-        let text = "\u{feff}a,b\r\n1,\"x, \"\"y\"\"\nz\"\r\n2,3\r\n4,hal";
-        assert_eq!(
-            delimited(text, ',', false, 10),
-            rows(&["a", "b"], &[&["1", "x, \"y\"\nz"], &["2", "3"], &["4", "hal"]])
-        );
-        assert_eq!(delimited(text, ',', true, 10), rows(&["a", "b"], &[&["1", "x, \"y\"\nz"], &["2", "3"]]));
-        assert_eq!(delimited(text, ',', true, 1), rows(&["a", "b"], &[&["1", "x, \"y\"\nz"]]));
-        assert_eq!(delimited("", ',', false, 10), Rows::default());
-    }
-
-    #[test]
-    fn json_lines_have_a_column_for_each_name() {
-        let text = "{\"a\":1,\"b\":\"x\"}\n\n{\"b\":null,\"c\":[1]}\n{\"a\":";
-        assert_eq!(json_lines(text, true, 10), rows(&["a", "b", "c"], &[&["1", "x", ""], &["", "null", "[1]"]]));
-        assert_eq!(json_lines("1\n2\n", false, 1), rows(&["value"], &[&["1"]]));
     }
 
     #[test]

@@ -45,6 +45,24 @@ pub fn Dialog(
     }
 }
 
+/// Whether the dialog is open that is about this: it opens with something, and lets go of it when it closes, by whatever way.
+pub fn opened_by<T: Send + Sync + 'static>(what: RwSignal<Option<T>>) -> RwSignal<bool> {
+    let open = RwSignal::new(false);
+    // Each tells the other only of a change: a value that is set again is news, too, and the two would never come to rest.
+    effect(move || {
+        let wanted = what.with(Option::is_some);
+        if open.get_untracked() != wanted {
+            open.set(wanted);
+        }
+    });
+    effect(move || {
+        if !open.get() && what.with_untracked(Option::is_some) {
+            what.set(None);
+        }
+    });
+    open
+}
+
 /// Asks before something goes away. The children say what goes; `name` has to be typed.
 #[component]
 pub fn ConfirmDialog(

@@ -16,7 +16,7 @@ pub mod url;
 
 pub use button::{Button, CopyButton, LinkButton, Look};
 pub use data::{Card, EmptyState, ErrorState, Facts, Icon, Loaded, Meter, PageHead, Skeleton, Tabs, TimeAgo};
-pub use dialog::{ConfirmDialog, Dialog};
+pub use dialog::{ConfirmDialog, Dialog, opened_by};
 pub use field::{Field, SelectField, TextArea};
 pub use list::{Chips, Pager, SearchBox};
 pub use show::Show;

@@ -2,6 +2,7 @@
 //! they are not too large, by their rows.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use drydock_wire::datasets::{
     ColumnChange, DatasetFile, FileChange, FileChangeKind, FileProfile, TableChange, VersionDiff,
@@ -44,16 +45,18 @@ pub async fn diff(
     let mut files = Files::default();
     files.go_through(&old, &new).await?;
     let (old_version, new_version) = (before.version, after.version);
-    let profiles = app
+    let (old, new) = app
         .db
         .read(move |conn| {
             let old = store::analysis(conn, &dataset, old_version)?.profiles;
             let new = store::analysis(conn, &dataset, new_version)?.profiles;
-            Ok((old.unwrap_or_default(), new.unwrap_or_default()))
+            Ok((old, new))
         })
         .await?;
-    let tables = tables(app, &files, profiles).await?;
-    Ok(files.finish((before.version, after.version), store::unsigned(after.file_count), tables))
+    let profiling = old.is_none() || new.is_none();
+    let tables = tables(app, &files, (old.unwrap_or_default(), new.unwrap_or_default())).await?;
+    let diff = files.finish((before.version, after.version), store::unsigned(after.file_count), tables);
+    Ok(VersionDiff { profiling, ..diff })
 }
 
 #[derive(Default)]
@@ -176,6 +179,7 @@ impl Files {
             removed_bytes: counts.removed_bytes.saturating_sub(moved_bytes),
             files,
             tables,
+            profiling: false,
         }
     }
 }
@@ -247,14 +251,43 @@ fn columns(before: &FileProfile, after: &FileProfile) -> Vec<ColumnChange> {
     found
 }
 
+/// Rows gone and come; nothing when one of the tables cannot be read.
+type Rows = Option<(u64, u64)>;
+
+/// What was counted lately: content never changes, and a page asks again whenever something happens to any dataset.
+static COUNTED: Mutex<Vec<(String, Rows)>> = Mutex::new(vec![]);
+const REMEMBERED: usize = 1_000;
+
 /// Rows of the old table that the new one has not, and the other way round.
-async fn rows(app: &App, old: Entry, new: Entry) -> Result<Option<(u64, u64)>> {
+async fn rows(app: &App, old: Entry, new: Entry) -> Result<Rows> {
+    // the endings say how the bytes are read
+    let ending = new.path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let name = format!("{} {} {ending}", old.digest_hex(), new.digest_hex());
+    let counted = || COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, rows)) = counted().iter().find(|(known, _)| *known == name) {
+        return Ok(*rows);
+    }
+    let rows = count_rows(app, old, new).await?;
+    // what could not be read may be readable again
+    if rows.is_some() {
+        let mut counted = counted();
+        if counted.len() >= REMEMBERED {
+            counted.remove(0);
+        }
+        counted.push((name, rows));
+    }
+    Ok(rows)
+}
+
+async fn count_rows(app: &App, old: Entry, new: Entry) -> Result<Rows> {
     let files: Vec<DatasetFile> = vec![old.into_file(), new.into_file()];
     let laid = tasks::lay_out(app, files).await?;
-    let compared = tasks::read(laid, |laid| {
+    let compared = tasks::read_soon(laid, |laid| {
         let (hashing, mut spill) = (Hashing::new(), Spill::new(laid.folder().to_owned()));
         for (side, file) in laid.files.iter().enumerate() {
-            match add_rows(&mut spill, &hashing, side as u64, &file.path, laid.open(file)?) {
+            let added =
+                laid.open(file).and_then(|source| add_rows(&mut spill, &hashing, side as u64, &file.path, source));
+            match added {
                 Ok(()) => {}
                 Err(Stop::Io(error)) => return Err(error),
                 Err(Stop::Malformed(_)) => return Ok(None),

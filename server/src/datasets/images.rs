@@ -10,7 +10,8 @@ use imagesize::ImageType;
 
 use super::manifest::{Entry, Manifest};
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::objects;
 
 /// Images that are opened.
 const MEASURED: u64 = 20_000;
@@ -99,7 +100,12 @@ impl Span {
 impl Sums {
     async fn add(&mut self, app: &App, entry: Entry) -> Result<()> {
         self.measured += 1;
-        match measure(app, &entry).await? {
+        // one damaged image is told like any other that cannot be read
+        let measured = match measure(app, &entry).await {
+            Err(error) if objects::is_damage(&error) => Err(error.message),
+            measured => measured?,
+        };
+        match measured {
             Ok((format, width, height)) => {
                 *self.formats.entry(format).or_default() += 1;
                 self.width.add(width);
@@ -173,7 +179,7 @@ async fn range(app: &App, digest: &str, from: u64, to: u64) -> Result<Bytes> {
     let (_, mut body) = app.objects.stream(digest, Some((from, to))).await?;
     let mut all = Vec::with_capacity(usize::try_from(to - from).unwrap_or(0));
     while let Some(chunk) = body.next().await {
-        all.extend_from_slice(&chunk.map_err(Error::internal)?);
+        all.extend_from_slice(&chunk.map_err(|cause| objects::stream_error(digest, cause))?);
     }
     Ok(Bytes::from(all))
 }

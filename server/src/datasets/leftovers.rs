@@ -16,13 +16,15 @@ const AT_ONCE: u64 = 500_000;
 /// Rows in one transaction.
 const BATCH: usize = 1_000;
 
-/// Looks at every dataset that may hold too much. What versions are being made meanwhile waits.
+/// Looks at every dataset that may hold too much, once, however many notes there are of it. What versions are being made meanwhile waits.
 pub async fn clean(app: &App) -> Result<()> {
     if app.db.read(store::leftovers).await?.is_empty() {
         return Ok(());
     }
     let _alone = MAKING.write().await;
-    for (note, dataset_id, roots) in app.db.read(store::leftovers).await? {
+    for (dataset_id, notes) in app.db.read(store::leftovers).await? {
+        let id = dataset_id.clone();
+        let roots = app.db.read(move |conn| store::roots(conn, &id)).await?;
         let live = chunks_of(app, &roots).await?;
         let total = live.iter().map(|(chunk, _)| chunk.file_count + 1).sum::<u64>();
         let shares = total.div_ceil(AT_ONCE).max(1);
@@ -35,7 +37,7 @@ pub async fn clean(app: &App) -> Result<()> {
             }
             let_go(app, &dataset_id, &wanted, |digest| share_of(digest, shares) == share).await?;
         }
-        app.db.write(move |conn| store::forget_leftover(conn, &note)).await?;
+        app.db.write(move |conn| store::forget_leftovers(conn, &notes)).await?;
     }
     Ok(())
 }

@@ -16,9 +16,11 @@ mod preview;
 mod profile;
 mod routes;
 mod rules;
+mod sending;
 mod sketch;
 mod sources;
 mod spill;
+mod spread;
 mod store;
 mod table;
 mod tasks;
@@ -32,7 +34,8 @@ mod yaml;
 
 use bytes::Bytes;
 use drydock_wire::datasets::{
-    CreateDataset, DatasetDetail, DatasetSummary, Rule, Upload, ValidationReport, VersionSummary, VersionTag,
+    CreateDataset, DatasetDetail, DatasetSummary, Rule, Upload, ValidationReport, VersionSource, VersionSummary,
+    VersionTag,
 };
 use drydock_wire::events::Topic;
 use futures_util::Stream;
@@ -86,6 +89,20 @@ pub fn version_on_conn(conn: &mut Conn, name: &str, version: i64) -> Result<Opti
         Err(error) if error.code == drydock_wire::ErrorCode::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// For `lineage`: the job whose output became the version.
+pub fn job_that_made(conn: &mut Conn, name: &str, version: i64) -> Result<Option<String>> {
+    let source = version_on_conn(conn, name, version)?.map(|summary| summary.source);
+    Ok(match source {
+        Some(VersionSource::Job { job_id, .. }) => Some(job_id),
+        _ => None,
+    })
+}
+
+/// For `lineage`: versions that the job's output became, oldest first.
+pub fn made_by_job(conn: &mut Conn, job_id: &str) -> Result<Vec<(String, i64)>> {
+    store::made_by_job(conn, job_id)
 }
 
 /// Whether the person has uploaded these bytes lately, and so may refer to them.
@@ -209,6 +226,7 @@ pub async fn check(
 ) -> Result<ValidationReport> {
     let (dataset, row, _) = versions::open(app, name, version).await?;
     let number = row.version;
+    tasks::look_again(app, &dataset, &row).await?;
     let report = tasks::report(app, &dataset, &row).await?;
     let (who, kept) = (auth.principal().clone(), report.clone());
     app.db

@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
 
 use drydock_wire::datasets::{ColumnKind, ColumnProfile, FileProfile, ValueCount};
 
 use super::sketch::Sketch;
+use super::spread::Spread;
 use super::table::{self, Cell, Source, Stop};
 
 /// Up to so many distinct values of a column are counted exactly.
@@ -22,20 +22,23 @@ const TOP_VALUES: usize = 10;
 /// Longer values are told apart by a hash.
 const VALUE_LIMIT_BYTES: usize = 200;
 
-/// Profiles the file that `open` opens, twice. Errors are those of reading the bytes.
-pub fn profile(path: &str, digest: &str, open: impl Fn() -> io::Result<Source>) -> io::Result<FileProfile> {
+/// Profiles the file that `open` opens, twice. What keeps it from being read is part of the answer: the other files of its
+/// version have nothing to do with it.
+pub fn profile(path: &str, digest: &str, open: impl Fn() -> Result<Source, Stop>) -> FileProfile {
     let (path, digest) = (path.to_owned(), digest.to_owned());
-    match try_profile(&path, open) {
-        Ok((row_count, columns)) => Ok(FileProfile { path, digest, row_count, columns, problem: None }),
-        Err(Stop::Io(error)) => Err(error),
-        Err(Stop::Malformed(words)) => {
-            Ok(FileProfile { path, digest, row_count: 0, columns: vec![], problem: Some(words) })
+    let words = match try_profile(&path, open) {
+        Ok((row_count, columns)) => return FileProfile { path, digest, row_count, columns, problem: None },
+        Err(Stop::Malformed(words)) => words,
+        Err(Stop::Io(error)) => {
+            tracing::warn!(dataset.file = path, "{path} is not profiled: {error}");
+            "Its bytes could not be read now. Check the version again.".into()
         }
-    }
+    };
+    FileProfile { path, digest, row_count: 0, columns: vec![], problem: Some(words) }
 }
 
-fn try_profile(path: &str, open: impl Fn() -> io::Result<Source>) -> Result<(u64, Vec<ColumnProfile>), Stop> {
-    let mut rows = table::open(path, open().map_err(Stop::Io)?)?;
+fn try_profile(path: &str, open: impl Fn() -> Result<Source, Stop>) -> Result<(u64, Vec<ColumnProfile>), Stop> {
+    let mut rows = table::open(path, open()?)?;
     let mut columns: Vec<Column> = rows.columns().iter().map(|_| Column::default()).collect();
     let mut budget = DISTINCT_BUDGET_BYTES;
     let mut row_count = 0;
@@ -47,7 +50,7 @@ fn try_profile(path: &str, open: impl Fn() -> io::Result<Source>) -> Result<(u64
             column.add(row.cell(place), &mut budget);
         }
     }
-    let histograms = histograms(path, &columns, open().map_err(Stop::Io)?)?;
+    let histograms = histograms(path, &columns, open()?)?;
     let names = rows.columns().to_vec();
     let finished = names.into_iter().zip(columns).zip(histograms).map(|((name, c), h)| c.finish(name, h)).collect();
     Ok((row_count, finished))
@@ -260,35 +263,6 @@ fn has_leading_zero(cell: &str) -> bool {
     matches!(digits, [b'0', next, ..] if next.is_ascii_digit())
 }
 
-/// Welford's running mean and variance, which stay exact where a sum of squares would not.
-#[derive(Default)]
-struct Spread {
-    count: u64,
-    mean: f64,
-    squares: f64,
-    min: f64,
-    max: f64,
-}
-
-impl Spread {
-    fn add(&mut self, value: f64) {
-        if self.count == 0 {
-            (self.min, self.max) = (value, value);
-        }
-        self.count += 1;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-        let delta = value - self.mean;
-        self.mean += delta / self.count as f64;
-        self.squares += delta * (value - self.mean);
-    }
-
-    /// Of a sample (n − 1), as pandas has it; nothing for a single value.
-    fn std_dev(&self) -> Option<f64> {
-        (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -296,7 +270,7 @@ mod tests {
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     fn of(text: &str) -> FileProfile {
-        profile("t.csv", "d", || Ok(Source::from(text))).unwrap()
+        profile("t.csv", "d", || Ok(Source::from(text)))
     }
 
     fn column(text: &str) -> ColumnProfile {
@@ -379,7 +353,7 @@ mod tests {
     #[test]
     fn lines_of_json_have_the_columns_that_any_line_has() {
         let text = "{\"a\": 1, \"b\": \"7\"}\n\n{\"a\": 2.5, \"c\": true, \"d\": [1, 2]}\n{\"a\": null}\n";
-        let got = profile("t.jsonl", "d", || Ok(Source::from(text))).unwrap();
+        let got = profile("t.jsonl", "d", || Ok(Source::from(text)));
         let seen: Vec<(&str, ColumnKind, u64)> =
             got.columns.iter().map(|column| (column.name.as_str(), column.kind, column.null_count)).collect();
         let (float, text, boolean) = (ColumnKind::Float, ColumnKind::Text, ColumnKind::Boolean);

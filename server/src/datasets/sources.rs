@@ -25,7 +25,7 @@ pub async fn from_bucket(
     wish: VersionFromBucket,
 ) -> Result<CreatedVersion> {
     rules::check_text("message", &wish.message)?;
-    let caller = Caller::person(auth.principal().clone());
+    let caller = Caller::of(auth)?;
     let folder = wish.prefix.rfind('/').map_or(0, |at| at + 1);
     let into = folder_of(&wish.into)?;
     let (mut after, mut changes) = (None, Changes::default());

@@ -17,12 +17,14 @@ use tokio::sync::Semaphore;
 
 use super::manifest::Manifest;
 use super::store::{self, DatasetRow, VersionRow};
-use super::table::Source;
-use super::{images, leftovers, profile, table, validate, versions};
+use super::table::{Source, Stop};
+use super::{images, leftovers, profile, sending, table, validate, versions};
 use crate::app::App;
 use crate::background::Task;
 use crate::clock;
+use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::objects;
 
 pub const PROFILER: &str = "datasets.profiler";
 
@@ -34,8 +36,10 @@ const TABLES: usize = 1_000;
 const SMALL_BYTES: u64 = 4 << 20;
 const SMALL_COUNT: usize = 50;
 /// Versions that are read at the same time: each takes a core. Small ones never wait behind large ones.
-static READING_SMALL: Semaphore = Semaphore::const_new(2);
-static READING_LARGE: Semaphore = Semaphore::const_new(1);
+pub(super) static READING_SMALL: Semaphore = Semaphore::const_new(2);
+pub(super) static READING_LARGE: Semaphore = Semaphore::const_new(1);
+/// For differences, which somebody waits for.
+static READING_SOON: Semaphore = Semaphore::const_new(1);
 
 /// Profiles new versions, holds latest ones against new rules, forgets old uploads.
 pub struct Profiler {
@@ -53,7 +57,11 @@ impl Profiler {
         // after the grace the bytes may be gone, so the upload is no more to be referred to either
         let grace_ms = i64::try_from(self.app.config.limits.blob_grace_s.saturating_mul(1000)).unwrap_or(i64::MAX);
         let before = clock::now_ms().saturating_sub(grace_ms);
-        self.app.db.write(move |conn| store::forget_uploads(conn, before)).await?;
+        let forget = move |conn: &mut Conn| {
+            store::forget_uploads(conn, before)?;
+            sending::forget_stale(conn)
+        };
+        self.app.db.write(forget).await?;
         let mut outcome = Ok(());
         // one version that cannot be read must not keep the others waiting
         for (dataset, row) in self.app.db.read(store::without_profile).await? {
@@ -135,7 +143,7 @@ async fn make_profiles(app: &App, dataset: &DatasetRow, row: &VersionRow, found:
     let fresh = found.tables.into_iter().filter(|file| !is_known(file)).collect();
     let made = read(lay_out(app, fresh).await?, |laid| {
         let profile = |file: &DatasetFile| profile::profile(&file.path, &file.digest, || laid.open(file));
-        laid.files.iter().map(profile).collect::<std::io::Result<Vec<FileProfile>>>()
+        Ok(laid.files.iter().map(profile).collect::<Vec<FileProfile>>())
     })
     .await?;
     profiles.extend(made);
@@ -147,22 +155,34 @@ async fn make_profiles(app: &App, dataset: &DatasetRow, row: &VersionRow, found:
     Ok(())
 }
 
-/// What the parent's profile says of tables that are the same in this version: equal bytes need no second look.
+/// Profiles again what could not be read the last time: its content may be whole again by now.
+pub async fn look_again(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Result<()> {
+    let known = profiles_of(app, dataset, &row.version.to_string()).await?.unwrap_or_default();
+    if known.iter().all(|profile| profile.problem.is_none()) {
+        return Ok(());
+    }
+    make_profiles(app, dataset, row, Found::look(app, row).await?).await
+}
+
+/// What the version's own profile of before and the parent's say of tables that are the same in this version: equal
+/// bytes need no second look, unless they could not be read then.
 async fn known_profiles(
     app: &App,
     dataset: &DatasetRow,
     row: &VersionRow,
     tables: &[DatasetFile],
 ) -> Result<Vec<FileProfile>> {
-    let Some(parent) = row.parent else { return Ok(vec![]) };
-    let found = profiles_of(app, dataset, &parent.to_string()).await?.unwrap_or_default();
+    let mut found = vec![];
+    for version in [Some(row.version), row.parent].into_iter().flatten() {
+        found.extend(profiles_of(app, dataset, &version.to_string()).await?.unwrap_or_default());
+    }
     let same = |profile: &FileProfile| {
         let format = |path: &str| path.rsplit('.').next().map(str::to_ascii_lowercase);
         let table =
             tables.iter().find(|file| file.digest == profile.digest && format(&file.path) == format(&profile.path))?;
         Some(FileProfile { path: table.path.clone(), ..profile.clone() })
     };
-    Ok(found.iter().filter_map(same).collect())
+    Ok(found.iter().filter(|profile| profile.problem.is_none()).filter_map(same).collect())
 }
 
 /// Profiles of another version of the dataset: a number or a tag. Nothing when it is not there or not profiled.
@@ -247,6 +267,8 @@ impl Found {
 pub struct LaidOut {
     dir: TempDir,
     pub files: Vec<DatasetFile>,
+    /// Digests of those that are damaged, with words for a person.
+    damaged: HashMap<String, String>,
 }
 
 impl LaidOut {
@@ -255,8 +277,13 @@ impl LaidOut {
         self.dir.path()
     }
 
-    pub fn open(&self, file: &DatasetFile) -> std::io::Result<Source> {
-        File::open(place(self.dir.path(), file)).map(Source::File)
+    /// # Errors
+    /// `Malformed` when the content is damaged: that is about the one file, and the others can be read.
+    pub fn open(&self, file: &DatasetFile) -> std::result::Result<Source, Stop> {
+        match self.damaged.get(&file.digest) {
+            Some(words) => Err(Stop::Malformed(words.clone())),
+            None => File::open(place(self.dir.path(), file)).map(Source::File).map_err(Stop::Io),
+        }
     }
 }
 
@@ -268,13 +295,19 @@ pub async fn lay_out(app: &App, files: Vec<DatasetFile>) -> Result<LaidOut> {
     let scratch = scratch(app);
     tokio::fs::create_dir_all(&scratch).await.map_err(Error::internal)?;
     let dir = tempfile::tempdir_in(scratch).map_err(Error::internal)?;
+    let mut damaged = HashMap::new();
     for file in &files {
         let to = place(dir.path(), file);
-        if !to.exists() {
-            app.objects.materialize(&file.digest, &to).await?;
+        if to.exists() || damaged.contains_key(&file.digest) {
+            continue;
+        }
+        match app.objects.materialize(&file.digest, &to).await {
+            Ok(()) => {}
+            Err(error) if objects::is_damage(&error) => drop(damaged.insert(file.digest.clone(), error.message)),
+            Err(error) => return Err(error),
         }
     }
-    Ok(LaidOut { dir, files })
+    Ok(LaidOut { dir, files, damaged })
 }
 
 /// Runs the work on a blocking thread; the files are gone when it is done.
@@ -284,6 +317,23 @@ where
     F: FnOnce(&LaidOut) -> std::io::Result<T> + Send + 'static,
 {
     let turns = if is_small(&laid.files) { &READING_SMALL } else { &READING_LARGE };
+    read_in_turn(turns, laid, work).await
+}
+
+/// As `read`, for somebody who waits: not behind a profile of what may be many gigabytes, so only for work that is bounded.
+pub async fn read_soon<T, F>(laid: LaidOut, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&LaidOut) -> std::io::Result<T> + Send + 'static,
+{
+    read_in_turn(&READING_SOON, laid, work).await
+}
+
+async fn read_in_turn<T, F>(turns: &Semaphore, laid: LaidOut, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&LaidOut) -> std::io::Result<T> + Send + 'static,
+{
     let _turn = turns.acquire().await.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || work(&laid)).await.map_err(Error::internal)?.map_err(Error::internal)
 }

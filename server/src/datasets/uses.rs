@@ -136,9 +136,17 @@ pub async fn delete(
     even_if_used: bool,
 ) -> Result<()> {
     let (who, wanted, version) = (auth.principal().clone(), name.to_owned(), version.map(str::to_owned));
+    // Going through all that came of it takes a while, for which no other write may wait. Who begins to use a version at this
+    // very moment finds it gone, as a moment later.
+    let (asked, of) = (wanted.clone(), version.clone());
+    let look = move |conn: &mut Conn| {
+        let (_, gone, _) = chosen(conn, &asked, of.as_deref())?;
+        used(conn, &asked, &gone)
+    };
+    let used_by = app.db.read(look).await?;
     let take = move |conn: &mut Conn| {
         let (dataset, gone, _) = chosen(conn, &wanted, version.as_deref())?;
-        let (used_by, tags) = (used(conn, &wanted, &gone)?, tags_of(conn, &dataset, &gone)?);
+        let tags = tags_of(conn, &dataset, &gone)?;
         if !even_if_used {
             let tags = if version.is_some() { tags.as_slice() } else { &[] };
             refuse_used(&wanted, &used_by, tags)?;

@@ -147,7 +147,7 @@ pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Res
             parent,
             source: Some(source),
         };
-        store::forget_leftover(conn, &note)?;
+        store::forget_leftovers(conn, std::slice::from_ref(&note))?;
         let created = insert(conn, &who, &dataset, row)?;
         Ok((dataset.id, created))
     };

@@ -51,7 +51,7 @@ fn on_conn(conn: &mut Conn, start: &Key) -> Result<Lineage> {
     Ok(graph.finish(start, nodes))
 }
 
-/// For `datasets`: jobs, runs, registered versions and deployments that came of a dataset's version.
+/// For `datasets`: jobs, runs, registered versions, deployments and other datasets that came of a dataset's version.
 pub fn users_of_dataset(conn: &mut Conn, name: &str, version: i64) -> Result<Vec<DatasetUse>> {
     let start = Key::new(NodeKind::Dataset, format!("{name}:{version}"));
     let mut graph = Graph::default();
@@ -65,6 +65,8 @@ pub fn users_of_dataset(conn: &mut Conn, name: &str, version: i64) -> Result<Vec
             NodeKind::Run => "run",
             NodeKind::Version => "model",
             NodeKind::Deployment => "deployment",
+            // a later version of the same dataset may well go along with this one
+            NodeKind::Dataset if steps::numbered(&key.id).is_some_and(|(other, _)| other != name) => "dataset",
             _ => continue,
         };
         let (is_there, node) = steps::describe(conn, &key)?;

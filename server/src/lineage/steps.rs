@@ -7,6 +7,7 @@ use drydock_wire::{
 
 use super::graph::{Key, Link};
 use crate::{
+    datasets,
     db::Conn,
     error::Result,
     jobs,
@@ -19,6 +20,8 @@ pub const COMMIT_TAG: &str = "mlflow.source.git.commit";
 const REPOSITORY_TAG: &str = "mlflow.source.git.repoURL";
 const BRANCH_TAG: &str = "mlflow.source.git.branch";
 pub const SOURCE_TAG: &str = "mlflow.source.name";
+/// What a job's output is to a dataset's version.
+const MADE: &str = "made";
 
 /// `name:3` in two; a model's and a dataset's name have no colon.
 pub fn numbered(id: &str) -> Option<(&str, i64)> {
@@ -65,7 +68,12 @@ pub fn back(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
                 .map(|d| Link::new(d, "mounted in", key.clone()))
                 .collect())
         }
-        NodeKind::Dataset | NodeKind::Input | NodeKind::Commit | NodeKind::Source => Ok(Vec::new()),
+        NodeKind::Dataset => {
+            let Some((name, number)) = numbered(&key.id) else { return Ok(Vec::new()) };
+            let made_by = datasets::job_that_made(conn, name, number)?;
+            Ok(made_by.map(|id| Link::new(Key::new(NodeKind::Job, id), MADE, key.clone())).into_iter().collect())
+        }
+        NodeKind::Input | NodeKind::Commit | NodeKind::Source => Ok(Vec::new()),
     }
 }
 
@@ -114,8 +122,11 @@ fn back_of_run(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
 
 /// The datasets of a job, with the versions it kept.
 fn mounted(job: &JobDetail) -> Vec<Key> {
-    let key = |name: &str, version: i64| Key::new(NodeKind::Dataset, format!("{name}:{version}"));
-    job.spec.datasets.iter().filter_map(|d| Some(key(&d.name, d.version?))).collect()
+    job.spec.datasets.iter().filter_map(|d| Some(dataset_key(&d.name, d.version?))).collect()
+}
+
+fn dataset_key(name: &str, version: i64) -> Key {
+    Key::new(NodeKind::Dataset, format!("{name}:{version}"))
 }
 
 /// An input that lies under `/data/{name}` came from the dataset that is mounted there.
@@ -147,7 +158,12 @@ pub fn forward(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
         }
         NodeKind::Commit => Ok(runs(tracking::runs_of(conn, RunsOf::Tag(COMMIT_TAG, &key.id))?, "code of")),
         NodeKind::Source => Ok(runs(tracking::runs_of(conn, RunsOf::Tag(SOURCE_TAG, &key.id))?, "ran as")),
-        NodeKind::Job => Ok(runs(tracking::runs_of_job(conn, &key.id)?, "ran")),
+        NodeKind::Job => {
+            let mut links = runs(tracking::runs_of_job(conn, &key.id)?, "ran");
+            let made = datasets::made_by_job(conn, &key.id)?;
+            links.extend(made.into_iter().map(|(name, v)| Link::new(key.clone(), MADE, dataset_key(&name, v))));
+            Ok(links)
+        }
         NodeKind::Run => {
             let models = tracking::logged_models_made_by(conn, &key.id)?;
             let mut links: Vec<Link> = models
@@ -247,7 +263,7 @@ fn of_version(conn: &mut Conn, key: &Key) -> Result<Option<Description>> {
 
 fn of_dataset(conn: &mut Conn, key: &Key) -> Result<Option<Description>> {
     let Some((name, number)) = numbered(&key.id) else { return Ok(None) };
-    let Some(version) = crate::datasets::version_on_conn(conn, name, number)? else { return Ok(None) };
+    let Some(version) = datasets::version_on_conn(conn, name, number)? else { return Ok(None) };
     let detail = if version.file_count == 1 { "1 file".to_owned() } else { format!("{} files", version.file_count) };
     Ok(Some((
         format!("{name} version {number}"),

@@ -6,6 +6,7 @@
 
 pub mod damage;
 pub mod engine;
+pub mod parts;
 mod publishing;
 mod reading;
 mod receiving;
@@ -60,6 +61,24 @@ fn damaged(digest: &str) -> Error {
              backup; the page \"Store\" says what needs it."
         ),
     )
+    .with_source(Damaged)
+}
+
+/// Marks an error as one of the content, not of the store.
+#[derive(Debug)]
+struct Damaged;
+
+impl std::fmt::Display for Damaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the content is not what its digest says")
+    }
+}
+
+impl std::error::Error for Damaged {}
+
+/// Whether this one content is damaged: another attempt ends the same way, and other content can be read.
+pub fn is_damage(error: &Error) -> bool {
+    error.source.as_ref().is_some_and(|source| source.is::<Damaged>())
 }
 
 /// A failed fsync stops the process: what is on the disk is not known any more, and nothing may be acknowledged on it.

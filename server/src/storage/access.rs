@@ -14,7 +14,7 @@ use super::{
     store::buckets::{self, BucketRow},
 };
 use crate::{
-    accounts::{Principal, S3Caller},
+    accounts::{Authorized, Principal, S3Caller, Via},
     db::Conn,
     error::{Error, Result},
 };
@@ -31,6 +31,20 @@ impl Caller {
     /// A person who is not narrowed by a key.
     pub fn person(principal: Principal) -> Self {
         Self { principal, scopes: vec![] }
+    }
+
+    /// Who asks through the native API. A job has a key of its own for buckets, which may be narrower than its token.
+    ///
+    /// # Errors
+    /// `forbidden` for a job.
+    pub fn of<A>(auth: &Authorized<A>) -> Result<Self> {
+        let who = auth.principal();
+        if who.via == Via::Job {
+            let text =
+                "The token of a job opens no bucket; use the S3 key that its container has as AWS_ACCESS_KEY_ID.";
+            return Err(Error::forbidden(text));
+        }
+        Ok(Self::person(who.clone()))
     }
 
     /// Whoever the key speaks for.

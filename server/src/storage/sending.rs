@@ -1,6 +1,10 @@
 //! Uploads out of a browser: the size of the parts follows from the file's, so that whoever picks the same file again goes on
 //! with what has arrived. Somebody else's upload is as one that is not there, and asking for it leaves a trace.
 
+use bytes::Bytes;
+use drydock_wire::storage::{BeginUpload, ObjectSummary, ObjectUpload, UploadedPart};
+use futures_util::Stream;
+
 use super::{
     access::{Caller, Right, enter},
     browser,
@@ -15,16 +19,8 @@ use super::{
 use crate::{
     app::App,
     error::{Error, Result},
+    objects::parts::Cut,
 };
-use bytes::Bytes;
-use drydock_wire::storage::{BeginUpload, ObjectSummary, ObjectUpload, UploadedPart};
-use futures_util::Stream;
-
-/// A cut connection costs no more than this of what was sent.
-const LEAST_PART_BYTES: u64 = 8 << 20;
-/// Fewer than S3's 10,000, so that rounding up never reaches them.
-const MOST_PARTS: u64 = 9000;
-const MIB: u64 = 1 << 20;
 
 /// What an upload out of a browser was begun with, kept as its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,19 +40,8 @@ impl Plan {
         Some(Self { size_bytes: size.parse().ok()?, modified_at: modified.parse().ok() })
     }
 
-    fn part_bytes(self) -> u64 {
-        self.size_bytes.div_ceil(MOST_PARTS).max(LEAST_PART_BYTES).next_multiple_of(MIB)
-    }
-
-    fn part_count(self) -> u64 {
-        self.size_bytes.div_ceil(self.part_bytes()).max(1)
-    }
-
-    /// Bytes of that part; absent when there is none of that number.
-    fn size_of(self, number: u32) -> Option<u64> {
-        let before = u64::from(number).checked_sub(1)?;
-        let from = before * self.part_bytes();
-        (before < self.part_count()).then(|| self.part_bytes().min(self.size_bytes - from))
+    fn cut(self) -> Cut {
+        Cut(self.size_bytes)
     }
 }
 
@@ -89,7 +74,7 @@ pub async fn begin(app: &App, caller: &Caller, bucket: &str, wish: BeginUpload) 
                 number: u32::try_from(part.number).unwrap_or(0),
                 size_bytes: u64::try_from(part.size_bytes).unwrap_or(0),
             });
-            Ok(Ok(ObjectUpload { id: upload.upload_id, part_bytes: plan.part_bytes(), parts: parts.collect() }))
+            Ok(Ok(ObjectUpload { id: upload.upload_id, part_bytes: plan.cut().part_bytes(), parts: parts.collect() }))
         })
         .await?
 }
@@ -112,8 +97,11 @@ where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
     let (upload, plan) = own(app, caller, bucket, id).await?;
-    let wanted = plan.size_of(number).ok_or_else(|| {
-        Error::invalid(format!("This upload has the parts 1 to {}; there is no part {number}.", plan.part_count()))
+    let wanted = plan.cut().size_of(number).ok_or_else(|| {
+        Error::invalid(format!(
+            "This upload has the parts 1 to {}; there is no part {number}.",
+            plan.cut().part_count()
+        ))
     })?;
     if length != Some(wanted) {
         return Err(Error::invalid(format!(
@@ -134,9 +122,9 @@ pub async fn complete(app: &App, caller: &Caller, bucket: &str, id: &str) -> Res
     if upload.completed_at.is_none() {
         let row = upload.id;
         let parts = app.db.read(move |conn| store::uploads::all_parts(conn, row)).await?;
-        let there = |number: &u32| parts.iter().any(|part| part.number == i64::from(*number));
-        let count = u32::try_from(plan.part_count()).unwrap_or(u32::MAX);
-        if let Some(missing) = (1..=count).find(|number| !there(number)) {
+        let there = |number| parts.iter().any(|part| part.number == i64::from(number));
+        if let Some(missing) = plan.cut().missing(there) {
+            let count = plan.cut().part_count();
             return Err(Error::conflict(format!("Part {missing} of {count} has not arrived yet; send it first.")));
         }
     }
@@ -167,26 +155,9 @@ async fn own(app: &App, caller: &Caller, bucket: &str, id: &str) -> Result<(Uplo
 mod tests {
     use super::*;
 
-    fn plan(size_bytes: u64) -> Plan {
-        Plan { size_bytes, modified_at: Some(7) }
-    }
-
-    #[test]
-    fn the_parts_make_up_the_file() {
-        for size in [0, 1, LEAST_PART_BYTES, LEAST_PART_BYTES + 1, 100 << 30, rules::MAX_OBJECT_BYTES] {
-            let plan = plan(size);
-            let count = u32::try_from(plan.part_count()).unwrap_or(0);
-            assert!((1..=10_000).contains(&count), "{size}: {count}");
-            let sizes = (1..=count).map(|number| plan.size_of(number).unwrap_or(0));
-            assert_eq!(sizes.sum::<u64>(), size);
-            assert_eq!(plan.size_of(count + 1), None);
-            assert_eq!(plan.size_of(0), None);
-        }
-    }
-
     #[test]
     fn a_note_reads_back() {
-        for plan in [plan(5), Plan { size_bytes: 9, modified_at: None }] {
+        for plan in [Plan { size_bytes: 5, modified_at: Some(7) }, Plan { size_bytes: 9, modified_at: None }] {
             assert_eq!(Plan::read(Some(&plan.note())), Some(plan));
         }
         assert_eq!(Plan::read(None), None);

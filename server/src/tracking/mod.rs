@@ -285,14 +285,8 @@ pub fn tag_logged_model(conn: &mut Conn, model: &LoggedModel, key: &str, value: 
     store::logged_models::set_tag(conn, model.row, key, value)
 }
 
-/// For `datasets`: the head of a kept file as the dashboard shows it, by its name and content.
-pub async fn preview_of(
-    app: &crate::app::App,
-    _auth: &crate::accounts::Authorized<crate::accounts::action::View>,
-    file: &Artifact,
-) -> Result<drydock_wire::tracking::Preview> {
-    preview::of(app, file).await
-}
+/// For `datasets`: the head of a file that the caller may read, as the dashboard shows it.
+pub use preview::{Kept, Ranges, gathered, of as preview_of};
 
 /// For `lineage`: what a thing of tracking leads to.
 #[derive(Debug, Clone, Copy)]

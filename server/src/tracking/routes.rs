@@ -238,7 +238,9 @@ async fn get_preview(
     let path = rules::artifact_path(&query.path)?;
     let root = file_root(&app, id.into_inner(), query.model.clone()).await?;
     let file = super::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;
-    Ok(web::Json(preview::of(&app, &file).await?))
+    let size_bytes = u64::try_from(file.size_bytes).unwrap_or(0);
+    let kept = preview::Kept { objects: app.objects.clone(), digest: file.digest };
+    Ok(web::Json(preview::of(std::sync::Arc::new(kept), &file.key, size_bytes).await?))
 }
 
 /// Key of the artifact root of the run, or of the model; `None` when its artifacts are on somebody else's storage.

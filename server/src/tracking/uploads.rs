@@ -4,15 +4,9 @@
 //! "mlflow-uploads" under `{upload}/{part}`; the artifact appears whole, in the transaction that ends the upload; ending it
 //! twice is ending it once, since clients ask again when an answer is late. What is never ended goes after two days.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
-
 use bytes::Bytes;
 use drydock_wire::events::Topic;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::{ARTIFACT_BUCKET, artifacts::run_of, rules};
@@ -22,7 +16,10 @@ use crate::{
     clock,
     db::Conn,
     error::{Error, Result},
-    objects::store,
+    objects::{
+        parts::{self, Busy},
+        store,
+    },
 };
 
 type Develop = Authorized<action::Develop>;
@@ -105,13 +102,7 @@ pub async fn complete_upload(
         return Err(absent(upload));
     }
     let digests = digests(app, upload, parts).await?;
-    let digest = match <[String; 1]>::try_from(digests) {
-        Ok([only]) => only,
-        Err(many) => {
-            let limit = Some(app.config.limits.upload_bytes);
-            app.objects.put_stream(joined(app.clone(), many), limit).await?.digest
-        }
-    };
+    let digest = parts::join(&app.objects, digests, app.config.limits.upload_bytes).await?;
     // The note is a blob of its own, kept before the row refers to it.
     let done = app.objects.put_bytes(Bytes::from_static(b"done")).await?;
     let (upload, target) = (upload.to_owned(), key.to_owned());
@@ -150,14 +141,6 @@ async fn digests(app: &App, upload: &str, mut parts: Vec<(i64, String)>) -> Resu
     Ok(found)
 }
 
-fn joined(app: App, digests: Vec<String>) -> impl Stream<Item = Result<Bytes>> + Unpin {
-    let parts = stream::iter(digests).then(move |digest| {
-        let app = app.clone();
-        async move { app.objects.stream(&digest, None).await.map(|(_, body)| body.map_err(Error::internal)) }
-    });
-    Box::pin(parts.try_flatten())
-}
-
 /// Forgets the upload and its parts.
 pub async fn abort_upload(app: &App, auth: &Develop, upload: &str) -> Result<()> {
     known(app, auth.principal(), upload).await?;
@@ -168,30 +151,4 @@ pub async fn abort_upload(app: &App, auth: &Develop, upload: &str) -> Result<()>
 /// For the sweeper: forgets what belongs to uploads that were never ended.
 pub(super) fn forget_stale(conn: &mut Conn) -> Result<usize> {
     store::delete_older(conn, UPLOAD_BUCKET, clock::now_ms() - UPLOAD_MS)
-}
-
-static BUSY: Mutex<Option<HashSet<String>>> = Mutex::new(None);
-
-/// One at a time ends an upload; a second asker waits for the first.
-struct Busy(String);
-
-impl Busy {
-    async fn with(upload: &str) -> Option<Self> {
-        // Somewhat longer than clients wait for an answer.
-        for _ in 0..1500 {
-            let free =
-                BUSY.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(upload.to_owned());
-            if free {
-                return Some(Self(upload.to_owned()));
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        None
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        BUSY.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().remove(&self.0);
-    }
 }

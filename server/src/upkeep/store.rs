@@ -88,7 +88,7 @@ const CAN_GO: [(ReclaimKind, &str); 4] = [
         ReclaimKind::OpenUploads,
         "SELECT '' AS name, sum(count) AS count, sum(bytes) AS bytes FROM
          (SELECT count(*) AS count, coalesce(sum(size_bytes), 0) AS bytes
-            FROM objects JOIN blobs USING (digest) WHERE bucket = 'mlflow-uploads'
+            FROM objects JOIN blobs USING (digest) WHERE bucket IN ('mlflow-uploads', 'file-uploads')
           UNION ALL
           SELECT count(*), coalesce(sum(size_bytes), 0)
             FROM bucket_uploads JOIN bucket_parts ON bucket_parts.upload = bucket_uploads.id WHERE completed_at IS NULL)",
@@ -119,7 +119,7 @@ fn kind_of(bucket: &str) -> StoreUser {
         ARTIFACT_BUCKET => StoreUser::Artifacts,
         "logs" => StoreUser::Logs,
         "code" => StoreUser::Code,
-        "mlflow-uploads" => StoreUser::Uploads,
+        "mlflow-uploads" | "file-uploads" => StoreUser::Uploads,
         _ => StoreUser::Other,
     }
 }
@@ -157,6 +157,7 @@ pub fn needed_by(conn: &mut Conn, referrers: &Referrers, digest: &str) -> Result
                     WHEN 'logs' THEN 'log of ' || key
                     WHEN 'code' THEN 'code of job ' || key
                     WHEN 'mlflow-uploads' THEN 'upload ' || key
+                    WHEN 'file-uploads' THEN 'upload ' || key
                     ELSE bucket || ' ' || key END AS words
                  FROM objects WHERE digest = ?"
                 .to_owned(),

@@ -16,6 +16,13 @@ const SOON: Duration = Duration::from_secs(30);
 /// Two pixels in a row, as a PNG.
 const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAIAAAB7QOjdAAAADUlEQVR4nGP4zwAE/wEHAAH/4iOeWQAAAABJRU5ErkJggg==";
 
+/// Three wines and their scores, the last without one, as Parquet.
+pub const PARQUET: &str = "\
+    UEFSMRUAFT4VPiwVBhUAFQYVBhwAAAACAAAABgEDAAAAUmVkBQAAAFdoaXRlBQAAAFJvc8OpFQAVLBUsLBUGFQAVBhUGHAAAAAIA\
+    AAADA1sAAAAAAAAAWAAAAAAAAAAVBBk8NQAYBnNjaGVtYRUEABUMJQIYBG5hbWUlAEwcAAAAFQQlAhgFc2NvcmUAFgYZHBksJgAc\
+    FQwZJQYAGRgEbmFtZRUAFgYWZBZkJghJHBUAFQAVAgAAACYAHBUEGSUGABkYBXNjb3JlFQAWBhZSFlImbEkcFQAVABUCAAAAFrYB\
+    FgYmCBa2ARQAACggcGFycXVldC1jcHAtYXJyb3cgdmVyc2lvbiAxOS4wLjEZLBwAABwAAAC3AAAAUEFSMQ==";
+
 /// A folder as a person has it: a table, a text with marks, a picture, lines of JSON, something below.
 fn furnish(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("deep/er"))?;
@@ -30,7 +37,7 @@ fn furnish(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn choose(browser: &Browser, testid: &str, path: &str) -> Result<()> {
+pub async fn choose(browser: &Browser, testid: &str, path: &str) -> Result<()> {
     let input = browser.driver.query(By::Css(format!("[data-testid='{testid}']"))).and_not_displayed().first().await;
     let input = match input {
         Ok(input) => input,
@@ -39,7 +46,7 @@ async fn choose(browser: &Browser, testid: &str, path: &str) -> Result<()> {
     Ok(input.send_keys(path).await?)
 }
 
-async fn script<T: serde::de::DeserializeOwned>(browser: &Browser, text: &str) -> Result<T> {
+pub async fn script<T: serde::de::DeserializeOwned>(browser: &Browser, text: &str) -> Result<T> {
     Ok(browser.driver.execute(text, vec![]).await?.convert()?)
 }
 
@@ -47,6 +54,15 @@ async fn keys(admin: &Api, bucket: &str) -> Result<Vec<String>> {
     let found = admin.get(&format!("/api/v1/buckets/{bucket}/objects?search=.")).await?;
     let objects = found["objects"].as_array().cloned().unwrap_or_default();
     Ok(objects.iter().map(|object| object["key"].as_str().unwrap_or_default().to_owned()).collect())
+}
+
+/// From now on the browser sends so many bytes in a second; -1: as many as it can.
+pub async fn uploads_at(browser: &Browser, bytes: i64) -> Result<()> {
+    let wish = json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes });
+    let tools = browser.driver.cdp();
+    tools.send_raw("Network.enable", json!({})).await?;
+    tools.send_raw("Network.emulateNetworkConditions", wish).await?;
+    Ok(())
 }
 
 #[tokio::test]
@@ -145,11 +161,7 @@ async fn an_upload_that_a_reload_broke_off_goes_on_with_the_same_file() -> Resul
     browser.visit("/buckets/data").await?;
     browser.sees("This bucket is empty").await?;
 
-    let tools = browser.driver.cdp();
-    let slow =
-        |upload: i64| json!({ "offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload });
-    tools.send_raw("Network.enable", json!({})).await?;
-    tools.send_raw("Network.emulateNetworkConditions", slow(4 << 20)).await?;
+    uploads_at(&browser, 4 << 20).await?;
     choose(&browser, "pick-files", file.to_str().context("a path")?).await?;
     let arrived = || async {
         let detail = admin.get("/api/v1/buckets/data").await?;
@@ -162,7 +174,7 @@ async fn an_upload_that_a_reload_broke_off_goes_on_with_the_same_file() -> Resul
     browser.sees("Paused").await?;
     browser.click("Go on with").await?;
     browser.driver.refresh().await?;
-    tools.send_raw("Network.emulateNetworkConditions", slow(-1)).await?;
+    uploads_at(&browser, -1).await?;
     browser.sees("An upload was broken off").await?;
     let kept = admin.post("/api/v1/buckets/data/uploads", wish).await?;
     assert!(kept["parts"].as_array().is_some_and(|parts| !parts.is_empty()), "{kept}");
@@ -225,6 +237,8 @@ async fn furnished() -> Result<(Server, Api)> {
     ] {
         admin.request(Method::PUT, &format!("/api/v1/buckets/experiments/object?key={key}")).body(text).send().await?;
     }
+    let parquet = STANDARD.decode(PARQUET)?;
+    admin.request(Method::PUT, "/api/v1/buckets/experiments/object?key=raw/wine.parquet").body(parquet).send().await?;
     let settings = json!({
         "access": "private", "versioning": "on", "quota_bytes": 50u64 << 30,
         "grants": [{ "username": "erin", "may_write": true }],
@@ -248,6 +262,7 @@ async fn the_pages_of_buckets_are_accessible_and_have_their_pictures() -> Result
         ("buckets", "/buckets", "experiments"),
         ("bucket-files", "/buckets/experiments", "README.md"),
         ("bucket-object", "/buckets/experiments?prefix=raw%2F2026%2F&key=raw%2F2026%2Fwine.csv", "Rosé"),
+        ("bucket-parquet", "/buckets/experiments?prefix=raw%2F&key=raw%2Fwine.parquet", "Rosé"),
         ("bucket-markdown", "/buckets/experiments?key=README.md", "raw tables"),
         ("bucket-connect", "/buckets/experiments?tab=connect", "endpoint_url"),
         ("bucket-settings", "/buckets/experiments?tab=settings", "Delete this bucket"),

@@ -1,10 +1,19 @@
-//! The pages of datasets, in a real Chromium: columns and images, folders, what changed, tags, rules as YAML, deletion.
+//! The pages of datasets, in a real Chromium: columns and images, folders, what changed, tags, rules as YAML, deletion; and the way of a
+//! folder and of a large file into a version.
 
-use anyhow::{Result, ensure};
-use drydock_tests::{Api, Browser, Server, server::PASSWORD};
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use drydock_tests::{Api, Browser, Server, server::PASSWORD, until};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::browser::log_in;
+use crate::{
+    browser::log_in,
+    browser_buckets::{choose, script, uploads_at},
+};
+
+const SOON: Duration = Duration::from_secs(60);
 
 const GIF: &[u8] = b"GIF89a\x02\x00\x03\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;";
 
@@ -116,4 +125,100 @@ async fn a_dataset_is_looked_through_compared_tagged_and_loses_a_version() -> Re
     browser.click("Delete the version").await?;
     browser.sees("Version deleted").await?;
     browser.close().await
+}
+
+/// Drops a file or folder of this computer on the place, as a hand would.
+async fn drop_on(browser: &Browser, place: &str, path: &str) -> Result<()> {
+    let middle = format!(
+        "const r = document.querySelector('{place}').getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]"
+    );
+    let at: [f64; 2] = script(browser, &middle).await?;
+    for kind in ["dragEnter", "dragOver", "drop"] {
+        let data = json!({ "items": [], "files": [path], "dragOperationsMask": 1 });
+        let event = json!({ "type": kind, "x": at[0], "y": at[1], "data": data });
+        browser.driver.cdp().send_raw("Input.dispatchDragEvent", event).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dropped_folder_and_a_file_that_a_reload_broke_off_become_a_version() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    admin.post("/api/v1/datasets", json!({ "name": "wine" })).await?;
+    let here = tempfile::tempdir()?;
+    let folder = here.path().join("harvest");
+    fs::create_dir_all(folder.join("deep/er"))?;
+    fs::write(folder.join("red.csv"), table(20, 0.1, true))?;
+    fs::write(folder.join("deep/er/one.txt"), "one\n")?;
+    let large = here.path().join("large.bin");
+    let bytes: Vec<u8> = (0..30usize << 20).map(|i| (i * 7 % 253) as u8).collect();
+    fs::write(&large, &bytes)?;
+    let browser = Browser::open(&server.url()).await?;
+    log_in(&browser, "admin").await?;
+
+    browser.visit("/datasets/wine?tab=upload").await?;
+    browser.sees("Drop files and folders here").await?;
+    uploads_at(&browser, 4 << 20).await?;
+    choose(&browser, "form-files", large.to_str().context("a path")?).await?;
+    let arrived = || async {
+        let wish = json!({ "key": "large.bin", "size_bytes": bytes.len(), "modified_at": modified(&large)? });
+        let upload = admin.post("/api/v1/uploads", wish).await?;
+        Ok::<usize, anyhow::Error>(upload["parts"].as_array().map_or(0, Vec::len))
+    };
+    until("no part arrives", SOON, || async { Ok((arrived().await? > 0).then_some(())) }).await?;
+    browser.click("Pause large.bin").await?;
+    browser.sees("Paused").await?;
+    ensure!(why_not(&browser).await?.contains("A file is paused"), "the form can be sent off");
+    // pressed quickly one after the other, one sender is at work in the end
+    browser.click("Go on with large.bin").await?;
+    browser.click("Pause large.bin").await?;
+    browser.click("Go on with large.bin").await?;
+    // another page in between: the tray has it then
+    browser.click("Columns").await?;
+    browser.sees("Uploading 1 of 1 file").await?;
+    browser.driver.refresh().await?;
+    uploads_at(&browser, -1).await?;
+    browser.visit("/datasets/wine?tab=upload").await?;
+    browser.sees("An upload was broken off").await?;
+    ensure!(arrived().await? > 0, "what arrived is gone");
+    choose(&browser, "form-files", large.to_str().context("a path")?).await?;
+    browser.sees_within("1 file uploaded", SOON).await?;
+
+    drop_on(&browser, ".drop", folder.to_str().context("a path")?).await?;
+    browser.sees_within("3 files uploaded", SOON).await?;
+    browser.sees("harvest/deep/er/one.txt").await?;
+    looked_at_as_it_is(&browser, "uploaded").await?;
+    browser.click("Make the version").await?;
+    browser.sees_within("Version 1 made", SOON).await?;
+    let page = admin.get("/api/v1/datasets/wine/versions/1/files?flat=true").await?;
+    let paths: Vec<&str> =
+        page["files"].as_array().context("files")?.iter().filter_map(|f| f["path"].as_str()).collect();
+    assert_eq!(paths, ["harvest/deep/er/one.txt", "harvest/red.csv", "large.bin"]);
+    let kept = admin.request(Method::GET, "/api/v1/datasets/wine/versions/1/file?path=large.bin").send().await?;
+    ensure!(kept.bytes().await? == bytes, "the bytes are others");
+    browser.visit("/datasets/wine?tab=upload").await?;
+    browser.sees("Drop files and folders here").await?;
+    ensure!(why_not(&browser).await?.contains("Choose files first"), "the form keeps its files");
+    ensure!(!browser.text().await?.contains("broken off"), "the note stays");
+    browser.close().await
+}
+
+/// What keeps the form from being sent off.
+async fn why_not(browser: &Browser) -> Result<String> {
+    let button = "[...document.querySelectorAll('button')].find(b => b.innerText.includes('Make the version'))";
+    script(browser, &format!("return {button}.title")).await
+}
+
+fn modified(file: &std::path::Path) -> Result<u64> {
+    let since = fs::metadata(file)?.modified()?.duration_since(std::time::UNIX_EPOCH)?;
+    Ok(u64::try_from(since.as_millis())?)
+}
+
+/// Without a reload, which would take the chosen files along.
+async fn looked_at_as_it_is(browser: &Browser, name: &str) -> Result<()> {
+    browser.shoot(&format!("datasets-{name}-light-1280")).await?;
+    let barriers = browser.barriers().await?;
+    ensure!(barriers.is_empty(), "{name}: {barriers:?}");
+    Ok(())
 }

@@ -184,6 +184,26 @@ async fn a_job_reads_the_tagged_version_cannot_change_it_and_its_output_becomes_
         api.request(Method::GET, &format!("{WINE}/versions/latest/file?path=red.csv")).send().await?.text().await?;
     assert!(upper.starts_with("ID,ACID"), "{upper}");
 
+    // from the dataset back to the job and the version that it read, and from the job forward to what its output became
+    let edges = async |of: String| {
+        let graph = api.get(&format!("/api/v1/lineage/{of}")).await?;
+        let pairs = graph["edges"].as_array().unwrap().iter();
+        let text = |edge: &Value| {
+            format!(
+                "{} {} {}",
+                edge["from"].as_str().unwrap(),
+                edge["label"].as_str().unwrap(),
+                edge["to"].as_str().unwrap()
+            )
+        };
+        Ok::<Vec<String>, anyhow::Error>(pairs.map(text).collect())
+    };
+    let (read, became) = (format!("dataset/wine:1 mounted in job/{job}"), format!("job/{job} made dataset/wine:2"));
+    for of in ["dataset/wine:2".to_owned(), format!("job/{job}"), "dataset/wine:1".to_owned()] {
+        let found = edges(of.clone()).await?;
+        assert!(found.contains(&read) && found.contains(&became), "{of}: {found:?}");
+    }
+
     // the job and its run are named before the version they came from goes
     let preview = api.get(&format!("{WINE}/versions/1/deletion")).await?;
     let kinds: Vec<&Value> = preview["used_by"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();

@@ -17,6 +17,7 @@ mod browser_runs;
 mod browser_store;
 mod buckets;
 mod datasets;
+mod datasets_checks;
 mod jobs;
 mod kill;
 mod lifecycle;

@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use drydock_tests::{
-    Fault, Server,
+    Api, Fault, Server,
     ledger::{self, Deeds, Faces, Stop},
     until,
 };
+use reqwest::Method;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn what_was_acknowledged_outlives_a_kill() -> Result<()> {
@@ -78,4 +80,90 @@ async fn there(faces: &Faces, deeds: &Deeds) -> Result<()> {
         deed.check(faces).await?;
     }
     Ok(())
+}
+
+/// More files than are laid out while a job waits.
+const FILES: usize = 2_500;
+
+/// A dataset of that name, of this content; every tenth file lies on the disk.
+async fn lay_down(api: &Api, name: &str, contents: &[(String, usize)]) -> Result<()> {
+    api.post("/api/v1/datasets", json!({ "name": name })).await?;
+    let line = |n: usize| {
+        let (digest, size) = &contents[if n.is_multiple_of(10) { 0 } else { 1 }];
+        json!({ "path": format!("{:02}/{n:05}.bin", n % 40), "digest": digest, "size_bytes": size }).to_string()
+    };
+    let lines: Vec<String> = (0..FILES).map(line).collect();
+    let to = format!("/api/v1/datasets/{name}/versions/lines");
+    let answer = api.request(Method::POST, &to).body(lines.join("\n")).send().await?;
+    ensure!(answer.status() == 201, "{}", answer.text().await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dataset_is_whole_or_gone_after_a_kill_while_it_is_deleted_or_laid_out() -> Result<()> {
+    let mut fault = Fault::new("SIGKILL of the server while a dataset is deleted, or laid out for a job", 3, 30);
+    let mut server = Server::start().await?;
+    let api = server.admin().await?;
+    let mut contents = vec![];
+    for bytes in [vec![1u8; 90_000], vec![2u8; 300]] {
+        contents.push((api.upload(bytes.clone()).await?, bytes.len()));
+    }
+    let mut gone = 0;
+    for round in 0..fault.count {
+        let (name, kept) = (format!("doomed-{round}"), format!("kept-{round}"));
+        lay_down(&api, &name, &contents).await?;
+        lay_down(&api, &kept, &contents).await?;
+        let (asker, path) = (api.clone(), format!("/api/v1/datasets/{name}"));
+        let asked =
+            tokio::spawn(async move { asker.send(Method::DELETE, &path, None).await.is_ok_and(|a| a.0 == 204) });
+        let wish = json!({ "name": name, "command": ["true"], "datasets": [{ "name": kept }],
+            "resources": { "cpus": 0.1, "memory_bytes": 1u64 << 27, "gpus": 0 } });
+        let job = api.submit_with(wish).await?;
+        tokio::time::sleep(Duration::from_millis(fault.dice.below(400))).await;
+        server.kill9().await?;
+        let acknowledged = asked.await?;
+        server.launch().await?;
+
+        let there = api.status(Method::GET, &format!("/api/v1/datasets/{name}"), None).await? == 200;
+        ensure!(!(acknowledged && there), "{name} was said to be deleted");
+        if there {
+            ensure!(files_of(&api, &name).await? == FILES, "{name} lost files");
+            api.delete(&format!("/api/v1/datasets/{name}?even_if_used=true")).await?;
+        }
+        gone += usize::from(!there);
+        ensure!(files_of(&api, &kept).await? == FILES, "what was not deleted lost files");
+        let end = api.finished(&job, Duration::from_secs(240)).await?;
+        ensure!(end["summary"]["state"] == "succeeded", "{end}");
+        let laid = laid_out(&server)?;
+        ensure!(laid.len() == round + 1 && laid.iter().all(|files| *files == FILES), "laid out: {laid:?}");
+    }
+    let doctor = server.run(&["doctor"], None).await?;
+    ensure!(!doctor.contains("BAD"), "{doctor}");
+    server.stop().await?;
+    fault.held(format!("{gone} were gone, the others whole; each job had all {FILES} files"));
+    Ok(())
+}
+
+async fn files_of(api: &Api, name: &str) -> Result<usize> {
+    let detail: Value = api.get(&format!("/api/v1/datasets/{name}/versions/1")).await?;
+    for one in ["00/00000.bin", "01/00001.bin"] {
+        let read =
+            api.request(Method::GET, &format!("/api/v1/datasets/{name}/versions/1/file?path={one}")).send().await?;
+        ensure!(read.status() == 200 && read.bytes().await?.len() >= 300, "{name} lost {one}");
+    }
+    Ok(usize::try_from(detail["summary"]["file_count"].as_u64().context("a count")?)?)
+}
+
+/// Files of each folder that lies there, half made ones, too.
+fn laid_out(server: &Server) -> Result<Vec<usize>> {
+    let mut found = vec![];
+    for entry in std::fs::read_dir(server.data_dir().join("run/datasets"))? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            let inside: Result<Vec<usize>> =
+                std::fs::read_dir(entry.path())?.map(|folder| Ok(std::fs::read_dir(folder?.path())?.count())).collect();
+            found.push(inside?.into_iter().sum());
+        }
+    }
+    Ok(found)
 }

@@ -6,14 +6,14 @@ use super::{
     discard::{Chosen, DeleteChosen},
     last, path,
     pick::{UploadButtons, dropped},
-    transfer,
 };
 use crate::{
     api::seg,
     format,
     live::remote,
-    pages::parts::query,
+    pages::parts::{FolderPath, Interrupted, query},
     reactive::{effect, memo},
+    transfer::{self, Goal},
     ui::{Button, EmptyState, Icon, Loaded, Look, SearchBox, Show, TimeAgo},
 };
 use drydock_wire::storage::{BucketDetail, ObjectList, ObjectSummary};
@@ -44,7 +44,7 @@ pub fn Folder(detail: Signal<BucketDetail>, place: Place, #[prop(into)] changed:
     });
     let chosen = Chosen::new();
     effect(move || {
-        (prefix.track(), place.page.get(), place.search.get());
+        (prefix.get(), place.page.get(), place.search.get());
         chosen.clear();
     });
     let over = RwSignal::new(false);
@@ -70,7 +70,7 @@ pub fn Folder(detail: Signal<BucketDetail>, place: Place, #[prop(into)] changed:
                 <SearchBox param=place.search label="Search below this folder" resets=place.page/>
                 <Show when=move || writes.get()><UploadButtons bucket=name prefix/></Show>
             </div>
-            <Interrupted bucket=name/>
+            <Interrupted goal=Signal::derive(move || Goal::Object(name.get()))/>
             <Loaded remote=list lines=10 let:list>
                 {move || if list.with(|l| l.folders.is_empty() && l.objects.is_empty() && l.next.is_none()) {
                     nothing(place, prefix, writes).into_any()
@@ -88,39 +88,10 @@ pub fn Folder(detail: Signal<BucketDetail>, place: Place, #[prop(into)] changed:
     }
 }
 
-/// The way from the top of the bucket to here.
+/// The way from the top of the bucket to here; `file`: the one in the folder that is looked at, or nothing.
 #[component]
 pub fn Crumbs(#[prop(into)] name: Signal<String>, #[prop(into)] prefix: Signal<String>, file: String) -> impl IntoView {
-    let steps = move || {
-        let mut so_far = String::new();
-        prefix.with(|prefix| {
-            let each = |part: &str| {
-                so_far.push_str(part);
-                (part.trim_end_matches('/').to_owned(), so_far.clone())
-            };
-            prefix.split_inclusive('/').map(each).collect::<Vec<_>>()
-        })
-    };
-    let file = StoredValue::new(file);
-    let drawn = move || {
-        let is_file = file.with_value(|file| !file.is_empty());
-        let steps = steps();
-        let count = steps.len();
-        let top = match count == 0 && !is_file {
-            true => view! { <span aria-current="page">{name.get()}</span> }.into_any(),
-            false => view! { <a href=format!("/buckets/{}", seg(&name.get()))>{name.get()}</a> }.into_any(),
-        };
-        let rest = steps.into_iter().enumerate().map(|(i, (label, to))| {
-            let step = match i + 1 == count && !is_file {
-                true => view! { <span aria-current="page">{label}</span> }.into_any(),
-                false => view! { <a href=folder_href(&name.get(), &to)>{label}</a> }.into_any(),
-            };
-            view! { <li>{step}</li> }
-        });
-        let at = is_file.then(|| view! { <li><span aria-current="page">{file.get_value()}</span></li> });
-        view! { <li>{top}</li>{rest.collect_view()}{at} }
-    };
-    view! { <nav class="folders" aria-label="Folder"><ol>{drawn}</ol></nav> }
+    view! { <FolderPath top=name folder=prefix file=Signal::stored(file) href=move |to: String| folder_href(&name.get(), &to)/> }
 }
 
 fn folder_href(bucket: &str, prefix: &str) -> String {
@@ -264,31 +235,4 @@ fn object_row(
             <td class="tools"><a class="icon-btn" download="" href=get aria-label=download title="Download"><Icon name="download"/></a></td>
         </tr>
     }
-}
-
-/// What a reload broke off, and how it goes on.
-#[component]
-fn Interrupted(bucket: Memo<String>) -> impl IntoView {
-    let asked = RwSignal::new(0);
-    let landed = transfer::landed();
-    let list = move || {
-        (asked.track(), landed.track());
-        transfer::broken_off(&bucket.get())
-    };
-    let drawn = move || {
-        let list = list();
-        (!list.is_empty()).then(|| {
-            let names: Vec<String> = list.iter().take(3).map(|one| last(&one.key).to_owned()).collect();
-            let more = list.len().saturating_sub(names.len());
-            let names = if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) };
-            let what = format!("{} broken off: ", if list.len() == 1 { "An upload was".to_owned() } else { format!("{} uploads were", list.len()) });
-            view! {
-                <div class="callout info" role="status" data-testid="interrupted"><Icon name="info"/>
-                    <span><b>{what}</b>{names}". Choose the same files again and they go on with what has arrived."</span>
-                    <button type="button" class="btn small push" on:click=move |_| { transfer::give_up_all(&list); asked.update(|n| *n += 1) }>"Give up"</button>
-                </div>
-            }
-        })
-    };
-    drawn
 }

@@ -1,10 +1,11 @@
 //! One bucket: its files, its settings, and how programs reach it.
 
-use super::{browse::Folder, connect::Connect, list::access, object::ObjectView, path, settings::Settings, transfer};
+use super::{browse::Folder, connect::Connect, list::access, object::ObjectView, path, settings::Settings};
 use crate::{
     format,
     live::{Remote, remote},
     reactive::{effect, memo},
+    transfer,
     ui::{
         Loaded, PageHead, Pill, Status, Tabs, Tone,
         url::{Param, param},

@@ -65,15 +65,18 @@ pub fn DeleteChosen(
 ) -> impl IntoView {
     let busy = RwSignal::new(false);
     let goes = RwSignal::new(None::<DeletedObjects>);
+    let refused = RwSignal::new(None::<String>);
     effect(move || {
         if !open.get() {
             return;
         }
         goes.set(None);
+        refused.set(None);
         let (to, wish) = (path(&bucket.get_untracked(), "/objects/delete"), chosen.wish(true));
         spawn_local(async move {
-            if let Ok(counted) = api::post::<_, DeletedObjects>(&to, &wish).await {
-                let _ = goes.try_set(Some(counted));
+            match api::post::<_, DeletedObjects>(&to, &wish).await {
+                Ok(counted) => drop(goes.try_set(Some(counted))),
+                Err(error) => drop(refused.try_set(Some(error.message))),
             }
         });
     });
@@ -95,12 +98,19 @@ pub fn DeleteChosen(
         })
     });
     let figures = move || match goes.get() {
+        None if refused.with(Option::is_some) => String::new(),
         None => "Counting what goes…".to_owned(),
         Some(sum) => format!("{} with {} go.", format::plural(sum.count, "file"), format::bytes(sum.size_bytes)),
+    };
+    let problem = move || {
+        refused
+            .get()
+            .map(|why| view! { <p class="missing" role="alert">{format!("What goes could not be counted: {why}")}</p> })
     };
     view! {
         <ConfirmDialog open title="Delete from this bucket?" name action="Delete" on_confirm=confirm busy=busy>
             <p role="status">{figures}</p>
+            {problem}
             <ul class="held">{move || names().into_iter().map(|name| view! { <li class="mono">{name}</li> }).collect_view()}</ul>
             <Show when=move || { chosen.count() > 8 }><p class="dim">{move || format!("and {} more", chosen.count() - 8)}</p></Show>
             <p>"Where the bucket keeps versions they can be restored from their pages; elsewhere they are gone for good."</p>

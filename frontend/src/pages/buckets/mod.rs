@@ -1,4 +1,4 @@
-//! Buckets: the list, one with its folders and objects, its settings and how programs reach it; uploads with their tray.
+//! Buckets: the list, one with its folders and objects, its settings and how programs reach it; uploads to it.
 
 mod browse;
 mod bucket;
@@ -12,8 +12,6 @@ mod preview;
 mod rules;
 mod settings;
 mod share;
-mod transfer;
-mod tray;
 mod versions;
 
 pub use bucket::BucketPage;

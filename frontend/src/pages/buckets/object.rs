@@ -85,8 +85,10 @@ fn Object(
             <div class="stack">
                 {move || {
                     let (key, etag, size) = shown.get();
-                    let url = content_url(&bucket.get(), &key, &version_shown(object, place));
-                    view! { <Preview url key etag size_bytes=size/> }
+                    let version = version_shown(object, place);
+                    let url = content_url(&bucket.get(), &key, &version);
+                    let asked = object_path(&bucket.get(), "object/preview", &key, &version);
+                    view! { <Preview url asked key etag size_bytes=size/> }
                 }}
             </div>
             <div class="stack">

@@ -1,11 +1,15 @@
-//! What is in a file, as far as a look goes: its beginning, fetched by range, drawn here. Nothing of it ever becomes markup.
+//! What is in a file, as far as a look goes: rows as the server reads them, else its beginning, fetched by range and drawn here.
+//! Nothing of it ever becomes markup.
 
 use crate::{
     api::ApiError,
     format,
-    reading::{self, Block, Kind, Rows, Span},
-    ui::{Card, EmptyState, Icon, Show, Skeleton},
+    live::remote,
+    pages::runs::preview_of_head,
+    reading::{self, Block, Kind, Span},
+    ui::{Card, EmptyState, Icon, Loaded, Show, Skeleton},
 };
+use drydock_wire::tracking::Preview as Head;
 use leptos::{prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
@@ -13,12 +17,13 @@ use web_sys::{Headers, RequestInit, Response};
 
 /// So much of a file is read for a look.
 const HEAD_BYTES: u64 = 256 << 10;
-const MOST_ROWS: usize = 100;
 const LARGEST_IMAGE_BYTES: u64 = 32 << 20;
 
 #[component]
 pub fn Preview(
     url: String,
+    /// The path of the server's preview.
+    asked: String,
     key: String,
     /// With another one the content is another.
     etag: String,
@@ -34,6 +39,7 @@ pub fn Preview(
         }
         Kind::Image => none("The picture is too large to be shown here."),
         Kind::Binary => none("Download the file to look at it."),
+        Kind::Table => view! { <Table url asked key size_bytes/> }.into_any(),
         kind => view! { <Beginning url kind size_bytes/> }.into_any(),
     };
     view! { <Card title="Preview" class="preview">{body}</Card> }
@@ -62,18 +68,41 @@ fn Beginning(url: String, kind: Kind, size_bytes: u64) -> impl IntoView {
         Some(Ok(text)) if kind == Kind::Unknown && !reading::is_text(&text) => {
             none("This is no text. Download the file to look at it.")
         }
-        Some(Ok(text)) => shown(&text, kind, cut, whole.get()),
+        Some(Ok(text)) => shown(&text, kind, whole.get()),
     };
-    let has_source = matches!(kind, Kind::Markdown | Kind::Delimited(_) | Kind::JsonLines);
     view! {
-        {has_source.then(|| view! {
-            <div class="segments" role="group" aria-label="Show as">
-                <button type="button" aria-pressed=move || (!whole.get()).to_string() on:click=move |_| whole.set(false)>{if kind == Kind::Markdown { "Text" } else { "Table" }}</button>
-                <button type="button" aria-pressed=move || whole.get().to_string() on:click=move |_| whole.set(true)>"Source"</button>
-            </div>
-        })}
+        {(kind == Kind::Markdown).then(|| view! { <AsSource shown="Text" source=whole/> })}
         {drawn}
         <Show when=move || cut><p class="dim below">{format!("The beginning of {}.", format::bytes(size_bytes))}</p></Show>
+    }
+}
+
+/// Whether the text itself is shown, or what it says.
+#[component]
+fn AsSource(shown: &'static str, source: RwSignal<bool>) -> impl IntoView {
+    view! {
+        <div class="segments" role="group" aria-label="Show as">
+            <button type="button" aria-pressed=move || (!source.get()).to_string() on:click=move |_| source.set(false)>{shown}</button>
+            <button type="button" aria-pressed=move || source.get().to_string() on:click=move |_| source.set(true)>"Source"</button>
+        </div>
+    }
+}
+
+/// The first rows, as the server reads them; of what is text, the text, too.
+#[component]
+fn Table(url: String, asked: String, key: String, size_bytes: u64) -> impl IntoView {
+    let head = remote::<Head>(move || Some(asked.clone()), &[]);
+    let source = RwSignal::new(false);
+    let is_text = !key.to_lowercase().ends_with(".parquet") && !key.to_lowercase().ends_with(".pq");
+    let (url, alt) = (StoredValue::new(url), StoredValue::new(super::last(&key).to_owned()));
+    view! {
+        {is_text.then(|| view! { <AsSource shown="Table" source/> })}
+        {move || match source.get() {
+            true => view! { <Beginning url=url.get_value() kind=Kind::Text size_bytes/> }.into_any(),
+            false => view! {
+                <Loaded remote=head lines=8 let:head>{move || head.with(|head| preview_of_head(head, &url.get_value(), &alt.get_value()))}</Loaded>
+            }.into_any(),
+        }}
     }
 }
 
@@ -89,12 +118,10 @@ async fn head_of(url: &str) -> Result<String, ApiError> {
     if answer.ok() { Ok(text) } else { Err(crate::api::refused(answer.status(), &text)) }
 }
 
-fn shown(text: &str, kind: Kind, cut: bool, source: bool) -> AnyView {
+fn shown(text: &str, kind: Kind, source: bool) -> AnyView {
     let plain = |text: String| view! { <pre class="code" tabindex="0">{text}</pre> }.into_any();
     match kind {
         _ if source => plain(text.to_owned()),
-        Kind::Delimited(delimiter) => table(reading::delimited(text, delimiter, cut, MOST_ROWS)),
-        Kind::JsonLines => table(reading::json_lines(text, cut, MOST_ROWS)),
         Kind::Json => plain(reading::pretty(text)),
         Kind::Markdown => {
             view! { <div class="markdown">{reading::markdown(text).into_iter().map(block).collect_view()}</div> }
@@ -102,23 +129,6 @@ fn shown(text: &str, kind: Kind, cut: bool, source: bool) -> AnyView {
         }
         _ => plain(text.to_owned()),
     }
-}
-
-fn table(found: Rows) -> AnyView {
-    let count = format::plural(found.rows.len() as u64, "row");
-    let note = if found.rows.len() >= MOST_ROWS { format!("The first {count}.") } else { format!("{count}.") };
-    view! {
-        <div class="scroll-x tall" role="region" aria-label="The file as a table" tabindex="0">
-            <table class="plain lines">
-                <thead><tr>{found.names.into_iter().map(|name| view! { <th scope="col">{name}</th> }).collect_view()}</tr></thead>
-                <tbody>{found.rows.into_iter().map(|row| view! {
-                    <tr>{row.into_iter().map(|cell| view! { <td class="mono clip" title=cell.clone()>{cell.clone()}</td> }).collect_view()}</tr>
-                }).collect_view()}</tbody>
-            </table>
-        </div>
-        <p class="dim below">{note}</p>
-    }
-    .into_any()
 }
 
 fn block(block: Block) -> AnyView {

@@ -4,7 +4,8 @@ use super::profile::kind;
 use crate::{
     api::seg,
     format,
-    live::remote,
+    live::{remote, use_live},
+    reactive::effect,
     ui::{
         Card, EmptyState, Loaded, Pill, Show, Status, Tone,
         url::{Param, param},
@@ -13,6 +14,7 @@ use crate::{
 use drydock_wire::datasets::{
     ColumnChange, ColumnKind, ColumnSide, DatasetDetail, FileChange, FileChangeKind, TableChange, VersionDiff,
 };
+use drydock_wire::events::Topic;
 use leptos::prelude::*;
 
 #[component]
@@ -33,8 +35,16 @@ pub fn Changes(dataset: Signal<DatasetDetail>, name: Memo<String>) -> impl IntoV
     };
     let diff = remote::<VersionDiff>(
         move || Some(format!("/datasets/{}/diff?from={}&to={}", seg(&name.get()), left()?, right()?)),
-        &[drydock_wire::events::Topic::Datasets],
+        &[],
     );
+    // versions do not change: only what is still to be found out about them is worth asking for again
+    let hints = use_live(Topic::Datasets);
+    effect(move || {
+        hints.track();
+        if diff.data.with_untracked(|d| d.as_ref().is_some_and(|d| d.profiling)) {
+            diff.refetch();
+        }
+    });
     view! {
         <Show when=move || dataset.with(|d| d.versions.len() > 1) fallback=|| view! {
             <EmptyState icon="git-compare" title="Nothing to compare yet" text="With a second version this page shows what changed."/>
@@ -81,6 +91,7 @@ fn shown(d: &VersionDiff) -> AnyView {
     view! {
         <p class="dim">{words.join(", ")}" · "{format::bytes(d.added_bytes)}" came, "{format::bytes(d.removed_bytes)}" went"</p>
         {d.tables.iter().map(table).collect_view()}
+        {d.profiling.then(|| view! { <p class="dim">"Large files are still being profiled; what changed in their columns follows by itself."</p> })}
         {match total {
             0 => view! { <EmptyState icon="circle-check" title="No difference" text="Both versions have the same files."/> }.into_any(),
             _ => view! {

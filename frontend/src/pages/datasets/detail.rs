@@ -158,7 +158,8 @@ fn Rules(dataset: Signal<DatasetDetail>, detail: Remote<VersionDetail>) -> impl 
             <button type="button" class="btn small" aria-pressed=move || form.is("yaml").to_string() on:click=move |_| form.set("yaml")>"YAML"</button>
         </div>
         {move || {
-            revision.track();
+            // read, since a memo that is only tracked is never asked whether it changed
+            revision.with(|_| ());
             match form.get().as_str() {
                 "yaml" => view! { <YamlEditor dataset/> }.into_any(),
                 _ => view! { <RulesEditor dataset detail/> }.into_any(),

@@ -4,7 +4,10 @@ use crate::{
     api::{self, seg},
     format,
     live::remote,
-    pages::runs::preview_of_head,
+    pages::{
+        parts::{FolderPath, query},
+        runs::preview_of_head,
+    },
     reactive::effect,
     ui::{
         Button, Card, CopyButton, EmptyState, Facts, Icon, Loaded, Show, TimeAgo, act,
@@ -26,9 +29,17 @@ pub fn Files(dataset: Memo<String>, detail: Signal<VersionDetail>) -> impl IntoV
     let base = move || format!("/datasets/{}/versions/{}", seg(&dataset.get()), version());
     let page =
         remote::<FilePage>(move || Some(format!("{}/files?limit={PAGE}&prefix={}", base(), seg(&folder.get()))), &[]);
+    let shown = param("version", "");
+    let place = move |to: String| {
+        let pairs = [("tab", "files".to_owned()), ("version", shown.get()), ("folder", to)];
+        query(&format!("/datasets/{}", seg(&dataset.get())), &pairs)
+    };
     view! {
         <About detail/>
-        <Crumbs folder file/>
+        <div class="toolbar">
+            <FolderPath top=Signal::stored("All files".to_owned()) folder=Signal::derive(move || folder.get())
+                file=Signal::derive(move || last(&file.get())) href=place/>
+        </div>
         <Show when=move || !file.get().is_empty() fallback=move || view! {
             <Loaded remote=page lines=8 let:page><Level page folder file base=Signal::derive(base)/></Loaded>
         }>
@@ -70,37 +81,12 @@ pub fn source(source: &VersionSource, parent: Option<i64>) -> AnyView {
 }
 
 #[component]
-fn Crumbs(folder: Param, file: Param) -> impl IntoView {
-    let open = move |to: String| {
-        file.clear();
-        folder.push(&to);
-    };
-    let steps = move || {
-        let text = folder.get();
-        text.match_indices('/')
-            .map(|(at, _)| (text[..=at].to_owned(), text[..at].rsplit('/').next().unwrap_or_default().to_owned()))
-            .collect::<Vec<_>>()
-    };
-    view! {
-        <nav class="folder-path" aria-label="Folder">
-            <button type="button" class="link" on:click=move |_| open(String::new())>"All files"</button>
-            {move || steps().into_iter().map(|(path, name)| view! {
-                <span class="dim">"/"</span><button type="button" class="link mono" on:click=move |_| open(path.clone())>{name}</button>
-            }).collect_view()}
-            {move || Some(file.get()).filter(|f| !f.is_empty()).map(|f| view! {
-                <span class="dim">"/"</span><span class="mono">{f.rsplit('/').next().unwrap_or_default().to_owned()}</span>
-            })}
-        </nav>
-    }
-}
-
-#[component]
 fn Level(page: Signal<FilePage>, folder: Param, file: Param, base: Signal<String>) -> impl IntoView {
     let more = RwSignal::new(Vec::<FilePage>::new());
     let busy = RwSignal::new(false);
     // another folder, or another version, begins anew
     effect(move || {
-        page.track();
+        page.with(|_| ());
         more.set(vec![]);
     });
     let next = move || more.with(|m| m.last().map(|p| p.next.clone())).unwrap_or_else(|| page.with(|p| p.next.clone()));

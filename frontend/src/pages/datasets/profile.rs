@@ -68,7 +68,7 @@ fn images_card(images: ImageProfile) -> impl IntoView {
                 <dt>{format!("Folders ({})", format::number(images.class_count))}</dt>
                 <dd><div class="tops">{classes}{(more > 0).then(|| view! { <small class="dim">{format!("+{more}")}</small> })}</div></dd>
             </Facts>
-            {(bars.len() > 1).then(|| view! { <Bars label="Images per folder" bars/> })}
+            {(bars.len() > 1).then(|| view! { <div class="image-bars"><Bars label="Images per folder" bars/></div> })}
             {broken}
         </Card>
     }

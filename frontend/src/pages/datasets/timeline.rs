@@ -7,7 +7,10 @@ use crate::{
     live::remote,
     pages::parts::is_engineer,
     reactive::effect,
-    ui::{Button, ConfirmDialog, Dialog, EmptyState, Field, Icon, Loaded, Look, Pill, Show, TimeAgo, Tone, act, toast},
+    ui::{
+        Button, ConfirmDialog, Dialog, EmptyState, Field, Icon, Loaded, Look, Pill, Show, TimeAgo, Tone, act,
+        opened_by, toast,
+    },
 };
 use drydock_wire::datasets::{DatasetDeletion, DatasetDetail, SetVersionTag, VersionSummary};
 use leptos::prelude::*;
@@ -76,16 +79,10 @@ fn TagMark(name: Memo<String>, tag: String) -> impl IntoView {
 
 #[component]
 fn TagDialog(name: Memo<String>, version: RwSignal<Option<i64>>) -> impl IntoView {
-    let (open, busy, tag) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(String::new()));
+    let (open, busy, tag) = (opened_by(version), RwSignal::new(false), RwSignal::new(String::new()));
     effect(move || {
-        if version.get().is_some() {
+        if open.get() {
             tag.set(String::new());
-            open.set(true);
-        }
-    });
-    effect(move || {
-        if !open.get() && version.get_untracked().is_some() {
-            version.set(None);
         }
     });
     let save = move |_| {
@@ -135,19 +132,7 @@ pub fn deletion_words(gone: &DatasetDeletion) -> AnyView {
 
 #[component]
 fn DeleteVersion(name: Memo<String>, version: RwSignal<Option<i64>>) -> impl IntoView {
-    let (open, busy) = (RwSignal::new(false), RwSignal::new(false));
-    // Each tells the other only of a change: a value that is set again is news, too, and the two would never come to rest.
-    effect(move || {
-        let wanted = version.get().is_some();
-        if open.get_untracked() != wanted {
-            open.set(wanted);
-        }
-    });
-    effect(move || {
-        if !open.get() && version.get_untracked().is_some() {
-            version.set(None);
-        }
-    });
+    let (open, busy) = (opened_by(version), RwSignal::new(false));
     let place = move || version.get().map(|v| format!("/datasets/{}/versions/{v}", seg(&name.get())));
     let preview = remote::<DatasetDeletion>(move || Some(format!("{}/deletion", place()?)), &[]);
     let confirm = move |()| {

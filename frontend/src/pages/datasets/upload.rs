@@ -4,7 +4,7 @@ use crate::{
     api::{self, seg},
     format,
     live::Remote,
-    pages::parts::{DropZone, UploadList, Uploads},
+    pages::parts::{DropZone, Interrupted, UploadList, Uploads, query},
     reactive::memo,
     ui::{
         Button, Card, Field, Look, Show, Tone, act, toast,
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 use drydock_wire::datasets::{
-    CreateVersion, CreatedVersion, DatasetDetail, VersionDetail, VersionFromBucket, VersionFromJob,
+    CreatedVersion, DatasetDetail, DatasetFile, VersionDetail, VersionFromBucket, VersionFromJob,
 };
 use leptos::prelude::*;
 
@@ -23,7 +23,7 @@ pub fn NewVersion(
     tab: Param,
     version: Param,
 ) -> impl IntoView {
-    let uploads = Uploads::new();
+    let uploads = Uploads::of(format!("dataset/{}", dataset.with_untracked(|d| d.summary.name.clone())));
     let message = RwSignal::new(String::new());
     let keep = RwSignal::new(true);
     let busy = RwSignal::new(false);
@@ -39,17 +39,14 @@ pub fn NewVersion(
     });
     let create = move |_| {
         let base = detail.data.with_untracked(|d| d.as_ref().map(|d| d.summary.version.to_string()));
-        let wish = CreateVersion {
-            files: uploads.files(),
-            message: message.get_untracked().trim().to_owned(),
-            base_version: base.filter(|_| keep.get_untracked()),
-            remove: vec![],
-        };
+        let base_version = base.filter(|_| keep.get_untracked());
+        let message = message.get_untracked().trim().to_owned();
         let path = format!("/datasets/{}/versions", seg(&dataset.with_untracked(|d| d.summary.name.clone())));
         let files = (bucket.get_untracked(), prefix.get_untracked(), job.get_untracked(), folder.get_untracked());
         let from = source.get_untracked();
+        let line = |file: &DatasetFile| serde_json::to_string(file).unwrap_or_default() + "\n";
+        let lines: String = if from == "files" { uploads.files().iter().map(line).collect() } else { String::new() };
         let call = async move {
-            let CreateVersion { message, base_version, .. } = wish.clone();
             let into = String::new();
             let (bucket, prefix, job_id, folder) = files;
             match from.as_str() {
@@ -61,7 +58,11 @@ pub fn NewVersion(
                     let wish = VersionFromJob { job_id, path: folder, message, base_version, into };
                     api::post::<_, CreatedVersion>(&format!("{path}/from-job"), &wish).await
                 }
-                _ => api::post::<_, CreatedVersion>(&path, &wish).await,
+                _ => {
+                    // as lines: a folder may have more files than one piece of JSON may be long
+                    let pairs = [("base_version", base_version.unwrap_or_default()), ("message", message)];
+                    api::post_text::<CreatedVersion>(&query(&format!("{path}/lines"), &pairs), lines).await
+                }
             }
         };
         act(busy, "The version was not made", call, move |made| {
@@ -75,6 +76,9 @@ pub fn NewVersion(
                     &format!("The content is that of version {number}; no version was made."),
                 );
             }
+            if source.is("files") {
+                uploads.clear();
+            }
             version.clear();
             tab.set("columns");
         });
@@ -82,7 +86,7 @@ pub fn NewVersion(
     view! {
         <Card title="New version">
             <div class="stack">
-                <div class="row" role="group" aria-label="Where the files are">
+                <div class="row version-sources" role="group" aria-label="Where the files are">
                     {[("files", "From this computer"), ("bucket", "From a bucket"), ("job", "From a job")].into_iter().map(|(key, text)| view! {
                         <button type="button" class="btn small" aria-pressed=move || source.is(key).to_string() on:click=move |_| source.set(key)>{text}</button>
                     }).collect_view()}
@@ -96,7 +100,11 @@ pub fn NewVersion(
                         <Field id="version-job" label="Job" value=job mono=true hint="The id, as its page shows it. What its runs logged as artifacts becomes the version."/>
                         <Field id="version-folder" label="Folder" value=folder mono=true hint="Of the artifacts; empty: all of them."/>
                     }.into_any(),
-                    _ => view! { <DropZone uploads text="Drop files here" folders=true/><UploadList uploads/> }.into_any(),
+                    _ => view! {
+                        <Interrupted goal=Signal::derive(move || uploads.goal())/>
+                        <DropZone uploads text="Drop files and folders here"/>
+                        <UploadList uploads/>
+                    }.into_any(),
                 }}
                 <Show when=move || old.get().ne(&0)>
                     <label class="check">

@@ -10,7 +10,7 @@ use crate::{
     reactive::memo,
     ui::{
         Button, Card, ConfirmDialog, EmptyState, Facts, Icon, Loaded, Look, PageHead, Show, Tabs, TimeAgo, Tone, act,
-        toast, url::param,
+        opened_by, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -127,17 +127,7 @@ fn what(it: &ManifestSummary) -> String {
 
 #[component]
 fn RemoveTag(removing: RwSignal<Option<String>>, repository: Signal<RepositoryDetail>) -> impl IntoView {
-    let (open, busy) = (RwSignal::new(false), RwSignal::new(false));
-    crate::reactive::effect(move || {
-        if removing.with(Option::is_some) {
-            open.set(true);
-        }
-    });
-    crate::reactive::effect(move || {
-        if !open.get() && removing.with_untracked(Option::is_some) {
-            removing.set(None);
-        }
-    });
+    let (open, busy) = (opened_by(removing), RwSignal::new(false));
     let tag = Signal::derive(move || removing.get().unwrap_or_default());
     let confirm = move |()| {
         let (name, tag) = (repository.with_untracked(|r| r.summary.name.clone()), tag.get_untracked());

@@ -88,7 +88,7 @@ impl Form {
             env: RwSignal::new(start.map(|s| s.env.iter().map(pair).collect()).unwrap_or_default()),
             data: RwSignal::new(data),
             kept: RwSignal::new(start.map(|s| s.code.clone()).unwrap_or_default()),
-            uploads: Uploads::new(),
+            uploads: Uploads::of("job/code".to_owned()).of_this_page(),
             resources: StoredValue::new(ResourceForm::new(&start.map(|s| s.resources.clone()).unwrap_or_default())),
             buckets: StoredValue::new(start.map(|s| s.buckets.clone()).unwrap_or_default()),
         }

@@ -2,6 +2,7 @@
 
 mod bars;
 mod discard;
+mod folders;
 mod lineage;
 mod log;
 mod resources;
@@ -11,10 +12,11 @@ mod values;
 
 pub use bars::Bars;
 pub use discard::{DeleteExperiment, DeleteLoggedModel, DeleteRuns, DiscardDialog, End, holder_text};
+pub use folders::FolderPath;
 pub use lineage::LineageView;
 pub use log::LogView;
 pub use resources::{ResourceFields, ResourceForm, describe};
-pub use upload::{DropZone, UploadList, Uploads};
+pub use upload::{DropZone, Interrupted, UploadList, Uploads};
 pub use values::{PairTable, When, metric_text, short_id};
 
 use crate::{

@@ -1,54 +1,47 @@
-//! Files on their way to the server: chosen or dropped, sent one after the other, each with its progress.
+//! Files of a form: chosen or dropped, whole folders, too, sent as all uploads are (`transfer`), each with its progress.
 //!
-//! A file that is done has a digest, which a dataset version or a job then refers to.
+//! A file that is done has a digest, which a dataset version or a job then refers to. The files stay while the person looks at
+//! other pages: the form that is opened again under the same word has them.
 
 use crate::{
-    api::{self, ApiError},
     format,
-    reactive::effect,
+    transfer::{self, Goal, Item, State, pick, tray},
     ui::{Icon, Show, dialog::fresh_id},
 };
-use drydock_wire::datasets::{DatasetFile, Upload};
-use leptos::{ev, html, prelude::*, task::spawn_local};
-use web_sys::{File, FileList};
+use drydock_wire::datasets::DatasetFile;
+use leptos::{ev, html, prelude::*};
 
-#[derive(Clone, PartialEq)]
-enum State {
-    Waiting,
-    /// Share sent, 0 to 1.
-    Sending(f64),
-    /// SHA-256 of what arrived.
-    Done(String),
-    Failed(ApiError),
-}
-
-#[derive(Clone, Copy)]
-struct Item {
-    id: u32,
-    path: RwSignal<String>,
-    size_bytes: u64,
-    state: RwSignal<State>,
-    file: StoredValue<File, LocalStorage>,
-}
+/// More rows than this help nobody; what is not done comes first.
+const SHOWN: usize = 100;
 
 /// The files of one form.
 #[derive(Clone, Copy)]
 pub struct Uploads {
-    items: RwSignal<Vec<Item>>,
-    next_id: StoredValue<u32>,
-    sending: RwSignal<bool>,
-    owner: StoredValue<Owner>,
+    goal: StoredValue<Goal>,
+    items: Signal<Vec<Item>>,
 }
 
 impl Uploads {
-    /// Call it while the page or dialog is built.
-    pub fn new() -> Self {
-        Self {
-            items: RwSignal::new(vec![]),
-            next_id: StoredValue::new(1),
-            sending: RwSignal::new(false),
-            owner: StoredValue::new(Owner::current().unwrap_or_default()),
-        }
+    /// Call it while the page is built. `form` has a `/`: `dataset/wine`.
+    pub fn of(form: String) -> Self {
+        let (all, shown) = (transfer::items(), transfer::shown_form());
+        let goal = Goal::Content(form.clone());
+        let mine = goal.clone();
+        let items = Signal::derive(move || {
+            all.with(|all| all.iter().filter(|item| item.goal == mine).cloned().collect::<Vec<_>>())
+        });
+        shown.set(form.clone());
+        on_cleanup(move || {
+            // the next form may have come before this one went
+            if shown.get_untracked() == form {
+                shown.set(String::new());
+            }
+        });
+        Self { goal: StoredValue::new(goal), items }
+    }
+
+    pub fn goal(&self) -> Goal {
+        self.goal.get_value()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -58,10 +51,12 @@ impl Uploads {
     /// Why the files cannot be used yet.
     pub fn why_not(&self) -> Option<String> {
         self.items.with(|items| {
-            let states = || items.iter().map(|i| i.state.get());
+            let states = || items.iter().map(|item| item.state.get());
             if states().any(|s| matches!(s, State::Failed(_))) {
                 Some("A file could not be uploaded. Try it again or take it out.".to_owned())
-            } else if states().any(|s| matches!(s, State::Waiting | State::Sending(_))) {
+            } else if states().any(|s| s == State::Paused) {
+                Some("A file is paused. Go on with it or take it out.".to_owned())
+            } else if states().any(|s| s != State::Done) {
                 Some("Files are still on their way.".to_owned())
             } else {
                 None
@@ -71,120 +66,67 @@ impl Uploads {
 
     /// What has arrived.
     pub fn files(&self) -> Vec<DatasetFile> {
-        let done = |i: &Item| match i.state.get_untracked() {
-            State::Done(digest) => Some(DatasetFile { path: i.path.get_untracked(), digest, size_bytes: i.size_bytes }),
-            _ => None,
+        let done = |item: &Item| {
+            let (path, digest) = (item.path.get_untracked(), item.digest.get_untracked());
+            (item.state.get_untracked() == State::Done).then_some(DatasetFile {
+                path,
+                digest,
+                size_bytes: item.size_bytes,
+            })
         };
         self.items.with_untracked(|items| items.iter().filter_map(done).collect())
     }
 
-    fn add(&self, list: Option<FileList>) {
-        let Some(list) = list else { return };
-        let Some(owner) = self.owner.try_get_value() else { return };
-        // the signals belong to the form, not to the event that brought the files
-        owner.with(|| {
-            for file in (0..list.length()).filter_map(|i| list.item(i)) {
-                self.add_one(file);
-            }
-        });
-        self.send_next();
-    }
-
-    fn add_one(&self, file: File) {
-        // of a folder, the browser says where in it the file lies
-        let inside = js_sys::Reflect::get(&file, &"webkitRelativePath".into()).ok().and_then(|path| path.as_string());
-        let name = inside.filter(|path| !path.is_empty()).unwrap_or_else(|| file.name());
-        self.add_named(file, name);
-    }
-
-    fn add_named(&self, file: File, name: String) {
-        let id = self.next_id.get_value();
-        self.next_id.set_value(id + 1);
-        let item = Item {
-            id,
-            path: RwSignal::new(name.clone()),
-            size_bytes: file.size() as u64,
-            state: RwSignal::new(State::Waiting),
-            file: StoredValue::new_local(file),
-        };
-        // the same name again means a corrected file
-        self.items.update(|items| {
-            items.retain(|i| i.path.get_untracked() != name);
-            items.push(item);
-        });
-    }
-
-    fn remove(&self, id: u32) {
-        self.items.update(|items| items.retain(|i| i.id != id));
-    }
-
-    fn retry(&self, item: Item) {
-        item.state.set(State::Waiting);
-        self.send_next();
-    }
-
-    fn send_next(&self) {
-        if self.sending.try_get_untracked() != Some(false) {
-            return;
+    /// The form is done with them.
+    pub fn clear(&self) {
+        if let Some(goal) = self.goal.try_get_value() {
+            transfer::clear(&goal);
         }
-        let waiting = |i: &&Item| i.state.get_untracked() == State::Waiting;
-        let Some(item) = self.items.with_untracked(|items| items.iter().find(waiting).copied()) else { return };
-        self.sending.set(true);
-        item.state.set(State::Sending(0.0));
-        let uploads = *self;
-        let file = item.file.get_value();
-        spawn_local(async move {
-            let progress = move |sent: f64, all: f64| {
-                if matches!(item.state.try_get_untracked(), Some(State::Sending(_))) {
-                    item.state.set(State::Sending(if all > 0.0 { sent / all } else { 0.0 }));
-                }
-            };
-            let answer = api::upload::<Upload>("/uploads", &file, progress).await;
-            let _ = item.state.try_set(match answer {
-                Ok(upload) => State::Done(upload.digest),
-                Err(error) => State::Failed(error),
-            });
-            let _ = uploads.sending.try_set(false);
-            uploads.send_next();
-        });
+    }
+
+    /// They go with the page: another form under this word is about something else.
+    pub fn of_this_page(self) -> Self {
+        let goal = self.goal();
+        on_cleanup(move || transfer::clear(&goal));
+        self
+    }
+
+    /// The first rows, in the order they came; of very many those that need somebody.
+    fn rows(&self) -> Vec<Item> {
+        self.items.with(|items| {
+            if items.len() <= SHOWN {
+                return items.clone();
+            }
+            items.iter().filter(|item| item.state.get() != State::Done).take(SHOWN).cloned().collect()
+        })
+    }
+
+    fn hidden(&self) -> usize {
+        self.items.with(Vec::len).saturating_sub(self.rows().len())
     }
 }
 
-/// A place to drop files on, with a button that opens the browser's file chooser.
+/// A place to drop files and folders on, with buttons that open the browser's file chooser.
 #[component]
 pub fn DropZone(
     uploads: Uploads,
     /// "Drop CSV files here".
     text: &'static str,
-    /// Whether a whole folder can be chosen, too.
-    #[prop(optional)]
-    folders: bool,
 ) -> impl IntoView {
     let over = RwSignal::new(false);
-    let input = NodeRef::<html::Input>::new();
-    let id = fresh_id("files");
-    let choose = move |_| {
+    let (input, folder) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
+    let (id, folder_id) = (fresh_id("files"), fresh_id("folder"));
+    folder.on_load(|input| drop(input.set_attribute("webkitdirectory", "")));
+    let choose = move |input: NodeRef<html::Input>| {
         if let Some(input) = input.get_untracked() {
-            uploads.add(input.files());
-            input.set_value("");
-        }
-    };
-    let (folder, folder_id) = (NodeRef::<html::Input>::new(), fresh_id("folder"));
-    effect(move || {
-        if let Some(input) = folder.get() {
-            let _ = input.set_attribute("webkitdirectory", "");
-        }
-    });
-    let choose_folder = move |_| {
-        if let Some(folder) = folder.get_untracked() {
-            uploads.add(folder.files());
-            folder.set_value("");
+            transfer::add(&uploads.goal(), pick::chosen(&input));
         }
     };
     let dropped = move |e: ev::DragEvent| {
         e.prevent_default();
         over.set(false);
-        uploads.add(e.data_transfer().and_then(|t| t.files()));
+        let goal = uploads.goal();
+        pick::dropped(&e, move |files| transfer::add(&goal, files));
     };
     view! {
         <div class="drop" class:over=move || over.get()
@@ -192,12 +134,9 @@ pub fn DropZone(
             on:dragleave=move |_| over.set(false)
             on:drop=dropped>
             <Icon name="upload"/>
-            <span>{text}" or "<label for=id.clone()>"choose files"</label>
-                {folders.then(|| view! { " or "<label for=folder_id.clone()>"a folder"</label> })}</span>
-            <input id=id class="sr" type="file" multiple node_ref=input on:change=choose/>
-            {folders.then(|| view! {
-                <input id=folder_id.clone() class="sr" type="file" multiple node_ref=folder on:change=choose_folder/>
-            })}
+            <span>{text}" or "<label for=id.clone()>"choose files"</label>" or "<label for=folder_id.clone()>"a folder"</label></span>
+            <input id=id class="sr" type="file" multiple node_ref=input data-testid="form-files" on:change=move |_| choose(input)/>
+            <input id=folder_id class="sr" type="file" multiple node_ref=folder data-testid="form-folder" on:change=move |_| choose(folder)/>
         </div>
     }
 }
@@ -210,42 +149,62 @@ pub fn UploadList(
     #[prop(optional)]
     paths: bool,
 ) -> impl IntoView {
+    let hidden = move || uploads.hidden() as u64;
     view! {
         <Show when=move || !uploads.is_empty()>
-            <ul class="uploads">
-                <For each=move || uploads.items.get() key=|i| i.id let:item>
-                    <li>
-                        <Icon name="file"/>
-                        {if paths {
-                            view! { <input class="mono" aria-label="Path of the file" bind:value=item.path spellcheck="false"/> }.into_any()
-                        } else {
-                            view! { <span class="mono">{move || item.path.get()}</span> }.into_any()
-                        }}
-                        <span class="dim">{format::bytes(item.size_bytes)}</span>
-                        <span class="state" aria-live="polite">{move || state_text(uploads, item)}</span>
-                        <button type="button" class="icon-btn" title="Take out"
-                            aria-label=move || format!("Take out {}", item.path.get())
-                            on:click=move |_| uploads.remove(item.id)><Icon name="x"/></button>
-                    </li>
-                </For>
-            </ul>
+            <div class="form-uploads" data-testid="form-uploads">
+                <tray::Summary items=uploads.items/>
+                <ul class="uploads">
+                    <For each=move || uploads.rows() key=|item| item.id let:item>{row(item, paths)}</For>
+                </ul>
+                <Show when=move || hidden() != 0><p class="dim">{move || format!("and {} more", format::plural(hidden(), "file"))}</p></Show>
+            </div>
         </Show>
     }
 }
 
-fn state_text(uploads: Uploads, item: Item) -> AnyView {
-    match item.state.get() {
-        State::Waiting => view! { <span class="dim">"Waiting"</span> }.into_any(),
-        State::Sending(share) => view! {
-            <span class="bar" role="progressbar" aria-label="Sent" aria-valuemin="0" aria-valuemax="100"
-                aria-valuenow=format!("{:.0}", share * 100.0)><i style:width=format!("{:.1}%", share * 100.0)></i></span>
-        }
-        .into_any(),
-        State::Done(_) => view! { <span class="good"><Icon name="check"/>"Uploaded"</span> }.into_any(),
-        State::Failed(error) => view! {
-            <span class="bad">"Failed: "{error.message}</span>
-            <button type="button" class="btn small" on:click=move |_| uploads.retry(item)>"Try again"</button>
-        }
-        .into_any(),
+fn row(item: Item, paths: bool) -> impl IntoView {
+    let drawn = item.clone();
+    let path = RwSignal::from(item.path.clone());
+    view! {
+        <li>
+            <Icon name="file"/>
+            {if paths {
+                view! { <input class="mono" aria-label="Path of the file" bind:value=path spellcheck="false"/> }.into_any()
+            } else {
+                view! { <span class="mono">{move || path.get()}</span> }.into_any()
+            }}
+            <span class="state" aria-live="polite">{move || tray::progress(&drawn)}</span>
+            {tray::tools(item)}
+        </li>
     }
+}
+
+/// What a reload broke off, and how it goes on.
+#[component]
+pub fn Interrupted(goal: Signal<Goal>) -> impl IntoView {
+    let asked = RwSignal::new(0);
+    let landed = transfer::landed();
+    // picked again, a file is no longer broken off
+    let items = transfer::items();
+    let list = move || {
+        (asked.track(), landed.track(), items.track());
+        transfer::broken_off(&goal.get())
+    };
+    let drawn = move || {
+        let list = list();
+        (!list.is_empty()).then(|| {
+            let names: Vec<String> = list.iter().take(3).map(|one| one.name.rsplit('/').next().unwrap_or_default().to_owned()).collect();
+            let more = list.len().saturating_sub(names.len());
+            let names = if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) };
+            let what = format!("{} broken off: ", if list.len() == 1 { "An upload was".to_owned() } else { format!("{} uploads were", list.len()) });
+            view! {
+                <div class="callout info" role="status" data-testid="interrupted"><Icon name="info"/>
+                    <span><b>{what}</b>{names}". Choose the same files again and they go on with what has arrived."</span>
+                    <button type="button" class="btn small push" on:click=move |_| { transfer::give_up_all(&list); asked.update(|n| *n += 1) }>"Give up"</button>
+                </div>
+            }
+        })
+    };
+    drawn
 }

@@ -66,27 +66,36 @@ pub fn note_leftover(conn: &mut Conn, id: &str, dataset_id: &str) -> Result<()> 
         .map_err(Error::internal)
 }
 
-pub fn forget_leftover(conn: &mut Conn, id: &str) -> Result<()> {
-    diesel::delete(dataset_leftovers::table.find(id)).execute(conn).map(drop).map_err(Error::internal)
+pub fn forget_leftovers(conn: &mut Conn, ids: &[String]) -> Result<()> {
+    for id in ids {
+        diesel::delete(dataset_leftovers::table.find(id)).execute(conn).map_err(Error::internal)?;
+    }
+    Ok(())
 }
 
-/// Each note with its dataset, and the roots of the manifests of versions that are there.
-pub type Leftover = (String, String, Vec<String>);
+/// A dataset, and all notes about it.
+pub type Leftover = (String, Vec<String>);
 
 pub fn leftovers(conn: &mut Conn) -> Result<Vec<Leftover>> {
     let notes: Vec<(String, String)> = dataset_leftovers::table
-        .select((dataset_leftovers::id, dataset_leftovers::dataset_id))
-        .order(dataset_leftovers::id)
+        .select((dataset_leftovers::dataset_id, dataset_leftovers::id))
+        .order((dataset_leftovers::dataset_id, dataset_leftovers::id))
         .load(conn)
         .map_err(Error::internal)?;
-    let mut found = Vec::with_capacity(notes.len());
-    for (id, dataset_id) in notes {
-        let roots: Vec<Option<String>> = dataset_versions::table
-            .filter(dataset_versions::dataset_id.eq(&dataset_id))
-            .select(dataset_versions::manifest)
-            .load(conn)
-            .map_err(Error::internal)?;
-        found.push((id, dataset_id, roots.into_iter().flatten().collect()));
-    }
-    Ok(found)
+    let of_one = notes.chunk_by(|(one, _), (other, _)| one == other);
+    let grouped = of_one.filter_map(|notes| {
+        let (dataset_id, _) = notes.first()?;
+        Some((dataset_id.clone(), notes.iter().map(|(_, id)| id.clone()).collect()))
+    });
+    Ok(grouped.collect())
+}
+
+/// Roots of the manifests of the dataset's versions.
+pub fn roots(conn: &mut Conn, dataset_id: &str) -> Result<Vec<String>> {
+    let roots: Vec<Option<String>> = dataset_versions::table
+        .filter(dataset_versions::dataset_id.eq(dataset_id))
+        .select(dataset_versions::manifest)
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(roots.into_iter().flatten().collect())
 }

@@ -6,7 +6,7 @@ mod old;
 mod tags;
 mod uploads;
 
-pub use content::{forget_leftover, held_size, hold, holdings, leftovers, note_leftover, release};
+pub use content::{forget_leftovers, held_size, hold, holdings, leftovers, note_leftover, release, roots};
 pub use old::{old_files, old_versions, turn};
 pub use tags::{remove_tag, set_tag, tag, tags};
 pub use uploads::{forget_uploads, insert_upload, upload_size};
@@ -235,6 +235,21 @@ pub fn version_count(conn: &mut Conn, dataset_id: &str) -> Result<i64> {
         .filter(dataset_versions::dataset_id.eq(dataset_id))
         .count()
         .get_result(conn)
+        .map_err(Error::internal)
+}
+
+/// Names and numbers of the versions that were made from the job's output, oldest first.
+pub fn made_by_job(conn: &mut Conn, job_id: &str) -> Result<Vec<(String, i64)>> {
+    use diesel::sql_types::{Nullable, Text};
+    // as the index has it
+    let job = diesel::dsl::sql::<Nullable<Text>>("json_extract(source, '$.job_id')");
+    datasets::table
+        .inner_join(dataset_versions::table)
+        .filter(job.eq(job_id))
+        .order((dataset_versions::created_at, dataset_versions::version))
+        .limit(200)
+        .select((datasets::name, dataset_versions::version))
+        .load(conn)
         .map_err(Error::internal)
 }
 

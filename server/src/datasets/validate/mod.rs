@@ -38,7 +38,7 @@ pub struct Subject<'a> {
 pub fn validate(
     rules: &[Rule],
     subject: &Subject<'_>,
-    open: impl Fn(&DatasetFile) -> io::Result<Source>,
+    open: impl Fn(&DatasetFile) -> Result<Source, Stop>,
 ) -> io::Result<ValidationReport> {
     let mut results = vec![];
     for file in subject.tables {
@@ -109,7 +109,7 @@ fn check_file(
     rules: &[&Rule],
     file: &DatasetFile,
     subject: &Subject<'_>,
-    open: &impl Fn(&DatasetFile) -> io::Result<Source>,
+    open: &impl Fn(&DatasetFile) -> Result<Source, Stop>,
 ) -> io::Result<Vec<RuleResult>> {
     match run_checks(rules, file, subject, || open(file)) {
         Ok(found) => Ok(rules.iter().zip(found).map(|(rule, found)| result(rule, &file.path, found)).collect()),
@@ -125,9 +125,9 @@ fn run_checks(
     rules: &[&Rule],
     file: &DatasetFile,
     subject: &Subject<'_>,
-    open: impl Fn() -> io::Result<Source>,
+    open: impl Fn() -> Result<Source, Stop>,
 ) -> Result<Vec<Found>, Stop> {
-    let mut rows = table::open(&file.path, open().map_err(Stop::Io)?)?;
+    let mut rows = table::open(&file.path, open()?)?;
     let mut running = vec![];
     for rule in rules {
         running.push(Running::new(&rule.check, subject.scratch)?);
@@ -157,7 +157,7 @@ fn run_checks(
             Check::Schema { types, exact } => whole::schema(types, *exact, &columns, &kinds),
             Check::RowCount { min, max } => whole::row_count(row_count, *min, *max),
             Check::Drift { column, against, max } => whole::drift(subject, file, column, against, *max),
-            _ => check.finish(row_count, &columns, || table::open(&file.path, open().map_err(Stop::Io)?))?,
+            _ => check.finish(row_count, &columns, || table::open(&file.path, open()?))?,
         });
     }
     Ok(found)

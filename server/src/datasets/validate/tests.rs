@@ -8,12 +8,10 @@ fn file(path: &str) -> DatasetFile {
 
 fn run(rules: &[Rule], tables: &[DatasetFile], text: &str) -> ValidationReport {
     let dir = tempfile::tempdir().unwrap();
-    let profiles: Vec<FileProfile> = tables
-        .iter()
-        .map(|file| super::super::profile::profile(&file.path, "d", || Ok(Source::from(text))).unwrap())
-        .collect();
+    let profiles: Vec<FileProfile> =
+        tables.iter().map(|file| super::super::profile::profile(&file.path, "d", || Ok(Source::from(text)))).collect();
     let before = "id,age,kind\n1,30,a\n2,30,b\n";
-    let other = super::super::profile::profile("t.csv", "e", || Ok(Source::from(before))).unwrap();
+    let other = super::super::profile::profile("t.csv", "e", || Ok(Source::from(before)));
     let others = [("prod".to_owned(), vec![other])].into();
     let subject =
         Subject { tables, profiles: &profiles, images: None, others: &others, scratch: dir.path(), checked_at: 1 };

@@ -10,9 +10,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{access::Caller, browser, buckets};
 use crate::{
-    accounts::{Authorized, DEFAULT_PROJECT, Principal, Via, action, authorize},
+    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
     app::App,
-    error::{Error, Result},
+    error::Result,
 };
 pub use shares::configure_links;
 
@@ -23,22 +23,12 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
     shares::configure(cfg);
 }
 
-/// Who asks for buckets here. A job has a key of its own for that, which may be narrower than its token.
-fn caller<A>(auth: &Authorized<A>) -> Result<Caller> {
-    let who = auth.principal();
-    if who.via == Via::Job {
-        let text = "The token of a job opens no bucket; use the S3 key that its container has as AWS_ACCESS_KEY_ID.";
-        return Err(Error::forbidden(text));
-    }
-    Ok(Caller::person(who.clone()))
-}
-
 fn reader(who: &Principal) -> Result<Caller> {
-    caller(&authorize(who, action::View, DEFAULT_PROJECT)?)
+    Caller::of(&authorize(who, action::View, DEFAULT_PROJECT)?)
 }
 
 fn writer(who: &Principal) -> Result<Caller> {
-    caller(&authorize(who, action::Develop, DEFAULT_PROJECT)?)
+    Caller::of(&authorize(who, action::Develop, DEFAULT_PROJECT)?)
 }
 
 #[utoipa::path(tag = "buckets", responses((status = 200, body = [BucketSummary])))]

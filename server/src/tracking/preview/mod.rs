@@ -7,14 +7,15 @@ mod json;
 mod parquet;
 mod table;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use drydock_wire::tracking::{Preview, PreviewKind};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 
-use super::Artifact;
 use crate::{
-    app::App,
-    error::{Error, Result},
+    error::Result,
+    objects::{Objects, stream_error},
 };
 
 /// Of texts.
@@ -47,17 +48,47 @@ fn named(path: &str) -> Named {
     }
 }
 
-/// The preview of a kept file.
-pub async fn of(app: &App, file: &Artifact) -> Result<Preview> {
-    let size_bytes = u64::try_from(file.size_bytes).unwrap_or(0);
-    let named = named(&file.key);
+/// Bytes that are read in ranges, wherever they lie.
+pub trait Ranges: Send + Sync + 'static {
+    /// From the one place up to but not including the other.
+    fn range(&self, from: u64, to: u64) -> BoxFuture<'_, Result<Bytes>>;
+}
+
+/// The bytes of a kept content.
+pub struct Kept {
+    pub objects: Objects,
+    pub digest: String,
+}
+
+impl Ranges for Kept {
+    fn range(&self, from: u64, to: u64) -> BoxFuture<'_, Result<Bytes>> {
+        let read = async move {
+            let (_, body) = self.objects.stream(&self.digest, Some((from, to))).await?;
+            gathered(&self.digest, body).await
+        };
+        read.boxed()
+    }
+}
+
+/// All of a stream that is known to be short.
+pub async fn gathered(digest: &str, mut body: impl Stream<Item = std::io::Result<Bytes>> + Unpin) -> Result<Bytes> {
+    let mut all = vec![];
+    while let Some(chunk) = body.next().await {
+        all.extend_from_slice(&chunk.map_err(|cause| stream_error(digest, cause))?);
+    }
+    Ok(all.into())
+}
+
+/// The preview of a file of that name and size.
+pub async fn of(file: Arc<dyn Ranges>, name: &str, size_bytes: u64) -> Result<Preview> {
+    let named = named(name);
     match named {
         Named::Image => return Ok(empty(PreviewKind::Image, size_bytes)),
-        Named::Parquet => return parquet::of(app, &file.digest, size_bytes).await,
+        Named::Parquet => return parquet::of(file, size_bytes).await,
         _ => {}
     }
     let most = if named == Named::Json { JSON_BYTES } else { HEAD_BYTES };
-    let head = range(app, &file.digest, 0, size_bytes.min(most)).await?;
+    let head = file.range(0, size_bytes.min(most)).await?;
     let truncated = size_bytes > head.len() as u64;
     let Some(text) = text_of(&head, truncated) else { return Ok(empty(PreviewKind::Binary, size_bytes)) };
     Ok(match named {
@@ -112,16 +143,6 @@ fn cell(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-/// The blob's bytes from `from` up to but not including `to`.
-async fn range(app: &App, digest: &str, from: u64, to: u64) -> Result<Bytes> {
-    let (_, mut body) = app.objects.stream(digest, Some((from, to))).await?;
-    let mut all = Vec::with_capacity(usize::try_from(to.saturating_sub(from)).unwrap_or(0));
-    while let Some(chunk) = body.next().await {
-        all.extend_from_slice(&chunk.map_err(Error::internal)?);
-    }
-    Ok(all.into())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The first rows of a Parquet file: its footer, then of each column the first pages. Ranges are read as they are asked for.
 
-use std::{io::Read, panic::AssertUnwindSafe};
+use std::{io::Read, panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
 use drydock_wire::tracking::{Preview, PreviewColumn, PreviewKind};
@@ -12,11 +12,8 @@ use parquet::{
 };
 use tokio::runtime::Handle;
 
-use super::{cell, empty, range};
-use crate::{
-    app::App,
-    error::{Error, Result},
-};
+use super::{Ranges, cell, empty};
+use crate::error::{Error, Result};
 
 const ROWS: usize = 100;
 const COLUMNS: usize = 60;
@@ -24,8 +21,8 @@ const COLUMNS: usize = 60;
 const MAX_RANGE_BYTES: u64 = 32 << 20;
 const STEP_BYTES: u64 = 64 << 10;
 
-pub async fn of(app: &App, digest: &str, size_bytes: u64) -> Result<Preview> {
-    let blob = Blob { app: app.clone(), digest: digest.to_owned(), size_bytes, handle: Handle::current() };
+pub async fn of(file: Arc<dyn Ranges>, size_bytes: u64) -> Result<Preview> {
+    let blob = Blob { file, size_bytes, handle: Handle::current() };
     // The file is a stranger's: whatever it does to the reader stays here.
     let read = move || std::panic::catch_unwind(AssertUnwindSafe(|| head(blob)));
     let outcome = tokio::task::spawn_blocking(read).await.map_err(Error::internal)?;
@@ -86,8 +83,7 @@ fn text_of(field: &Field) -> Option<String> {
 /// A blob that is read in ranges.
 #[derive(Clone)]
 struct Blob {
-    app: App,
-    digest: String,
+    file: Arc<dyn Ranges>,
     size_bytes: u64,
     handle: Handle,
 }
@@ -95,7 +91,7 @@ struct Blob {
 impl Blob {
     fn read(&self, from: u64, length: u64) -> std::io::Result<Bytes> {
         let to = from.saturating_add(length).min(self.size_bytes);
-        let read = self.handle.block_on(range(&self.app, &self.digest, from, to));
+        let read = self.handle.block_on(self.file.range(from, to));
         read.map_err(|error| std::io::Error::other(error.message))
     }
 }

@@ -18,6 +18,9 @@ wire! {
         pub files: Vec<FileChange>,
         /// Tables that changed and are profiled in both.
         pub tables: Vec<TableChange>,
+        /// One of the two is still being profiled: tables may follow.
+        #[serde(default)]
+        pub profiling: bool,
     }
 
     pub struct FileChange {

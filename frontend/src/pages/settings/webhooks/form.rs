@@ -3,8 +3,8 @@
 use super::event_words;
 use crate::{
     api,
-    reactive::{effect, memo},
-    ui::{Button, Dialog, Field, Look, Tone, act, toast},
+    reactive::memo,
+    ui::{Button, Dialog, Field, Look, Tone, act, opened_by, toast},
 };
 use drydock_wire::webhooks::{CreateWebhook, EVENTS, UpdateWebhook, Webhook};
 use leptos::prelude::*;
@@ -25,13 +25,7 @@ fn check_url(text: &str) -> Result<(), &'static str> {
 /// `editing`: absent: closed; `Some(None)`: a new one; else that one.
 #[component]
 pub fn Editor(editing: RwSignal<Option<Option<Webhook>>>, #[prop(into)] done: Callback<()>) -> impl IntoView {
-    let open = RwSignal::new(false);
-    effect(move || open.set(editing.with(Option::is_some)));
-    effect(move || {
-        if !open.get() && editing.with_untracked(Option::is_some) {
-            editing.set(None);
-        }
-    });
+    let open = opened_by(editing);
     let title = Signal::derive(move || match editing.get() {
         Some(Some(_)) => "Edit the webhook".to_owned(),
         _ => "New webhook".to_owned(),

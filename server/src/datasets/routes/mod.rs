@@ -1,22 +1,24 @@
 //! `/api/v1/datasets` and `/api/v1/uploads`: parse, authorize, call, wrap.
 
-use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
+mod files;
+mod uploads;
+
+use actix_web::{HttpResponse, delete, get, post, put, web};
 use drydock_wire::datasets::{
-    CreateDataset, CreateVersion, CreatedVersion, DatasetDeletion, DatasetDetail, DatasetSummary, FilePage, SetRules,
-    SetVersionTag, Upload, ValidationReport, VersionDetail, VersionDiff, VersionFromBucket, VersionFromJob,
+    CreateDataset, CreateVersion, CreatedVersion, DatasetDeletion, DatasetDetail, DatasetSummary, SetRules,
+    SetVersionTag, ValidationReport, VersionDetail, VersionDiff, VersionFromBucket, VersionFromJob,
 };
-use drydock_wire::tracking::Preview;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::versions::{self, Listing};
-use super::{difference, download, preview as previews, sources, uses, yaml};
+use super::{difference, sources, uses, versions, yaml};
 use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
 use crate::app::App;
 use crate::error::{Error, Result};
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(upload)
-        .service(list)
+    uploads::configure(cfg);
+    files::configure(cfg);
+    cfg.service(list)
         .service(create)
         .service(get)
         .service(remove)
@@ -34,22 +36,10 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
         .service(version)
         .service(remove_version)
         .service(version_deletion)
-        .service(files)
-        .service(file)
-        .service(preview)
         .service(check);
 }
 
 type NameAndVersion = web::Path<(String, String)>;
-
-/// Keeps a file's bytes for a version or a job to refer to.
-#[utoipa::path(tag = "datasets", request_body(content = [u8], content_type = "application/octet-stream"),
-    responses((status = 200, body = Upload)))]
-#[put("/uploads")]
-async fn upload(app: web::Data<App>, who: Principal, body: web::Payload) -> Result<web::Json<Upload>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
-    Ok(web::Json(super::upload(&app, &auth, body).await?))
-}
 
 #[utoipa::path(tag = "datasets", responses((status = 200, body = [DatasetSummary])))]
 #[get("/datasets")]
@@ -262,20 +252,6 @@ async fn diff(
     Ok(web::Json(difference::diff(&app, &auth, &name, query.from.as_deref(), to).await?))
 }
 
-/// The first rows of a table, or the beginning of a text.
-#[utoipa::path(tag = "datasets", params(FileQuery), responses((status = 200, body = Preview)))]
-#[get("/datasets/{name}/versions/{version}/preview")]
-async fn preview(
-    app: web::Data<App>,
-    who: Principal,
-    path: NameAndVersion,
-    query: web::Query<FileQuery>,
-) -> Result<web::Json<Preview>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (name, number) = path.into_inner();
-    Ok(web::Json(previews::preview(&app, &auth, &name, &number, &query.path).await?))
-}
-
 /// The rules as YAML.
 #[utoipa::path(tag = "datasets", responses((status = 200, content_type = "application/yaml")))]
 #[get("/datasets/{name}/rules.yaml")]
@@ -307,60 +283,6 @@ async fn version(app: web::Data<App>, who: Principal, path: NameAndVersion) -> R
     let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
     let (name, number) = path.into_inner();
     Ok(web::Json(versions::detail(&app, &auth, &name, &number).await?))
-}
-
-#[derive(serde::Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-struct FilesQuery {
-    /// What the paths start with; a folder ends in `/`.
-    #[serde(default)]
-    prefix: String,
-    /// `next` of the page before.
-    after: Option<String>,
-    /// 1 to 1000.
-    limit: Option<usize>,
-    /// All files below, without folders.
-    #[serde(default)]
-    flat: bool,
-}
-
-/// A page of a version's files and folders.
-#[utoipa::path(tag = "datasets", params(FilesQuery), responses((status = 200, body = FilePage)))]
-#[get("/datasets/{name}/versions/{version}/files")]
-async fn files(
-    app: web::Data<App>,
-    who: Principal,
-    path: NameAndVersion,
-    query: web::Query<FilesQuery>,
-) -> Result<web::Json<FilePage>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (name, number) = path.into_inner();
-    let FilesQuery { prefix, after, limit, flat } = query.into_inner();
-    let wanted = Listing { prefix, after, limit: limit.unwrap_or(200), flat };
-    Ok(web::Json(versions::files(&app, &auth, &name, &number, wanted).await?))
-}
-
-#[derive(serde::Deserialize, utoipa::IntoParams)]
-struct FileQuery {
-    /// As in the version's list of files.
-    path: String,
-}
-
-/// The bytes of one file; ranges are honoured.
-#[utoipa::path(tag = "datasets", params(FileQuery),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 206)))]
-#[get("/datasets/{name}/versions/{version}/file")]
-async fn file(
-    app: web::Data<App>,
-    who: Principal,
-    request: HttpRequest,
-    path: NameAndVersion,
-    query: web::Query<FileQuery>,
-) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (name, number) = path.into_inner();
-    let file = versions::file(&app, &auth, &name, &number, &query.path).await?;
-    download::answer(&app, &request, &file).await
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 200, body = ValidationReport)))]

@@ -1,12 +1,11 @@
-//! The tray at the edge of the page: what is on its way to buckets, with progress, speed, pause and retry. It stands beside all
-//! pages once something was uploaded.
+//! The tray at the edge of the page: what is on its way, with progress, speed, pause and retry. It stands beside all pages once
+//! something was uploaded; what the form on the page shows itself is left out.
 
-use super::{
-    last,
-    transfer::{self, Item, State},
-};
+use super::{Goal, Item, State};
 use crate::{
     format,
+    reactive::memo,
+    transfer,
     ui::{Icon, Show},
 };
 use leptos::prelude::*;
@@ -23,31 +22,40 @@ pub fn stand() {
     }
 }
 
+/// What a list of them shows, and what it leaves to another.
+type Listed = Signal<Vec<Item>>;
+
 #[component]
 fn Tray() -> impl IntoView {
-    let items = transfer::items();
+    let (items, form) = (transfer::items(), transfer::shown_form());
     let folded = RwSignal::new(false);
-    let (any, all) = (items.clone(), items.clone());
+    let all: Listed = Signal::derive(move || {
+        let form = form.get();
+        let here = |item: &&Item| !matches!(&item.goal, Goal::Content(of) if *of == form);
+        items.with(|items| items.iter().filter(here).cloned().collect())
+    });
+    // a button is not drawn anew with each file that ends
+    let any = memo(move || !all.with(Vec::is_empty));
+    let finished = memo(move || all.with(|all| all.iter().all(|item| item.state.get().is_over())));
     view! {
-        {move || (!any.with(Vec::is_empty)).then(|| {
-            let (all, finished) = (all.clone(), all.clone());
+        {move || any.get().then(|| {
             view! {
                 <section class="tray" aria-label="Uploads" data-testid="tray">
                     <div class="tray-head">
-                        <Summary/>
+                        <Summary items=all/>
                         <button type="button" class="icon-btn" aria-expanded=move || (!folded.get()).to_string()
                             aria-label=move || if folded.get() { "Show the uploads" } else { "Fold the uploads" }
                             on:click=move |_| folded.update(|f| *f = !*f)>
                             {move || view! { <Icon name=if folded.get() { "chevron-up" } else { "chevron-down" }/> }}
                         </button>
-                        {move || finished.with(|all| all.iter().all(|item| item.state.get().is_over())).then(|| view! {
+                        {move || finished.get().then(|| view! {
                             <button type="button" class="icon-btn" aria-label="Close the uploads" title="Close"
-                                on:click=move |_| transfer::items().get_untracked().iter().for_each(transfer::remove)><Icon name="x"/></button>
+                                on:click=move |_| all.get_untracked().iter().for_each(transfer::remove)><Icon name="x"/></button>
                         })}
                     </div>
                     <Show when=move || !folded.get()>
                         <ul class="tray-list">
-                            {let all = all.clone(); view! { <For each=move || all.get() key=|item| item.id let:item>{line(item)}</For> }}
+                            <For each=move || all.get() key=|item| item.id let:item>{line(item)}</For>
                         </ul>
                     </Show>
                 </section>
@@ -58,8 +66,7 @@ fn Tray() -> impl IntoView {
 
 /// All of it in a line: how many, how much, how fast, how long still.
 #[component]
-fn Summary() -> impl IntoView {
-    let items = transfer::items();
+pub fn Summary(items: Listed) -> impl IntoView {
     let figures = move || {
         items.with(|all| {
             let mut sum = Figures { all: all.len(), ..Figures::default() };
@@ -126,13 +133,32 @@ impl Figures {
 }
 
 fn line(item: Item) -> impl IntoView {
-    let name = last(&item.key).to_owned();
-    let title = format!("{}/{}", item.bucket, item.key);
-    let (pausing, removing, drawn) = (item.clone(), item.clone(), item.clone());
-    let state = item.state.clone();
+    let name = last(&item.name).to_owned();
+    let title = match &item.goal {
+        Goal::Object(bucket) => format!("{bucket}/{}", item.name),
+        Goal::Content(_) => item.name.clone(),
+    };
+    let drawn = item.clone();
+    view! {
+        <li title=title>
+            <Icon name="file"/>
+            <div><span class="tray-name">{name}</span><small>{move || progress(&drawn)}</small></div>
+            {tools(item)}
+        </li>
+    }
+}
+
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// Buttons to pause a file, to go on with it, and to take it out.
+pub fn tools(item: Item) -> impl IntoView {
+    let (pausing, state) = (item.clone(), item.state.clone());
+    let label = format!("Take out {}", last(&item.name));
     let tool = move || {
         let item = pausing.clone();
-        let named = last(&item.key).to_owned();
+        let named = last(&item.name).to_owned();
         let button = |icon: &'static str, verb: &'static str, press: fn(&Item)| {
             let label = format!("{verb} {named}");
             view! { <button type="button" class="icon-btn" aria-label=label title=verb on:click=move |_| press(&item)><Icon name=icon/></button> }.into_any()
@@ -144,18 +170,14 @@ fn line(item: Item) -> impl IntoView {
             State::Done => ().into_any(),
         }
     };
-    let label = format!("Take out {name}");
     view! {
-        <li title=title>
-            <Icon name="file"/>
-            <div><span class="tray-name">{name}</span><small>{move || progress(&drawn)}</small></div>
-            {tool}
-            <button type="button" class="icon-btn" aria-label=label title="Take out" on:click=move |_| transfer::remove(&removing)><Icon name="x"/></button>
-        </li>
+        {tool}
+        <button type="button" class="icon-btn" aria-label=label title="Take out" on:click=move |_| transfer::remove(&item)><Icon name="x"/></button>
     }
 }
 
-fn progress(item: &Item) -> AnyView {
+/// How far it is, or what is in its way.
+pub fn progress(item: &Item) -> AnyView {
     let sent = item.sent_bytes.get();
     let of = format!("{} of {}", format::bytes(sent), format::bytes(item.size_bytes));
     let dim = |text: String| view! { <span class="dim num">{text}</span> }.into_any();
@@ -169,7 +191,7 @@ fn progress(item: &Item) -> AnyView {
         State::Failed(why) => view! { <span class="missing">{why}</span> }.into_any(),
         State::Sending => {
             let share = sent as f64 / (item.size_bytes as f64).max(1.0) * 100.0;
-            let label = format!("{} sent", last(&item.key));
+            let label = format!("{} sent", last(&item.name));
             view! {
                 <span class="bar" role="progressbar" aria-label=label aria-valuemin="0" aria-valuemax="100" aria-valuenow=format!("{share:.0}")>
                     <i style:width=format!("{share:.1}%")></i></span>
