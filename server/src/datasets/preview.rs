@@ -11,9 +11,10 @@ use super::table::{self, Source, Stop};
 use super::versions;
 use crate::accounts::{Authorized, action};
 use crate::app::App;
+use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::objects::Objects;
-use crate::storage::{self, access::Caller, objects::Found, rules::VersionId};
+use crate::storage::{self, access::Caller, reading::Found, rules::VersionId};
 use crate::tracking::{self, Kept, Ranges};
 
 const HEAD_BYTES: u64 = 1 << 20;
@@ -41,13 +42,14 @@ pub async fn of_object(
     key: &str,
     version: Option<VersionId>,
 ) -> Result<Preview> {
-    let found = storage::objects::look(app, caller, bucket, key, version, true).await?.object()?;
+    let found = storage::reading::look(app, caller, bucket, key, version, true).await?.object()?;
     let size_bytes = found.row.size();
-    shown(Arc::new(InBucket { objects: app.objects.clone(), found }), key, size_bytes).await
+    shown(Arc::new(InBucket { db: app.db.clone(), objects: app.objects.clone(), found }), key, size_bytes).await
 }
 
 /// An object's bytes, which may lie in parts.
 struct InBucket {
+    db: Db,
     objects: Objects,
     found: Found,
 }
@@ -55,7 +57,7 @@ struct InBucket {
 impl Ranges for InBucket {
     fn range(&self, from: u64, to: u64) -> BoxFuture<'_, Result<Bytes>> {
         let read = async move {
-            let body = self.found.stream(&self.objects, (from, to)).await?;
+            let body = self.found.stream(&self.db, &self.objects, (from, to)).await?;
             tracking::gathered(self.found.row.digest.as_deref().unwrap_or("of a part"), body).await
         };
         read.boxed()

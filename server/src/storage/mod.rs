@@ -1,7 +1,7 @@
 //! Buckets of objects: the S3 face, and what the dashboard's bucket browser stands on.
 //!
 //! Always holds: whoever gets at an object has passed `access::enter`; an object's row and its content are committed together;
-//! what came as an upload in parts stays in those parts, each kept once, until somebody needs it as one blob (`objects::whole_blob`);
+//! what came as an upload in parts stays in those parts, each kept once, until somebody needs it as one blob (`reading::whole_blob`);
 //! sizes and counts of a bucket change in the transaction that changes its objects. A key never becomes a path on the box.
 //! Never here: what an object's bytes mean.
 //!

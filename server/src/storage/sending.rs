@@ -1,6 +1,10 @@
 //! Uploads out of a browser: the size of the parts follows from the file's, so that whoever picks the same file again goes on
 //! with what has arrived. Somebody else's upload is as one that is not there, and asking for it leaves a trace.
 
+use bytes::Bytes;
+use drydock_wire::storage::{BeginUpload, ObjectSummary, ObjectUpload, UploadedPart};
+use futures_util::Stream;
+
 use super::{
     access::{Caller, Right, enter},
     browser,
@@ -17,9 +21,6 @@ use crate::{
     error::{Error, Result},
     objects::parts::Cut,
 };
-use bytes::Bytes;
-use drydock_wire::storage::{BeginUpload, ObjectSummary, ObjectUpload, UploadedPart};
-use futures_util::Stream;
 
 /// What an upload out of a browser was begun with, kept as its note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
