@@ -17,9 +17,18 @@ thread_local! {
 
 /// Puts the tray beside the page, once.
 pub fn stand() {
-    if !STANDS.replace(true) {
-        leptos::mount::mount_to_body(Tray);
+    if STANDS.replace(true) {
+        return;
     }
+    // An owner of its own: what is made while a page handles an event is that page's, and goes with it.
+    let page = Owner::current();
+    let own = Owner::new_root(None);
+    own.with(|| leptos::mount::mount_to_body(Tray));
+    match page {
+        Some(page) => page.set(),
+        None => own.clone().unset(),
+    }
+    std::mem::forget(own);
 }
 
 /// What a list of them shows, and what it leaves to another.
