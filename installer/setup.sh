@@ -128,15 +128,15 @@ stage_test() {
         touch "$older/ready"
     fi
     ln -sfn "$older" "$CACHE/clients-2.22"
-    for set in s3 dvc; do
+    for set in s3 dvc oci; do
         others=$CACHE/clients-$set-$(hash_of "$ROOT/tests/clients/requirements-$set.txt")
         if [ ! -f "$others/ready" ]; then
-            say "Python environment with clients of S3 ($set)"
+            say "Python environment with clients of S3 and of registries ($set)"
             rm -rf "$others"
             /usr/bin/python3 -m venv "$others"
             # what dvc is made of is partly source alone
             "$others/bin/pip" --disable-pip-version-check install --quiet --no-deps --use-pep517 \
-                -r "$ROOT/tests/clients/requirements-$set.txt" || fail "pip could not install the clients of S3 ($set); its message is above."
+                -r "$ROOT/tests/clients/requirements-$set.txt" || fail "pip could not install the clients ($set); its message is above."
             touch "$others/ready"
         fi
         ln -sfn "$others" "$CACHE/clients-$set"

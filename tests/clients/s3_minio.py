@@ -15,8 +15,9 @@ from minio.error import S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 from minio.versioningconfig import VersioningConfig
 
-host = urllib.parse.urlsplit(os.environ["S3_ENDPOINT"]).netloc
-client = Minio(host, access_key=os.environ["AWS_ACCESS_KEY_ID"], secret_key=os.environ["AWS_SECRET_ACCESS_KEY"], secure=False)
+endpoint = urllib.parse.urlsplit(os.environ["S3_ENDPOINT"])
+client = Minio(endpoint.netloc, access_key=os.environ["AWS_ACCESS_KEY_ID"], secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+               secure=endpoint.scheme == "https")
 name = f"t-{uuid.uuid4().hex[:20]}"
 
 client.make_bucket(bucket_name=name)

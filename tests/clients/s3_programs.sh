@@ -5,8 +5,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 # grep without -q: it reads to the end, and no program is cut off while it writes
-# rclone takes no bundle of certificates from there
+# over TLS rclone believes SSL_CERT_FILE, and takes no bundle of certificates from where aws-cli takes it
+bundle=${AWS_CA_BUNDLE:-}
 unset AWS_CA_BUNDLE
+aws() { env ${bundle:+"AWS_CA_BUNDLE=$bundle"} "$AWS" "$@"; }
 export HOME="$work" AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$S3_ENDPOINT" AWS_EC2_METADATA_DISABLED=true
 bucket=t-cli-$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')
 mkdir -p tree/sub/deeper
@@ -14,32 +16,34 @@ head -c 20000000 /dev/urandom >tree/large.bin
 echo one >tree/one.txt
 echo two >"tree/sub/two words+ü.txt"
 echo three >tree/sub/deeper/three.txt
+# aws-cli sends a file again that is younger than its object, of which only the whole second is known
+find tree -type f -exec touch -d "1 minute ago" {} +
 
-"$AWS" s3 mb "s3://$bucket"
-"$AWS" s3 sync --only-show-errors tree "s3://$bucket/tree"
-"$AWS" s3 ls --recursive "s3://$bucket" | grep "tree/sub/deeper/three.txt" >/dev/null
-"$AWS" s3 ls "s3://$bucket/tree/" | grep "PRE sub/" >/dev/null
-"$AWS" s3 sync --only-show-errors "s3://$bucket/tree" back
+aws s3 mb "s3://$bucket"
+aws s3 sync --only-show-errors tree "s3://$bucket/tree"
+aws s3 ls --recursive "s3://$bucket" | grep "tree/sub/deeper/three.txt" >/dev/null
+aws s3 ls "s3://$bucket/tree/" | grep "PRE sub/" >/dev/null
+aws s3 sync --only-show-errors "s3://$bucket/tree" back
 diff -r tree back
-[ -z "$("$AWS" s3 sync tree "s3://$bucket/tree")" ]
-"$AWS" s3 cp --only-show-errors "s3://$bucket/tree/large.bin" "s3://$bucket/copied.bin"
-"$AWS" s3 mv --only-show-errors "s3://$bucket/copied.bin" "s3://$bucket/moved.bin"
-"$AWS" s3 cp --only-show-errors "s3://$bucket/moved.bin" - | cmp - tree/large.bin
-echo streamed | "$AWS" s3 cp --only-show-errors - "s3://$bucket/streamed"
-[ "$("$AWS" s3 cp "s3://$bucket/streamed" -)" = streamed ]
-curl -fsS "$("$AWS" s3 presign "s3://$bucket/streamed")" | grep streamed >/dev/null
-"$AWS" s3api put-bucket-versioning --bucket "$bucket" --versioning-configuration Status=Enabled
-"$AWS" s3api put-object --bucket "$bucket" --key v --body tree/one.txt >put.json
+[ -z "$(aws s3 sync tree "s3://$bucket/tree")" ]
+aws s3 cp --only-show-errors "s3://$bucket/tree/large.bin" "s3://$bucket/copied.bin"
+aws s3 mv --only-show-errors "s3://$bucket/copied.bin" "s3://$bucket/moved.bin"
+aws s3 cp --only-show-errors "s3://$bucket/moved.bin" - | cmp - tree/large.bin
+echo streamed | aws s3 cp --only-show-errors - "s3://$bucket/streamed"
+[ "$(aws s3 cp "s3://$bucket/streamed" -)" = streamed ]
+curl -fsS "$(aws s3 presign "s3://$bucket/streamed")" | grep streamed >/dev/null
+aws s3api put-bucket-versioning --bucket "$bucket" --versioning-configuration Status=Enabled
+aws s3api put-object --bucket "$bucket" --key v --body tree/one.txt >put.json
 grep -q VersionId put.json
-"$AWS" s3api list-object-versions --bucket "$bucket" --prefix v | grep '"IsLatest": true' >/dev/null
-"$AWS" s3api get-object-attributes --bucket "$bucket" --key v --object-attributes ETag ObjectSize >/dev/null
-"$AWS" s3api head-object --bucket "$bucket" --key absent 2>absent.txt && exit 1
+aws s3api list-object-versions --bucket "$bucket" --prefix v | grep '"IsLatest": true' >/dev/null
+aws s3api get-object-attributes --bucket "$bucket" --key v --object-attributes ETag ObjectSize >/dev/null
+aws s3api head-object --bucket "$bucket" --key absent 2>absent.txt && exit 1
 grep -q 404 absent.txt
-"$AWS" s3api put-bucket-versioning --bucket "$bucket" --versioning-configuration Status=Suspended
-"$AWS" s3 rm --only-show-errors --recursive "s3://$bucket"
-"$AWS" s3api list-object-versions --bucket "$bucket" --query '[Versions,DeleteMarkers][][].[Key,VersionId]' --output text |
-    while IFS="$(printf '\t')" read -r key version; do "$AWS" s3api delete-object --bucket "$bucket" --key "$key" --version-id "$version" >/dev/null; done
-"$AWS" s3 rb "s3://$bucket"
+aws s3api put-bucket-versioning --bucket "$bucket" --versioning-configuration Status=Suspended
+aws s3 rm --only-show-errors --recursive "s3://$bucket"
+aws s3api list-object-versions --bucket "$bucket" --query '[Versions,DeleteMarkers][][].[Key,VersionId]' --output text |
+    while IFS="$(printf '\t')" read -r key version; do aws s3api delete-object --bucket "$bucket" --key "$key" --version-id "$version" >/dev/null; done
+aws s3 rb "s3://$bucket"
 echo "aws-cli: its whole life"
 
 cat >rclone.conf <<END

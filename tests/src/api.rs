@@ -1,9 +1,9 @@
 //! A caller of the HTTP API: who it is, and requests that answer status and JSON.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Certificate, Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// How a caller proves who it is.
@@ -25,8 +25,16 @@ pub struct Api {
 impl Api {
     /// A caller without credentials.
     pub fn anonymous(url: &str) -> Result<Self> {
-        let http = Client::builder().timeout(Duration::from_secs(120)).build()?;
-        Ok(Self { http, url: url.to_owned(), proof: Proof::Nothing })
+        Self::believing(url, None)
+    }
+
+    /// The same, over TLS with a certificate of that authority.
+    pub fn believing(url: &str, authority: Option<&Path>) -> Result<Self> {
+        let mut http = Client::builder().timeout(Duration::from_secs(120));
+        if let Some(path) = authority {
+            http = http.add_root_certificate(Certificate::from_pem(&std::fs::read(path)?)?);
+        }
+        Ok(Self { http: http.build()?, url: url.to_owned(), proof: Proof::Nothing })
     }
 
     /// The same server, with this token.

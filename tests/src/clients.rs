@@ -108,6 +108,8 @@ pub struct S3Key {
     pub endpoint: String,
     pub access_key: String,
     pub secret_key: String,
+    /// Where the face speaks TLS: the authority to believe.
+    pub authority: Option<PathBuf>,
 }
 
 impl S3Key {
@@ -116,7 +118,8 @@ impl S3Key {
         let made = server.run(&["s3-key", "create", "--user", username], None).await?;
         let made: serde_json::Value = serde_json::from_str(&made)?;
         let text = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("no {name}"));
-        Ok(Self { endpoint: server.s3_url(), access_key: text("access_key")?, secret_key: text("secret_key")? })
+        let (access_key, secret_key) = (text("access_key")?, text("secret_key")?);
+        Ok(Self { endpoint: server.s3_url(), access_key, secret_key, authority: server.authority() })
     }
 }
 
@@ -130,7 +133,13 @@ pub async fn s3(key: &S3Key, set: &str, script: &str, args: &[&str]) -> Result<S
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
     let interpreter = if script.ends_with(".py") { bin.join("python") } else { PathBuf::from("/bin/sh") };
     let search = std::env::var("PATH").unwrap_or_default();
-    let output = Command::new(interpreter)
+    let mut command = Command::new(interpreter);
+    if let Some(authority) = &key.authority {
+        for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"] {
+            command.env(name, authority);
+        }
+    }
+    let output = command
         .arg(path)
         .args(args)
         .current_dir(scratch.path())
@@ -147,6 +156,20 @@ pub async fn s3(key: &S3Key, set: &str, script: &str, args: &[&str]) -> Result<S
         .await?;
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "{script} failed:\n{text}");
+    Ok(text)
+}
+
+/// Runs the ORAS project's client against the registry at `host`, over TLS where there is an authority.
+///
+/// # Errors
+/// When the script ends with another code than 0: its output.
+pub async fn oras(host: &str, name: &str, password: &str, authority: Option<&Path>) -> Result<String> {
+    let mut command = Command::new(beside("oci")?.join("bin/python"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/registry_oras.py");
+    let command = command.arg(script).args([host, name, password]).args(authority);
+    let output = command.kill_on_drop(true).output().await?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "registry_oras.py failed:\n{text}");
     Ok(text)
 }
 

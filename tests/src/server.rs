@@ -32,7 +32,7 @@ pub struct Setup<'a> {
     pub settings: &'a str,
     /// A command that the program is given to.
     pub wrapper: &'a [&'a str],
-    /// Address to listen on; loopback when absent.
+    /// Address to listen on; loopback when absent. Elsewhere it speaks TLS, unless the environment says that it shall not.
     pub host: Option<&'a str>,
 }
 
@@ -44,6 +44,7 @@ pub struct Server {
     _own: Option<TempDir>,
     /// What the program is started through: a network namespace, say.
     wrapper: Vec<String>,
+    scheme: &'static str,
     http: String,
     s3: String,
     registry: String,
@@ -83,8 +84,11 @@ impl Server {
             None => free_addresses()?,
             Some(host) => [8080, 9000, 5000].map(|port| format!("{host}:{port}")),
         };
+        let is_plain =
+            setup.host.is_none() || setup.environment.iter().any(|(name, _)| *name == "DRYDOCK_INSECURE_HTTP");
         Ok(Self {
             child: None,
+            scheme: if is_plain { "http" } else { "https" },
             data,
             _own: own,
             wrapper: setup.wrapper.iter().map(|word| (*word).to_owned()).collect(),
@@ -205,15 +209,15 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.http)
+        format!("{}://{}", self.scheme, self.http)
     }
 
     pub fn s3_url(&self) -> String {
-        format!("http://{}", self.s3)
+        format!("{}://{}", self.scheme, self.s3)
     }
 
     pub fn registry_url(&self) -> String {
-        format!("http://{}", self.registry)
+        format!("{}://{}", self.scheme, self.registry)
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -223,10 +227,26 @@ impl Server {
     /// The id that its containers carry as a label.
     pub fn instance(&self) -> Result<String> {
         // Read only, so that closing it does not move the log of a killed server into the database.
-        let question = "import sqlite3, sys; print(sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=20)\
-            .execute(\"select value from settings where key = 'instance'\").fetchone()[0])";
+        self.sqlite(
+            "print(sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=20)\
+             .execute(\"select value from settings where key = 'instance'\").fetchone()[0])",
+        )
+    }
+
+    /// Changes the database behind the server's back, as if time had passed: days that a test cannot wait for.
+    pub fn alter(&self, statements: &str) -> Result<()> {
+        let script = format!(
+            "c = sqlite3.connect(sys.argv[1], timeout=20)\n\
+             for s in {}: n = c.execute(s).rowcount; assert n > 0, s\nc.commit()",
+            serde_json::to_string(&statements.split(';').map(str::trim).collect::<Vec<_>>())?
+        );
+        self.sqlite(&script).map(drop)
+    }
+
+    fn sqlite(&self, script: &str) -> Result<String> {
         let database = self.data.join("drydock.db");
-        let output = std::process::Command::new("python3").args(["-c", question]).arg(&database).output()?;
+        let script = format!("import sqlite3, sys\n{script}");
+        let output = std::process::Command::new("python3").args(["-c", &script]).arg(&database).output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
@@ -238,7 +258,12 @@ impl Server {
 
     /// A caller without credentials.
     pub fn anonymous(&self) -> Result<Api> {
-        Api::anonymous(&self.url())
+        Api::believing(&self.url(), self.authority().as_deref())
+    }
+
+    /// The box's own authority, where it speaks TLS.
+    pub fn authority(&self) -> Option<PathBuf> {
+        (self.scheme == "https").then(|| self.data.join("tls/ca.pem"))
     }
 
     /// Runs another command of the program on this data folder, with a line on its standard input.

@@ -15,12 +15,12 @@ use hyper_util::{
 };
 use tokio::sync::mpsc;
 
-use super::tls;
+use super::{lingering::lingering, tls};
 use crate::{
     background::{Background, Task},
     error::{Error, Result},
     router::{self, Face, Faces},
-    web::{guard, room},
+    web::{guard, patience, room},
 };
 
 /// Sends silent or slow connections away.
@@ -94,6 +94,7 @@ pub fn serve(
     let served = faces.clone();
     let server = HttpServer::new(move || {
         ActixApp::new()
+            .wrap(from_fn(patience::guard))
             .wrap(from_fn(room::guard))
             .wrap(from_fn(guard::guard))
             .wrap(from_fn(crate::monitoring::http::observe))
@@ -182,7 +183,17 @@ async fn s3_connection<S>(
 {
     let answer = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let face = face.clone();
-        async move { face.answer(request.map(s3s::Body::from), Some(peer)).await }
+        async move {
+            let (request, rest) = lingering(request);
+            let mut answer = face.answer(request.map(s3s::Body::http_body), Some(peer)).await;
+            // HTTP/2 has a way to say that no more is wanted
+            if let Ok(answer) = &mut answer
+                && !is_http2
+            {
+                rest.drain(answer);
+            }
+            answer
+        }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };

@@ -3,6 +3,7 @@
 //! Always holds: one server per data directory (a lock); `ready` is printed when every listener answers; Docker may be
 //! away at any time. On SIGTERM nothing new is accepted, open requests are answered, then the tasks end; containers go on.
 
+mod lingering;
 mod listeners;
 pub mod tls;
 

@@ -6,4 +6,5 @@ pub mod ca;
 pub mod extract;
 pub mod guard;
 pub mod live;
+pub mod patience;
 pub mod room;

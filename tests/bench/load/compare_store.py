@@ -30,7 +30,7 @@ S3_ROWS = [
     ("10 KB objects PUT, per second, c=8", ("small_put_c8", "rps"), True, 3),
     ("10 KB objects GET, per second, c=8", ("small_get_c8", "rps"), True, 2),
     ("10 KB objects HEAD, per second, c=8", ("small_head_c8", "rps"), True, None),
-    ("LIST of 10,000 keys, ms", ("list_10000", "median_ms"), False, 3),
+    ("LIST of 10,000 keys among {keys:,}, ms", ("list_10000", "median_ms"), False, 3),
     ("LIST with delimiter, ms", ("list_delimiter", "median_ms"), False, 3),
     ("10,000 uploads of the same 100 KB, per second", ("equal", "rps"), True, None),
     ("resident memory while doing all that, most, MB", ("memory", "most_mb"), False, None),
@@ -95,7 +95,12 @@ def watched(server, work):
     return found
 
 
-def table(title, rows, theirs, ours, results):
+def in_turn(sides, round_):
+    """Each goes first in every other round: what comes second finds a warmer machine, or a busier disk."""
+    return sides if round_ % 2 == 0 else sides[::-1]
+
+
+def table(title, rows, theirs, ours, results, **named):
     lines = [f"{title:<52} {theirs:>26} {ours:>26} {'ratio':>8} {'goal':>6}"]
     for name, path, more_is_better, goal in rows:
         a = [value for one in results[theirs] if (value := at(one, path)) is not None]
@@ -105,7 +110,7 @@ def table(title, rows, theirs, ours, results):
         ratio = statistics.median(b) / statistics.median(a)
         ratio = ratio if more_is_better else 1 / ratio
         want = f"{goal}×" if goal else ""
-        lines.append(f"{name:<52} {shown(a):>26} {shown(b):>26} {ratio:>7.2f}× {want:>6}")
+        lines.append(f"{name.format(**named):<52} {shown(a):>26} {shown(b):>26} {ratio:>7.2f}× {want:>6}")
     return "\n".join(lines)
 
 
@@ -120,7 +125,7 @@ def s3(args, box, scratch):
             keys = ["--access-key", server.keys[0], "--secret-key", server.keys[1]]
             run(server.name, "s3_load.py", url, *keys, "--keys", count, "--only", "fill")
         for round_ in range(args.rounds):
-            for server, url in sides:
+            for server, url in in_turn(sides, round_):
                 print(f"s3: round {round_ + 1} of {args.rounds}: {server.name}", file=sys.stderr, flush=True)
                 keys = ["--access-key", server.keys[0], "--secret-key", server.keys[1]]
                 load = lambda: run(server.name, "s3_load.py", url, *keys, *common, "--only", "big", "small", "listing")
@@ -134,7 +139,7 @@ def s3(args, box, scratch):
         ceph.stop()
     puts = [at(one, ("big_put", "mb_per_s")) for one in results["drydock"]]
     share = statistics.median(puts) / statistics.median(copies)
-    text = table("S3", S3_ROWS, "ceph", "drydock", results)
+    text = table("S3", S3_ROWS, "ceph", "drydock", results, keys=args.keys)
     text += f"\n{'cp and fsync of 1 GiB, MB/s; our PUT to it':<52} {'':>26} {shown(copies):>26} {share:>7.2f}× {'0.7×':>6}"
     text += f"\n10,000 uploads of the same 100 KB: the data folder grew by {grown / 1e6:.1f} MB, their rows included"
     return text, results
@@ -146,7 +151,7 @@ def registry(args, box, scratch):
     try:
         sides = [(peer, [peer.url]), (box, [box.registry, "--token", box.token])]
         for round_ in range(args.rounds):
-            for server, where in sides:
+            for server, where in in_turn(sides, round_):
                 print(f"registry: round {round_ + 1} of {args.rounds}: {server.name}", file=sys.stderr, flush=True)
                 load = lambda: run(server.name, "registry_load.py", *where, "--seconds", args.seconds)
                 results[server.name].append(watched(server, load))

@@ -199,6 +199,8 @@ class Load:
                     break
                 token = more.group(1).decode().replace("&amp;", "&").replace("&#34;", '"').replace("&quot;", '"')
             times.append(time.perf_counter() - begin)
+            if found != min(10_000, self.args.keys // 8 * 8):
+                raise SystemExit(f"a listing has {found} keys")
         times.sort()
         self.out["list_10000"] = report("list_10000", {"keys": found, "median_ms": round(times[2] * 1e3, 1)})
         times = []
@@ -208,6 +210,8 @@ class Load:
             times.append(time.perf_counter() - begin)
         times.sort()
         found = body.count(b"<CommonPrefixes>")
+        if self.args.keys >= 20_000 and found != 100:
+            raise SystemExit(f"a listing has {found} folders")
         self.out["list_delimiter"] = report("list_delimiter",
                                             {"prefixes": found, "median_ms": round(times[10] * 1e3, 1)})
 

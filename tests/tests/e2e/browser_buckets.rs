@@ -50,7 +50,7 @@ pub async fn script<T: serde::de::DeserializeOwned>(browser: &Browser, text: &st
     Ok(browser.driver.execute(text, vec![]).await?.convert()?)
 }
 
-async fn keys(admin: &Api, bucket: &str) -> Result<Vec<String>> {
+pub async fn keys(admin: &Api, bucket: &str) -> Result<Vec<String>> {
     let found = admin.get(&format!("/api/v1/buckets/{bucket}/objects?search=.")).await?;
     let objects = found["objects"].as_array().cloned().unwrap_or_default();
     Ok(objects.iter().map(|object| object["key"].as_str().unwrap_or_default().to_owned()).collect())

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// Runs a program; what it printed.
-async fn run(program: &str, args: &[&str], environment: &[(&str, &Path)]) -> Result<String> {
+pub async fn run(program: &str, args: &[&str], environment: &[(&str, &Path)]) -> Result<String> {
     let mut command = Command::new(program);
     command.args(args).envs(environment.iter().copied()).kill_on_drop(true);
     let output = tokio::time::timeout(Duration::from_secs(240), command.output()).await?.context(program.to_owned())?;
@@ -20,38 +20,42 @@ async fn run(program: &str, args: &[&str], environment: &[(&str, &Path)]) -> Res
 }
 
 /// A registry, an engineer of it, and docker logged in as her with settings of its own.
-struct World {
-    server: Server,
-    admin: Api,
-    ann: Api,
+pub struct World {
+    pub server: Server,
+    pub admin: Api,
+    pub ann: Api,
     home: tempfile::TempDir,
     /// `127.0.0.1:port`
-    host: String,
+    pub host: String,
 }
 
 impl World {
-    async fn start() -> Result<Self> {
-        let server = Server::start().await?;
-        let admin = server.admin().await?;
-        let ann = server.person(&admin, "ann", "engineer").await?;
-        let home = tempfile::tempdir()?;
-        let host = server.registry_url().trim_start_matches("http://").to_owned();
-        let world = Self { server, admin, ann, home, host };
+    pub async fn start() -> Result<Self> {
+        let world = Self::around(Server::start().await?).await?;
         world.log_in("ann", PASSWORD).await?;
         Ok(world)
     }
 
-    async fn log_in(&self, name: &str, password: &str) -> Result<String> {
+    /// Nobody is logged in yet.
+    pub async fn around(server: Server) -> Result<Self> {
+        let admin = server.admin().await?;
+        let ann = server.person(&admin, "ann", "engineer").await?;
+        let home = tempfile::tempdir()?;
+        let host = server.registry_url().split("//").nth(1).context("an address")?.to_owned();
+        Ok(Self { server, admin, ann, home, host })
+    }
+
+    pub async fn log_in(&self, name: &str, password: &str) -> Result<String> {
         let shell = format!("printf %s '{password}' | docker login -u {name} --password-stdin {}", self.host);
         run("sh", &["-c", &shell], &[("DOCKER_CONFIG", self.home.path())]).await
     }
 
-    async fn docker(&self, args: &[&str]) -> Result<String> {
+    pub async fn docker(&self, args: &[&str]) -> Result<String> {
         run("docker", args, &[("DOCKER_CONFIG", self.home.path())]).await
     }
 
     /// Imports an image of one small file that is unlike any other, and of a program that says hello, if asked for.
-    async fn make(&self, name: &str, content: &str, with_program: bool) -> Result<String> {
+    pub async fn make(&self, name: &str, content: &str, with_program: bool) -> Result<String> {
         let folder = tempfile::tempdir()?;
         std::fs::write(folder.path().join("content"), content)?;
         if with_program {
@@ -69,14 +73,14 @@ impl World {
         Ok(reference)
     }
 
-    async fn forget(&self, references: &[&str]) {
+    pub async fn forget(&self, references: &[&str]) {
         for reference in references {
             let _ = self.docker(&["rmi", "--force", reference]).await;
         }
     }
 }
 
-async fn repository(api: &Api, name: &str) -> Result<Value> {
+pub async fn repository(api: &Api, name: &str) -> Result<Value> {
     api.get(&format!("/api/v1/repository?name={name}")).await
 }
 
@@ -122,40 +126,9 @@ async fn docker_pushes_and_pulls() -> Result<()> {
 }
 
 /// An OCI layout of an index with two platforms, each with a layer of its own and one that they share.
-fn write_layout(folder: &Path) -> Result<()> {
-    let script = r#"
-import hashlib, json, os, sys
-root = sys.argv[1]
-os.makedirs(f"{root}/blobs/sha256")
-def blob(data, kind, **more):
-    name = hashlib.sha256(data).hexdigest()
-    open(f"{root}/blobs/sha256/{name}", "wb").write(data)
-    return {"mediaType": kind, "digest": f"sha256:{name}", "size": len(data), **more}
-oci = "application/vnd.oci.image."
-def tar(name, data):
-    import io, tarfile
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        info = tarfile.TarInfo(name); info.size = len(data)
-        archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-shared = tar("shared", os.urandom(200_000))
-children = []
-for architecture in ("amd64", "arm64"):
-    own = tar(architecture, os.urandom(1000))
-    ids = ["sha256:" + hashlib.sha256(layer).hexdigest() for layer in (shared, own)]
-    config = {"os": "linux", "architecture": architecture, "rootfs": {"type": "layers", "diff_ids": ids}, "config": {}}
-    manifest = {"schemaVersion": 2, "mediaType": oci + "manifest.v1+json",
-        "config": blob(json.dumps(config).encode(), oci + "config.v1+json"),
-        "layers": [blob(layer, oci + "layer.v1.tar") for layer in (shared, own)]}
-    platform = {"os": "linux", "architecture": architecture}
-    children.append(blob(json.dumps(manifest).encode(), oci + "manifest.v1+json", platform=platform))
-index = {"schemaVersion": 2, "mediaType": oci + "index.v1+json", "manifests": children}
-top = blob(json.dumps(index).encode(), oci + "index.v1+json", annotations={"org.opencontainers.image.ref.name": "multi"})
-json.dump({"schemaVersion": 2, "manifests": [top]}, open(f"{root}/index.json", "w"))
-json.dump({"imageLayoutVersion": "1.0.0"}, open(f"{root}/oci-layout", "w"))
-"#;
-    let made = std::process::Command::new("python3").args(["-c", script]).arg(folder).status()?;
+pub fn write_layout(folder: &Path) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/oci_layout.py");
+    let made = std::process::Command::new("python3").arg(script).arg(folder).status()?;
     ensure!(made.success(), "the layout");
     Ok(())
 }

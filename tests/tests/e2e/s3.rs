@@ -114,6 +114,37 @@ async fn a_silent_sender_is_given_up_and_a_connection_cut_short_leaves_nothing()
 }
 
 #[tokio::test]
+async fn a_refusal_reaches_who_sends_all_first_and_ends_the_connection_of_who_waits() -> Result<()> {
+    let (server, _key) = engineer().await?;
+    let address = server.s3_url().trim_start_matches("http://").to_owned();
+    let size = 9 << 20;
+    let head = |more: &str, length: usize| {
+        format!("PUT /nobodys/key HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{more}\r\n").into_bytes()
+    };
+    for round in 0..20 {
+        // all of it is sent before the answer is looked at, and the connection is as good as before
+        let mut stream = tokio::net::TcpStream::connect(&address).await?;
+        stream.write_all(&head("", size)).await?;
+        stream.write_all(&vec![7; size]).await.with_context(|| format!("round {round}"))?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.with_context(|| format!("round {round}"))?;
+        assert!(answers.starts_with("HTTP/1.1 403"), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200"), "what comes after a refused body: {answers}");
+    }
+    for _ in 0..20 {
+        // The body is not sent after a refusal, so that what comes next is none of it.
+        let (mut stream, answer) = raw(&server, &head("expect: 100-continue\r\n", 1)).await?;
+        let mut answer = String::from_utf8_lossy(&answer).to_lowercase();
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let _ = stream.read_to_string(&mut answer).await;
+        assert!(answer.starts_with("http/1.1 403") && answer.contains("connection: close"), "{answer}");
+        assert!(answer.matches("http/1.1 ").count() == 1, "a connection that was to end goes on: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_that_is_killed_keeps_what_it_acknowledged_and_shows_nothing_half() -> Result<()> {
     let (mut server, key) = engineer().await?;
     let ledger = tempfile::NamedTempFile::new()?;

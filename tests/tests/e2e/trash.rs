@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const MIB: usize = 1 << 20;
 
 /// A finished run with an artifact of these bytes; its id.
-async fn run(api: &Api, name: &str, bytes: Vec<u8>) -> Result<String> {
+pub async fn run(api: &Api, name: &str, bytes: Vec<u8>) -> Result<String> {
     let made = api.post("/api/2.0/mlflow/runs/create", json!({"experiment_id": "0", "run_name": name})).await?;
     let id = made["run"]["info"]["run_id"].as_str().context("an id")?.to_owned();
     let path = format!("/api/2.0/mlflow-artifacts/artifacts/0/{id}/artifacts/weights.bin");
@@ -20,7 +20,7 @@ async fn run(api: &Api, name: &str, bytes: Vec<u8>) -> Result<String> {
 }
 
 /// What `du` says of the blobs' folder, in bytes.
-fn blobs(server: &Server) -> Result<u64> {
+pub fn blobs(server: &Server) -> Result<u64> {
     let output = std::process::Command::new("du").arg("-sk").arg(server.data_dir().join("blobs")).output()?;
     let text = String::from_utf8(output.stdout)?;
     Ok(text.split_whitespace().next().context("du says nothing")?.parse::<u64>()? * 1024)

@@ -2,6 +2,7 @@
 //! uploads of other people: not there, and noted.
 
 use anyhow::{Context, Result, ensure};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use drydock_tests::{
     Api, Fault, Server,
     ledger::{BUCKET, Faces, location},
@@ -19,7 +20,7 @@ const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></Ver
 /// Method, path, query and body of an operation.
 type Operation = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
 
-const OPERATIONS: [Operation; 28] = [
+const OPERATIONS: [Operation; 31] = [
     ("GET", "/", &[], ""),
     ("PUT", "/forged-bucket", &[], ""),
     ("HEAD", "/ledger", &[], ""),
@@ -48,6 +49,10 @@ const OPERATIONS: [Operation; 28] = [
     ("GET", "/ledger/forged", &[("uploadId", "UPLOAD")], ""),
     ("POST", "/ledger/forged", &[("uploadId", "UPLOAD")], "<CompleteMultipartUpload/>"),
     ("DELETE", "/ledger/forged", &[("uploadId", "UPLOAD")], ""),
+    // what there is not
+    ("DELETE", "/ledger/kept", &[("annotation", "")], ""),
+    ("PUT", "/ledger/kept", &[("renameObject", "")], ""),
+    ("DELETE", "/ledger", &[("metadataConfiguration", "")], ""),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,8 +87,28 @@ fn line(method: &str, path: &str, query: &[(&str, &str)]) -> String {
     format!("{method} {path}{mark}{}", query.join("&"))
 }
 
-/// Sends an operation, signed by `by` in this way; `spoil` makes chunks' own signatures wrong.
-async fn send(by: &S3, mode: Mode, operation: Operation, upload: &str, spoil: bool) -> Result<raw::Answer> {
+/// What is wrong though the head is well signed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Spoil {
+    Nothing,
+    /// The chunks' own signatures.
+    Chunks,
+    /// The signature of what follows the chunks.
+    Trailer,
+    /// The check sum that follows them.
+    Sum,
+}
+
+/// In base64, as S3 has it.
+fn crc32(bytes: &[u8]) -> String {
+    let step =
+        |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 * (sum & 1)));
+    let sum = !bytes.iter().fold(u32::MAX, step);
+    STANDARD.encode(sum.to_be_bytes())
+}
+
+/// Sends an operation, signed by `by` in this way; `spoil` says what is wrong after a good head.
+async fn send(by: &S3, mode: Mode, operation: Operation, upload: &str, spoil: Spoil) -> Result<raw::Answer> {
     let (method, path, query, body) = operation;
     let query: Vec<(&str, &str)> =
         query.iter().map(|(name, value)| (*name, if *value == "UPLOAD" { upload } else { *value })).collect();
@@ -91,7 +116,11 @@ async fn send(by: &S3, mode: Mode, operation: Operation, upload: &str, spoil: bo
     let length = body.len().to_string();
     let signed =
         |payload: &str, headers: &[(&str, &str)]| by.sign(&Request { method, path, query: &query, headers, payload });
-    let crc = "x-amz-checksum-crc32:AAAAAA==";
+    // wrong on purpose where the rest is well signed, and right for the control
+    let crc = format!(
+        "x-amz-checksum-crc32:{}",
+        if spoil == Spoil::Sum { "AAAAAA==".to_owned() } else { crc32(body.as_bytes()) }
+    );
     match mode {
         Mode::Header => {
             let payload = if body.is_empty() { EMPTY.to_owned() } else { sha256(body.as_bytes()) };
@@ -140,7 +169,7 @@ async fn send(by: &S3, mode: Mode, operation: Operation, upload: &str, spoil: bo
                     sha256(chunk.as_bytes())
                 );
                 let mut signature = by.signature(&signed.when, &text);
-                if spoil {
+                if spoil == Spoil::Chunks {
                     signature = "0".repeat(64);
                 }
                 sent.push_str(&format!("{:x};chunk-signature={signature}\r\n{chunk}", chunk.len()));
@@ -150,7 +179,15 @@ async fn send(by: &S3, mode: Mode, operation: Operation, upload: &str, spoil: bo
                 before = signature;
             }
             if trails {
-                sent.push_str(&format!("{crc}\r\nx-amz-trailer-signature:{}\r\n\r\n", "0".repeat(64)));
+                let text = format!(
+                    "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{before}\n{}",
+                    signed.when,
+                    scope(&signed.when),
+                    sha256(format!("{crc}\n").as_bytes())
+                );
+                let is_wrong = spoil == Spoil::Trailer;
+                let signature = if is_wrong { "0".repeat(64) } else { by.signature(&signed.when, &text) };
+                sent.push_str(&format!("{crc}\r\nx-amz-trailer-signature:{signature}\r\n\r\n"));
             }
             raw::exchange(by.host(), &plain, &signed.headers, sent.as_bytes()).await
         }
@@ -185,7 +222,7 @@ async fn a_wrong_signature_opens_nothing_in_any_way_of_signing() -> Result<()> {
     let forged = s3.forged();
     for operation in OPERATIONS {
         for mode in MODES {
-            let answer = send(&forged, mode, operation, &upload, false).await?;
+            let answer = send(&forged, mode, operation, &upload, Spoil::Nothing).await?;
             // What is not even a signature may be called malformed.
             let refused = if mode == Mode::OldVersion { [400, 403] } else { [403, 403] };
             let what = format!("{mode:?} {operation:?}");
@@ -195,17 +232,26 @@ async fn a_wrong_signature_opens_nothing_in_any_way_of_signing() -> Result<()> {
     as_before(s3, &upload).await?;
     // A good head with chunks that are not signed so, or a check sum that is not theirs.
     let put = OPERATIONS[16];
-    for (mode, spoil) in
-        [(Mode::Chunks, true), (Mode::Trailer, true), (Mode::Trailer, false), (Mode::UnsignedTrailer, false)]
-    {
+    let spoiled = [
+        (Mode::Chunks, Spoil::Chunks),
+        (Mode::Trailer, Spoil::Chunks),
+        (Mode::Trailer, Spoil::Trailer),
+        (Mode::Trailer, Spoil::Sum),
+        (Mode::UnsignedTrailer, Spoil::Sum),
+    ];
+    for (mode, spoil) in spoiled {
         let answer = send(s3, mode, put, &upload, spoil).await?;
-        ensure!([400, 403].contains(&answer.status), "{mode:?} with wrong chunks: {} {}", answer.head, answer.text());
-        as_before(s3, &upload).await?;
+        let what = format!("{mode:?} with wrong {spoil:?}");
+        ensure!([400, 403].contains(&answer.status), "{what}: {} {}", answer.head, answer.text());
+        as_before(s3, &upload).await.context(what)?;
     }
     // That the very same requests pass when they are signed well, else the refusals say nothing.
-    for mode in [Mode::Header, Mode::UnsignedPayload, Mode::Presigned, Mode::Chunks] {
-        let answer = send(s3, mode, ("PUT", "/ledger/good", &[], "bytes"), &upload, false).await?;
+    for mode in MODES.into_iter().filter(|mode| ![Mode::Nothing, Mode::OldVersion].contains(mode)) {
+        let answer = send(s3, mode, ("PUT", "/ledger/good", &[], "bytes"), &upload, Spoil::Nothing).await?;
         ensure!(answer.status == 200, "{mode:?}, signed well: {} {}", answer.head, answer.text());
+        let kept = s3.good(Method::GET, "/ledger/good", &[], vec![]).await?.bytes().await?;
+        ensure!(kept == "bytes".as_bytes(), "{mode:?}, signed well: kept {kept:?}");
+        s3.good(Method::DELETE, "/ledger/good", &[], vec![]).await?;
     }
     fault.held("all refused, nothing was written, changed or told".into());
     Ok(())

@@ -6,3 +6,4 @@ mod dependencies;
 mod floors;
 mod licences;
 mod source;
+mod styles;

@@ -1,7 +1,10 @@
 //! Requests to the cluster. The crate rust-s3 names and signs them; they travel through an HTTP client of ours, since its own
 //! takes no certificate authority, no limit on connecting, and tells a broken connection from an answer only in words.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use reqwest::{
@@ -244,11 +247,15 @@ impl Client {
         Ok(uploads.collect())
     }
 
-    /// Asks again when the cluster cannot now: a moment's hiccup fails nobody's upload.
+    /// Asks again when the cluster cannot now: a moment's hiccup fails nobody's upload. A cluster that lets a whole time limit pass is
+    /// not asked again: whoever waits for the answer is told within that time, and not within three times as much.
     async fn retrying<T, F: Future<Output = Result<T>>>(&self, ask: impl Fn() -> F) -> Result<T> {
+        let began = Instant::now();
         for pause in RETRIES {
             match ask().await {
-                Err(problem) if problem.kind == ProblemKind::Unreachable => tokio::time::sleep(pause).await,
+                Err(problem) if problem.kind == ProblemKind::Unreachable && began.elapsed() < self.timeout => {
+                    tokio::time::sleep(pause).await;
+                }
                 other => return other,
             }
         }

@@ -21,6 +21,7 @@ use drydock_wire::storage::{BucketAccess, CorsRule, LifecycleRule, Versioning};
 
 use super::{
     Buckets,
+    absent::unsupported,
     answers::{self, refusal},
 };
 use crate::{
@@ -36,10 +37,6 @@ use crate::{
 /// What clients that ask for a region are told; any is taken.
 const REGION: &str = "us-east-1";
 
-fn unsupported(text: impl Into<String>) -> Error {
-    Error::new(drydock_wire::ErrorCode::NotImplemented, text)
-}
-
 impl Buckets {
     async fn enter<T>(&self, request: &S3Request<T>, name: &str, right: Right) -> S3Result<Entered> {
         let caller = self.caller(&request.credentials)?;
@@ -53,7 +50,6 @@ impl Buckets {
 
     pub(super) async fn make(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
         let caller = self.caller(&request.credentials)?;
-        super::objects::refuse_unsupported(&request.headers).map_err(refusal)?;
         let input = request.input;
         if input.object_lock_enabled_for_bucket == Some(true) {
             return Err(refusal(unsupported("Drydock has no object lock; make the bucket without it.")));

@@ -3,6 +3,7 @@
 //!
 //! Around it: the request's id, who calls, and what browsers ask before they do (CORS).
 
+mod absent;
 mod answers;
 mod body;
 mod browsers;
@@ -64,6 +65,7 @@ impl Face {
         config.post_object_max_file_size = MOST_FORM_BYTES;
         let mut builder = S3ServiceBuilder::new(Buckets { app: app.clone(), accounts: accounts.clone() });
         builder.set_auth(Keys(accounts));
+        builder.set_access(absent::WhatThereIs);
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         Self { service: builder.build(), app }
     }

@@ -15,7 +15,7 @@ use super::{
     Buckets,
     answers::{self, refusal},
     listing::{Encoding, limit},
-    objects::{self, Headers, refuse_unsupported},
+    objects::{self, Headers},
     payload,
 };
 use crate::{
@@ -40,7 +40,6 @@ impl Buckets {
         let caller = self.caller(&request.credentials)?;
         let S3Request { input, headers, .. } = request;
         let prepared = || -> Result<Begin> {
-            refuse_unsupported(&headers)?;
             let checksum = input.checksum_algorithm.as_ref().map(|a| Algorithm::parse(a.as_str())).transpose()?;
             let whole_checksum = is_whole(checksum, input.checksum_type.as_ref())?;
             let told = Headers {

@@ -69,46 +69,12 @@ impl Headers {
     }
 }
 
-/// What would have to be kept otherwise than it is.
-pub fn refuse_unsupported(headers: &hyper::HeaderMap) -> Result<()> {
-    const UNSUPPORTED: [&str; 13] = [
-        "x-amz-server-side-encryption",
-        "x-amz-server-side-encryption-customer-algorithm",
-        "x-amz-server-side-encryption-aws-kms-key-id",
-        "x-amz-object-lock-mode",
-        "x-amz-object-lock-legal-hold",
-        "x-amz-object-lock-retain-until-date",
-        "x-amz-website-redirect-location",
-        "x-amz-write-offset-bytes",
-        "x-amz-grant-full-control",
-        "x-amz-grant-read",
-        "x-amz-grant-read-acp",
-        "x-amz-grant-write",
-        "x-amz-grant-write-acp",
-    ];
-    // what is as it is here; other lists of rights would have to be kept
-    let acl = headers.get("x-amz-acl").map(|value| value.as_bytes());
-    if acl.is_some_and(|acl| acl != b"private" && acl != b"bucket-owner-full-control") {
-        let text =
-            "Drydock keeps no access lists: a bucket's settings say who may. Send the request without x-amz-acl.";
-        return Err(Error::new(drydock_wire::ErrorCode::NotImplemented, text));
-    }
-    match UNSUPPORTED.into_iter().find(|name| headers.contains_key(*name)) {
-        Some(name) => {
-            let text = format!("Drydock does not support {name}; send the request without it.");
-            Err(Error::new(drydock_wire::ErrorCode::NotImplemented, text))
-        }
-        None => Ok(()),
-    }
-}
-
 impl Buckets {
     pub(super) async fn put(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let caller = self.caller(&request.credentials)?;
         let S3Request { input, headers, extensions, trailing_headers, .. } = request;
         let (body, sha256) = payload::take(&extensions, input.body);
         let prepared = || -> Result<Put> {
-            refuse_unsupported(&headers)?;
             let said = answers::said([
                 input.checksum_crc32,
                 input.checksum_crc32c,
@@ -158,7 +124,6 @@ impl Buckets {
         let caller = self.caller(&request.credentials)?;
         let S3Request { input, headers, .. } = request;
         let prepared = || -> Result<Copy> {
-            refuse_unsupported(&headers)?;
             let (from_bucket, from_key, from_version) = source(&input.copy_source)?;
             let replaces = input.metadata_directive.is_some_and(|d| d.as_str() == MetadataDirective::REPLACE);
             let retags = input.tagging_directive.is_some_and(|d| d.as_str() == TaggingDirective::REPLACE);
