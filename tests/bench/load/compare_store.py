@@ -30,7 +30,7 @@ S3_ROWS = [
     ("10 KB objects PUT, per second, c=8", ("small_put_c8", "rps"), True, 3),
     ("10 KB objects GET, per second, c=8", ("small_get_c8", "rps"), True, 2),
     ("10 KB objects HEAD, per second, c=8", ("small_head_c8", "rps"), True, None),
-    ("LIST of 10,000 keys among {keys:,}, ms", ("list_10000", "median_ms"), False, 3),
+    ("LIST of 10,000 keys among {keys}, ms", ("list_10000", "median_ms"), False, 3),
     ("LIST with delimiter, ms", ("list_delimiter", "median_ms"), False, 3),
     ("10,000 uploads of the same 100 KB, per second", ("equal", "rps"), True, None),
     ("resident memory while doing all that, most, MB", ("memory", "most_mb"), False, None),
@@ -139,7 +139,7 @@ def s3(args, box, scratch):
         ceph.stop()
     puts = [at(one, ("big_put", "mb_per_s")) for one in results["drydock"]]
     share = statistics.median(puts) / statistics.median(copies)
-    text = table("S3", S3_ROWS, "ceph", "drydock", results, keys=args.keys)
+    text = table("S3", S3_ROWS, "ceph", "drydock", results, keys=f"{args.keys:,} or {args.our_keys:,}")
     text += f"\n{'cp and fsync of 1 GiB, MB/s; our PUT to it':<52} {'':>26} {shown(copies):>26} {share:>7.2f}× {'0.7×':>6}"
     text += f"\n10,000 uploads of the same 100 KB: the data folder grew by {grown / 1e6:.1f} MB, their rows included"
     return text, results
