@@ -134,6 +134,8 @@ def absent_options(bucket, listed):
         ("storage classes other than STANDARD", s3.put_object, {**put, "StorageClass": "GLACIER"}),
         ("storage classes other than STANDARD", s3.create_multipart_upload, {**key, "StorageClass": "STANDARD_IA"}),
         ("storage classes other than STANDARD", s3.copy_object, {**key, "CopySource": key, "StorageClass": "GLACIER"}),
+        ("x-amz-expected-bucket-owner", s3.put_object, {**put, "ExpectedBucketOwner": "111122223333"}),
+        ("x-amz-expected-bucket-owner", s3.get_object, {**key, "ExpectedBucketOwner": "111122223333"}),
         ("x-amz-write-offset-bytes", s3.put_object, {**put, "WriteOffsetBytes": 5}),
         ("object lock", s3.create_bucket, {"Bucket": f"t-{uuid.uuid4().hex[:20]}", "ObjectLockEnabledForBucket": True}),
     ]

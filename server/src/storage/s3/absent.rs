@@ -85,7 +85,10 @@ pub fn unsupported(text: impl Into<String>) -> Error {
 
 /// What would have to be kept otherwise than it is.
 fn refuse_unsupported(headers: &hyper::HeaderMap) -> Result<()> {
-    const UNSUPPORTED: [&str; 14] = [
+    const UNSUPPORTED: [&str; 16] = [
+        // who names the account that must own the bucket would be told nothing if it is another's
+        "x-amz-expected-bucket-owner",
+        "x-amz-source-expected-bucket-owner",
         "x-amz-server-side-encryption",
         "x-amz-server-side-encryption-customer-algorithm",
         "x-amz-server-side-encryption-aws-kms-key-id",
