@@ -53,7 +53,7 @@ async fn content_moves_into_the_cluster_and_back_over_kills() -> Result<()> {
     for (round, to) in ["disk", "s3", "disk"].into_iter().enumerate() {
         for attempt in 0.. {
             // longer and longer, so that a slow machine gets on, too
-            let wait = Duration::from_millis(30 + dice.roll() % (1200 + attempt * 400));
+            let wait = Duration::from_millis(20 + dice.roll() % (200 + attempt * 400));
             if killed(&server, &both, to, wait).await? {
                 kills += 1;
             } else {
