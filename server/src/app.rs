@@ -38,8 +38,24 @@ pub mod testing {
     //! All handles over a real database and real blobs in a folder; nothing listens and no task runs.
     #![allow(clippy::unwrap_used)]
 
+    use drydock_wire::accounts::Role;
+
     use super::*;
+    use crate::accounts::{Principal, Via};
     use crate::config::{Limits, Listeners};
+
+    /// An engineer with a token.
+    pub fn somebody(name: &str) -> Principal {
+        Principal {
+            person_id: format!("id-{name}"),
+            username: name.into(),
+            role: Role::Engineer,
+            via: Via::Token,
+            job_id: None,
+            session_id: None,
+            address: String::new(),
+        }
+    }
 
     pub fn app_in(dir: &std::path::Path, limits: Limits) -> App {
         let local = "127.0.0.1:5000".parse().unwrap();

@@ -60,11 +60,7 @@ impl Place {
     }
 
     fn part(&self, number: u32) -> Result<UploadedPart> {
-        let size_bytes = self.cut.size_of(number).ok_or_else(|| {
-            let count = self.cut.part_count();
-            Error::invalid(format!("This upload has the parts 1 to {count}; there is no part {number}."))
-        })?;
-        Ok(UploadedPart { number, size_bytes })
+        Ok(UploadedPart { number, size_bytes: self.cut.size_or_refusal(number)? })
     }
 }
 

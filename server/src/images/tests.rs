@@ -6,12 +6,12 @@ use actix_web::{
     test::{TestRequest, call_service, init_service, read_body},
     web::{Bytes, Data},
 };
-use drydock_wire::accounts::Role;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::*;
-use crate::accounts::{Accounts, Principal, Via, authorize};
+use crate::accounts::{Accounts, authorize};
+use crate::app::testing::somebody;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -157,18 +157,6 @@ async fn an_image_comes_back_byte_for_byte_by_tag_and_digest() {
     assert_eq!(detail.tags[0].manifest.platforms, ["linux/arm64"]);
     assert_eq!(detail.tags[0].manifest.size_bytes, (config.len() + layer.len() + bytes.len()) as u64);
     assert_eq!(detail.summary.size_bytes, detail.summary.own_bytes);
-}
-
-fn somebody(name: &str) -> Principal {
-    Principal {
-        person_id: format!("id-{name}"),
-        username: name.into(),
-        role: Role::Engineer,
-        via: Via::Token,
-        job_id: None,
-        session_id: None,
-        address: String::new(),
-    }
 }
 
 #[actix_web::test]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::{Objects, stream_error};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A cut connection costs no more than this of what was sent.
 const LEAST_PART_BYTES: u64 = 8 << 20;
@@ -37,6 +37,17 @@ impl Cut {
         let before = number.checked_sub(1)?;
         let from = u64::from(before) * self.part_bytes();
         (before < self.part_count()).then(|| self.part_bytes().min(self.0 - from))
+    }
+
+    /// As `size_of`.
+    ///
+    /// # Errors
+    /// `invalid` when there is no part of that number.
+    pub fn size_or_refusal(self, number: u32) -> Result<u64> {
+        self.size_of(number).ok_or_else(|| {
+            let count = self.part_count();
+            Error::invalid(format!("This upload has the parts 1 to {count}; there is no part {number}."))
+        })
     }
 
     /// The first part that is not among these.
@@ -103,6 +114,7 @@ mod tests {
             let sizes = (1..=count).map(|number| cut.size_of(number).unwrap_or(0));
             assert_eq!(sizes.sum::<u64>(), size);
             assert_eq!((cut.size_of(count + 1), cut.size_of(0)), (None, None));
+            assert!(cut.size_or_refusal(count + 1).is_err_and(|refused| refused.message.contains("there is no part")));
             assert_eq!((cut.missing(|_| true), cut.missing(|number| number != count)), (None, Some(count)));
         }
     }

@@ -97,12 +97,7 @@ where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
     let (upload, plan) = own(app, caller, bucket, id).await?;
-    let wanted = plan.cut().size_of(number).ok_or_else(|| {
-        Error::invalid(format!(
-            "This upload has the parts 1 to {}; there is no part {number}.",
-            plan.cut().part_count()
-        ))
-    })?;
+    let wanted = plan.cut().size_or_refusal(number)?;
     if length != Some(wanted) {
         return Err(Error::invalid(format!(
             "Part {number} of this upload has {wanted} bytes; say so in Content-Length."

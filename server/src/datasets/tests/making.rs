@@ -1,6 +1,8 @@
 //! Making versions: what is told, refused and left in the audit trail.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use drydock_wire::datasets::VersionFromBucket;
+
 use super::*;
 
 #[tokio::test]
@@ -33,6 +35,20 @@ async fn nobody_refers_to_bytes_that_they_did_not_upload() {
     the.version_of("bob", "d", vec![file("b.csv", &table), file("note.txt", &note)]).await.unwrap();
     let wrong_size = DatasetFile { size_bytes: 1, ..file("b.csv", &table) };
     assert!(the.version_of("bob", "d", vec![wrong_size]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_jobs_token_makes_no_version_of_a_bucket_that_its_own_key_may_not_read() {
+    let the = bench(Limits::default());
+    the.create("d").await;
+    let job = Principal { via: Via::Job, job_id: Some("j".into()), ..somebody("ann") };
+    let wish = serde_json::from_value::<VersionFromBucket>(serde_json::json!({ "bucket": "cellar" })).unwrap();
+    let job = authorize(&job, action::Develop, "default").unwrap();
+    let refused = sources::from_bucket(&the.app, &job, "d", wish.clone()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Forbidden);
+    // its person is only told that there is no such bucket
+    let absent = sources::from_bucket(&the.app, &develop("ann"), "d", wish).await.unwrap_err();
+    assert_eq!(absent.code, ErrorCode::NotFound);
 }
 
 #[tokio::test]

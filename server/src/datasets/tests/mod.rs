@@ -6,12 +6,12 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body, read_b
 use actix_web::web::Data;
 use bytes::Bytes;
 use drydock_wire::ErrorCode;
-use drydock_wire::accounts::Role;
 use drydock_wire::datasets::{Check, ColumnKind, CreateVersion, CreatedVersion, DatasetFile, ValidationState};
 use futures_util::stream;
 
 use super::*;
 use crate::accounts::{Principal, Via, authorize};
+use crate::app::testing::somebody;
 use crate::config::Limits;
 use crate::objects;
 
@@ -30,18 +30,6 @@ fn bench(limits: Limits) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let app = crate::app::testing::app_in(dir.path(), limits);
     Bench { app, _dir: dir }
-}
-
-fn somebody(name: &str) -> Principal {
-    Principal {
-        person_id: format!("id-{name}"),
-        username: name.into(),
-        role: Role::Engineer,
-        via: Via::Token,
-        job_id: None,
-        session_id: None,
-        address: String::new(),
-    }
 }
 
 fn develop(name: &str) -> Authorized<action::Develop> {
