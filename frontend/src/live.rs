@@ -27,7 +27,7 @@ const QUIET_MS: f64 = 250.0;
 const RECONNECT: Duration = Duration::from_secs(3);
 const RETRY: Duration = Duration::from_secs(5);
 
-pub const TOPICS: [Topic; 9] = [
+pub const TOPICS: [Topic; 14] = [
     Topic::Runs,
     Topic::Models,
     Topic::Datasets,
@@ -37,6 +37,11 @@ pub const TOPICS: [Topic; 9] = [
     Topic::Demo,
     Topic::Traces,
     Topic::Images,
+    Topic::Queue,
+    Topic::Devices,
+    Topic::Builds,
+    Topic::Packages,
+    Topic::Pipelines,
 ];
 
 struct Connection {
@@ -98,6 +103,11 @@ fn place(topic: Topic) -> usize {
         Topic::Demo => 6,
         Topic::Traces => 7,
         Topic::Images => 8,
+        Topic::Queue => 9,
+        Topic::Devices => 10,
+        Topic::Builds => 11,
+        Topic::Packages => 12,
+        Topic::Pipelines => 13,
     }
 }
 

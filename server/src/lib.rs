@@ -2,7 +2,7 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config download events percent remembered` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `storage images tracking registry webhooks datasets traces` · `jobs serving` · `monitoring overview lineage demo transfers trash` · `web` · `router` ·
+//! `storage images tracking registry webhooks datasets traces scheduling devices packages` · `jobs serving builds` · `pipelines monitoring overview lineage demo transfers trash` · `web` · `router` ·
 //! `boot` · `main`.
 
 pub mod error;
@@ -26,11 +26,15 @@ pub mod app;
 pub mod workloads;
 
 pub mod datasets;
+pub mod devices;
+pub mod packages;
 pub mod registry;
+pub mod scheduling;
 pub mod traces;
 pub mod tracking;
 pub mod webhooks;
 
+pub mod builds;
 pub mod images;
 pub mod jobs;
 pub mod serving;
@@ -40,6 +44,7 @@ pub mod demo;
 pub mod lineage;
 pub mod monitoring;
 pub mod overview;
+pub mod pipelines;
 pub mod transfers;
 pub mod trash;
 pub mod upkeep;

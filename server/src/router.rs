@@ -8,10 +8,10 @@ use utoipa_actix_web::OpenApiFactory;
 use crate::{
     accounts::{self, Accounts},
     app::App,
-    datasets, demo,
+    builds, datasets, demo, devices,
     error::{Error, Result},
-    images, jobs, lineage, monitoring, overview, registry as models, serving, storage, traces, tracking, transfers,
-    trash, upkeep,
+    images, jobs, lineage, monitoring, overview, packages, pipelines, registry as models, scheduling, serving, storage,
+    traces, tracking, transfers, trash, upkeep,
     web::{assets, ca, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -123,7 +123,12 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(models::configure)
         .configure(webhooks::configure)
         .configure(lineage::configure)
+        .configure(scheduling::configure)
+        .configure(devices::configure)
+        .configure(packages::configure)
         .configure(jobs::configure)
+        .configure(builds::configure)
+        .configure(pipelines::configure)
         .configure(serving::configure)
         .configure(demo::configure)
         .configure(trash::configure)

@@ -22,17 +22,18 @@ use crate::{
     accounts::{self, Accounts, secrets::BoxKey},
     app::App,
     background::Background,
-    clock,
+    builds, clock,
     config::Config,
     datasets,
     db::{Db, schema::accounts::settings},
-    demo,
+    demo, devices,
     error::{Error, Result},
     events::Events,
     images, jobs, monitoring,
     objects::{self, Objects},
+    packages, pipelines,
     router::{Face, Faces},
-    serving, storage, tracking, trash, webhooks, workloads,
+    scheduling, serving, storage, tracking, trash, webhooks, workloads,
 };
 
 /// Name of the database in the data directory.
@@ -143,7 +144,12 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     images::ask_who_uses(jobs::images_in_use);
     images::start(app, &faces.images);
     workloads::start(app, images::own_images(app, &faces.images)).await?;
+    scheduling::start(app).await?;
+    devices::start(app).await?;
+    packages::start(app).await?;
     jobs::start(app).await?;
+    builds::start(app).await?;
+    pipelines::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);
     datasets::ask_who_uses(crate::lineage::users_of_dataset);
     tracking::ask_who_needs(crate::registry::holders_of_files);

@@ -69,15 +69,12 @@ pub async fn train(client: &DemoClient, version: i64, line: &(impl Fn(&str) + Sy
     let program: Upload = client.put_bytes("/uploads", sample::TRAIN).await?;
     let wish = SubmitJob {
         name: "breast-cancer-train".into(),
-        image: None,
         command: vec!["python3".into(), "/workspace/train.py".into()],
-        env: Default::default(),
         code: vec![CodeFile { path: "train.py".into(), digest: program.digest }],
         datasets: vec![DatasetRef { name: sample::DATASET.into(), version: Some(version) }],
-        resources: Resources { cpus: 1.0, memory_bytes: 1 << 30, gpus: 0 },
         timeout_s: Some(TRAINING_LIMIT.as_secs()),
         experiment: Some(sample::EXPERIMENT.into()),
-        buckets: vec![],
+        ..SubmitJob::default()
     };
     let submitted: JobDetail = client.post("/jobs", &wish).await?;
     let id = submitted.summary.id;
@@ -146,7 +143,7 @@ pub async fn deploy(client: &DemoClient, version: i64) -> Result<Outcome<()>> {
     let wish = PutDeployment {
         model: sample::MODEL.into(),
         version: format!("@{}", sample::ALIAS),
-        resources: Resources { cpus: 1.0, memory_bytes: 1 << 30, gpus: 0 },
+        resources: Resources::default(),
     };
     let rolled = match client.put_quietly(&link, &wish).await {
         Ok(()) => wait_until_live(client, &link, version).await,

@@ -59,6 +59,11 @@ struct AttemptRow {
     timed_out: bool,
     reason: Option<String>,
     gpu_uuids: String,
+    cause: Option<String>,
+    run_id: Option<String>,
+    image_id: Option<String>,
+    peak_memory_bytes: Option<i64>,
+    boot_id: Option<String>,
 }
 
 /// A job as the feature works on it.
@@ -94,6 +99,15 @@ pub struct AttemptRecord {
     pub reason: Option<String>,
     /// The GPUs it holds until it ended.
     pub gpu_uuids: Vec<String>,
+    /// Why it ended, in one word; see migration 0030.
+    pub cause: Option<String>,
+    /// The tracked run that was made for it.
+    pub run_id: Option<String>,
+    /// `sha256:…`, as Docker had the image.
+    pub image_id: Option<String>,
+    pub peak_memory_bytes: Option<i64>,
+    /// Of the kernel it ran under.
+    pub boot_id: Option<String>,
 }
 
 impl JobRow {
@@ -146,6 +160,11 @@ impl AttemptRow {
             out_of_memory: self.out_of_memory,
             timed_out: self.timed_out,
             reason: self.reason,
+            cause: self.cause,
+            run_id: self.run_id,
+            image_id: self.image_id,
+            peak_memory_bytes: self.peak_memory_bytes,
+            boot_id: self.boot_id,
         })
     }
 }
@@ -165,6 +184,11 @@ impl AttemptRecord {
             timed_out: false,
             reason: None,
             gpu_uuids,
+            cause: None,
+            run_id: None,
+            image_id: None,
+            peak_memory_bytes: None,
+            boot_id: None,
         }
     }
 
@@ -187,6 +211,30 @@ fn state(word: &str) -> Result<JobState> {
 
 const UNFINISHED: [&str; 4] = ["queued", "starting", "running", "cancelling"];
 
+/// The queue that every box has.
+pub const DEFAULT_QUEUE: &str = "default";
+
+type Amounts = (
+    diesel::dsl::Eq<jobs::cpus_milli, i64>,
+    diesel::dsl::Eq<jobs::memory_bytes, i64>,
+    diesel::dsl::Eq<jobs::disk_bytes, i64>,
+    diesel::dsl::Eq<jobs::gpus, i32>,
+    diesel::dsl::Eq<jobs::gpu_memory_bytes, Option<i64>>,
+);
+
+/// What the scheduler adds up, as columns.
+fn amounts(spec: &SubmitJob) -> Amounts {
+    let asked = &spec.resources;
+    let bytes = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+    (
+        jobs::cpus_milli.eq((asked.cpus * 1000.0).round() as i64),
+        jobs::memory_bytes.eq(bytes(asked.memory_bytes)),
+        jobs::disk_bytes.eq(asked.disk_bytes.map_or(0, bytes)),
+        jobs::gpus.eq(i32::try_from(asked.gpus).unwrap_or(i32::MAX)),
+        jobs::gpu_memory_bytes.eq(asked.gpu_memory_bytes.map(bytes)),
+    )
+}
+
 /// A new job, queued.
 pub fn insert(conn: &mut Conn, id: &str, who: &Principal, spec: &SubmitJob, at: i64) -> Result<()> {
     diesel::insert_into(jobs::table)
@@ -199,6 +247,14 @@ pub fn insert(conn: &mut Conn, id: &str, who: &Principal, spec: &SubmitJob, at: 
             jobs::person_id.eq(&who.person_id),
             jobs::submitted_by.eq(&who.username),
             jobs::submitted_at.eq(at),
+            amounts(spec),
+            (
+                jobs::queue_id.eq(DEFAULT_QUEUE),
+                jobs::priority.eq(spec.priority),
+                jobs::since.eq(at),
+                jobs::limit_s.eq(spec.timeout_s.and_then(|seconds| i64::try_from(seconds).ok())),
+                jobs::resumable.eq(spec.resume.is_some()),
+            ),
         ))
         .execute(conn)
         .map(drop)
@@ -235,6 +291,11 @@ pub fn save_attempt(conn: &mut Conn, attempt: &AttemptRecord) -> Result<()> {
         timed_out: attempt.timed_out,
         reason: attempt.reason.clone(),
         gpu_uuids: serde_json::to_string(&attempt.gpu_uuids).map_err(Error::internal)?,
+        cause: attempt.cause.clone(),
+        run_id: attempt.run_id.clone(),
+        image_id: attempt.image_id.clone(),
+        peak_memory_bytes: attempt.peak_memory_bytes,
+        boot_id: attempt.boot_id.clone(),
     };
     diesel::replace_into(attempts_table::table).values(row).execute(conn).map(drop).map_err(Error::internal)
 }

@@ -17,7 +17,7 @@ use crate::{
 
 const GATHER: Duration = Duration::from_millis(250);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const ALL: [Topic; 9] = [
+const ALL: [Topic; 14] = [
     Topic::Runs,
     Topic::Models,
     Topic::Datasets,
@@ -27,6 +27,11 @@ const ALL: [Topic; 9] = [
     Topic::Overview,
     Topic::Demo,
     Topic::Traces,
+    Topic::Queue,
+    Topic::Devices,
+    Topic::Builds,
+    Topic::Packages,
+    Topic::Pipelines,
 ];
 
 #[utoipa::path(tag = "events", responses((status = 200, description = "text/event-stream of Event", body = Event)))]

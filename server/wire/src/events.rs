@@ -14,6 +14,13 @@ wire! {
         Overview,
         Demo,
         Traces,
+        /// Queues and the order of what waits.
+        Queue,
+        /// GPUs, their leases and faults.
+        Devices,
+        Builds,
+        Packages,
+        Pipelines,
     }
 
     /// `data:` of each event. `id` is absent when many changed, or when the receiver fell behind.

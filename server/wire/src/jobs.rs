@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 wire! {
     /// `POST /api/v1/jobs`. Unknown fields are refused (422), so that a wish for privileges is not silently dropped.
+    #[derive(Default)]
     #[serde(deny_unknown_fields)]
     pub struct SubmitJob {
         pub name: String,
@@ -31,6 +32,84 @@ wire! {
         /// What the S3 key of its container opens; empty: whatever its person may.
         #[serde(default)]
         pub buckets: Vec<crate::storage::KeyScope>,
+        /// The queue it waits in; absent: `default`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub queue: Option<String>,
+        /// The higher, the sooner among the jobs of its queue; 0 is usual, and a queue names its highest.
+        #[serde(default)]
+        pub priority: i32,
+        #[serde(default)]
+        pub retries: Retries,
+        /// It can be stopped at any time and goes on from what it left in `/checkpoints`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub resume: Option<Resume>,
+        /// Secrets of the project, given as files.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub secrets: Vec<SecretRef>,
+        /// A folder as it was on the client, unpacked at `/workspace`; not together with `code`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub snapshot: Option<Snapshot>,
+        /// `{name}` in the command, `DRYDOCK_PARAM_NAME` in the environment, parameters of its run.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        pub params: BTreeMap<String, String>,
+        /// `DRYDOCK_SEED` and `PYTHONHASHSEED`; drawn at submission if absent, so that a rerun has the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub seed: Option<u64>,
+        /// Whether a run is made for it; absent: yes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tracked: Option<bool>,
+    }
+
+    /// How often a failed job is tried again, as Kubernetes' `backoffLimit`: after 10 s, 20 s, 40 s and so on, 6 minutes at most.
+    #[derive(Eq, Copy)]
+    #[serde(deny_unknown_fields, default)]
+    pub struct Retries {
+        /// 0 to 100: attempts after the first.
+        pub limit: u32,
+        /// The first pause.
+        pub backoff_s: u32,
+    }
+
+    /// A job that may be stopped: it gets SIGTERM, and what it wrote to `/checkpoints` by then is there at its next attempt.
+    #[derive(Eq, Copy)]
+    #[serde(deny_unknown_fields, default)]
+    pub struct Resume {
+        /// From SIGTERM to SIGKILL, 1 to 600.
+        pub grace_s: u32,
+    }
+
+    /// A secret of the project, read-only at `/run/secrets/{file}`.
+    #[derive(Eq)]
+    #[serde(deny_unknown_fields)]
+    pub struct SecretRef {
+        pub name: String,
+        /// Absent: the secret's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub file: Option<String>,
+    }
+
+    /// A folder of code as one blob.
+    #[derive(Eq)]
+    #[serde(deny_unknown_fields)]
+    pub struct Snapshot {
+        /// SHA-256 of a `tar.zst`, an upload of the caller's.
+        pub digest: String,
+        /// Of the checkout it was made from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub git: Option<GitState>,
+    }
+
+    #[derive(Eq)]
+    #[serde(deny_unknown_fields)]
+    pub struct GitState {
+        pub commit: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub branch: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub remote: Option<String>,
+        /// There were changes that were not committed; they are in the snapshot.
+        #[serde(default)]
+        pub dirty: bool,
     }
 
     #[serde(deny_unknown_fields)]
@@ -54,8 +133,14 @@ wire! {
         /// In cores, 0.1 to the box's count.
         pub cpus: f64,
         pub memory_bytes: u64,
-        /// Whole GPUs.
+        /// Whole GPUs; with `gpu_memory_bytes`, 1.
         pub gpus: u32,
+        /// A share of one GPU: so much of its memory.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub gpu_memory_bytes: Option<u64>,
+        /// Of `/scratch`, `/outputs` and `/checkpoints` together, on disk; absent: `/scratch` is memory, the others get 4 GiB.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub disk_bytes: Option<u64>,
     }
 
     /// State of a job, as people read it.
@@ -123,7 +208,19 @@ wire! {
 
 impl Default for Resources {
     fn default() -> Self {
-        Self { cpus: 1.0, memory_bytes: 1 << 30, gpus: 0 }
+        Self { cpus: 1.0, memory_bytes: 1 << 30, gpus: 0, gpu_memory_bytes: None, disk_bytes: None }
+    }
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { limit: 0, backoff_s: 10 }
+    }
+}
+
+impl Default for Resume {
+    fn default() -> Self {
+        Self { grace_s: 60 }
     }
 }
 

@@ -15,8 +15,10 @@ macro_rules! wire {
 }
 
 pub mod accounts;
+pub mod builds;
 pub mod datasets;
 pub mod demo;
+pub mod devices;
 pub mod error;
 pub mod events;
 pub mod images;
@@ -24,6 +26,9 @@ pub mod import;
 pub mod jobs;
 pub mod lineage;
 pub mod overview;
+pub mod packages;
+pub mod pipelines;
+pub mod queues;
 pub mod registry;
 pub mod serving;
 pub mod storage;

@@ -119,6 +119,7 @@ impl Form {
             timeout_s: minutes.map(|m| (m * 60.0) as u64),
             experiment: filled(self.experiment),
             buckets: self.buckets.get_value(),
+            ..SubmitJob::default()
         })
     }
 }

@@ -43,7 +43,12 @@ impl ResourceForm {
             (self.cpus.get_untracked(), self.memory_gib.get_untracked(), self.gpus.get_untracked());
         check_cpus(&cpus).and(check_memory(&memory)).and(check_gpus(&gpus)).ok()?;
         let memory_bytes = (memory.trim().parse::<f64>().ok()? * GIB) as u64;
-        Some(Resources { cpus: cpus.trim().parse().ok()?, memory_bytes, gpus: gpus.trim().parse().ok()? })
+        Some(Resources {
+            cpus: cpus.trim().parse().ok()?,
+            memory_bytes,
+            gpus: gpus.trim().parse().ok()?,
+            ..Resources::default()
+        })
     }
 }
 

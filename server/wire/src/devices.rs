@@ -1,0 +1,1 @@
+//! GPUs of the box: readings, leases, faults.

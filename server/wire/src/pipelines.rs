@@ -1,0 +1,1 @@
+//! Versioned graphs of tasks, their runs, schedules and triggers.

@@ -1,0 +1,1 @@
+//! Queues that jobs wait in, and the order in which they start.
