@@ -5,6 +5,7 @@ mod detail;
 mod list;
 mod submit;
 
+pub use code::{join_words, split_words};
 pub use detail::JobPage;
 pub use list::JobsPage;
 pub use submit::NewJobPage;
