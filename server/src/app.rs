@@ -73,6 +73,7 @@ pub mod testing {
             listeners,
             limits,
             disk: Default::default(),
+            gpus: Default::default(),
             objects: Default::default(),
             webhooks: Default::default(),
             log_json: false,
