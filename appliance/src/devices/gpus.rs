@@ -150,9 +150,9 @@ fn processes(device: &Device<'_>) -> Result<Vec<GpuProcess>, NvmlError> {
 fn optional<T>(value: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
     match value {
         Ok(value) => Ok(Some(value)),
-        Err(error @ (NvmlError::GpuLost | NvmlError::ResetRequired | NvmlError::Uninitialized | NvmlError::Unknown)) => {
-            Err(error)
-        }
+        Err(
+            error @ (NvmlError::GpuLost | NvmlError::ResetRequired | NvmlError::Uninitialized | NvmlError::Unknown),
+        ) => Err(error),
         Err(_not_told) => Ok(None),
     }
 }

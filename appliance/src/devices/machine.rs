@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, fs, net::IpAddr, path::Path, time::Instant};
 
-use sysinfo::{
-    Disk, DiskRefreshKind, Disks, InterfaceOperationalState, NetworkData, Networks, System,
-};
+use sysinfo::{Disk, DiskRefreshKind, Disks, InterfaceOperationalState, NetworkData, Networks, System};
 
 use super::{BoxReading, DiskReading, NetworkReading};
 
@@ -43,12 +41,7 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn new() -> Machine {
-        Machine {
-            system: System::new().ok(),
-            disks: Disks::new().ok(),
-            networks: Networks::new().ok(),
-            read_at: None,
-        }
+        Machine { system: System::new().ok(), disks: Disks::new().ok(), networks: Networks::new().ok(), read_at: None }
     }
 
     /// Everything but the GPUs; what cannot be read is 0. May block for as long as a file system hangs.

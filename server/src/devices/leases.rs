@@ -59,9 +59,8 @@ pub fn room(conn: &mut Conn) -> Result<Vec<GpuRoom>> {
 }
 
 fn as_room(gpu: GpuRow) -> GpuRoom {
-    let foreign = (gpu.foreign_bytes > 0).then(|| {
-        format!("Programs outside Drydock hold {} MiB of GPU {}.", gpu.foreign_bytes >> 20, gpu.number)
-    });
+    let foreign = (gpu.foreign_bytes > 0)
+        .then(|| format!("Programs outside Drydock hold {} MiB of GPU {}.", gpu.foreign_bytes >> 20, gpu.number));
     GpuRoom {
         memory_bytes: gpu.promisable(),
         usable: gpu.state == State::Usable && !gpu.is_divided,
@@ -207,6 +206,7 @@ pub(super) fn end_on(conn: &mut Conn, uuid: &str, why: &str) -> Result<Vec<(Stri
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use diesel::connection::SimpleConnection;
     use insta::assert_snapshot;
 
     use super::{
@@ -269,8 +269,9 @@ mod tests {
         gpu(&mut conn, "B", 1, 16);
         lease(&mut conn, "one", 1, &[whole("B")]).unwrap();
         // as the writer does it: an error undoes what the closure did
-        let both = conn.immediate_transaction(|conn| lease(conn, "two", 1, &[whole("A"), whole("B")]));
-        assert!(both.is_err());
+        conn.batch_execute("BEGIN").unwrap();
+        assert_snapshot!(refused(&mut conn, "two", &[whole("A"), whole("B")]), @"GPU 1 is in use.");
+        conn.batch_execute("ROLLBACK").unwrap();
         assert_eq!(leases(&mut conn).unwrap().len(), 1);
         assert_snapshot!(refused(&mut conn, "two", &[whole("C")]), @"There is no GPU C.");
     }

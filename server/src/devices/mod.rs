@@ -61,7 +61,9 @@ pub async fn quarantine(
 ) -> Result<()> {
     let reason = wish.reason.trim().to_owned();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-        return Err(Error::invalid(format!("Say why, in 1 to {LONGEST_REASON} letters: it is shown to those who wait.")));
+        return Err(Error::invalid(format!(
+            "Say why, in 1 to {LONGEST_REASON} letters: it is shown to those who wait."
+        )));
     }
     let (who, uuid) = (auth.principal().clone(), uuid.to_owned());
     app.db

@@ -105,10 +105,7 @@ impl DeviceWatcher {
             tracing::info!(gpu.step = ?step, "GPUs: {step:?}");
         }
         let policy = self.app.config.gpus.over_share;
-        self.app
-            .db
-            .write(move |conn| steps.iter().try_for_each(|step| take_one(conn, step, policy)))
-            .await?;
+        self.app.db.write(move |conn| steps.iter().try_for_each(|step| take_one(conn, step, policy))).await?;
         changed(&self.app);
         workloads::wake(&self.app);
         Ok(())

@@ -101,7 +101,12 @@ async fn machine(text: &mut Exposition, app: &App) {
     text.single("drydock_box_disk_free_bytes", Kind::Gauge, "What is free of it.", of.disk_free_bytes);
     disks_and_networks(text, &of);
     let gpus: Vec<&GpuReading> = of.gpus.iter().collect();
-    text.single("drydock_gpus", Kind::Gauge, "GPUs of the box.", gpus.iter().filter(|it| it.parent_uuid.is_none()).count());
+    text.single(
+        "drydock_gpus",
+        Kind::Gauge,
+        "GPUs of the box.",
+        gpus.iter().filter(|it| it.parent_uuid.is_none()).count(),
+    );
     for (name, help, value) in GPU_MEASURES {
         let samples: Vec<_> = gpus.iter().filter_map(|gpu| Some((*gpu, value(gpu)?))).collect();
         if samples.is_empty() {

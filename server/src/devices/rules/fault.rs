@@ -49,13 +49,20 @@ fn of(look: &Look<'_>, row: &GpuRow, kind: FaultKind) -> Vec<Step> {
             let (meaning, frees) = meaning(code);
             ("xid", i64::try_from(code).ok(), format!("Xid {code}, {meaning}"), frees)
         }
-        FaultKind::DoubleBitEcc => ("ecc", None, "memory errors that could not be mended".to_owned(), Some(Frees::Boot)),
+        FaultKind::DoubleBitEcc => {
+            ("ecc", None, "memory errors that could not be mended".to_owned(), Some(Frees::Boot))
+        }
         FaultKind::Gone => ("gone", None, "it has fallen off the bus".to_owned(), Some(Frees::Boot)),
     };
     // told of the whole GPU, while the program at fault is in one of its instances and ends by itself
     let spares_instances = row.is_divided && frees == Some(Frees::Quiet);
     let Some(frees) = frees.filter(|_| !spares_instances) else {
-        return vec![Step::Tell { gpu: row.uuid.clone(), kind: word, code, words: format!("{}: {words}.", row.called()) }];
+        return vec![Step::Tell {
+            gpu: row.uuid.clone(),
+            kind: word,
+            code,
+            words: format!("{}: {words}.", row.called()),
+        }];
     };
     let words = format!("{} failed: {words}.", row.called());
     let instances = look.rows.iter().filter(|other| other.parent_uuid.as_deref() == Some(row.uuid.as_str()));

@@ -90,20 +90,52 @@ pub enum Step {
     /// A new GPU, or new facts about one.
     Put(Facts),
     /// Nothing new is given to it, and who has it is stopped.
-    Quarantine { gpu: String, kind: &'static str, code: Option<i64>, words: String, frees: Frees },
+    Quarantine {
+        gpu: String,
+        kind: &'static str,
+        code: Option<i64>,
+        words: String,
+        frees: Frees,
+    },
     /// Only told.
-    Tell { gpu: String, kind: &'static str, code: Option<i64>, words: String },
-    Missing { gpu: String },
-    Back { gpu: String },
-    Free { gpu: String, words: String },
+    Tell {
+        gpu: String,
+        kind: &'static str,
+        code: Option<i64>,
+        words: String,
+    },
+    Missing {
+        gpu: String,
+    },
+    Back {
+        gpu: String,
+    },
+    Free {
+        gpu: String,
+        words: String,
+    },
     /// When it frees itself, as far as one can tell now.
-    FreesItselfAt { gpu: String, at: Option<i64> },
+    FreesItselfAt {
+        gpu: String,
+        at: Option<i64>,
+    },
     /// Memory that programs outside Drydock hold.
-    Foreign { gpu: String, bytes: u64 },
+    Foreign {
+        gpu: String,
+        bytes: u64,
+    },
     /// A lease that outlived what it was for.
-    End { workload: String, generation: i64 },
+    End {
+        workload: String,
+        generation: i64,
+    },
     /// It uses more than it asked for.
-    Over { gpu: String, workload: String, generation: i64, words: String },
+    Over {
+        gpu: String,
+        workload: String,
+        generation: i64,
+        words: String,
+    },
 }
 
 /// The steps to take now, in the order to take them.
@@ -116,10 +148,12 @@ pub fn watch(memory: &mut Memory, look: &Look<'_>) -> Vec<Step> {
         steps.extend(look.readings.iter().filter_map(|reading| put(look, reading)));
         steps.extend(look.rows.iter().filter_map(|row| presence(memory, look, row)));
     }
-    steps.extend(look.holders.iter().filter(|holder| holder.is_live && holder.is_over).map(|holder| Step::End {
-        workload: holder.workload.clone(),
-        generation: holder.generation,
-    }));
+    steps.extend(
+        look.holders
+            .iter()
+            .filter(|holder| holder.is_live && holder.is_over)
+            .map(|holder| Step::End { workload: holder.workload.clone(), generation: holder.generation }),
+    );
     let before = steps.len();
     steps.extend(fault::steps(look));
     steps.extend(fault::silence(look));
@@ -130,7 +164,9 @@ pub fn watch(memory: &mut Memory, look: &Look<'_>) -> Vec<Step> {
         }
     }
     let hit: BTreeSet<String> = steps.iter().filter_map(quarantined).collect();
-    steps.extend(look.rows.iter().filter(|row| !hit.contains(&row.uuid)).flat_map(|row| quiet::steps(memory, look, row)));
+    steps.extend(
+        look.rows.iter().filter(|row| !hit.contains(&row.uuid)).flat_map(|row| quiet::steps(memory, look, row)),
+    );
     if is_new {
         steps.extend(share::steps(memory, look));
     }

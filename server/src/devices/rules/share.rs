@@ -26,7 +26,8 @@ pub fn used(holder: &Holder, programs: &[Program]) -> u64 {
 
 /// Whether a program runs in the container of somebody who has a lease on that GPU.
 pub fn is_held<'a>(program: &Program, mut holders: impl Iterator<Item = &'a Holder>) -> bool {
-    holders.any(|holder| holder.gpu == program.gpu && holder.container.is_some() && holder.container == program.container)
+    holders
+        .any(|holder| holder.gpu == program.gpu && holder.container.is_some() && holder.container == program.container)
 }
 
 fn over(memory: &mut Memory, look: &Look<'_>) -> Vec<Step> {
