@@ -211,7 +211,7 @@ fn stop(conn: &mut Conn, workload: &str, generation: i64, words: &str) -> Result
     match workloads::find(conn, workload)? {
         Some(found) if found.generation == generation => {
             tracing::info!(workload.id = workload, "workload {workload} is stopped: {words}");
-            workloads::set_desired(conn, workload, workloads::Desired::Stopped)
+            workloads::stop_because(conn, workload, "gpu", words)
         }
         _ => Ok(()),
     }
