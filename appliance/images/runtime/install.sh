@@ -4,9 +4,9 @@ set -eu
 site=/usr/local/lib/python3.11/dist-packages
 pip_wheel=$(echo /wheels/pip-*.whl)
 
-# pip runs straight from its own wheel and so leaves nothing of itself in the image.
+# pip runs straight from its own wheel, and stays: jobs and builds install from the box's package index with it.
 PYTHONPATH=$pip_wheel python3 -m pip install --quiet --no-index --find-links /wheels --no-deps --no-compile --no-cache-dir \
-    --break-system-packages --root-user-action ignore --require-hashes -r /recipe/requirements.txt
+    --break-system-packages --root-user-action ignore --require-hashes -r /recipe/requirements.txt -r /recipe/installer.txt
 
 # The packages' own test suites: 100 MB that no job imports.
 for package in matplotlib numpy pandas scipy sklearn; do

@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod images;
 pub mod jobs;
 pub mod objects;
+pub mod packages;
 pub mod registry;
 pub mod serving;
 pub mod storage;
