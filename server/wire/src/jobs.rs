@@ -200,7 +200,7 @@ wire! {
     pub struct LogLine {
         pub seq: u64,
         pub at: i64,
-        /// `stdout` or `stderr`.
+        /// `stdout`, `stderr`, or `drydock` for what Drydock says between them: that lines are left out here.
         pub stream: String,
         pub text: String,
     }
