@@ -19,6 +19,8 @@ python3 -m compileall -q -j 0 "$site"
 groupadd --gid 10001 drydock
 useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin drydock
 mkdir -p /workspace
+# An image built from this one installs as the same user: what pip writes has to be what jobs find. In a container it is read-only.
+chown -R 10001:10001 /usr/local
 chown 10001:10001 /workspace
 
 rm -rf /root/.cache /var/cache/apt/* /var/lib/apt/lists/* /var/log/* /usr/share/man/* /usr/share/locale/*

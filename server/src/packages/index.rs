@@ -113,9 +113,9 @@ fn text(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
 }
 
 fn not_acceptable() -> HttpResponse {
-    HttpResponse::NotAcceptable()
-        .insert_header((header::VARY, "accept"))
-        .body("The index answers as application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html or text/html.")
+    HttpResponse::NotAcceptable().insert_header((header::VARY, "accept")).body(
+        "The index answers as application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html or text/html.",
+    )
 }
 
 fn page(request: &HttpRequest, form: Form, body: String) -> HttpResponse {
@@ -149,8 +149,7 @@ async fn file(
         true => app.objects.stream(&content, Some((0, 0))).await?.0,
     };
     let kind = if is_metadata { "text/plain; charset=utf-8" } else { "application/octet-stream" };
-    let told =
-        download::File { path: &asked, content_type: kind, etag: format!("\"{content}\""), size_bytes: size };
+    let told = download::File { path: &asked, content_type: kind, etag: format!("\"{content}\""), size_bytes: size };
     let open = async |from, to| Ok(app.objects.stream(&content, Some((from, to))).await?.1);
     let mut response = download::answer(&request, told, open).await?;
     if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
@@ -177,7 +176,9 @@ async fn upload(
             (":action", _) => {
                 let action = form.text().await?;
                 if action != "file_upload" {
-                    return Err(Error::invalid(format!(":action: {action:?} is not known; the index takes file_upload.")));
+                    return Err(Error::invalid(format!(
+                        ":action: {action:?} is not known; the index takes file_upload."
+                    )));
                 }
             }
             ("sha256_digest", _) => expected = Some(form.text().await?),

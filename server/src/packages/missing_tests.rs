@@ -15,7 +15,11 @@ fn wheel(filename: &str, python: Option<&str>, requires: &[&str]) -> Candidate {
 
 fn index() -> Vec<Candidate> {
     vec![
-        wheel("app-1.0-py3-none-any.whl", None, &["lib>=1,<3", "gone; python_version < '3.9'", "win; sys_platform == 'win32'"]),
+        wheel(
+            "app-1.0-py3-none-any.whl",
+            None,
+            &["lib>=1,<3", "gone; python_version < '3.9'", "win; sys_platform == 'win32'"],
+        ),
         wheel("app-2.0-py3-none-any.whl", Some(">=3.12"), &[]),
         wheel("lib-1.0-py3-none-any.whl", None, &[]),
         wheel("lib-2.0-py3-none-any.whl", None, &["deep==1", "numpy", "torch>=2; extra == 'gpu'"]),

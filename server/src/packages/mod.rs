@@ -179,8 +179,7 @@ pub async fn set_yanked(
 
 /// Removes one file, or the package with all of them. Its bytes go with a later sweep.
 pub async fn delete(app: &App, auth: &Authorized<action::Push>, package: &str, filename: Option<&str>) -> Result<()> {
-    let (who, package, filename) =
-        (auth.principal().clone(), names::normalized(package), filename.map(str::to_owned));
+    let (who, package, filename) = (auth.principal().clone(), names::normalized(package), filename.map(str::to_owned));
     let name = package.clone();
     app.db
         .write(move |conn| match filename {

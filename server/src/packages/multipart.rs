@@ -153,8 +153,10 @@ mod tests {
             .chunks(pieces)
             .map(|chunk| Ok::<_, actix_web::error::PayloadError>(Bytes::copy_from_slice(chunk)))
             .collect();
-        let mut payload = actix_web::dev::Payload::from(Box::pin(stream::iter(chunks)) as std::pin::Pin<Box<dyn Stream<Item = _>>>);
-        let payload = web::Payload::from_request(&TestRequest::default().to_http_request(), &mut payload).await.unwrap();
+        let mut payload =
+            actix_web::dev::Payload::from(Box::pin(stream::iter(chunks)) as std::pin::Pin<Box<dyn Stream<Item = _>>>);
+        let payload =
+            web::Payload::from_request(&TestRequest::default().to_http_request(), &mut payload).await.unwrap();
         Multipart::new("multipart/form-data; boundary=xyz", payload).unwrap()
     }
 

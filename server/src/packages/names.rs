@@ -163,7 +163,9 @@ impl Target {
         if platform == "any" {
             return true;
         }
-        let Some(rest) = platform.strip_suffix(&self.arch).and_then(|rest| rest.strip_suffix('_')) else { return false };
+        let Some(rest) = platform.strip_suffix(&self.arch).and_then(|rest| rest.strip_suffix('_')) else {
+            return false;
+        };
         match rest {
             "linux" | "manylinux1" | "manylinux2010" | "manylinux2014" => true,
             other => other
@@ -195,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_wheel_s_name_says_name_version_and_tags() {
-        let plain = parse_wheel("My_Pkg-1.0.post1+cu12-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl").unwrap();
+        let plain =
+            parse_wheel("My_Pkg-1.0.post1+cu12-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl").unwrap();
         assert_eq!(plain.name, "my-pkg");
         assert_eq!(plain.version.to_string(), "1.0.post1+cu12");
         assert_eq!(plain.tags, "cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64");
@@ -245,7 +248,9 @@ mod tests {
         ] {
             assert!(!target.fits(bad), "{bad}");
         }
-        for (python, platform) in [("2.7", None), ("3.x", None), ("3.11", Some("win_amd64")), ("3.11", Some("manylinux_2_36_"))] {
+        for (python, platform) in
+            [("2.7", None), ("3.x", None), ("3.11", Some("win_amd64")), ("3.11", Some("manylinux_2_36_"))]
+        {
             assert!(Target::parse(Some(python), platform).is_err(), "{python} {platform:?}");
         }
     }

@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn a_page_says_all_that_installers_ask_and_nothing_of_it_is_markup() {
         let html = project("demo", &[file()], Form::Html);
-        assert!(html.contains(&format!("href=\"../../files/{}/demo-1.0%2Bcu1-py3-none-any.whl#sha256=", "a".repeat(64))));
+        assert!(
+            html.contains(&format!("href=\"../../files/{}/demo-1.0%2Bcu1-py3-none-any.whl#sha256=", "a".repeat(64)))
+        );
         assert!(html.contains("data-requires-python=\"&gt;=3.9\""), "{html}");
         assert!(html.contains("data-yanked=\"&quot;broken&quot; &lt;b&gt;\""), "{html}");
         assert!(html.contains(&format!("data-core-metadata=\"sha256={}\"", "b".repeat(64))), "{html}");

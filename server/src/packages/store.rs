@@ -143,9 +143,8 @@ pub fn names(conn: &mut Conn) -> Result<Vec<String>> {
 
 /// Packages of which `search` is part of the name or the summary, by name; and how many there are.
 pub fn page(conn: &mut Conn, search: Option<&str>, offset: i64, limit: i64) -> Result<(Vec<Package>, i64)> {
-    let pattern = search.map(|text| {
-        format!("%{}%", text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
-    });
+    let pattern =
+        search.map(|text| format!("%{}%", text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
     let matching = || {
         let mut query = packages::table.into_boxed();
         if let Some(pattern) = &pattern {

@@ -44,7 +44,11 @@ pub fn detail(conn: &mut Conn, name: &str) -> Result<PackageDetail> {
             break;
         }
     }
-    Ok(PackageDetail { summary: summary(package, &files), files: files.into_iter().map(self::file).collect(), needed_by })
+    Ok(PackageDetail {
+        summary: summary(package, &files),
+        files: files.into_iter().map(self::file).collect(),
+        needed_by,
+    })
 }
 
 /// `files`: newest first.

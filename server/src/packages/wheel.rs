@@ -82,7 +82,9 @@ fn directory<R: Read + Seek>(zip: &ZipArchive<R>, size_bytes: u64) -> std::resul
         }
     }
     if unpacked > size_bytes.saturating_mul(MOST_RATIO).saturating_add(FREE_BYTES) {
-        return Err(format!("it would unpack to {unpacked} bytes, from {size_bytes}: that is no wheel but a zip bomb."));
+        return Err(format!(
+            "it would unpack to {unpacked} bytes, from {size_bytes}: that is no wheel but a zip bomb."
+        ));
     }
     match folders.as_slice() {
         [one] if records == 1 => Ok(one.clone()),
