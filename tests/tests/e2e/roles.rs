@@ -30,6 +30,9 @@ const ADMIN: &[&str] = &[
     "GET /api/v1/audit",
     "POST /api/v1/trash/purge",
     "POST /api/v1/store/scrub",
+    "POST /api/v1/devices/{uuid}/quarantine",
+    "POST /api/v1/devices/{uuid}/free",
+    "PATCH /api/v1/devices/{uuid}",
 ];
 
 /// Reading them needs an engineer: a webhook's address often is its key.

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod datasets;
+pub mod devices;
 pub mod images;
 pub mod jobs;
 pub mod objects;
