@@ -65,8 +65,7 @@ impl Entry {
 /// Pages and actions for the present role.
 fn fixed() -> Vec<Entry> {
     let areas = GROUPS.iter().flat_map(|(_, areas)| areas.iter());
-    let mut list: Vec<Entry> =
-        areas.map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
+    let mut list: Vec<Entry> = areas.map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
     list.push(Entry::go("key-round", "API tokens", "Page", "/settings?tab=tokens".into()));
     list.push(Entry::go("key-round", "S3 keys", "Page", "/settings?tab=s3-keys".into()));
     if may(Role::Admin) {

@@ -1,6 +1,8 @@
 //! States as people read them: a word, a colour for its meaning, a soft pulse while something goes on.
 
-use drydock_wire::{builds::BuildState, datasets::ValidationState, demo::StepState, jobs::JobState, serving::DeploymentState};
+use drydock_wire::{
+    builds::BuildState, datasets::ValidationState, demo::StepState, jobs::JobState, serving::DeploymentState,
+};
 use leptos::prelude::*;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

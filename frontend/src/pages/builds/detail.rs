@@ -191,8 +191,13 @@ fn Spec(it: Signal<BuildDetail>) -> impl IntoView {
     move || {
         let BuildDetail { spec, summary, .. } = it.get();
         let form = spec.form.clone().unwrap_or_default();
-        let args = spec.args.iter().map(|(k, v)| view! { <div class="mono">{k.clone()}"="{v.clone()}</div> }).collect_view();
-        let env = form.environment.iter().map(|(k, v)| view! { <div class="mono">{k.clone()}"="{v.clone()}</div> }).collect_view();
+        let args =
+            spec.args.iter().map(|(k, v)| view! { <div class="mono">{k.clone()}"="{v.clone()}</div> }).collect_view();
+        let env = form
+            .environment
+            .iter()
+            .map(|(k, v)| view! { <div class="mono">{k.clone()}"="{v.clone()}</div> })
+            .collect_view();
         let id = summary.id.clone();
         let copied = id.clone();
         view! {

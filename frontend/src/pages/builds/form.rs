@@ -46,7 +46,9 @@ pub struct Form {
     pub strips: RwSignal<bool>,
 }
 
-const DOCKERFILE: &str = "FROM drydock/runtime:1\nRUN pip install -r requirements.txt\nCOPY . /app\n";
+/// What most begin with. The runtime image runs as nobody in particular; installing is done as root.
+const DOCKERFILE: &str = "FROM drydock/runtime:1\nUSER root\nWORKDIR /app\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\n\
+    COPY . .\nUSER 10001:10001\n";
 
 impl Files {
     fn new(form: &str, kept: Vec<BuildFile>) -> Self {
@@ -68,10 +70,7 @@ impl Files {
         let folder = untrack(|| self.folder()).filter(|_| strips).unwrap_or_default();
         let files = self.uploads.files().into_iter();
         let new: Vec<BuildFile> = files
-            .map(|f| BuildFile {
-                path: f.path.strip_prefix(&folder).unwrap_or(&f.path).to_owned(),
-                digest: f.digest,
-            })
+            .map(|f| BuildFile { path: f.path.strip_prefix(&folder).unwrap_or(&f.path).to_owned(), digest: f.digest })
             .collect();
         let kept = self.kept.get_untracked().into_iter().filter(|k| !new.iter().any(|n| n.path == k.path));
         kept.chain(new.clone()).collect()

@@ -20,11 +20,13 @@ pub fn BuildsPage() -> impl IntoView {
             [("state", state.to_owned()), ("search", search.get()), ("page", page), ("limit", limit.to_string())];
         query("/builds", &pairs)
     };
-    let builds = remote::<Listing<BuildSummary>>(move || Some(path(&state.get(), page.get(), PAGE_SIZE)), &[Topic::Builds]);
+    let builds =
+        remote::<Listing<BuildSummary>>(move || Some(path(&state.get(), page.get(), PAGE_SIZE)), &[Topic::Builds]);
     let chips = counted(chips(), Topic::Builds, move |state| path(state, String::new(), 1));
     let start = || {
-        is_engineer()
-            .then(|| view! { <LinkButton href="/builds/new" look=Look::Primary icon="hammer">"Build an image"</LinkButton> })
+        is_engineer().then(
+            || view! { <LinkButton href="/builds/new" look=Look::Primary icon="hammer">"Build an image"</LinkButton> },
+        )
     };
     let filtered = move || !(search.is("") && state.is(""));
     let nothing = move || {

@@ -109,7 +109,7 @@ fn BuildForm(start: Option<SubmitBuild>) -> impl IntoView {
             })}
             <div class="actions">
                 <LinkButton href="/builds">"Cancel"</LinkButton>
-                <Show when=move || !is_dockerfile()><PreviewButton form tried/></Show>
+                <Show when=move || !is_dockerfile()><PreviewButton form by tried/></Show>
                 <Button look=Look::Primary icon="hammer" submit=true busy why_not testid="submit-build">"Build it"</Button>
             </div>
         </form>
@@ -125,7 +125,11 @@ fn check_command(text: &str) -> Result<(), &'static str> {
 }
 
 /// What is wrong with a field of several lines, once a submit was tried.
-fn wrong(value: RwSignal<String>, tried: RwSignal<bool>, check: fn(&str) -> Result<(), &'static str>) -> Signal<Option<String>> {
+fn wrong(
+    value: RwSignal<String>,
+    tried: RwSignal<bool>,
+    check: fn(&str) -> Result<(), &'static str>,
+) -> Signal<Option<String>> {
     Signal::derive(move || tried.get().then(|| value.with(|v| check(v).err().map(str::to_owned))).flatten())
 }
 

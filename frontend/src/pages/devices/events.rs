@@ -16,7 +16,12 @@ pub fn Events(devices: Signal<Devices>) -> impl IntoView {
     let events = memo(move || devices.with(|d| d.events.clone()));
     let all = RwSignal::new(false);
     let number = move |uuid: &str| {
-        devices.with(|d| d.gpus.iter().find(|gpu| gpu.uuid == uuid).map_or_else(|| "a GPU that is gone".to_owned(), super::gpu::title))
+        devices.with(|d| {
+            d.gpus
+                .iter()
+                .find(|gpu| gpu.uuid == uuid)
+                .map_or_else(|| "a GPU that is gone".to_owned(), super::gpu::title)
+        })
     };
     let row = move |event: GpuEvent| {
         let code = event.code.map(|code| format!(" {code}")).unwrap_or_default();
@@ -38,7 +43,7 @@ pub fn Events(devices: Signal<Devices>) -> impl IntoView {
                 <p class="dim none">"Nothing. Faults, quarantines and programs that use more than they asked for are told here."</p>
             }>
                 <div class="scroll-x" role="region" aria-label="Events of the GPUs" tabindex="0">
-                    <table class="plain lines events">
+                    <table class="plain lines gpu-events">
                         <thead><tr><th scope="col">"When"</th><th scope="col">"GPU"</th><th scope="col">"What"</th><th scope="col">"In words"</th></tr></thead>
                         <tbody>{rows}</tbody>
                     </table>

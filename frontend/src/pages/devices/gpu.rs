@@ -41,14 +41,11 @@ fn state(gpu: &GpuDevice) -> Status {
 }
 
 /// The card of the GPU of this id; it keeps what it showed last while the GPU leaves the list.
-pub fn card(
-    uuid: String,
-    devices: Signal<Devices>,
-    quarantining: RwSignal<Option<GpuDevice>>,
-) -> impl IntoView {
+pub fn card(uuid: String, devices: Signal<Devices>, quarantining: RwSignal<Option<GpuDevice>>) -> impl IntoView {
     let find = move || devices.with(|d| d.gpus.iter().find(|gpu| gpu.uuid == uuid).cloned());
     let Some(first) = untrack(&find) else { return ().into_any() };
-    let gpu = Memo::new(move |old: Option<&GpuDevice>| find().or_else(|| old.cloned()).unwrap_or_else(|| first.clone()));
+    let gpu =
+        Memo::new(move |old: Option<&GpuDevice>| find().or_else(|| old.cloned()).unwrap_or_else(|| first.clone()));
     let pill = memo(move || gpu.with(state));
     let name = move || gpu.with(|g| g.name.clone());
     let heading = memo(move || gpu.with(title));
@@ -114,7 +111,9 @@ fn Trouble(gpu: Memo<GpuDevice>) -> impl IntoView {
             _ => "No reason was given.".to_owned(),
         });
         let then = match (state, frees) {
-            (GpuState::Missing, _) => "What held it has ended. It comes back by itself when the driver shows it again.".to_owned(),
+            (GpuState::Missing, _) => {
+                "What held it has ended. It comes back by itself when the driver shows it again.".to_owned()
+            }
             (_, Some(at)) => format!("Nothing new is given to it. If it stays quiet it frees itself {}.", ago(at)),
             _ => "Nothing new is given to it until an admin frees it.".to_owned(),
         };
@@ -135,7 +134,10 @@ fn Live(gpu: Memo<GpuDevice>) -> impl IntoView {
     let words = move |text: fn(&GpuDevice, &GpuLive) -> String| {
         Signal::derive(move || gpu.with(|g| g.live.as_ref().map(|live| text(g, live)).unwrap_or_default()))
     };
-    let has = move |told: fn(&GpuLive) -> bool| Signal::derive(move || live.with(|l| l.as_ref().is_some_and(told)));
+    // an instance tells of the whole GPU what only that has
+    let whole = gpu.with_untracked(|g| g.parent_uuid.is_none());
+    let has =
+        move |told: fn(&GpuLive) -> bool| Signal::derive(move || whole && live.with(|l| l.as_ref().is_some_and(told)));
     let leased = move || {
         gpu.with(|g| {
             let sum: u64 = g.leases.iter().map(|lease| lease.memory_bytes.unwrap_or(g.memory_bytes)).sum();
@@ -159,7 +161,7 @@ fn Live(gpu: Memo<GpuDevice>) -> impl IntoView {
                         text=words(|_, l| watts(l))/>
                 </Show>
             </div>
-            <Facts>{move || live.get().map(|l| figures(&l))}</Facts>
+            <Show when=move || whole><Facts>{move || live.get().map(|l| figures(&l))}</Facts></Show>
         </Show>
     }
 }
@@ -177,7 +179,8 @@ fn figures(live: &GpuLive) -> impl IntoView + use<> {
     let clocks = match (live.clock_sm_mhz, live.clock_memory_mhz) {
         (None, None) => None,
         (sm, memory) => {
-            let one = |name: &str, mhz: Option<u32>| mhz.map(|mhz| format!("{name} {} MHz", format::number(u64::from(mhz))));
+            let one =
+                |name: &str, mhz: Option<u32>| mhz.map(|mhz| format!("{name} {} MHz", format::number(u64::from(mhz))));
             Some([one("cores", sm), one("memory", memory)].into_iter().flatten().collect::<Vec<_>>().join(", "))
         }
     };
@@ -190,7 +193,7 @@ fn figures(live: &GpuLive) -> impl IntoView + use<> {
     };
     view! {
         {live.temperature_celsius.map(|celsius| view! {
-            <dt>"Temperature"</dt><dd class:warn-text=celsius >= 85>{format!("{celsius} °C")}</dd>
+            <dt>"Temperature"</dt><dd class:warn-text={celsius >= 85}>{format!("{celsius} °C")}</dd>
         })}
         {clocks.map(|text| view! { <dt>"Clocks"</dt><dd>{text}</dd> })}
         {ecc.map(|(text, bad)| view! { <dt>"Memory errors"</dt><dd class:missing=bad>{text}</dd> })}

@@ -53,7 +53,8 @@ fn Processor(devices: Signal<Devices>) -> impl IntoView {
     let text = Signal::derive(move || format!("{:.0} %", mean() * 100.0));
     let bars = move || {
         devices.with(|d| {
-            let one = |(i, percent): (usize, &f32)| (format!("Core {i}, percent"), percent.round().clamp(0.0, 100.0) as u64);
+            let one =
+                |(i, percent): (usize, &f32)| (format!("Core {i}, percent"), percent.round().clamp(0.0, 100.0) as u64);
             d.machine.cpu_percents.iter().enumerate().map(one).collect::<Vec<_>>()
         })
     };
@@ -72,7 +73,8 @@ fn Processor(devices: Signal<Devices>) -> impl IntoView {
 #[component]
 fn Memory(devices: Signal<Devices>) -> impl IntoView {
     let of = move |used: fn(&devices::Machine) -> u64, total: fn(&devices::Machine) -> u64| {
-        let share = Signal::derive(move || devices.with(|d| used(&d.machine) as f64 / (total(&d.machine) as f64).max(1.0)));
+        let share =
+            Signal::derive(move || devices.with(|d| used(&d.machine) as f64 / (total(&d.machine) as f64).max(1.0)));
         let text = Signal::derive(move || {
             devices.with(|d| format!("{} of {}", format::bytes(used(&d.machine)), format::bytes(total(&d.machine))))
         });

@@ -231,7 +231,11 @@ fn DeleteDialog(open: RwSignal<bool>, package: Signal<PackageDetail>, name: Sign
     let goes = move || {
         package.with(|p| {
             let wheels = format::plural(p.summary.file_count, "wheel");
-            format!("{wheels} of {} go for good, {} together.", format::plural(p.summary.version_count, "version"), format::bytes(p.summary.size_bytes))
+            format!(
+                "{wheels} of {} go for good, {} together.",
+                format::plural(p.summary.version_count, "version"),
+                format::bytes(p.summary.size_bytes)
+            )
         })
     };
     let asked = move || {

@@ -167,11 +167,13 @@ fn HowTo() -> impl IntoView {
         String::new()
     };
     let own_authority = scheme == "https:";
-    let pip = Signal::stored(format!("pip install{trust} --index-url {scheme}//{who}:TOKEN@{host}/pypi/simple/ PACKAGE"));
+    let pip =
+        Signal::stored(format!("pip install{trust} --index-url {scheme}//{who}:TOKEN@{host}/pypi/simple/ PACKAGE"));
     let uv = Signal::stored(format!("uv pip install --index-url {scheme}//{who}:TOKEN@{host}/pypi/simple/ PACKAGE"));
     let add = Signal::stored("drydock package add wheels/*.whl".to_owned());
-    let twine =
-        Signal::stored(format!("twine upload --repository-url {scheme}//{host}/pypi/legacy/ -u {who} -p TOKEN dist/*.whl"));
+    let twine = Signal::stored(format!(
+        "twine upload --repository-url {scheme}//{host}/pypi/legacy/ -u {who} -p TOKEN dist/*.whl"
+    ));
     let inside = Signal::stored("RUN pip install -r requirements.txt".to_owned());
     view! {
         <div class="split">

@@ -76,14 +76,15 @@ fn Check() -> impl IntoView {
         let call = async move { api::post::<_, MissingPackages>("/packages/missing", &wish).await };
         act(busy, "The requirements were not checked", call, move |answer| told.set(Some(answer)));
     };
-    let options = |all: &[(&str, &str)]| all.iter().map(|(v, t)| ((*v).to_owned(), (*t).to_owned())).collect::<Vec<_>>();
+    let options =
+        |all: &[(&str, &str)]| all.iter().map(|(v, t)| ((*v).to_owned(), (*t).to_owned())).collect::<Vec<_>>();
     let pythons: Vec<(&str, &str)> = PYTHONS.iter().map(|p| (*p, *p)).collect();
     view! {
         <Card title="Check a requirements file">
             <form novalidate on:submit=check>
                 <TextArea id="requirements" label="Requirements" value=text rows=7 mono=true
                     hint="As in requirements.txt, one a line. What each of them requires is followed, too."/>
-                <div class="thirds">
+                <div class="thirds even">
                     <SelectField id="missing-python" label="Python" value=python options=Signal::stored(options(&pythons))/>
                     <SelectField id="missing-platform" label="Platform" value=platform options=Signal::stored(options(&PLATFORMS))/>
                 </div>
@@ -209,7 +210,8 @@ fn asker(by: &str) -> AnyView {
 #[component]
 fn Found(found: Vec<FoundPackage>) -> impl IntoView {
     if found.is_empty() {
-        return view! { <EmptyState icon="boxes" title="Nothing of it is here" text="Bring the wheels of the list."/> }.into_any();
+        return view! { <EmptyState icon="boxes" title="Nothing of it is here" text="Bring the wheels of the list."/> }
+            .into_any();
     }
     let row = |one: FoundPackage| {
         let place = match one.filename {

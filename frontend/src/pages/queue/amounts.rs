@@ -1,6 +1,9 @@
 //! Amounts of the box in words and bars.
 
-use crate::{format, ui::{Meter, Show}};
+use crate::{
+    format,
+    ui::{Meter, Show},
+};
 use drydock_wire::queues::{BoxUse, Caps};
 use leptos::prelude::*;
 

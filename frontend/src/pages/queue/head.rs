@@ -16,7 +16,7 @@ pub fn clock(at: i64) -> String {
     let date = Date::new(&JsValue::from_f64(at as f64));
     let today = Date::new_0();
     let options = js_sys::Object::new();
-    let mut set = |key: &str, value: &str| drop(Reflect::set(&options, &JsValue::from_str(key), &JsValue::from_str(value)));
+    let set = |key: &str, value: &str| drop(Reflect::set(&options, &JsValue::from_str(key), &JsValue::from_str(value)));
     set("hour", "2-digit");
     set("minute", "2-digit");
     if date.to_date_string() != today.to_date_string() {

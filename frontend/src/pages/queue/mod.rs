@@ -36,9 +36,11 @@ pub fn QueuePage() -> impl IntoView {
         Some(query("/queue", &pairs))
     };
     let order = remote::<QueueOrder>(path, &[Topic::Queue, Topic::Jobs]).every(PERIOD);
-    let queues = remote::<Listing<Queue>>(|| Some("/queues?limit=200".to_owned()), &[Topic::Queue, Topic::Jobs]).every(PERIOD);
+    let queues =
+        remote::<Listing<Queue>>(|| Some("/queues?limit=200".to_owned()), &[Topic::Queue, Topic::Jobs]).every(PERIOD);
     let sub = move || {
-        let count = |of: fn(&Queue) -> u64| queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(of).sum::<u64>()));
+        let count =
+            |of: fn(&Queue) -> u64| queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(of).sum::<u64>()));
         let (waiting, running) = (count(|q| q.waiting)?, count(|q| q.running)?);
         Some(format!("{} waiting, {} running", format::plural(waiting, "job"), format::number(running)))
     };

@@ -25,7 +25,9 @@ pub fn Order(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, queue: Param
     keep_focus(order, pressed);
     let undecided = move || order.with(|o| o.decided_at.is_none() && !o.jobs.items.is_empty());
     let paused = move || {
-        let names = queues.with(|all| all.iter().filter(|q| q.settings.paused && q.waiting > 0).map(|q| q.name.clone()).collect::<Vec<_>>());
+        let names = queues.with(|all| {
+            all.iter().filter(|q| q.settings.paused && q.waiting > 0).map(|q| q.name.clone()).collect::<Vec<_>>()
+        });
         (!names.is_empty()).then(|| names.join(", "))
     };
     view! {
@@ -99,7 +101,9 @@ fn Nothing(order: Signal<QueueOrder>, queue: Param) -> impl IntoView {
         order.with(|o| {
             let memory = o.total.memory_bytes.saturating_sub(o.using.memory_bytes);
             let cores = format::value(((o.total.cpus - o.using.cpus).max(0.0) * 10.0).round() / 10.0);
-            let gpus = (o.total.gpus > 0.0).then(|| format!(", {} GPUs", format::value(((o.total.gpus - o.using.gpus).max(0.0) * 100.0).round() / 100.0)));
+            let gpus = (o.total.gpus > 0.0).then(|| {
+                format!(", {} GPUs", format::value(((o.total.gpus - o.using.gpus).max(0.0) * 100.0).round() / 100.0))
+            });
             format!("{cores} cores, {}{}", format::bytes(memory), gpus.unwrap_or_default())
         })
     };
@@ -111,15 +115,23 @@ fn Nothing(order: Signal<QueueOrder>, queue: Param) -> impl IntoView {
             }
             .into_any();
         }
-        let text = format!("A job that asks for no more than what is free starts at once. Free now: {}.", untrack(free));
+        let text =
+            format!("A job that asks for no more than what is free starts at once. Free now: {}.", untrack(free));
         view! { <div class="pane"><EmptyState icon="list-ordered" title="Nothing waits" text/></div> }.into_any()
     }
 }
 
-fn row(id: String, order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, said: Said, pressed: RwSignal<String>) -> impl IntoView {
+fn row(
+    id: String,
+    order: Signal<QueueOrder>,
+    queues: Signal<Vec<Queue>>,
+    said: Said,
+    pressed: RwSignal<String>,
+) -> impl IntoView {
     let find = move || order.with(|o| o.jobs.items.iter().find(|job| job.id == id).cloned());
     let Some(first) = untrack(&find) else { return ().into_any() };
-    let job = Memo::new(move |old: Option<&QueuedJob>| find().or_else(|| old.cloned()).unwrap_or_else(|| first.clone()));
+    let job =
+        Memo::new(move |old: Option<&QueuedJob>| find().or_else(|| old.cloned()).unwrap_or_else(|| first.clone()));
     let on_key = move |e: ev::KeyboardEvent| {
         let step = match e.key().as_str() {
             "+" | "=" => 1,
@@ -127,7 +139,8 @@ fn row(id: String, order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, said: 
             _ => return,
         };
         let now = job.get_untracked();
-        let other = e.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok()).is_some_and(|t| t.tag_name() == "SELECT");
+        let other =
+            e.target().and_then(|t| t.dyn_into::<web_sys::Element>().ok()).is_some_and(|t| t.tag_name() == "SELECT");
         if e.ctrl_key() || e.meta_key() || other || !untrack(|| may_move(&now)) {
             return;
         }
@@ -161,9 +174,7 @@ fn row(id: String, order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, said: 
 #[component]
 fn Promise(job: Memo<QueuedJob>) -> impl IntoView {
     let by = memo(move || job.with(|j| j.starts_by));
-    move || {
-        by.get().map(|at| view! { <b class="by" title=move || ago(at)>{format!("by {}", clock(at))}</b> " " })
-    }
+    move || by.get().map(|at| view! { <b class="by" title=move || ago(at)>{format!("by {}", clock(at))}</b> " " })
 }
 
 fn sentence(text: &str) -> String {

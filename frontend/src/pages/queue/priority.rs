@@ -34,7 +34,11 @@ pub fn highest(queues: Signal<Vec<Queue>>, queue: &str) -> i32 {
 pub fn change(job: &QueuedJob, step: i32, highest: i32, said: Said) {
     let priority = (job.priority + step).clamp(LOWEST.min(job.priority), highest.max(job.priority));
     if priority == job.priority {
-        return said.set(format!("{} has the {} priority of its queue.", job.name, if step > 0 { "highest" } else { "lowest" }));
+        return said.set(format!(
+            "{} has the {} priority of its queue.",
+            job.name,
+            if step > 0 { "highest" } else { "lowest" }
+        ));
     }
     let (to, name) = (format!("/jobs/{}/priority", seg(&job.id)), job.name.clone());
     spawn_local(async move {

@@ -15,7 +15,7 @@ use crate::{
 };
 use drydock_wire::{
     accounts::Role,
-    queues::{DEFAULT_QUEUE, Queue},
+    queues::{Caps, DEFAULT_QUEUE, Queue},
     units,
 };
 use leptos::prelude::*;
@@ -49,7 +49,7 @@ pub fn Part(label: String, part: f64, due: f64) -> impl IntoView {
     let width = |share: f64| format!("{:.1}%", share.clamp(0.0, 1.0) * 100.0);
     view! {
         <span class="part" title=spoken.clone()>
-            <span class="bar" role="meter" aria-label=label aria-valuemin="0" aria-valuemax="100" aria-valuenow=format!("{:.0}", part * 100.0) aria-valuetext=spoken>
+            <span class="bar" role="meter" aria-label=label aria-valuemin="0" aria-valuemax="100" aria-valuenow=format!("{:.0}", part * 100.0) aria-valuetext=spoken.clone()>
                 <i style:width=width(part)></i></span>
             <span class="due" aria-hidden="true" style:left=width(due)></span>
         </span>
@@ -81,7 +81,16 @@ fn card(
         let (part, due) = parts.get();
         view! { <Part label=format!("Part of the queue {shown}") part due/> }
     };
-    let counts = move || queue.with(|q| format!("{} running, {} waiting · uses {}", format::number(q.running), format::number(q.waiting), amounts::used(&q.using)));
+    let counts = move || {
+        queue.with(|q| {
+            format!(
+                "{} running, {} waiting · uses {}",
+                format::number(q.running),
+                format::number(q.waiting),
+                amounts::used(&q.using)
+            )
+        })
+    };
     view! {
         <Card class="queue">
             <div class="card-head wraps">
@@ -103,7 +112,11 @@ fn card(
 }
 
 #[component]
-fn Actions(queue: Memo<Queue>, editing: RwSignal<Option<Editing>>, deleting: RwSignal<Option<String>>) -> impl IntoView {
+fn Actions(
+    queue: Memo<Queue>,
+    editing: RwSignal<Option<Editing>>,
+    deleting: RwSignal<Option<String>>,
+) -> impl IntoView {
     let busy = RwSignal::new(false);
     let paused = memo(move || queue.with(|q| q.settings.paused));
     let name = move || queue.with_untracked(|q| q.name.clone());
@@ -133,7 +146,7 @@ fn Rules(queue: Memo<Queue>) -> impl IntoView {
     let rules = memo(move || queue.with(|q| q.settings.clone()));
     move || {
         let it = rules.get();
-        let all = |caps| amounts::capped(caps).unwrap_or_else(|| "no cap".to_owned());
+        let all = |caps: &Caps| amounts::capped(caps).unwrap_or_else(|| "no cap".to_owned());
         view! {
             <Facts>
                 <dt>"At once, together"</dt><dd>{all(&it.caps)}</dd>

@@ -102,7 +102,10 @@ impl Fields {
     fn read(&self, paused: bool) -> Option<QueueSettings> {
         let text = |s: RwSignal<String>| s.get_untracked();
         check_name(&text(self.name)).and(check_weight(&text(self.weight))).ok()?;
-        check_priority(&text(self.highest)).and(check_time(&text(self.patience))).and(check_time(&text(self.longest))).ok()?;
+        check_priority(&text(self.highest))
+            .and(check_time(&text(self.patience)))
+            .and(check_time(&text(self.longest)))
+            .ok()?;
         Some(QueueSettings {
             weight: text(self.weight).trim().parse().ok()?,
             caps: self.caps.read()?,
