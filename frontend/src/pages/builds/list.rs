@@ -90,18 +90,17 @@ fn columns() -> Vec<Column<BuildSummary>> {
         .fixed(),
         Column::<BuildSummary>::new("state", "State", |b| view! { <Pill status=b.state/> }.into_any()),
         Column::<BuildSummary>::new("step", "How it stands", |b| {
-            let text = b.reason.clone().or_else(|| b.step.clone()).unwrap_or_default();
+            let text = b.reason.clone().or_else(|| b.step.clone()).or_else(|| short_digest(b)).unwrap_or_default();
             view! { <span class="dim" title=text.clone()>{text.clone()}</span> }.into_any()
-        })
-        .wide_only(),
-        Column::<BuildSummary>::new("digest", "Digest", |b| {
-            let digest = b.digest.clone().unwrap_or_default();
-            let short: String = digest.trim_start_matches("sha256:").chars().take(12).collect();
-            view! { <span class="mono dim" title=digest>{short}</span> }.into_any()
         })
         .wide_only(),
         Column::<BuildSummary>::new("by", "By", |b| b.submitted_by.clone().into_any()).wide_only(),
         Column::<BuildSummary>::new("duration", "Duration", |b| view! { <span class="mono">{duration(b)}</span> }.into_any()).right(),
         Column::<BuildSummary>::new("submitted", "Asked for", |b| view! { <span class="dim"><TimeAgo at=b.submitted_at/></span> }.into_any()).right(),
     ]
+}
+
+/// `sha256:0123456789ab`, of a build that has ended well.
+fn short_digest(build: &BuildSummary) -> Option<String> {
+    build.digest.as_ref().map(|digest| digest.chars().take(19).collect())
 }

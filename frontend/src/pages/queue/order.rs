@@ -45,9 +45,8 @@ pub fn Order(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, queue: Param
         <Show when=move || count.get() != 0 fallback=move || view! { <Nothing order queue/> }>
             <div class="pane" role="region" aria-label="Waiting jobs" tabindex="0">
                 <table class="grid waiting" aria-label="Waiting jobs">
-                    <thead><tr><th scope="col" class="num">"#"</th><th scope="col">"Job"</th><th scope="col">"Why it waits"</th>
-                        <th scope="col">"Priority"</th><th scope="col" class="wide-only">"Queue"</th><th scope="col" class="wide-only">"Asks for"</th>
-                        <th scope="col" class="wide-only">"By"</th><th scope="col" class="num">"Waits"</th></tr></thead>
+                    <thead><tr><th scope="col" class="num">"#"</th><th scope="col">"Job"</th><th scope="col" class="wide-only">"Why it waits"</th>
+                        <th scope="col">"Priority"</th><th scope="col" class="wide-only">"Queue"</th><th scope="col" class="num">"Since"</th></tr></thead>
                     <tbody><For each=keys key=|id| id.clone() let:id>{row(id, order, queues, said, pressed)}</For></tbody>
                 </table>
             </div>
@@ -155,15 +154,15 @@ fn row(
     view! {
         <tr class:next=move || job.with(|j| j.starts_by.is_some()) on:keydown=on_key>
             <td class="num dim">{text(|j| format::number(j.position))}</td>
-            <td><a class="row-link name" id=link_id href=href>{text(|j| j.name.clone())}</a>{text(|j| match j.attempts {
-                0 => String::new(),
-                n => format!(" · attempt {}", n + 1),
-            })}</td>
-            <td class="why"><Promise job/>{text(|j| sentence(&j.reason))}</td>
+            <td class="what"><a class="row-link name" id=link_id href=href>{text(|j| j.name.clone())}</a>{text(|j| match j.attempts {
+                    0 => String::new(),
+                    n => format!(" · attempt {}", n + 1),
+                })}
+                <small class="dim">{text(|j| format!("{} · {}", j.submitted_by, describe(&j.resources)))}</small>
+                <small class="narrow-only"><Promise job/>{text(|j| sentence(&j.reason))}</small></td>
+            <td class="why wide-only"><Promise job/>{text(|j| sentence(&j.reason))}</td>
             <td><Priority job queues said pressed/></td>
             <td class="wide-only"><InQueue job queues said/></td>
-            <td class="wide-only dim">{text(|j| describe(&j.resources))}</td>
-            <td class="wide-only">{text(|j| j.submitted_by.clone())}</td>
             <td class="num dim">{move || view! { <TimeAgo at=since.get()/> }}</td>
         </tr>
     }

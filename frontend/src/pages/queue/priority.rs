@@ -102,7 +102,7 @@ pub fn Priority(
     view! {
         <span class="priority">
             {allowed.then(|| button(-1))}
-            <b class="tabular">{move || job.with(|j| j.priority)}</b>
+            <b class="tabular">{move || job.with(|j| j.priority.to_string().replace('-', "−"))}</b>
             {allowed.then(|| button(1))}
         </span>
     }
