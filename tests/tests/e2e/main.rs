@@ -9,7 +9,6 @@ mod browser;
 mod browser_buckets;
 mod browser_cards;
 mod browser_datasets;
-mod browser_devices;
 mod browser_drop;
 mod browser_images;
 mod browser_models;

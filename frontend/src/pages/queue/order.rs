@@ -46,7 +46,7 @@ pub fn Order(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, queue: Param
             <div class="pane" role="region" aria-label="Waiting jobs" tabindex="0">
                 <table class="grid waiting" aria-label="Waiting jobs">
                     <thead><tr><th scope="col" class="num">"#"</th><th scope="col">"Job"</th><th scope="col" class="wide-only">"Why it waits"</th>
-                        <th scope="col">"Priority"</th><th scope="col" class="wide-only">"Queue"</th><th scope="col" class="num">"Since"</th></tr></thead>
+                        <th scope="col">"Priority"</th><th scope="col" class="wide-only">"Queue"</th><th scope="col" class="num wide-only">"Since"</th></tr></thead>
                     <tbody><For each=keys key=|id| id.clone() let:id>{row(id, order, queues, said, pressed)}</For></tbody>
                 </table>
             </div>
@@ -163,7 +163,7 @@ fn row(
             <td class="why wide-only"><Promise job/>{text(|j| sentence(&j.reason))}</td>
             <td><Priority job queues said pressed/></td>
             <td class="wide-only"><InQueue job queues said/></td>
-            <td class="num dim">{move || view! { <TimeAgo at=since.get()/> }}</td>
+            <td class="num dim wide-only">{move || view! { <TimeAgo at=since.get()/> }}</td>
         </tr>
     }
     .into_any()
