@@ -276,6 +276,18 @@ fn a_quarantine_ends_after_half_a_minute_of_quiet() {
 }
 
 #[test]
+fn a_container_that_takes_its_time_to_end_keeps_the_gpu_from_others() {
+    let mut world = World::new();
+    world.quarantine(Frees::Quiet, "now");
+    world.holders = vec![Holder { is_live: false, ..holder("slow", "A", None) }];
+    for _ in 0..40 {
+        assert_eq!(world.look(), "");
+    }
+    world.holders[0].is_over = true;
+    assert_eq!(world.look(), "A frees itself at Some(71000)");
+}
+
+#[test]
 fn hardware_that_failed_waits_for_a_restart_and_an_admins_word_for_the_admin() {
     let mut world = World::new();
     world.quarantine(Frees::Boot, "now");
