@@ -40,7 +40,7 @@ const LONGEST_REASON: usize = 500;
 
 /// Starts the watcher.
 pub async fn start(app: &App) -> Result<()> {
-    app.background.spawn(watcher::DeviceWatcher::new(app.clone()).await);
+    app.background.spawn(watcher::DeviceWatcher::new(app.clone()));
     Ok(())
 }
 

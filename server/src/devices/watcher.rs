@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drydock_appliance::devices::{self, BoxReading, GpuFault, Monitor};
+use drydock_appliance::devices::{self, BoxReading, GpuFault};
 use drydock_wire::devices::OverShare;
 use futures_util::future::BoxFuture;
 
@@ -27,7 +27,6 @@ use crate::{
 /// Follows the GPUs.
 pub struct DeviceWatcher {
     app: App,
-    monitor: Option<Monitor>,
     boot_id: String,
     kept: Mutex<Kept>,
 }
@@ -54,13 +53,13 @@ impl Task for DeviceWatcher {
 }
 
 impl DeviceWatcher {
-    pub async fn new(app: App) -> Self {
-        let monitor = devices::monitor(&app.data_dir).await;
-        Self { app, monitor, boot_id: store::boot_id(), kept: Mutex::default() }
+    pub fn new(app: App) -> Self {
+        Self { app, boot_id: store::boot_id(), kept: Mutex::default() }
     }
 
     async fn pass(&self) -> Result<()> {
-        let Some(monitor) = &self.monitor else { return Ok(()) };
+        // started by the first pass rather than at boot, which waits for no reading
+        let Some(monitor) = devices::monitor(&self.app.data_dir).await else { return Ok(()) };
         let (reading, silent) = (monitor.reading(), monitor.silent_for());
         let (mut memory, faults) = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
