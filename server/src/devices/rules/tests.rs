@@ -168,7 +168,7 @@ fn every_fault_of_the_list_takes_the_gpu_out_of_use() {
     quarantine A (xid Some(94), until quiet): GPU 0 (H100) failed: Xid 94, a memory error that hit one program alone (contained).
     quarantine A (xid Some(95), until boot): GPU 0 (H100) failed: Xid 95, a memory error that may have hit all programs (uncontained).
     quarantine A (ecc None, until boot): GPU 0 (H100) failed: memory errors that could not be mended.
-    quarantine A (gone None, until boot): GPU 0 (H100) failed: it has fallen off the bus.
+    quarantine A (gone None, until boot): GPU 0 (H100) failed: it has fallen off the bus, or needs a reset.
     ");
 }
 
