@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// What the thread shares with its monitor.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Shared {
     pub faults: Faults,
     seen: Mutex<Seen>,

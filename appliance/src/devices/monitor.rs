@@ -119,6 +119,12 @@ impl Monitor {
         self.latest.shared.faults.take()
     }
 
+    /// Has `bell` called when there are faults to take: a program that a fault hit ends by itself within moments, and whoever takes them
+    /// wants to say why before that is seen. The first that asks is the one that is called.
+    pub fn on_fault(&self, bell: impl Fn() + Send + Sync + 'static) {
+        self.latest.shared.faults.ring(bell);
+    }
+
     /// How long the driver has owed an answer; zero while it gives them.
     pub fn silent_for(&self) -> Duration {
         lock(&self.latest.gpus).silent_at(Instant::now())

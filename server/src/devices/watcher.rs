@@ -60,6 +60,8 @@ impl DeviceWatcher {
     async fn pass(&self) -> Result<()> {
         // started by the first pass rather than at boot, which waits for no reading
         let Some(monitor) = devices::monitor(&self.app.data_dir).await else { return Ok(()) };
+        let waker = self.app.background.waker(WATCHER);
+        monitor.on_fault(move || waker.wake());
         let (reading, silent) = (monitor.reading(), monitor.silent_for());
         let (mut memory, faults) = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
