@@ -22,6 +22,8 @@ mod bucket_keys;
 mod buckets;
 mod datasets;
 mod datasets_checks;
+mod device_request;
+mod devices;
 mod jobs;
 mod kill;
 mod lifecycle;

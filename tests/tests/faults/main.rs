@@ -6,7 +6,9 @@
 mod bombs;
 mod bombs_ports;
 mod cut;
+mod docker_away;
 mod full_disk;
+mod gpu_faults;
 mod injected;
 mod kills;
 mod paths;
