@@ -20,6 +20,7 @@ mod browser_runs;
 mod browser_store;
 mod bucket_keys;
 mod buckets;
+mod builds;
 mod datasets;
 mod datasets_checks;
 mod device_request;
