@@ -87,6 +87,16 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
 
 /// What this machine has for jobs; GPUs as the driver names them.
 pub async fn capacity(app: &App) -> Capacity {
+    let reading = reading(app).await;
+    Capacity {
+        cpus: f64::from(reading.cpu_count),
+        memory_bytes: reading.memory_total_bytes,
+        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
+    }
+}
+
+/// What was last read of the machine.
+pub async fn reading(app: &App) -> drydock_appliance::devices::BoxReading {
     let mut reading = drydock_appliance::devices::read(&app.data_dir).await;
     // Right after the start nothing has been read yet; a box without memory would refuse every job.
     for _ in 0..20 {
@@ -96,9 +106,5 @@ pub async fn capacity(app: &App) -> Capacity {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         reading = drydock_appliance::devices::read(&app.data_dir).await;
     }
-    Capacity {
-        cpus: f64::from(reading.cpu_count),
-        memory_bytes: reading.memory_total_bytes,
-        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
-    }
+    reading
 }

@@ -46,7 +46,8 @@ fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
 
 fn admit(conn: &mut Conn, id: &str) -> Job {
     let job = store::require(conn, id).unwrap();
-    tasks::start(conn, &BoxKey::testing(), job, 1, vec!["GPU-1".into()], &[]).unwrap();
+    let number = store::next_number(conn, id).unwrap();
+    tasks::start(conn, &BoxKey::testing(), job, number, vec!["GPU-1".into()], &[]).unwrap();
     store::require(conn, id).unwrap()
 }
 

@@ -30,6 +30,9 @@ const ADMIN: &[&str] = &[
     "GET /api/v1/audit",
     "POST /api/v1/trash/purge",
     "POST /api/v1/store/scrub",
+    "PUT /api/v1/queues/{name}",
+    "DELETE /api/v1/queues/{name}",
+    "POST /api/v1/queues/{name}/pause",
 ];
 
 /// Reading them needs an engineer: a webhook's address often is its key.
