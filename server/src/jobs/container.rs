@@ -52,6 +52,7 @@ pub fn workload(
             memory_bytes: spec.resources.memory_bytes,
             gpu_uuids,
             reach_drydock: true,
+            grace_s: spec.resume.map(|resume| resume.grace_s),
         },
         secrets: BTreeMap::from([
             ("MLFLOW_TRACKING_TOKEN".to_owned(), credentials.token),

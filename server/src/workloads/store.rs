@@ -326,6 +326,7 @@ mod tests {
             memory_bytes: 64 << 20,
             gpu_uuids: Vec::new(),
             reach_drydock: true,
+            grace_s: None,
         };
         let secrets = BTreeMap::from([("TOKEN".to_owned(), "s".to_owned())]);
         NewWorkload { id: "w".into(), kind: Kind::Job, owner: "j".into(), generation, spec, secrets }

@@ -2,7 +2,7 @@
 
 use super::{
     AttemptRecord, Job, Observed, publish,
-    rules::{self, End, Next, Policy},
+    rules::{self, Cause, End, Next, Policy},
     store,
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     app::App,
     clock,
     db::Conn,
+    devices,
     error::Result,
     scheduling,
     workloads::{self, Desired, logs},
@@ -19,8 +20,8 @@ use drydock_wire::jobs::JobState;
 /// Keeps the log, then ends the attempt in one transaction. A crash in between repeats both.
 pub(super) async fn end(
     app: &App,
-    mut job: Job,
-    mut attempt: AttemptRecord,
+    job: Job,
+    attempt: AttemptRecord,
     observed: Option<Observed>,
     end: End,
 ) -> Result<()> {
@@ -29,31 +30,37 @@ pub(super) async fn end(
         Some(container) => logs::keep(app, &container).await?,
         None => None,
     };
+    let id = job.id.clone();
+    app.db.write(move |conn| end_on(conn, job, attempt, observed, end, log.as_deref())).await?;
+    workloads::wake(app);
+    scheduling::wake(app);
+    publish(app, &id);
+    Ok(())
+}
+
+/// Decides what follows, and writes the end of the attempt with it.
+pub fn end_on(
+    conn: &mut Conn,
+    mut job: Job,
+    mut attempt: AttemptRecord,
+    observed: Option<Observed>,
+    end: End,
+    log: Option<&str>,
+) -> Result<()> {
     let (started_at, finished_at, exit_code) =
         observed.map_or((None, None, None), |it| (it.started_at, it.finished_at, it.exit_code));
     let ended_at = finished_at.unwrap_or_else(clock::now_ms);
     let next = rules::after(&end, &policy(&job));
-    let reason = if end.state == JobState::Cancelled { job.reason.clone().or(end.reason) } else { end.reason };
+    let cancelled = end.cause == Some(Cause::Cancelled);
+    let reason = if cancelled { job.reason.clone().or(end.reason) } else { end.reason };
     (attempt.state, attempt.reason, attempt.exit_code) = (end.state, reason.clone(), exit_code);
     (attempt.started_at, attempt.ended_at) = (started_at.or(job.started_at), Some(ended_at));
     (attempt.out_of_memory, attempt.cause) = (end.out_of_memory, end.cause.map(|cause| cause.as_str().to_owned()));
     job.reason = reason;
     follow(&mut job, &attempt, next);
-    let id = job.id.clone();
-    tracing::info!(
-        job.id = id,
-        job.state = job.state.as_str(),
-        job.attempt = attempt.number,
-        "attempt {} of job {id} ended: {}; the job is {}",
-        attempt.number,
-        attempt.state.as_str(),
-        job.state.as_str()
-    );
-    app.db.write(move |conn| finish(conn, &job, &attempt, log.as_deref())).await?;
-    workloads::wake(app);
-    scheduling::wake(app);
-    publish(app, &id);
-    Ok(())
+    let (number, ended, state) = (attempt.number, attempt.state.as_str(), job.state.as_str());
+    tracing::info!(job.id = job.id, job.state = state, "attempt {number} of job {} is {ended}, the job {state}", job.id);
+    finish(conn, &job, &attempt, log)
 }
 
 fn policy(job: &Job) -> Policy {
@@ -86,7 +93,7 @@ fn follow(job: &mut Job, attempt: &AttemptRecord, next: Next) {
     }
 }
 
-/// The end of an attempt and what becomes of its job: log, rows, token, key and container together.
+/// The end of an attempt and what becomes of its job: log, rows, leases, token, key and container together.
 pub fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>) -> Result<()> {
     let now = store::require(conn, &job.id)?;
     // Somebody cancelled it since it was read: the next pass ends it as that.
@@ -101,5 +108,7 @@ pub fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&
     store::save(conn, job)?;
     store::save_attempt(conn, &AttemptRecord { peak_memory_bytes, ..attempt.clone() })?;
     accounts::revoke_job_tokens(conn, &job.id)?;
+    let why = attempt.reason.as_deref().unwrap_or("it ended");
+    devices::end_leases(conn, &job.id, attempt.number, why)?;
     workloads::set_desired(conn, &job.id, Desired::Absent)
 }

@@ -17,7 +17,10 @@ use crate::{app::App, workloads::Observed};
 pub use keeper::JobKeeper;
 pub use scheduler::Scheduler;
 #[cfg(test)]
-pub use {end::finish, start::start};
+pub use {
+    end::{end_on, finish},
+    start::start,
+};
 
 /// Tells dashboards that look that the job changed.
 fn publish(app: &App, id: &str) {

@@ -1,10 +1,11 @@
-//! The start of an attempt: attempt, token, key and workload in one transaction.
+//! The start of an attempt: attempt, leases, token, key and workload in one transaction.
 
 use super::{AttemptRecord, Job, boot_id, container, store};
 use crate::{
     accounts::{self, secrets::BoxKey},
     clock,
     db::Conn,
+    devices::{self, Lease},
     error::Result,
     workloads,
 };
@@ -14,6 +15,9 @@ use drydock_wire::jobs::JobState;
 const TOKEN_MS: i64 = 366 * 24 * 3600 * 1000;
 
 /// Starts attempt `number`. False: the job does not wait for it any more.
+///
+/// # Errors
+/// `conflict` when a GPU is not to be had any more: the decision was made from a picture that is out of date.
 pub fn start(
     conn: &mut Conn,
     box_key: &BoxKey,
@@ -33,6 +37,9 @@ pub fn start(
         token: accounts::issue_job_token(conn, &job.person_id, &job.id, ends_at)?,
         s3: accounts::issue_job_s3_key(conn, box_key, &job.person_id, &job.id, ends_at, &job.spec.buckets)?,
     };
+    let memory_bytes = job.spec.resources.gpu_memory_bytes;
+    let leases: Vec<Lease> = gpu_uuids.iter().map(|uuid| Lease { uuid: uuid.clone(), memory_bytes }).collect();
+    devices::lease(conn, &job.id, number, &leases)?;
     workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), mounts, credentials))?;
     let admitted = AttemptRecord::admitted(&job.id, number, gpu_uuids, now);
     store::save_attempt(conn, &AttemptRecord { boot_id: boot_id(), ..admitted })?;
