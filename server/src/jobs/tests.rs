@@ -116,7 +116,7 @@ fn a_failed_attempt_is_followed_by_another_until_the_limit() {
     let wish = serde_json::json!({ "name": "a", "command": ["a"], "retries": { "limit": 1, "backoff_s": 10 } });
     let granted = submit::testing::granted(serde_json::from_value(wish).unwrap());
     submit::insert(&mut conn, &ann(), "j1", granted, &Default::default()).unwrap();
-    let mut fail = |conn: &mut Conn, number: i64| {
+    let fail = |conn: &mut Conn, number: i64| {
         assert_eq!(admit(conn, "j1").state, JobState::Starting);
         let (job, attempt) = ended(conn, "j1");
         assert_eq!(attempt.number, number);

@@ -59,7 +59,12 @@ pub fn end_on(
     job.reason = reason;
     follow(&mut job, &attempt, next);
     let (number, ended, state) = (attempt.number, attempt.state.as_str(), job.state.as_str());
-    tracing::info!(job.id = job.id, job.state = state, "attempt {number} of job {} is {ended}, the job {state}", job.id);
+    tracing::info!(
+        job.id = job.id,
+        job.state = state,
+        "attempt {number} of job {} is {ended}, the job {state}",
+        job.id
+    );
     finish(conn, &job, &attempt, log)
 }
 
