@@ -184,7 +184,7 @@ fn ByDockerfile(form: Form, tried: RwSignal<bool>) -> impl IntoView {
                     <label class="check below"><input type="checkbox" prop:checked=move || form.unpacks.get()
                         on:change:target=move |e| form.unpacks.set(e.target().checked())/>"Unpack the archive: the Dockerfile copies what is in it"</label>
                 </Show>
-                <p class="note">"What COPY and ADD find, by their paths from here."</p>
+                <p class="note">"What COPY and ADD find, by their paths from here. More than 2,000 files come as one archive (tar, tar.gz, tar.zst)."</p>
             </div>
             <TextArea id="args" label="Arguments" value=form.args rows=3 mono=true
                 refused=wrong(form.args, tried, check_pairs) hint="Values of the Dockerfile's ARGs: NAME=value, one a line. They stay in the image's history: no secrets."/>

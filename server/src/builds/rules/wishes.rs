@@ -40,8 +40,8 @@ pub fn check(wish: &SubmitBuild) -> Result<()> {
             }
             check_form(form, wish.context.is_some())?;
         }
-        None if wish.dockerfile.is_none() && wish.context.is_none() => {
-            return Err(Error::invalid("dockerfile: send its text, a context that has it, or a form."));
+        None if wish.dockerfile.is_none() && wish.context.is_none() && !brings_dockerfile(wish) => {
+            return Err(Error::invalid("dockerfile: send its text, a context or files that have it, or a form."));
         }
         None => {}
     }
@@ -52,6 +52,12 @@ pub fn check(wish: &SubmitBuild) -> Result<()> {
         validate::relative_path(path).map_err(|text| Error::invalid(format!("dockerfile_path: {text}")))?;
     }
     check_files("files", &wish.files)
+}
+
+/// Whether it is among the single files.
+fn brings_dockerfile(wish: &SubmitBuild) -> bool {
+    let path = wish.dockerfile_path.as_deref().unwrap_or("Dockerfile");
+    wish.files.iter().any(|file| file.path == path)
 }
 
 fn check_form(form: &BuildForm, has_context: bool) -> Result<()> {
@@ -150,6 +156,8 @@ mod tests {
     fn what_a_form_says_stays_on_its_line_of_the_dockerfile() {
         assert!(check(&wish()).is_ok());
         assert!(check(&form(|_| ())).is_ok());
+        let among_files = vec![BuildFile { path: "Dockerfile".into(), digest: "a".repeat(64) }];
+        assert!(check(&SubmitBuild { dockerfile: None, files: among_files, ..wish() }).is_ok());
         let bad = [
             SubmitBuild { repository: "Team".into(), ..wish() },
             SubmitBuild { tag: Some("a b".into()), ..wish() },
