@@ -3,7 +3,7 @@
 use super::{
     amounts::BoxMeters,
     head::{Head, clock},
-    priority::{Priority, Said, change, highest, may_move, put_into},
+    priority::{Priority, Said, change, highest, may_move, note_pressed, put_into},
 };
 use crate::{
     api::seg,
@@ -144,7 +144,7 @@ fn row(
             return;
         }
         e.prevent_default();
-        pressed.set(format!("waiting-{}", now.id));
+        note_pressed(pressed, format!("waiting-{}", now.id));
         change(&now, step, untrack(|| highest(queues, &now.queue)), said);
     };
     let href = format!("/jobs/{}", seg(&job.with_untracked(|j| j.id.clone())));

@@ -13,12 +13,27 @@ use drydock_wire::{
     queues::{Queue, QueuedJob, SetPriority, SetQueue},
 };
 use leptos::{prelude::*, task::spawn_local};
+use std::time::Duration;
 
 /// The lowest that a person sets here; below all usual ones.
 const LOWEST: i32 = -10;
 
 /// What was changed last, read out by screen readers.
 pub type Said = RwSignal<String>;
+
+/// A row follows its priority within this time; whoever looks elsewhere later keeps the focus where it is.
+const FOLLOWS: Duration = Duration::from_secs(4);
+
+/// Notes what was pressed, by its id.
+pub fn note_pressed(pressed: RwSignal<String>, id: String) {
+    pressed.set(id.clone());
+    let forget = move || {
+        if pressed.try_with_untracked(|now| *now == id) == Some(true) {
+            pressed.set(String::new());
+        }
+    };
+    set_timeout(forget, FOLLOWS);
+}
 
 /// Whether the person may change where this job stands.
 pub fn may_move(job: &QueuedJob) -> bool {
@@ -90,7 +105,7 @@ pub fn Priority(
             (false, _) => format!("{verb} the priority ({})", if step > 0 { "+" } else { "−" }),
         };
         let press = move |_| {
-            pressed.set(untrack(id));
+            note_pressed(pressed, untrack(id));
             change(&job.get_untracked(), step, untrack(top), said);
         };
         view! {
