@@ -1,0 +1,430 @@
+//! Conditions: `${params.ask} == 'yes' and not ${tasks.check.rows} < 100`.
+//!
+//! `or` binds weakest, then `and`, `not`, then one comparison (`== != < <= > >=`). Values are references, numbers, texts in
+//! quotes, `true`, `false`, `null`. Numbers compare as numbers also where one side is their text; a missing output is `null`.
+
+use serde_json::Value;
+
+use super::references::{self, Reference};
+
+/// Deeper than anybody writes, and no danger to the stack.
+const DEEPEST: usize = 50;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    Or(Vec<Condition>),
+    And(Vec<Condition>),
+    Not(Box<Condition>),
+    Compare(Term, Operator, Term),
+    /// True unless it is false, null, zero or an empty text.
+    Truth(Term),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    Equal,
+    Unequal,
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Term {
+    Literal(Value),
+    Reference(Reference),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Term(Term),
+    Operator(Operator),
+    And,
+    Or,
+    Not,
+    Open,
+    Close,
+}
+
+/// Reads a condition.
+pub fn parse(text: &str, item: Option<&str>) -> Result<Condition, String> {
+    let tokens = tokens(text, item)?;
+    if tokens.is_empty() {
+        return Err("The condition is empty.".into());
+    }
+    let mut reader = Reader { tokens: &tokens, at: 0, depth: 0 };
+    let condition = reader.or()?;
+    match reader.peek() {
+        None => Ok(condition),
+        Some(token) => Err(format!("Here the condition should end or go on with `and` or `or`: {}.", said(token))),
+    }
+}
+
+fn said(token: &Token) -> String {
+    match token {
+        Token::Term(Term::Literal(value)) => value.to_string(),
+        Token::Term(Term::Reference(reference)) => format!("${{{reference}}}"),
+        Token::Operator(operator) => operator.as_str().into(),
+        Token::And => "and".into(),
+        Token::Or => "or".into(),
+        Token::Not => "not".into(),
+        Token::Open => "(".into(),
+        Token::Close => ")".into(),
+    }
+}
+
+impl Operator {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::Unequal => "!=",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::Greater => ">",
+            Self::AtLeast => ">=",
+        }
+    }
+}
+
+fn tokens(text: &str, item: Option<&str>) -> Result<Vec<Token>, String> {
+    let (mut found, mut rest) = (vec![], text.trim_start());
+    while let Some(first) = rest.chars().next() {
+        let (token, after) = match first {
+            '$' => reference(rest, item)?,
+            '\'' | '"' => quoted(rest, first)?,
+            '(' => (Token::Open, &rest[1..]),
+            ')' => (Token::Close, &rest[1..]),
+            '=' | '!' | '<' | '>' => operator(rest)?,
+            _ => word(rest)?,
+        };
+        found.push(token);
+        rest = after.trim_start();
+    }
+    Ok(found)
+}
+
+fn reference<'a>(rest: &'a str, item: Option<&str>) -> Result<(Token, &'a str), String> {
+    let inner = rest.strip_prefix("${").ok_or("A $ begins a reference: ${params.name}.")?;
+    let end = inner.find('}').ok_or("A ${ has no }.")?;
+    Ok((Token::Term(Term::Reference(references::parse(&inner[..end], item)?)), &inner[end + 1..]))
+}
+
+fn quoted(rest: &str, quote: char) -> Result<(Token, &str), String> {
+    let inner = &rest[1..];
+    let end = inner.find(quote).ok_or_else(|| format!("A text has no closing {quote}."))?;
+    Ok((Token::Term(Term::Literal(Value::String(inner[..end].to_owned()))), &inner[end + 1..]))
+}
+
+fn operator(rest: &str) -> Result<(Token, &str), String> {
+    let known = [
+        ("==", Operator::Equal),
+        ("!=", Operator::Unequal),
+        ("<=", Operator::AtMost),
+        (">=", Operator::AtLeast),
+        ("<", Operator::Less),
+        (">", Operator::Greater),
+    ];
+    let found =
+        known.into_iter().find_map(|(sign, operator)| Some((Token::Operator(operator), rest.strip_prefix(sign)?)));
+    found.ok_or_else(|| "Compare with ==, !=, <, <=, > or >=.".into())
+}
+
+fn word(rest: &str) -> Result<(Token, &str), String> {
+    let end = rest.find(|c: char| !(c.is_alphanumeric() || "._-+".contains(c))).unwrap_or(rest.len());
+    let (word, after) = rest.split_at(end);
+    let literal = |value| Token::Term(Term::Literal(value));
+    let token = match word {
+        "and" => Token::And,
+        "or" => Token::Or,
+        "not" => Token::Not,
+        "true" => literal(Value::Bool(true)),
+        "false" => literal(Value::Bool(false)),
+        "null" => literal(Value::Null),
+        "" => return Err(format!("This does not belong into a condition: {}", rest.chars().next().unwrap_or(' '))),
+        _ => {
+            let number = word.parse::<f64>().ok().filter(|number| number.is_finite());
+            let number = number.and_then(serde_json::Number::from_f64);
+            let unknown = || format!("{word} is no number; put a text into quotes: '{word}'.");
+            literal(Value::Number(number.ok_or_else(unknown)?))
+        }
+    };
+    Ok((token, after))
+}
+
+struct Reader<'a> {
+    tokens: &'a [Token],
+    at: usize,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn take(&mut self) -> Option<&'a Token> {
+        let token = self.tokens.get(self.at);
+        self.at += 1;
+        token
+    }
+
+    fn or(&mut self) -> Result<Condition, String> {
+        let mut all = vec![self.and()?];
+        while self.peek() == Some(&Token::Or) {
+            self.at += 1;
+            all.push(self.and()?);
+        }
+        Ok(if all.len() == 1 { all.remove(0) } else { Condition::Or(all) })
+    }
+
+    fn and(&mut self) -> Result<Condition, String> {
+        let mut all = vec![self.not()?];
+        while self.peek() == Some(&Token::And) {
+            self.at += 1;
+            all.push(self.not()?);
+        }
+        Ok(if all.len() == 1 { all.remove(0) } else { Condition::And(all) })
+    }
+
+    fn not(&mut self) -> Result<Condition, String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err("The condition is nested too deep.".into());
+        }
+        let found = match self.peek() {
+            Some(Token::Not) => {
+                self.at += 1;
+                Condition::Not(Box::new(self.not()?))
+            }
+            Some(Token::Open) => {
+                self.at += 1;
+                let inner = self.or()?;
+                match self.take() {
+                    Some(Token::Close) => inner,
+                    _ => return Err("A ( has no ).".into()),
+                }
+            }
+            _ => self.comparison()?,
+        };
+        self.depth -= 1;
+        Ok(found)
+    }
+
+    fn comparison(&mut self) -> Result<Condition, String> {
+        let left = self.term()?;
+        let Some(Token::Operator(operator)) = self.peek() else { return Ok(Condition::Truth(left)) };
+        self.at += 1;
+        Ok(Condition::Compare(left, *operator, self.term()?))
+    }
+
+    fn term(&mut self) -> Result<Term, String> {
+        match self.take() {
+            Some(Token::Term(term)) => Ok(term.clone()),
+            Some(other) => Err(format!("Before {} a value is missing.", said(other))),
+            None => Err("At the end a value is missing.".into()),
+        }
+    }
+}
+
+impl Term {
+    fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::Reference(reference) => Some(reference),
+            Self::Literal(_) => None,
+        }
+    }
+}
+
+impl Condition {
+    /// Every reference in it.
+    pub fn references(&self) -> Vec<&Reference> {
+        match self {
+            Self::Or(all) | Self::And(all) => all.iter().flat_map(Self::references).collect(),
+            Self::Not(inner) => inner.references(),
+            Self::Compare(left, _, right) => left.reference().into_iter().chain(right.reference()).collect(),
+            Self::Truth(term) => term.reference().into_iter().collect(),
+        }
+    }
+
+    /// Whether it holds.
+    ///
+    /// # Errors
+    /// When two values have no order, such as a text and a number.
+    pub fn holds(&self, scope: &dyn Fn(&Reference) -> Result<Value, String>) -> Result<bool, String> {
+        match self {
+            Self::Or(all) => {
+                for one in all {
+                    if one.holds(scope)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Self::And(all) => {
+                for one in all {
+                    if !one.holds(scope)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Self::Not(inner) => Ok(!inner.holds(scope)?),
+            Self::Compare(left, operator, right) => compare(&value(left, scope)?, *operator, &value(right, scope)?),
+            Self::Truth(term) => Ok(is_true(&value(term, scope)?)),
+        }
+    }
+}
+
+fn value(term: &Term, scope: &dyn Fn(&Reference) -> Result<Value, String>) -> Result<Value, String> {
+    match term {
+        Term::Literal(value) => Ok(value.clone()),
+        Term::Reference(reference) => scope(reference),
+    }
+}
+
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(truth) => *truth,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty() && text != "false",
+        Value::Array(all) => !all.is_empty(),
+        Value::Object(all) => !all.is_empty(),
+    }
+}
+
+/// As a number, also from its text.
+pub fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn compare(left: &Value, operator: Operator, right: &Value) -> Result<bool, String> {
+    let numeric = match (left, right) {
+        // Two texts are texts: '1.0' is not '1'.
+        (Value::String(_), Value::String(_)) => None,
+        _ => number(left).zip(number(right)),
+    };
+    let equal = numeric.map_or_else(|| left == right, |(left, right)| left == right);
+    let order = match (numeric, left, right) {
+        (Some((left, right)), ..) => left.partial_cmp(&right),
+        (None, Value::String(left), Value::String(right)) => Some(left.cmp(right)),
+        _ => None,
+    };
+    match operator {
+        Operator::Equal => return Ok(equal),
+        Operator::Unequal => return Ok(!equal),
+        _ => {}
+    }
+    // NaN has no order: nothing is less or greater.
+    if numeric.is_some() && order.is_none() {
+        return Ok(false);
+    }
+    let order = order.ok_or_else(|| format!("{left} and {right} cannot be put in an order."))?;
+    Ok(match operator {
+        Operator::Less => order.is_lt(),
+        Operator::AtMost => order.is_le(),
+        Operator::Greater => order.is_gt(),
+        Operator::AtLeast => order.is_ge(),
+        Operator::Equal | Operator::Unequal => equal,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn holds(text: &str) -> Result<bool, String> {
+        parse(text, None)?.holds(&|reference| {
+            Ok(match reference.to_string().as_str() {
+                "params.ask" => json!("yes"),
+                "params.n" => json!(5),
+                "params.text_n" => json!("5"),
+                "params.nan" => json!("NaN"),
+                "params.list" => json!([]),
+                _ => Value::Null,
+            })
+        })
+    }
+
+    #[test]
+    fn conditions_hold_or_do_not() {
+        for (text, wanted) in [
+            ("${params.ask} == 'yes'", true),
+            ("${params.ask} != \"yes\"", false),
+            ("${params.n} > 4.5 and ${params.n}<=5", true),
+            ("${params.text_n} == 5", true),
+            ("${params.text_n} >= 5.5", false),
+            ("not ${params.n} < 3 and (false or true)", true),
+            ("true or false and false", true),
+            ("(true or false) and false", false),
+            ("not not true", true),
+            ("${tasks.t.x} == null", true),
+            ("${tasks.t.x}", false),
+            ("${params.list}", false),
+            ("${params.nan} < 1", false),
+            ("${params.nan} >= 1", false),
+            ("'1.0' == '1'", false),
+            ("'a' < 'b'", true),
+            ("-3 < -2.5e0", true),
+            ("true == true", true),
+        ] {
+            assert_eq!(holds(text), Ok(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_is_said() {
+        for bad in [
+            "",
+            "and",
+            "1 <",
+            "< 1",
+            "1 = 1",
+            "yes",
+            "'a",
+            "(1",
+            "1)",
+            "1 2",
+            "${x}",
+            "$x",
+            "${params.n",
+            "not",
+            "1 == 2 == 3",
+            "a.b",
+            "1 ; 2",
+            "é",
+            "inf",
+            "nan",
+        ] {
+            assert!(parse(bad, None).is_err(), "{bad:?}");
+        }
+        assert!(parse(&"(".repeat(10_000), None).is_err());
+        assert!(parse(&"not ".repeat(10_000), None).is_err());
+        assert!(holds("${params.ask} < 3").unwrap_err().contains("order"));
+    }
+
+    #[test]
+    fn any_text_is_read_without_a_panic() {
+        // The same bytes as a fuzzer's dictionary, in every order of four.
+        let words = ["${params.n}", "==", "and", "not", "(", ")", "'x'", "1", "ä", "$"];
+        for n in 0..10_000_usize {
+            let text: String = (0..4).map(|k| words[n / 10_usize.pow(k) % 10]).collect::<Vec<_>>().join(" ");
+            let _ = parse(&text, None);
+        }
+    }
+
+    #[test]
+    fn its_references_are_known() {
+        let condition = parse("${params.a} == ${tasks.t.b} or not ${lr}", Some("lr")).unwrap();
+        let said: Vec<String> = condition.references().iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["params.a", "tasks.t.b", "item"]);
+    }
+}
