@@ -27,6 +27,13 @@ pub struct Checked {
     boxes: images::Boxes,
 }
 
+impl Checked {
+    /// What was granted.
+    pub fn wish(&self) -> &SubmitJob {
+        &self.wish
+    }
+}
+
 /// What a job comes from, when it is not a wish of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {

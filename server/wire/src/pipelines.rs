@@ -232,7 +232,7 @@ wire! {
     #[serde(tag = "by", rename_all = "snake_case")]
     pub enum RunCause {
         Person,
-        Schedule { schedule: String, due_at: i64 },
+        Schedule { schedule: String, zone: String, due_at: i64 },
         Trigger { kind: TriggerKind, subject: String, detail: Value },
     }
 

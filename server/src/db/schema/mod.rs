@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod images;
 pub mod jobs;
 pub mod objects;
+pub mod pipelines;
 pub mod registry;
 pub mod serving;
 pub mod storage;

@@ -8,6 +8,8 @@ pub struct Standing {
     pub id: String,
     pub number: i64,
     pub state: RunState,
+    /// It ran before and was cleared.
+    pub again: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub fn admit(rule: Concurrency, runs: &[Standing]) -> Vec<Turn> {
         }
         let busy = running.iter().map(|run| run.number.to_string()).collect::<Vec<_>>().join(", ");
         turns.push(match rule.when_busy {
-            WhenBusy::Skip => Turn::Skip {
+            WhenBusy::Skip if !run.again => Turn::Skip {
                 id,
                 reason: format!("run {busy} was going when it came, and the pipeline skips such runs"),
             },
@@ -66,7 +68,7 @@ mod tests {
         states
             .iter()
             .zip(1..)
-            .map(|(state, number)| Standing { id: format!("r{number}"), number, state: *state })
+            .map(|(state, number)| Standing { id: format!("r{number}"), number, state: *state, again: false })
             .collect()
     }
 

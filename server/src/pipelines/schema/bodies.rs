@@ -174,7 +174,7 @@ pub fn job(body: &Value, name: &str) -> Result<SubmitJob, String> {
         let (key, value) = match key.as_str() {
             "data" => ("datasets".to_owned(), json!(datasets(value)?)),
             "resources" => (key.clone(), json!(resources(value)?)),
-            "timeout" => ("timeout_s".to_owned(), json!(units::seconds(value)?)),
+            "time" => ("timeout_s".to_owned(), json!(units::seconds(value)?)),
             "command" => (key.clone(), words(value)),
             "env" | "params" => (key.clone(), texts(value)),
             "priority" | "seed" | "timeout_s" => (
@@ -252,7 +252,7 @@ mod tests {
         let body = json!({
             "command": ["python3", "t.py", 0.1], "data": ["wine:3", "beer:prod", "sake", {"name": "gin", "version": 2}],
             "resources": {"cpus": "2", "memory": "1GiB", "gpus": 1, "gpu_memory": "8Gi"}, "env": {"N": 3, "ON": true},
-            "retries": {"limit": 2, "backoff": "1m"}, "timeout": "30m", "seed": "7",
+            "retries": {"limit": 2, "backoff": "1m"}, "time": "30m", "seed": "7",
         });
         let made = job(&body, "a-b").unwrap();
         assert_eq!(made.command, ["python3", "t.py", "0.1"]);

@@ -234,7 +234,8 @@ fn references_of(checker: &mut Checker<'_>, spec: &Spec, task: &Task) {
             checker.tell(&key("for_each"), format!("{}: for_each is a list, or a reference to one.", task.name));
         }
     }
-    all.push((task.kind.as_str(), references::references(&task.body, task.item_name())));
+    let body = inline(task.kind, task.body.clone());
+    all.push((task.kind.as_str(), references::references(&body, task.item_name())));
     let before = checker.problems.len();
     for (place, found) in all {
         match found {
@@ -289,8 +290,9 @@ fn body_of(checker: &mut Checker<'_>, spec: &Spec, task: &Task) {
             _ => json!("1"),
         })
     };
-    let checked = references::substitute(&task.body, task.item_name(), &plausible)
-        .and_then(|body| bodies::check(task.kind, &inline(task.kind, body), &spec.name));
+    let body = inline(task.kind, task.body.clone());
+    let checked = references::substitute(&body, task.item_name(), &plausible)
+        .and_then(|body| bodies::check(task.kind, &body, &spec.name));
     if let Err(words) = checked {
         let at = [At::Key("tasks"), At::Key(&task.name), At::Key(task.kind.as_str())];
         let named = words.split('`').nth(1).filter(|_| words.contains("unknown field"));
@@ -300,7 +302,7 @@ fn body_of(checker: &mut Checker<'_>, spec: &Spec, task: &Task) {
     }
 }
 
-/// Without what applying turns into uploads: `files: { train.py: "…" }`.
+/// Without what applying turns into code: `files: { train.py: "…" }`, whose texts are no places for references.
 fn inline(kind: TaskKind, mut body: Value) -> Value {
     if let (TaskKind::Job, Value::Object(map)) = (kind, &mut body) {
         map.shift_remove("files");

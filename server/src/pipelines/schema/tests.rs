@@ -79,8 +79,8 @@ fn with(from: &str, to: &str) -> Vec<String> {
 fn a_fault_has_its_line_and_says_what_to_do() {
     for (from, to, wanted) in [
         ("name: breast", "name: Breast", "2: Use 1 to 63"),
-        ("timeout: 2h", "timeout: soon", "6: \"soon\" is no duration"),
-        ("timeout: 30m", "timeout: 30w", "17: \"30w\" is no duration"),
+        ("timeout: 2h", "timeout: soon", "6: 'soon' is no time"),
+        ("timeout: 30m", "timeout: 30w", "17: '30w' is no time"),
         ("needs: [check]\n", "needs: [chekc]\n", "10: train: there is no task chekc"),
         (
             "\"${params.dataset}\" } }",
@@ -100,7 +100,7 @@ fn a_fault_has_its_line_and_says_what_to_do() {
         ),
         ("== 'yes'", "= 'yes'", "28: approve: Compare with =="),
         ("at_least:", "at_lest:", "24: good: gate: unknown field `at_lest`"),
-        ("memory: 1GiB", "memory: lots", "11: train: job: \"lots\" is no size"),
+        ("memory: 1GiB", "memory: lots", "11: train: job: 'lots' is no size"),
         ("    retries: { limit: 2", "    retry: { limit: 2", "16: tasks.train: unknown field `retry`"),
         (", catch_up: none", "", "32: Say what becomes of runs that were missed"),
         ("Europe/Berlin", "Europe/Bonn", "32: There is no time zone"),

@@ -1,0 +1,1 @@
+//! Store and runner on a real database.
