@@ -38,6 +38,7 @@ mod pipeline_kill;
 mod pipelines;
 mod pipelines_runs;
 mod pipelines_starts;
+mod packages;
 mod registry;
 mod registry_rules;
 mod roles;

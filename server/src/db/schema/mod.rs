@@ -2,10 +2,12 @@
 
 pub mod accounts;
 pub mod datasets;
+pub mod devices;
 pub mod images;
 pub mod jobs;
 pub mod objects;
 pub mod pipelines;
+pub mod packages;
 pub mod registry;
 pub mod serving;
 pub mod storage;
