@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use drydock_wire::pipelines::{RunState, TaskState};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     condition,
@@ -318,9 +318,4 @@ fn skipped(spec: &Spec, run: &Run) -> Option<String> {
 
 fn ms(seconds: u64) -> i64 {
     i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX)
-}
-
-/// Outputs of a task without a list, for tests and for what a fan-out of nothing gives.
-pub fn nothing() -> Value {
-    json!({})
 }

@@ -50,7 +50,6 @@ pub struct EventRow {
     pub subject: String,
     pub trigger_id: Option<String>,
     pub detail: String,
-    pub at: i64,
 }
 
 /// The word of a wire enum, as the database keeps it.
