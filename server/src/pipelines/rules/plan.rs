@@ -140,7 +140,7 @@ pub fn plan(spec: &Spec, run: &Run, now: i64) -> Vec<Step> {
         let reason = format!("took longer than {}", units::say(limit));
         return vec![Step::EndRun { state: RunState::Failed, reason: Some(reason) }];
     }
-    let steps: Vec<Step> = spec.tasks.iter().flat_map(|task| steps_of(spec, run, task, now)).collect();
+    let steps: Vec<Step> = spec.tasks.iter().flat_map(|task| steps_of(run, task, now)).collect();
     let ended = spec.tasks.iter().all(|task| run.whole(&task.name).is_some_and(|row| row.state.is_final()));
     if steps.is_empty() && ended { vec![end(spec, run)] } else { steps }
 }
@@ -159,31 +159,31 @@ pub fn why(spec: &Spec, run: &Run, place: &Place, now: i64) -> Option<String> {
     if place.item.is_some() {
         return Some(format!("waits for its turn: at most {} at once", task.most_at_once.unwrap_or(1)));
     }
-    match ready(spec, run, task) {
+    match ready(run, task) {
         Readiness::Wait(words) => Some(words),
         _ => row.reason.clone(),
     }
 }
 
-fn ready(_spec: &Spec, run: &Run, task: &Task) -> Readiness {
+fn ready(run: &Run, task: &Task) -> Readiness {
     let state = |need: &str| run.whole(need).map_or(TaskState::Waiting, |row| row.state);
     let needs: Vec<_> = task.needs.iter().map(|need| (need.as_str(), state(need))).collect();
     readiness(task.start_when, &needs)
 }
 
-fn steps_of(spec: &Spec, run: &Run, task: &Task, now: i64) -> Vec<Step> {
+fn steps_of(run: &Run, task: &Task, now: i64) -> Vec<Step> {
     let Some(row) = run.whole(&task.name) else { return vec![] };
     match row.state {
-        TaskState::Waiting => waiting(spec, run, task, row, now).into_iter().collect(),
+        TaskState::Waiting => waiting(run, task, row, now).into_iter().collect(),
         TaskState::Running if task.fans_out() => fanned_out(run, task, row, now),
         TaskState::Running | TaskState::WaitsForPerson => going(task, row, now).into_iter().collect(),
         _ => vec![],
     }
 }
 
-fn waiting(spec: &Spec, run: &Run, task: &Task, row: &Row, now: i64) -> Option<Step> {
+fn waiting(run: &Run, task: &Task, row: &Row, now: i64) -> Option<Step> {
     let place = row.place.clone();
-    match ready(spec, run, task) {
+    match ready(run, task) {
         Readiness::Wait(_) => return None,
         Readiness::Skip(reason) => return Some(Step::Skip { place, reason }),
         Readiness::Block(reason) => return Some(Step::Block { task: task.name.clone(), reason }),

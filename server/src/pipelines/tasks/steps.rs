@@ -80,7 +80,7 @@ fn known(loaded: &Loaded, step: &Step) -> Option<TaskRow> {
 }
 
 /// The try as it is now, if it still is what the plan saw and the run goes on.
-pub(super) fn same(conn: &mut Conn, seen: &TaskRow) -> Result<Option<TaskRow>> {
+pub fn same(conn: &mut Conn, seen: &TaskRow) -> Result<Option<TaskRow>> {
     if runs::require(conn, &seen.run_id)?.state()? != RunState::Running {
         return Ok(None);
     }
