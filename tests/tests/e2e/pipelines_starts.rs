@@ -60,8 +60,8 @@ async fn a_schedule_runs_when_due_catches_up_as_it_says_and_a_pause_is_not_made_
     let asked = detail["tasks"][0]["approval"]["text"].as_str().unwrap();
     assert!(asked.starts_with("for 20") && asked.len() == "for 2026-11-26".len(), "{asked}");
     // All: three more, the same instant never twice.
-    server.alter(three_days)?;
     admin.patch(&path, json!({ "catch_up": "all" })).await?;
+    server.alter(three_days)?;
     nth(&admin, "nightly", 3).await?;
     tokio::time::sleep(QUIET).await;
     assert_eq!(runs(&admin, "nightly").await?.len(), 3, "the newest of the three ran before");

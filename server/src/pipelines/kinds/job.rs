@@ -67,15 +67,14 @@ pub fn stop(conn: &mut Conn, who: &Principal, id: &str) -> Result<()> {
 }
 
 /// What a job's result is the result of, besides its body: the content of its data, and its image.
-pub fn inputs(conn: &mut Conn, wish: &SubmitJob) -> Result<Value> {
+pub fn inputs(conn: &mut Conn, granted: &jobs::Checked) -> Result<Value> {
     let mut data = Map::new();
-    for dataset in &wish.datasets {
+    for dataset in &granted.wish().datasets {
         let (name, version) = datasets::resolve(conn, &dataset.name, dataset.version)?;
         let (digest, _) = datasets::fingerprint(conn, &name, version)?;
         data.insert(name, Value::String(digest));
     }
-    let image = wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE);
-    Ok(json!({ "data": data, "image": image }))
+    Ok(json!({ "data": data, "image": granted.image(conn)? }))
 }
 
 fn outputs(conn: &mut Conn, job: &JobDetail) -> Result<Value> {

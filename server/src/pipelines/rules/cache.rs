@@ -24,7 +24,9 @@ pub fn digest(value: &Value) -> String {
 }
 
 /// What of a job changes its result: not its name, its place in the queue, or how much of the box it gets.
-const NO_MATTER: [&str; 7] = ["name", "resources", "priority", "queue", "retries", "timeout_s", "resume"];
+/// Data and image are there by their content.
+const NO_MATTER: [&str; 11] =
+    ["name", "resources", "priority", "queue", "retries", "time", "timeout_s", "resume", "data", "datasets", "image"];
 
 /// The key of a task whose inputs are already named by content.
 pub fn key(kind: &str, body: &Value, contents: &Value) -> String {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     ScheduleSpec, Spec, Task, TriggerSpec, bodies,
-    document::{Document, ScheduleDocument, TaskDocument, TriggerDocument},
+    document::{Document, RetriesDocument, ScheduleDocument, TaskDocument, TriggerDocument},
     lines::{At, line_of},
 };
 use crate::pipelines::rules::{
@@ -108,63 +108,16 @@ pub fn check(document: Document, yaml: &str) -> (Spec, Vec<Problem>) {
 
 fn task_of(checker: &mut Checker<'_>, name: String, task: TaskDocument) -> Option<Task> {
     let at = [At::Key("tasks"), At::Key(&name)];
-    let under = |key: &'static str| [At::Key("tasks"), At::Key(&name), At::Key(key)];
     if validate::slug(&name.replace('_', "-").to_ascii_lowercase()).is_err() || name.contains('.') {
         checker.tell(&at, format!("{name}: use 1 to 63 letters, digits, dashes and underscores for a task's name."));
     }
-    let kinds = [
-        (TaskKind::Job, task.job),
-        (TaskKind::Validate, task.validate),
-        (TaskKind::Gate, task.gate),
-        (TaskKind::Register, task.register),
-        (TaskKind::Promote, task.promote),
-        (TaskKind::Deploy, task.deploy),
-        (TaskKind::Approval, task.approval),
-        (TaskKind::Notify, task.notify),
-    ];
-    let mut bodies: Vec<(TaskKind, Value)> = kinds.into_iter().filter_map(|(kind, body)| Some((kind, body?))).collect();
-    let (Some((kind, body)), true) = (bodies.pop(), bodies.is_empty()) else {
-        checker.tell(&at, format!("{name}: say what it does, with one of job, validate, gate, register, promote, deploy, approval, notify."));
-        return None;
-    };
-    let retries = task.retries.unwrap_or_default();
-    if retries.limit > MOST_RETRIES {
-        checker.tell(&under("retries"), format!("{name}: at most {MOST_RETRIES} retries."));
-    }
-    if retries.limit > 0 && matches!(kind, TaskKind::Approval | TaskKind::Gate) {
-        checker.tell(
-            &under("retries"),
-            format!("{name}: asked again, a {} has the same answer; leave retries out.", kind.as_str()),
-        );
-    }
+    let (kind, body) = work_of(checker, &name, &task)?;
+    let (retries, delay_s) = retries_of(checker, &name, kind, task.retries.as_ref());
+    let under = |key: &'static str| [At::Key("tasks"), At::Key(&name), At::Key(key)];
     if task.cache && !matches!(kind, TaskKind::Job | TaskKind::Validate) {
         checker.tell(&under("cache"), format!("{name}: only job and validate can be taken from the cache."));
     }
-    let is_list = task.for_each.is_some();
-    if !is_list && (task.item.is_some() || task.most_at_once.is_some()) {
-        checker.tell(&at, format!("{name}: as and most_at_once go with for_each."));
-    }
-    if task.most_at_once == Some(0) {
-        checker.tell(&under("most_at_once"), format!("{name}: use 1 or more."));
-    }
-    let item = task.item.unwrap_or_else(|| "item".into());
-    if TAKEN.contains(&item.as_str()) || item.is_empty() || !item.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    {
-        checker.tell(&under("as"), format!("{name}: {item} cannot be the name of an item."));
-    }
-    if let Some(Value::Array(items)) = &task.for_each
-        && items.len() > MOST_ITEMS
-    {
-        checker.tell(&under("for_each"), format!("{name}: at most {MOST_ITEMS} items."));
-    }
-    let delay_s = match retries.delay.as_ref().map(units::seconds) {
-        None => DELAY_S,
-        Some(Ok(seconds)) => seconds,
-        Some(Err(words)) => {
-            checker.tell(&under("retries"), format!("{name}: {words}"));
-            DELAY_S
-        }
-    };
+    let item = item_of(checker, &name, &task);
     let timeout_s = checker.seconds(&under("timeout"), task.timeout.as_ref());
     let line = line_of(checker.yaml, &at);
     Some(Task {
@@ -175,7 +128,7 @@ fn task_of(checker: &mut Checker<'_>, name: String, task: TaskDocument) -> Optio
         for_each: task.for_each,
         item,
         most_at_once: task.most_at_once,
-        retries: retries.limit,
+        retries,
         delay_s,
         timeout_s,
         cache: task.cache,
@@ -183,6 +136,70 @@ fn task_of(checker: &mut Checker<'_>, name: String, task: TaskDocument) -> Optio
         body,
         name,
     })
+}
+
+/// The one kind that a task has, with what it asks for.
+fn work_of(checker: &mut Checker<'_>, name: &str, task: &TaskDocument) -> Option<(TaskKind, Value)> {
+    let kinds = [
+        (TaskKind::Job, &task.job),
+        (TaskKind::Validate, &task.validate),
+        (TaskKind::Gate, &task.gate),
+        (TaskKind::Register, &task.register),
+        (TaskKind::Promote, &task.promote),
+        (TaskKind::Deploy, &task.deploy),
+        (TaskKind::Approval, &task.approval),
+        (TaskKind::Notify, &task.notify),
+    ];
+    let mut found = kinds.into_iter().filter_map(|(kind, body)| Some((kind, body.clone()?)));
+    if let (Some(one), None) = (found.next(), found.next()) {
+        return Some(one);
+    }
+    let words = kinds.map(|(kind, _)| kind.as_str()).join(", ");
+    checker.tell(&[At::Key("tasks"), At::Key(name)], format!("{name}: say what it does, with one of {words}."));
+    None
+}
+
+/// How often it is tried again, and after how many seconds.
+fn retries_of(checker: &mut Checker<'_>, name: &str, kind: TaskKind, given: Option<&RetriesDocument>) -> (u32, u64) {
+    let Some(given) = given else { return (0, DELAY_S) };
+    let at = [At::Key("tasks"), At::Key(name), At::Key("retries")];
+    if given.limit > MOST_RETRIES {
+        checker.tell(&at, format!("{name}: at most {MOST_RETRIES} retries."));
+    }
+    if given.limit > 0 && matches!(kind, TaskKind::Approval | TaskKind::Gate) {
+        let words = format!("{name}: asked again, a {} has the same answer; leave retries out.", kind.as_str());
+        checker.tell(&at, words);
+    }
+    match given.delay.as_ref().map(units::seconds) {
+        None => (given.limit, DELAY_S),
+        Some(Ok(seconds)) => (given.limit, seconds),
+        Some(Err(words)) => {
+            checker.tell(&at, format!("{name}: {words}"));
+            (given.limit, DELAY_S)
+        }
+    }
+}
+
+/// How the task calls its items.
+fn item_of(checker: &mut Checker<'_>, name: &str, task: &TaskDocument) -> String {
+    let under = |key: &'static str| [At::Key("tasks"), At::Key(name), At::Key(key)];
+    if task.for_each.is_none() && (task.item.is_some() || task.most_at_once.is_some()) {
+        checker.tell(&[At::Key("tasks"), At::Key(name)], format!("{name}: as and most_at_once go with for_each."));
+    }
+    if task.most_at_once == Some(0) {
+        checker.tell(&under("most_at_once"), format!("{name}: use 1 or more."));
+    }
+    if let Some(Value::Array(items)) = &task.for_each
+        && items.len() > MOST_ITEMS
+    {
+        checker.tell(&under("for_each"), format!("{name}: at most {MOST_ITEMS} items."));
+    }
+    let item = task.item.clone().unwrap_or_else(|| "item".into());
+    let plain = !item.is_empty() && item.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if TAKEN.contains(&item.as_str()) || !plain {
+        checker.tell(&under("as"), format!("{name}: {item} cannot be the name of an item."));
+    }
+    item
 }
 
 fn graph(checker: &mut Checker<'_>, spec: &Spec) {

@@ -175,7 +175,7 @@ fn key(
     granted: Option<&jobs::Checked>,
 ) -> Result<String> {
     let contents = match (task.kind, granted) {
-        (TaskKind::Job, Some(checked)) => job::inputs(conn, checked.wish())?,
+        (TaskKind::Job, Some(checked)) => job::inputs(conn, checked)?,
         _ => validate::inputs(conn, body)?,
     };
     let named = match task.kind {

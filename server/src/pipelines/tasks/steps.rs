@@ -44,6 +44,8 @@ impl Runner {
             Step::EndRun { state, reason } => {
                 let id = loaded.row.id.clone();
                 let ended = self.write(move |conn| end_run(conn, &id, state, reason)).await?;
+                // Another run may have waited for this one, or another pipeline for its end.
+                self.waker.wake();
                 (ended.unwrap_or_default(), true)
             }
             other => {
