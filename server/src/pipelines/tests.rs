@@ -107,6 +107,29 @@ fn an_end_leaves_nothing_that_goes_and_comes_once() {
 }
 
 #[test]
+fn a_run_that_was_cleared_meanwhile_is_not_ended() {
+    let (mut conn, row) = world(TWO);
+    let run = start(&mut conn, &row, None).unwrap();
+    steps::turn(&mut conn, Turn::Start { id: run.id.clone() }).unwrap();
+    let mut finish = |conn: &mut Conn| {
+        for mut task in runs::latest(&runs::tries(conn, &run.id).unwrap()) {
+            steps::ended(&mut task, TaskState::Succeeded, None, 1);
+            runs::save_task(conn, &task).unwrap();
+        }
+    };
+    finish(&mut conn);
+    let seen = running::load(&mut conn, &run.id).unwrap();
+    let who = crate::app::testing::somebody("ann");
+    let wish = ClearTask { task: "b".into(), downstream: true };
+    changing::clear(&mut conn, &who, &run.id, &wish).unwrap();
+    assert!(steps::end_as_seen(&mut conn, &seen, RunState::Succeeded, None).unwrap().is_none());
+    assert_eq!(runs::require(&mut conn, &run.id).unwrap().state, "running");
+    finish(&mut conn);
+    let seen = running::load(&mut conn, &run.id).unwrap();
+    assert!(steps::end_as_seen(&mut conn, &seen, RunState::Succeeded, None).unwrap().is_some());
+}
+
+#[test]
 fn nobody_is_told_of_what_nobody_waits_for() {
     let (mut conn, row) = world(TWO);
     tell(&mut conn, TriggerKind::Drift, "wine", json!({})).unwrap();

@@ -10,7 +10,10 @@ pub mod steps;
 
 use std::{sync::Arc, time::Duration};
 
-use drydock_wire::{events::Topic, pipelines::TaskState};
+use drydock_wire::{
+    events::Topic,
+    pipelines::{RunState, TaskKind, TaskState},
+};
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -138,6 +141,10 @@ impl Runner {
         for _ in 0..MOST_ROUNDS {
             let wanted = id.to_owned();
             let (mut loaded, seen) = self.app.db.read(move |conn| look(conn, &wanted)).await?;
+            // Cancelled between two rounds.
+            if loaded.row.state != RunState::Running.as_str() {
+                return Ok(());
+            }
             for (place, seen) in seen {
                 if let Some(row) = loaded.run.rows.iter_mut().find(|row| row.place == place) {
                     row.seen = Some(seen);
@@ -162,9 +169,7 @@ impl Runner {
     }
 
     fn look_at_checks(&self, loaded: &mut running::Loaded) {
-        let is_check = |task: &str| {
-            loaded.spec.task(task).is_some_and(|task| task.kind == drydock_wire::pipelines::TaskKind::Validate)
-        };
+        let is_check = |task: &str| loaded.spec.task(task).is_some_and(|task| task.kind == TaskKind::Validate);
         let latest = runs::latest(&loaded.tries);
         for row in latest.iter().filter(|row| row.state == TaskState::Running.as_str() && is_check(&row.task)) {
             // A task that fans out has no subject as a whole.

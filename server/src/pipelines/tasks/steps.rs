@@ -42,11 +42,11 @@ impl Runner {
             Step::Start(place) => return self.start(loaded, place).await,
             Step::End { place, outputs } => (vec![], self.end(loaded, place, outputs).await?),
             Step::EndRun { state, reason } => {
-                let id = loaded.row.id.clone();
-                let ended = self.write(move |conn| end_run(conn, &id, state, reason)).await?;
+                let seen = loaded.clone();
+                let ended = self.write(move |conn| end_as_seen(conn, &seen, state, reason)).await?;
                 // Another run may have waited for this one, or another pipeline for its end.
                 self.waker.wake();
-                (ended.unwrap_or_default(), true)
+                (ended.unwrap_or_default(), false)
             }
             other => {
                 let id = loaded.row.id.clone();
@@ -184,6 +184,20 @@ fn end_task(
     row.outputs = Some(text);
     runs::save_task(conn, &row)?;
     Ok(true)
+}
+
+/// Ends a run that the plan saw through, unless somebody had tasks of it run again meanwhile.
+pub fn end_as_seen(conn: &mut Conn, seen: &Loaded, state: RunState, reason: Option<String>) -> Result<Option<Touched>> {
+    let of = |rows: &[TaskRow]| -> Vec<(String, i64, i64, String)> {
+        rows.iter().map(|row| (row.task.clone(), row.item, row.number, row.state.clone())).collect()
+    };
+    let id = &seen.row.id;
+    let same_tries = of(&runs::tries(conn, id)?) == of(&seen.tries);
+    let run = runs::require(conn, id)?;
+    if !same_tries || run.state()? != RunState::Running || run.started_at != seen.row.started_at {
+        return Ok(None);
+    }
+    end_run(conn, id, state, reason)
 }
 
 /// Ends a run with everything of it that still goes; nothing when it has ended already.
