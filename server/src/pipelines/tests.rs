@@ -111,7 +111,7 @@ fn a_run_that_was_cleared_meanwhile_is_not_ended() {
     let (mut conn, row) = world(TWO);
     let run = start(&mut conn, &row, None).unwrap();
     steps::turn(&mut conn, Turn::Start { id: run.id.clone() }).unwrap();
-    let mut finish = |conn: &mut Conn| {
+    let finish = |conn: &mut Conn| {
         for mut task in runs::latest(&runs::tries(conn, &run.id).unwrap()) {
             steps::ended(&mut task, TaskState::Succeeded, None, 1);
             runs::save_task(conn, &task).unwrap();
