@@ -10,6 +10,7 @@ mod docker_away;
 mod full_disk;
 mod gpu_faults;
 mod injected;
+mod job_kills;
 mod kills;
 mod paths;
 mod paths_ports;
