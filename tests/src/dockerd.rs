@@ -44,7 +44,7 @@ impl HookCall {
     pub fn variable(&self, name: &str) -> Option<String> {
         let all = self.config["process"]["env"].as_array()?;
         let pairs = all.iter().filter_map(|pair| pair.as_str()?.split_once('='));
-        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).last()
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).next_back()
     }
 }
 
@@ -189,7 +189,11 @@ impl Dockerd {
         let tar = self.folder.path().join("busybox.tar");
         ensure!(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&tar).arg(".").status()?.success(), "tar");
         let change = ["--change", "ENV PATH=/bin", "--change", "ENV NVIDIA_VISIBLE_DEVICES=all LD_PRELOAD=/evil.so"];
-        self.docker(&[&["import"], &change[..], &[&tar.display().to_string(), BUSYBOX]].concat()).map(drop)
+        let tar = tar.display().to_string();
+        let mut args = vec!["import"];
+        args.extend(change);
+        args.extend([tar.as_str(), BUSYBOX]);
+        self.docker(&args).map(drop)
     }
 
     /// Everything of it goes: containers first, since their shims outlive the daemon.
@@ -225,7 +229,7 @@ impl Dockerd {
 impl Drop for Dockerd {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            eprintln!("a private dockerd is left in {}: {error}", self.folder.path().display());
+            crate::fault::report(&format!("a private dockerd is left in {}: {error}", self.folder.path().display()));
         }
     }
 }

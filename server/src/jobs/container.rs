@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::{files, rules::Capacity, store::Job};
 use crate::{
     app::App,
+    devices,
+    error::Result,
     workloads::{Kind, NewWorkload, SpecMount, WorkloadSpec},
 };
 
@@ -86,14 +88,15 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
     env
 }
 
-/// What this machine has for jobs; GPUs as the driver names them.
-pub async fn capacity(app: &App) -> Capacity {
+/// What this machine has for jobs. A GPU that failed counts: whoever wants it waits until it is mended, and is told.
+pub async fn capacity(app: &App) -> Result<Capacity> {
     let reading = reading(app).await;
-    Capacity {
+    let gpus = app.db.read(devices::room).await?;
+    Ok(Capacity {
         cpus: f64::from(reading.cpu_count),
         memory_bytes: reading.memory_total_bytes,
-        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
-    }
+        gpu_uuids: gpus.into_iter().map(|gpu| gpu.uuid).collect(),
+    })
 }
 
 /// What was last read of the machine.

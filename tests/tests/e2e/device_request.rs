@@ -84,7 +84,7 @@ async fn a_job_without_gpus_gets_none_whatever_its_image_or_its_wish_says() -> R
         let sly = answer["summary"]["id"].as_str().context("an id")?;
         assert_eq!(end_and_log(&gpu_box, sly).await?, "gpus=void preload=");
     } else {
-        assert_eq!(status, 422, "{answer}");
+        assert!([400, 422].contains(&status.as_u16()), "{answer}");
     }
     assert_eq!(gpu_box.dockerd.hook_calls()?.len(), 0, "without a device request Docker calls no hook");
     Ok(())
