@@ -75,7 +75,10 @@ impl World {
         let log = log.as_str().unwrap_or_default().to_owned();
         ensure!(end["summary"]["state"] == "succeeded", "{end:#}\n{log}");
         ensure!(end["spec"]["image"].as_str().is_some_and(|image| image.contains("@sha256:")), "not pinned: {end:#}");
-        let _ = run("docker", &["rmi", "--force", image.split(':').next().unwrap_or_default()], &[]).await;
+        // as the engine has it: by digest alone
+        let (named, digest) = image.split_once('@').context("no digest")?;
+        let name = named.rsplit_once(':').map_or(named, |(name, _)| name);
+        let _ = run("docker", &["rmi", "--force", &format!("{name}@{digest}")], &[]).await;
         Ok(log)
     }
 
