@@ -52,6 +52,7 @@ impl World {
             command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec(),
             env: BTreeMap::new(),
             mounts: vec![],
+            writable: vec![],
             working_dir: "/workspace".to_owned(),
             cpus: 0.5,
             memory_bytes: 64 << 20,
