@@ -34,7 +34,11 @@ impl Engine {
     ///
     /// # Errors
     /// `NotFound` when there is no such container or path; the stream ends after an error.
-    pub async fn archive(&self, id: &str, path: &str) -> Result<impl Stream<Item = Result<Bytes>> + Send + Unpin> {
+    pub async fn archive(
+        &self,
+        id: &str,
+        path: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static + use<>> {
         let docker = self.docker().await?;
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let (address, subject) = (self.address().to_owned(), id.to_owned());

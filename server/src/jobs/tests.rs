@@ -4,6 +4,7 @@
 use diesel::{connection::SimpleConnection, prelude::*};
 
 use super::{
+    outputs::Kept,
     store::{AttemptRecord, Job},
     submit::testing::granted,
     *,
@@ -44,9 +45,13 @@ fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
     submit_on(conn, &ann(), id, granted(serde_json::from_value(wish).unwrap())).unwrap()
 }
 
+fn laid() -> files::Laid {
+    files::Laid { code: "run/jobs/j1-1/code".into(), ..files::Laid::default() }
+}
+
 fn admit(conn: &mut Conn, id: &str) -> Job {
     let job = store::require(conn, id).unwrap();
-    tasks::start(conn, &BoxKey::testing(), job, 1, vec!["GPU-1".into()], &[]).unwrap();
+    tasks::start(conn, &BoxKey::testing(), job, 1, vec!["GPU-1".into()], &laid()).unwrap();
     store::require(conn, id).unwrap()
 }
 
@@ -95,11 +100,11 @@ fn the_end_takes_token_secrets_and_container_and_happens_once() {
     submit_one(&mut conn, "j1", "train");
     admit(&mut conn, "j1");
     let (job, attempt) = ended(&mut conn, "j1");
-    tasks::finish(&mut conn, &job, &attempt, None).unwrap();
+    tasks::finish(&mut conn, &job, &attempt, None, &Kept::default()).unwrap();
     let workload = workloads::find(&mut conn, "j1").unwrap().unwrap();
     assert_eq!((workload.desired, workload.secrets.len(), token_count(&mut conn)), (Desired::Absent, 0, (0, 0)));
     let late = Job { state: JobState::Succeeded, ..job };
-    tasks::finish(&mut conn, &late, &attempt, None).unwrap();
+    tasks::finish(&mut conn, &late, &attempt, None, &Kept::default()).unwrap();
     assert_eq!(store::require(&mut conn, "j1").unwrap().state, JobState::Failed);
 }
 

@@ -308,6 +308,7 @@ mod tests {
             command: vec!["true".into()],
             env: BTreeMap::new(),
             mounts: Vec::new(),
+            writable: vec![],
             working_dir: "/scratch".into(),
             cpus: 1.0,
             memory_bytes: 64 << 20,

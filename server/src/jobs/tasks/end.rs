@@ -1,14 +1,21 @@
 //! The end of an attempt, and with it of its job.
 
-use super::{AttemptRecord, Job, Observed, publish, rules::End, store};
+use super::{
+    AttemptRecord, Job, Observed,
+    outputs::{self, Kept},
+    publish,
+    rules::End,
+    runs, store,
+};
 use crate::{
     accounts,
     app::App,
     clock,
     db::Conn,
-    error::Result,
+    error::{Error, Result},
     workloads::{self, Desired, logs},
 };
+use drydock_appliance::containers::EngineError;
 use drydock_wire::jobs::JobState;
 
 /// Keeps the log, then ends attempt and job in one transaction. A crash in between repeats both.
@@ -17,17 +24,25 @@ pub(super) async fn end(
     mut job: Job,
     mut attempt: AttemptRecord,
     observed: Option<Observed>,
-    end: End,
+    mut end: End,
 ) -> Result<()> {
     let container = observed.as_ref().and_then(|observed| observed.container_id.clone());
-    let log = match container {
-        Some(container) => logs::keep(app, &container).await?,
+    let log = match &container {
+        Some(container) => logs::keep(app, container).await?,
         None => None,
     };
+    let kept = outputs::keep(app, &job, &attempt, container.as_deref()).await?;
+    if let Some(container) = &container {
+        attempt.image_id = app.engine.image_of(container).await.map_err(away)?;
+    }
     let (started_at, finished_at, exit_code) =
         observed.map_or((None, None, None), |it| (it.started_at, it.finished_at, it.exit_code));
     let ended_at = finished_at.unwrap_or_else(clock::now_ms);
-    let reason = if end.state == JobState::Cancelled { job.reason.clone() } else { end.reason };
+    let mut reason = if end.state == JobState::Cancelled { job.reason.clone() } else { end.reason };
+    if kept.problem.is_some() && end.state == JobState::Succeeded {
+        end.state = JobState::Failed;
+    }
+    reason = reason.or_else(|| kept.problem.clone()).or_else(|| kept.remark());
     (job.state, job.reason, job.exit_code) = (end.state, reason.clone(), exit_code);
     (job.started_at, job.ended_at) = (started_at.or(job.started_at), Some(ended_at));
     (attempt.state, attempt.reason, attempt.exit_code) = (end.state, reason, exit_code);
@@ -35,20 +50,26 @@ pub(super) async fn end(
     attempt.out_of_memory = end.out_of_memory;
     let id = job.id.clone();
     tracing::info!(job.id = id, job.state = end.state.as_str(), "job {id} ended: {}", end.state.as_str());
-    app.db.write(move |conn| finish(conn, &job, &attempt, log.as_deref())).await?;
+    app.db.write(move |conn| finish(conn, &job, &attempt, log.as_deref(), &kept)).await?;
     workloads::wake(app);
     publish(app, &id);
     Ok(())
 }
 
-/// The end of an attempt and its job: log, rows, token, key and container together.
-pub fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>) -> Result<()> {
+fn away(error: EngineError) -> Error {
+    Error::unavailable("Docker does not answer.").with_source(error)
+}
+
+/// The end of an attempt and its job: log, outputs, run, rows, token, key and container together.
+pub fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>, kept: &Kept) -> Result<()> {
     if store::require(conn, &job.id)?.state.is_final() {
         return Ok(());
     }
     if let Some(digest) = log {
         logs::link_kept(conn, &job.id, attempt.number, digest)?;
     }
+    outputs::link(conn, attempt, kept)?;
+    runs::end(conn, attempt)?;
     store::save(conn, job)?;
     store::save_attempt(conn, attempt)?;
     accounts::revoke_job_tokens(conn, &job.id)?;

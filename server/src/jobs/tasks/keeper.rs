@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::App,
     background::Task,
-    clock, datasets,
+    clock,
     error::Result,
     workloads::{self, Desired},
 };
@@ -62,7 +62,7 @@ impl JobKeeper {
             }
         }
         self.scheduler.admit().await?;
-        self.sweep().await?;
+        files::sweep(&self.app).await?;
         failed.map_or(Ok(()), Err)
     }
 
@@ -135,14 +135,6 @@ impl JobKeeper {
             .await?;
         workloads::wake(&self.app);
         Ok(())
-    }
-
-    async fn sweep(&self) -> Result<()> {
-        let names = |live: Live| Some(format!("{}-{}", live.job.id, live.attempt?.number));
-        let keep = self.app.db.read(load).await?.into_iter().filter_map(names).collect();
-        files::sweep(&self.app, &keep).await?;
-        let mounted = self.app.db.read(workloads::mounted).await?;
-        datasets::evict(&self.app, &mounted).await
     }
 
     fn ran_ms(&self, id: &str, observed: Option<&Observed>) -> i64 {

@@ -1,6 +1,6 @@
 //! The start of an attempt: attempt, token, key and workload in one transaction.
 
-use super::{AttemptRecord, Job, container, store};
+use super::{AttemptRecord, Job, container, files::Laid, runs, store};
 use crate::{
     accounts::{self, secrets::BoxKey},
     clock,
@@ -19,7 +19,7 @@ pub fn start(
     mut job: Job,
     number: i64,
     gpu_uuids: Vec<String>,
-    mounts: &[String],
+    laid: &Laid,
 ) -> Result<()> {
     if store::require(conn, &job.id)?.state != JobState::Queued || !store::attempts(conn, &job.id)?.is_empty() {
         return Ok(());
@@ -31,8 +31,11 @@ pub fn start(
         token: accounts::issue_job_token(conn, &job.person_id, &job.id, ends_at)?,
         s3: accounts::issue_job_s3_key(conn, box_key, &job.person_id, &job.id, ends_at, &job.spec.buckets)?,
     };
-    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), mounts, credentials))?;
-    store::save_attempt(conn, &AttemptRecord::admitted(&job.id, number, gpu_uuids, now))?;
+    let run_id = runs::of_attempt(conn, &job, number)?;
+    let workload = container::workload(&job, number, gpu_uuids.clone(), laid, run_id.as_deref(), credentials);
+    workloads::put_desired(conn, workload)?;
+    let admitted = AttemptRecord::admitted(&job.id, number, gpu_uuids, now);
+    store::save_attempt(conn, &AttemptRecord { run_id, ..admitted })?;
     (job.state, job.reason) = (JobState::Starting, None);
     store::save(conn, &job)
 }
