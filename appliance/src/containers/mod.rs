@@ -11,6 +11,7 @@
 //! - A container runs at most once: `start` never runs an exited one again.
 
 mod archive;
+mod build;
 mod connection;
 mod engine;
 mod error;
@@ -22,6 +23,7 @@ mod sandbox;
 mod seen;
 mod spec;
 
+pub use build::{BuildStep, BuildWish, Layer};
 pub use engine::{Engine, ImageInfo};
 pub use error::EngineError;
 pub use logs::{LogChunk, LogStream};

@@ -31,7 +31,7 @@ use crate::{
     events::Events,
     images, jobs, monitoring,
     objects::{self, Objects},
-    packages, pipelines,
+    overview, packages, pipelines,
     router::{Face, Faces},
     scheduling, serving, storage, tracking, trash, webhooks, workloads,
 };
@@ -149,6 +149,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     jobs::prepare(app).await?;
     workloads::start(app, images::own_images(app, &faces.images)).await?;
     scheduling::start(app).await?;
+    devices::ask_who_holds(overview::name_of_owner);
     devices::start(app).await?;
     packages::start(app).await?;
     jobs::start(app).await?;
