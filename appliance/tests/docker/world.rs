@@ -129,7 +129,7 @@ fn import_busybox(image: &str, changes: &[&str]) {
     std::fs::copy(busybox, root.path().join("rootfs/bin/busybox")).unwrap();
     for applet in [
         "sh", "cat", "id", "nc", "sleep", "tail", "head", "tr", "printf", "touch", "ip", "dd", "ls", "grep", "mount",
-        "kill",
+        "kill", "find", "ln", "mkdir",
     ] {
         std::os::unix::fs::symlink("busybox", root.path().join("rootfs/bin").join(applet)).unwrap();
     }

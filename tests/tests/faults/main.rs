@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bad_jobs;
 mod bombs;
 mod bombs_ports;
 mod cut;
 mod full_disk;
+mod image_tricks;
 mod injected;
 mod kills;
 mod paths;
