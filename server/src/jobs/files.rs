@@ -74,7 +74,7 @@ pub fn places(job: &Job, number: i64) -> Vec<SpecMount> {
 pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<std::result::Result<Laid, String>> {
     let mut data = vec![];
     for dataset in &job.spec.datasets {
-        let done = app.background.waker(super::KEEPER);
+        let done = app.background.waker(crate::scheduling::SCHEDULER);
         match datasets::mount(app, &dataset.name, dataset.version.unwrap_or(1), done).await? {
             datasets::Mount::Ready(folder) => data.push(folder),
             datasets::Mount::Making(words) => return Ok(Err(words)),

@@ -158,12 +158,14 @@ pub fn set_desired(conn: &mut Conn, id: &str, desired: Desired) -> Result<()> {
 }
 
 /// Why a running workload was told to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
     /// One word that the owner's rules know: `disk`, `log`, `preempted`, `gpu`.
     pub cause: String,
     /// A sentence for people.
     pub words: String,
+    /// When it was asked for, milliseconds.
+    pub at: i64,
 }
 
 /// Stops a workload and keeps why, for its owner. The first reason stays; one that is not wished running is left alone.
@@ -182,13 +184,13 @@ pub fn stop_because(conn: &mut Conn, id: &str, cause: &str, words: &str) -> Resu
 
 /// Why the workload's present generation was told to stop, if anybody gave a reason.
 pub fn why_stopped(conn: &mut Conn, id: &str) -> Result<Option<Stop>> {
-    let found: Option<(Option<String>, Option<String>)> = workloads::table
+    let found: Option<(Option<String>, Option<String>, i64)> = workloads::table
         .find(id)
-        .select((workloads::stop_cause, workloads::stop_words))
+        .select((workloads::stop_cause, workloads::stop_words, workloads::updated_at))
         .first(conn)
         .optional()
         .map_err(Error::internal)?;
-    Ok(found.and_then(|(cause, words)| Some(Stop { cause: cause?, words: words.unwrap_or_default() })))
+    Ok(found.and_then(|(cause, words, at)| Some(Stop { cause: cause?, words: words.unwrap_or_default(), at })))
 }
 
 /// Deletes the rows of a workload that is gone. A workload that is not gone yet stays.
@@ -233,17 +235,28 @@ pub fn list(conn: &mut Conn, kind: Kind, owner: Option<&str>) -> Result<Vec<(Wor
     rows.into_iter().map(|(workload, seen)| Ok((workload.into_workload()?, seen.into_observed()?))).collect()
 }
 
-/// Kind, cores and memory of everything that is wished running.
-pub fn demand(conn: &mut Conn) -> Result<Vec<(Kind, f64, u64)>> {
-    let rows: Vec<WorkloadRow> = workloads::table
+/// What something that is wished running holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Demand {
+    pub kind: Kind,
+    /// In cores.
+    pub cpus: f64,
+    pub memory_bytes: u64,
+    pub gpu_uuids: Vec<String>,
+}
+
+/// What everything that is wished running holds.
+pub fn demand(conn: &mut Conn) -> Result<Vec<Demand>> {
+    let rows: Vec<(String, String)> = workloads::table
         .filter(workloads::desired.eq(Desired::Running.as_str()))
-        .select(WorkloadRow::as_select())
+        .select((workloads::kind, workloads::spec))
         .load(conn)
         .map_err(Error::internal)?;
     rows.into_iter()
-        .map(|row| {
-            let workload = row.into_workload()?;
-            Ok((workload.kind, workload.spec.cpus, workload.spec.memory_bytes))
+        .map(|(kind, spec)| {
+            let spec: super::spec::WorkloadSpec = serde_json::from_str(&spec).map_err(Error::internal)?;
+            let (cpus, memory_bytes, gpu_uuids) = (spec.cpus, spec.memory_bytes, spec.gpu_uuids);
+            Ok(Demand { kind: Kind::parse(&kind)?, cpus, memory_bytes, gpu_uuids })
         })
         .collect()
 }
@@ -314,6 +327,7 @@ mod tests {
             memory_bytes: 64 << 20,
             gpu_uuids: Vec::new(),
             reach_drydock: true,
+            grace_s: None,
         };
         let secrets = BTreeMap::from([("TOKEN".to_owned(), "s".to_owned())]);
         NewWorkload { id: "w".into(), kind: Kind::Job, owner: "j".into(), generation, spec, secrets }
@@ -387,7 +401,8 @@ mod tests {
     fn only_what_is_wished_running_is_demand() {
         let mut conn = connection();
         put_desired(&mut conn, new(1, "a")).unwrap();
-        assert_eq!(demand(&mut conn).unwrap(), vec![(Kind::Job, 1.0, 64 << 20)]);
+        let one = Demand { kind: Kind::Job, cpus: 1.0, memory_bytes: 64 << 20, gpu_uuids: vec![] };
+        assert_eq!(demand(&mut conn).unwrap(), vec![one]);
         set_desired(&mut conn, "w", Desired::Stopped).unwrap();
         assert_eq!(demand(&mut conn).unwrap(), vec![]);
     }

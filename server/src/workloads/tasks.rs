@@ -143,7 +143,7 @@ impl Reconciler {
         for action in actions {
             let row = |id: &str| rows.iter().find(|(desired, _)| desired.id == id);
             match action {
-                Action::Stop { container, .. } => self.stop(container),
+                Action::Stop { workload, container } => self.stop(workload, container),
                 Action::Remove { workload, container } => {
                     self.keep_log(row(&workload), &container, seen).await?;
                     let removed = self.app.engine.remove(&container).await;
@@ -190,8 +190,14 @@ impl Reconciler {
             Err(error @ (EngineError::Refused(_) | EngineError::NoSuchImage(_))) => Some(error.to_string()),
             _ => None,
         };
+        let missing = matches!(result, Err(EngineError::NoSuchImage(_))) || verb == "fetch the image of";
         let done = self.done(verb, &desired.id, result)?;
         if let Some(message) = refusal {
+            if desired.kind == Kind::Job {
+                let cause = if missing { "image" } else { "docker" };
+                let (id, words) = (desired.id.clone(), message.clone());
+                self.app.db.write(move |conn| store::stop_because(conn, &id, cause, &words)).await?;
+            }
             let refused = Observed { phase: Phase::Refused, message: Some(message), ..observed.clone() };
             let refused = match desired.kind {
                 Kind::Job => refused,
@@ -219,7 +225,7 @@ impl Reconciler {
                 // nothing to do until it is there, which wakes the next pass
                 return Ok(false);
             }
-            Err(error) => return self.settle("create", desired, observed, Err(error)).await,
+            Err(error) => return self.settle("fetch the image of", desired, observed, Err(error)).await,
         }
         let creating = Observed { phase: Phase::Creating, message: None, ..observed.clone() };
         self.record(BTreeMap::from([(desired.id.clone(), creating.clone())])).await?;
@@ -271,13 +277,13 @@ impl Reconciler {
     }
 
     /// Stops in the background; the container's exit is an event that wakes the next pass.
-    fn stop(&self, container: String) {
+    fn stop(&self, workload: String, container: String) {
         if !self.stopping.lock().unwrap_or_else(PoisonError::into_inner).insert(container.clone()) {
             return;
         }
         let (app, stopping) = (self.app.clone(), self.stopping.clone());
         tokio::spawn(async move {
-            match app.engine.stop(&container, rules::STOP_GRACE).await {
+            match app.engine.stop(&container, grace(&app, workload).await).await {
                 Ok(()) => failpoint::after_action(),
                 Err(error) => {
                     tracing::warn!(container.id = container, docker.error = %error, "cannot stop container {container}");
@@ -338,6 +344,13 @@ fn installers(url: &str, network: &Network) -> [(&'static str, String); 6] {
         // Debian's Python is marked as the system's own; what goes below the home of a container harms nobody
         ("PIP_BREAK_SYSTEM_PACKAGES", "1".into()),
     ]
+}
+
+/// How long it has between SIGTERM and SIGKILL.
+async fn grace(app: &App, workload: String) -> Duration {
+    let found = app.db.read(move |conn| store::find(conn, &workload)).await.ok().flatten();
+    let own = found.and_then(|workload| workload.spec.grace_s);
+    own.map_or(rules::STOP_GRACE, |seconds| Duration::from_secs(u64::from(seconds)))
 }
 
 fn away(error: EngineError) -> Error {

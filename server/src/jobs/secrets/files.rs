@@ -99,21 +99,6 @@ fn make_own(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What must not stand in the log of that attempt: its secrets, and the lines of those that have several.
-pub fn values(root: &Path, job_id: &str, number: i64) -> Vec<String> {
-    const SHORTEST: usize = 6;
-    let entries = std::fs::read_dir(root.join(format!("{job_id}-{number}"))).into_iter().flatten().flatten();
-    let mut values: Vec<String> = entries
-        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
-        .flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>())
-        .filter(|line| line.chars().count() >= SHORTEST)
-        .collect();
-    // the longest first, so that no part of a longer one is left over
-    values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    values.dedup();
-    values
-}
-
 /// Makes the files of attempts that have not ended anew, where a restart of the machine took them.
 pub async fn restore(app: &App) -> Result<()> {
     let live = app.db.read(job_store::unfinished).await?;
@@ -147,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_readable_in_a_folder_that_is_not_and_say_what_to_mask() {
+    fn files_are_readable_in_a_folder_that_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("own");
         let files = [("key", "-----BEGIN-----\nabcdef123\nx\n"), ("pin", "12345"), ("word", "abcdef1234")];
@@ -156,8 +141,6 @@ mod tests {
         write_all(&root, &root.join("j-1"), &files).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!((mode(&root), mode(&root.join("j-1")), mode(&root.join("j-1/pin"))), (0o700, 0o755, 0o444));
-        assert_eq!(values(&root, "j", 1), ["-----BEGIN-----", "abcdef1234", "abcdef123"]);
-        assert!(values(&root, "j", 2).is_empty());
         std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o755)).unwrap();
         assert!(write_all(&root, &root.join("j-2"), &files).is_err(), "others could look in");
     }

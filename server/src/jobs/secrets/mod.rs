@@ -14,15 +14,16 @@ use drydock_wire::{
 };
 use serde_json::json;
 
+use super::store as job_store;
 use crate::{
-    accounts::{self, Authorized, action},
+    accounts::{self, Authorized, action, secrets::BoxKey},
     app::App,
     clock,
     db::Conn,
     error::{Error, Result},
 };
 
-pub use files::{lay_out, restore, root, sweep, values};
+pub use files::{lay_out, restore, root, sweep};
 pub use routes::configure;
 
 const MOST_BYTES: usize = 64 << 10;
@@ -101,6 +102,20 @@ pub fn require(conn: &mut Conn, wanted: &[SecretRef]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// For logs: values of the secrets that a job names, none for what is no job.
+pub fn values_of(conn: &mut Conn, box_key: &BoxKey, job_id: &str) -> Result<Vec<String>> {
+    let wanted = match job_store::require(conn, job_id) {
+        Ok(job) => job.spec.secrets,
+        Err(error) if error.code == drydock_wire::ErrorCode::NotFound => vec![],
+        Err(error) => return Err(error),
+    };
+    let mut values = vec![];
+    for one in wanted {
+        values.extend(store::sealed(conn, &one.name)?.map(|sealed| box_key.open(&sealed)).transpose()?);
+    }
+    Ok(values)
 }
 
 fn one(conn: &mut Conn, name: &str) -> Result<Secret> {
