@@ -14,7 +14,8 @@ async fn what_a_container_wrote_is_read_after_its_end_and_removed() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     world.engine = world.engine.clone().allow_writes_under(world.mounts.path().join("writable"));
-    let mut spec = world.script("writer", "umask 077; mkdir /outputs/d; echo hello > /outputs/d/f; ln -s / /outputs/root");
+    let mut spec =
+        world.script("writer", "umask 077; mkdir /outputs/d; echo hello > /outputs/d/f; ln -s / /outputs/root");
     spec.writable = vec![Mount { source: folder.clone(), target: "/outputs".into() }];
     let id = world.start(&spec).await;
     assert!(world.engine.image_of(&id).await.unwrap().unwrap().starts_with("sha256:"));

@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     files, outputs,
-    store::{self, Job},
+    store::{self, Admitted, Job},
 };
 use crate::{
     app::App,
@@ -140,8 +140,8 @@ impl DiskWatcher {
         tracing::warn!(job.id = one.job.id, job.disk_bytes = one.bytes, "job {} is stopped: {words}", one.job.id);
         let (id, number) = (one.job.id.clone(), one.number);
         let stop = move |conn: &mut Conn| {
-            let is_last = store::attempts(conn, &id)?.last().is_some_and(|attempt| attempt.number == number);
-            if is_last { workloads::stop_because(conn, &id, "disk", &words) } else { Ok(()) }
+            let runs = store::open_attempt(conn, &id)? == Some(number);
+            if runs { workloads::stop_because(conn, &id, "disk", &words) } else { Ok(()) }
         };
         self.app.db.write(stop).await?;
         workloads::wake(&self.app);
@@ -151,15 +151,8 @@ impl DiskWatcher {
 
 /// Jobs whose container runs, each with the number of its attempt.
 fn running(conn: &mut Conn) -> Result<Vec<(Job, i64)>> {
-    let mut running = vec![];
-    for (job, attempt) in store::unfinished(conn)? {
-        let Some(attempt) = attempt.filter(|attempt| attempt.ended_at.is_none()) else { continue };
-        let observed = workloads::observed(conn, &job.id)?;
-        if observed.is_some_and(|it| it.phase == Phase::Running && it.generation == attempt.number) {
-            running.push((job, attempt.number));
-        }
-    }
-    Ok(running)
+    let runs = |one: &Admitted| one.observed.as_ref().is_some_and(|it| it.phase == Phase::Running);
+    Ok(store::admitted(conn)?.into_iter().filter(runs).map(|one| (one.job, one.attempt.number)).collect())
 }
 
 /// The one that grew most, of equal ones the largest; none when nothing is there.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use drydock_tests::{Api, Server, docker, until};
+use drydock_tests::{Api, Server, Setup, docker, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -184,6 +184,21 @@ async fn outputs_become_artifacts_of_the_run_and_nothing_outside_is_read() -> Re
 #[tokio::test]
 async fn outputs_of_a_job_that_is_not_tracked_are_kept_just_so() -> Result<()> {
     outputs_are_kept(&Server::start().await?, false).await
+}
+
+/// Runs the program as somebody who may use Docker and nothing else: by a descriptor, since nobody else passes root's home.
+const AS_SOMEBODY: [&str; 3] = [
+    "sh",
+    "-c",
+    r#"exec 9<"$0"; exec setpriv --reuid 54321 --regid 54321 --groups "$(stat -c %g /var/run/docker.sock)" /proc/self/fd/9 "$@""#,
+];
+
+#[tokio::test]
+async fn a_server_that_is_not_root_keeps_and_removes_what_it_may_not_read() -> Result<()> {
+    let data = tempfile::tempdir()?;
+    std::os::unix::fs::chown(data.path(), Some(54321), Some(54321))?;
+    let setup = Setup { data: Some(data.path().to_owned()), wrapper: &AS_SOMEBODY, ..Setup::default() };
+    outputs_are_kept(&Server::start_as(setup).await?, true).await
 }
 
 #[tokio::test]

@@ -62,7 +62,8 @@ async fn watched<T>(server: &Server, work: impl Future<Output = Result<T>>) -> R
 
 /// One of each kind; its reason, and how slowly the server answered at worst.
 async fn makes(server: &Server, admin: &Api, name: &str, program: &str, cause: &str) -> Result<Duration> {
-    let (bad, good) = (admin.submit_with(wish(name, program)).await?, admin.submit_with(wish("good", "print('well')")).await?);
+    let (bad, good) =
+        (admin.submit_with(wish(name, program)).await?, admin.submit_with(wish("good", "print('well')")).await?);
     let both = async {
         let bad = admin.finished(&bad, LIMIT).await?;
         let good = admin.finished(&good, LIMIT).await?;

@@ -18,7 +18,18 @@ struct Image(String);
 impl Image {
     fn new(server: &Server, name: &str, changes: &[&str], script: &str) -> Result<Self> {
         let tag = format!("drydock-test/{}-{name}:1", server.instance()?);
-        let made = docker::run(&["create", "--user", "0", "--network", "none", "--entrypoint", "sh", "drydock/runtime:1", "-c", script])?;
+        let made = docker::run(&[
+            "create",
+            "--user",
+            "0",
+            "--network",
+            "none",
+            "--entrypoint",
+            "sh",
+            "drydock/runtime:1",
+            "-c",
+            script,
+        ])?;
         let built = (|| {
             docker::run(&["start", "-a", &made])?;
             let mut words = vec!["commit"];
@@ -71,12 +82,24 @@ async fn images_that_try_to_get_out_are_contained() -> Result<()> {
     let admin = server.admin().await?;
     let fault = Fault::new("job: tricks of images", 1, 3);
     let tricks: [(&str, &[&str], &str); 5] = [
-        ("environment", &["ENV NVIDIA_VISIBLE_DEVICES=all", "ENV LD_PRELOAD=/evil.so", "ENV NVIDIA_DRIVER_CAPABILITIES=all"], "true"),
+        (
+            "environment",
+            &["ENV NVIDIA_VISIBLE_DEVICES=all", "ENV LD_PRELOAD=/evil.so", "ENV NVIDIA_DRIVER_CAPABILITIES=all"],
+            "true",
+        ),
         // CVE-2024-21626: a working directory that is a descriptor of runc's
         ("descriptor", &["WORKDIR /proc/self/fd/8"], "true"),
         ("volumes", &["VOLUME /dev", "VOLUME /outputs", "VOLUME /proc/self/fd/7"], "true"),
-        ("links", &["USER 0"], "rm -rf /workspace /outputs /data; ln -s /etc /outputs; ln -s /proc/1/root /workspace; ln -s /dev /data"),
-        ("entry", &["ENTRYPOINT [\"/evil\"]", "CMD [\"x\"]", "HEALTHCHECK CMD /evil"], "cp /bin/true /evil; chmod 4755 /evil"),
+        (
+            "links",
+            &["USER 0"],
+            "rm -rf /workspace /outputs /data; ln -s /etc /outputs; ln -s /proc/1/root /workspace; ln -s /dev /data",
+        ),
+        (
+            "entry",
+            &["ENTRYPOINT [\"/evil\"]", "CMD [\"x\"]", "HEALTHCHECK CMD /evil"],
+            "cp /bin/true /evil; chmod 4755 /evil",
+        ),
     ];
     for _ in 0..fault.count {
         for (name, changes, script) in tricks {

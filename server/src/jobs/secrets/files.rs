@@ -101,11 +101,12 @@ fn make_own(root: &Path) -> Result<()> {
 
 /// Makes the files of attempts that have not ended anew, where a restart of the machine took them.
 pub async fn restore(app: &App) -> Result<()> {
-    let live = app.db.read(job_store::unfinished).await?;
-    for (job, attempt) in live {
-        let Some(attempt) = attempt.filter(|attempt| attempt.ended_at.is_none()) else { continue };
+    for job_store::Admitted { job, attempt, .. } in app.db.read(job_store::admitted).await? {
         if !job.spec.secrets.is_empty() && !folder(app, &job.id, attempt.number).is_dir() {
-            lay_out(app, &job, attempt.number).await?;
+            // its container fails in words then; the box starts all the same
+            if let Err(error) = lay_out(app, &job, attempt.number).await {
+                tracing::warn!(job.id = job.id, "the secrets of job {} are not there: {error}", job.id);
+            }
         }
     }
     Ok(())
