@@ -222,7 +222,7 @@ async fn outputs_larger_than_the_disk_that_was_asked_for_fail_the_job_and_stay_a
 async fn disk_is_disk_and_scratch_without_it_is_memory() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;
-    let program = "import os\nopen('/scratch/x', 'wb').write(b'x' * (200 << 20))\nprint([l.split()[2] for l in open('/proc/mounts') if l.split()[1] == '/scratch'])";
+    let program = "import os\nf = open('/scratch/x', 'wb')\nfor n in range(200): f.write(b'x' * (1 << 20))\nf.close()\nprint([l.split()[2] for l in open('/proc/mounts') if l.split()[1] == '/scratch'])";
     let resources = json!({ "cpus": 1.0, "memory_bytes": 96 << 20, "gpus": 0, "disk_bytes": 400 << 20 });
     let job = admin.submit_with(json!({ "name": "disk", "command": python(program), "resources": resources })).await?;
     succeeded(&admin, &job).await?;

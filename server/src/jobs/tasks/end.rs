@@ -33,7 +33,11 @@ pub(super) async fn end(
         Some(container) => logs::keep(app, container).await?,
         None => None,
     };
-    let kept = outputs::keep(app, &job, &attempt, container.as_deref()).await?;
+    let kept = match end.cause {
+        // there is more than it may have, or no room for it
+        Some(Cause::Disk) => Kept::default(),
+        _ => outputs::keep(app, &job, &attempt, container.as_deref()).await?,
+    };
     if let Some(container) = &container {
         attempt.image_id = app.engine.image_of(container).await.map_err(away)?;
     }
