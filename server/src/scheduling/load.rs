@@ -20,8 +20,6 @@ use crate::{
     error::{Error, Result},
 };
 
-/// A job that has run for less is not stopped for another.
-const LEAST_RUN_MS: i64 = 5 * 60 * 1000;
 /// From SIGTERM to a container that is gone, beyond a job's own grace.
 const END_MS: i64 = 30_000;
 
@@ -38,6 +36,17 @@ pub struct Held {
     pub gpu_uuids: Vec<String>,
     /// Milliseconds since 1970.
     pub since: i64,
+}
+
+/// What is known beside the rows.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// By job: its files are being laid out.
+    pub held: HashMap<String, Held>,
+    /// Until when a job waits before its retry, where a clock that does not jump knows better than its row.
+    pub pauses: HashMap<String, i64>,
+    /// A job that has run for less is not stopped for another.
+    pub least_run_ms: i64,
 }
 
 /// A job that has not ended, as a decision and a list see it.
@@ -129,15 +138,8 @@ impl JobRow {
     }
 }
 
-/// Everything a decision at `now` needs. `held` are jobs whose files are being laid out; `pauses` says until when a job waits before
-/// its retry, where a clock that does not jump knows better than its row.
-pub fn load(
-    conn: &mut Conn,
-    room: BoxRoom,
-    held: &HashMap<String, Held>,
-    pauses: &HashMap<String, i64>,
-    now: i64,
-) -> Result<Loaded> {
+/// Everything a decision at `now` needs.
+pub fn load(conn: &mut Conn, room: BoxRoom, known: &Known, now: i64) -> Result<Loaded> {
     let queues = store::all(conn)?;
     let index: HashMap<String, usize> = queues.iter().enumerate().map(|(at, queue)| (queue.id.clone(), at)).collect();
     let (mut people, mut groups) = (Numbers::default(), Numbers::default());
@@ -150,7 +152,7 @@ pub fn load(
         waiting: vec![],
         started: HashMap::new(),
         head: None,
-        least_run_ms: LEAST_RUN_MS,
+        least_run_ms: known.least_run_ms,
         grace_ms: END_MS,
     };
     let mut loaded = (vec![], vec![]);
@@ -161,7 +163,7 @@ pub fn load(
         let group = job.sweep_id.as_deref().map(|sweep| groups.number(sweep) as usize);
         let limit_ms = limit_ms(&job, &queues[queue]);
         let base = (number_of(&job.id), queue, person, group);
-        let open = match held.get(&job.id) {
+        let open = match known.held.get(&job.id) {
             Some(held) if job.admitted_at.is_none() => Some((held.since, held.gpu_uuids.clone())),
             _ => job.admitted_at.map(|at| (job.started_at.unwrap_or(at), gpus_of(&job))),
         };
@@ -175,7 +177,7 @@ pub fn load(
                 if job.promised_by.is_some() {
                     rows.head = Some(base.0);
                 }
-                rows.waiting.push(waiting(&job, base, pauses.get(&job.id).copied(), limit_ms));
+                rows.waiting.push(waiting(&job, base, known.pauses.get(&job.id).copied(), limit_ms));
                 loaded.0.push(job);
             }
         }

@@ -15,7 +15,7 @@ mod store;
 use crate::{app::App, db::Conn, error::Result};
 
 pub use board::{Board, Last};
-pub use load::{BoxRoom, Held, JobRow, Loaded, load};
+pub use load::{BoxRoom, Held, JobRow, Known, Loaded, load};
 pub use queues::{Place, delete, get, list, move_on, pause, put};
 pub use routes::configure;
 pub use rules::{Ask, Capacity, Decision, Gpu};

@@ -199,10 +199,10 @@ async fn seen(app: &App) -> Result<Vec<Queue>> {
     let last = app.memory.of::<Board>().last();
     let room =
         last.map_or(BoxRoom { capacity: nothing, gpu_uuids: vec![] }, |last: std::sync::Arc<board::Last>| last.room());
-    let (none, now) = (HashMap::new(), clock::now_ms());
+    let now = clock::now_ms();
     app.db
         .read(move |conn| {
-            let loaded = load::load(conn, room, &none, &HashMap::new(), now)?;
+            let loaded = load::load(conn, room, &load::Known::default(), now)?;
             let names = store::usernames(conn)?;
             Ok(summaries(&loaded, &names))
         })

@@ -43,7 +43,7 @@ fn room(cpus: u64) -> BoxRoom {
 }
 
 fn loaded(conn: &mut Conn, cpus: u64) -> Loaded {
-    load(conn, room(cpus), &HashMap::new(), &HashMap::new(), NOW).unwrap()
+    load(conn, room(cpus), &Known::default(), NOW).unwrap()
 }
 
 fn started(loaded: &Loaded) -> Vec<String> {
@@ -80,7 +80,7 @@ fn a_job_whose_files_are_laid_out_holds_its_place() {
     let id = waits(&mut conn, 1, "ann", "");
     waits(&mut conn, 2, "bob", "");
     let held = HashMap::from([(id, Held { gpu_uuids: vec![], since: NOW })]);
-    let loaded = load(&mut conn, room(1), &held, &HashMap::new(), NOW).unwrap();
+    let loaded = load(&mut conn, room(1), &Known { held, ..Known::default() }, NOW).unwrap();
     assert_eq!((loaded.rows.running.len(), started(&loaded).len()), (1, 0));
 }
 

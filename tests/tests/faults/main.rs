@@ -10,6 +10,7 @@ mod cut;
 mod full_disk;
 mod image_tricks;
 mod injected;
+mod job_kills;
 mod kills;
 mod paths;
 mod paths_ports;

@@ -69,6 +69,10 @@ pub fn step(facts: &Facts<'_>) -> Step {
             let cause = facts.stop.and_then(|stop| Cause::parse(&stop.cause)).unwrap_or(Cause::Docker);
             end(facts, JobState::Failed, cause, observed.message.clone().unwrap_or_default())
         }
+        // stopped before it was started: its container was removed without having run
+        Phase::Vanished | Phase::Gone if facts.stop.is_some() && observed.started_at.is_none() => {
+            stopped(facts, observed)
+        }
         Phase::Vanished | Phase::Gone if facts.rebooted => {
             end(facts, JobState::Lost, Cause::Reboot, causes::REBOOT.into())
         }
@@ -206,6 +210,8 @@ mod tests {
         assert_snapshot!(told(&Facts { stop: Some(&preempted), ..facts(&before) }), @"end succeeded");
         let pending = seen(Phase::Pending);
         assert_snapshot!(told(&Facts { stop: Some(&preempted), ..facts(&pending) }), @"end cancelled stopped: preempted");
+        let removed = seen(Phase::Vanished);
+        assert_snapshot!(told(&Facts { stop: Some(&preempted), ..facts(&removed) }), @"end cancelled stopped: preempted");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
     clock,
     db::Conn,
     error::Result,
-    scheduling::{self, Board, Held, JobRow, Last, LineOf},
+    scheduling::{self, Board, Held, JobRow, Known, Last, LineOf},
     workloads,
 };
 
@@ -117,9 +117,10 @@ impl Scheduler {
         let room = room::of(app).await?;
         place::give_up_old(&self.0).await?;
         let held = lock(&self.0.held).iter().map(|(id, place)| (id.clone(), place.held.clone())).collect();
-        let (pauses, now) = (self.pauses(), clock::now_ms());
+        let least_run_ms = i64::try_from(app.config.limits.preempt_after_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let (known, now) = (Known { held, pauses: self.pauses(), least_run_ms }, clock::now_ms());
         let decide = move |conn: &mut Conn| {
-            let loaded = scheduling::load(conn, room, &held, &pauses, now)?;
+            let loaded = scheduling::load(conn, room, &known, now)?;
             let made = scheduling::decide(&loaded);
             Ok((loaded, made))
         };
