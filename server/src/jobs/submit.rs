@@ -35,6 +35,16 @@ impl Checked {
         (self.wish.name, self.wish.params) = (name, params);
         self
     }
+
+    /// What was granted.
+    pub fn wish(&self) -> &SubmitJob {
+        &self.wish
+    }
+
+    /// The image that it would run now, by digest if it is of the box's registry.
+    pub fn image(&self, conn: &mut Conn) -> Result<String> {
+        images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE))
+    }
 }
 
 /// What a job comes from, when it is not a wish of its own.
