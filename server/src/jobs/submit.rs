@@ -41,9 +41,12 @@ impl Checked {
         &self.wish
     }
 
-    /// The image that it would run now, by digest if it is of the box's registry.
+    /// The image that it would run now: by digest if it is of the box's registry, else by its id where that is known.
     pub fn image(&self, conn: &mut Conn) -> Result<String> {
-        images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE))
+        match &self.wish.image_id {
+            Some(id) => Ok(id.clone()),
+            None => images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE)),
+        }
     }
 }
 
