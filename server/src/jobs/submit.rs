@@ -45,7 +45,9 @@ impl Checked {
     pub fn image(&self, conn: &mut Conn) -> Result<String> {
         match &self.wish.image_id {
             Some(id) => Ok(id.clone()),
-            None => images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE)),
+            None => {
+                images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE))
+            }
         }
     }
 }
