@@ -97,7 +97,10 @@ async fn assemble(config: Config) -> Result<Faces> {
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
     let instance = instance_id(&db).await?;
     let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &config.disk, &instance).await?;
-    let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
+    let engine = Engine::connect()
+        .allow_mounts_under(data_dir.join("run"))
+        .allow_mounts_under(jobs::secrets_root(&data_dir, &instance))
+        .allow_writes_under(data_dir.join("run/jobs"));
     let app = App {
         objects,
         instance: instance.into(),
@@ -144,6 +147,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     webhooks::start(app, &faces.courier);
     images::ask_who_uses(jobs::images_in_use);
     images::start(app, &faces.images);
+    jobs::prepare(app).await?;
     workloads::start(app, images::own_images(app, &faces.images)).await?;
     scheduling::start(app).await?;
     devices::ask_who_holds(overview::name_of_owner);

@@ -43,6 +43,7 @@ const ADMIN: &[&str] = &[
 
 /// Reading them needs an engineer: a webhook's address often is its key.
 const ENGINEER: &[&str] = &[
+    "GET /api/v1/secrets",
     "GET /api/v1/webhooks",
     "GET /api/v1/webhooks/{id}",
     "GET /api/v1/webhooks/{id}/deliveries",
