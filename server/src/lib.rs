@@ -19,6 +19,7 @@ pub mod db;
 pub mod objects;
 
 pub mod background;
+pub mod spool;
 
 pub mod accounts;
 pub mod app;

@@ -20,6 +20,7 @@ mod network;
 mod sandbox;
 mod seen;
 mod spec;
+mod stats;
 
 pub use engine::{Engine, ImageInfo};
 pub use error::EngineError;
@@ -27,5 +28,6 @@ pub use logs::{LogChunk, LogStream};
 pub use network::{Network, network_name};
 pub use seen::{Seen, SeenPhase};
 pub use spec::{ContainerSpec, Mount};
+pub use stats::Usage;
 
 pub(crate) type Result<T> = std::result::Result<T, EngineError>;

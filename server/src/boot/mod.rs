@@ -33,7 +33,9 @@ use crate::{
     objects::{self, Objects},
     packages, pipelines,
     router::{Face, Faces},
-    scheduling, serving, storage, tracking, trash, webhooks, workloads,
+    scheduling, serving,
+    spool::Spools,
+    storage, tracking, trash, webhooks, workloads,
 };
 
 /// Name of the database in the data directory.
@@ -106,6 +108,7 @@ async fn assemble(config: Config) -> Result<Faces> {
         events: Events::default(),
         background: Background::default(),
         engine,
+        spools: Spools::new(data_dir.join("run/logs")),
         box_key,
         data_dir: Arc::new(data_dir),
         started_at: clock::now_ms(),

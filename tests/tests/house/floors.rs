@@ -8,7 +8,7 @@ use crate::source::{code_only, crate_paths, root, rust_files};
 const FLOORS: &[&[&str]] = &[
     &["error", "clock", "config", "download", "events", "percent", "remembered"],
     &["db"],
-    &["background"],
+    &["background", "spool"],
     &["objects"],
     &["accounts"],
     &["app"],
