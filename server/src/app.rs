@@ -60,9 +60,10 @@ pub mod testing {
         }
     }
 
-    pub fn app_in(dir: &std::path::Path, limits: Limits) -> App {
+    /// Ports that nobody listens on.
+    pub fn listeners() -> Listeners {
         let local = "127.0.0.1:5000".parse().unwrap();
-        let listeners = Listeners {
+        Listeners {
             http: local,
             s3: local,
             registry: local,
@@ -70,10 +71,13 @@ pub mod testing {
             insecure_http: false,
             container_port: 0,
             container_s3_port: 0,
-        };
+        }
+    }
+
+    pub fn app_in(dir: &std::path::Path, limits: Limits) -> App {
         let config = Config {
             data_dir: dir.into(),
-            listeners,
+            listeners: listeners(),
             limits,
             disk: Default::default(),
             objects: Default::default(),

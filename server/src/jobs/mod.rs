@@ -13,11 +13,12 @@ mod files;
 mod routes;
 mod rules;
 mod store;
+mod submit;
 mod tasks;
 
 use drydock_wire::{
     ErrorCode, Page,
-    jobs::{JobDetail, JobState, JobSummary, SubmitJob},
+    jobs::{JobDetail, JobState, JobSummary},
 };
 use serde_json::json;
 
@@ -25,21 +26,24 @@ use crate::{
     accounts::{self, Authorized, Principal, action},
     app::App,
     background::Waker,
-    clock, datasets,
+    clock,
     db::Conn,
     error::{Error, Result},
-    images, objects, tracking, workloads,
+    tracking, workloads,
 };
 use drydock_wire::events::Topic;
 
 pub use routes::configure;
 pub use store::{Filter, images_in_use};
+pub use submit::{Checked, announce, check, new_id, submit, submit_on};
 
 /// Name of the background part, and of its waker; `workloads` wakes it when a container changed.
 pub const KEEPER: &str = "job-keeper";
 
 /// Bucket of code files: `{job}/{path}`.
 pub const CODE_BUCKET: &str = "code";
+/// Name of a snapshot in it.
+const SNAPSHOT_NAME: &str = "snapshot.tar.zst";
 
 /// Starts the background part.
 pub async fn start(app: &App) -> Result<()> {
@@ -49,44 +53,6 @@ pub async fn start(app: &App) -> Result<()> {
 
 fn waker(app: &App) -> Waker {
     app.background.waker(KEEPER)
-}
-
-/// Queues a job.
-///
-/// # Errors
-/// `invalid` for a malformed wish, `refused` (and audited) for one that this box or the sandbox does not grant,
-/// `not_found` for a dataset that does not exist.
-pub async fn submit(app: &App, auth: &Authorized<action::Launch>, wish: SubmitJob) -> Result<JobDetail> {
-    let capacity = container::capacity(app).await;
-    let checked = rules::check(&wish, &capacity);
-    if let Err(error) = checked {
-        return Err(refuse(app, auth.principal(), error).await);
-    }
-    let who = auth.principal().clone();
-    let id = uuid::Uuid::now_v7().simple().to_string();
-    let (mut wish, boxes) = (wish, images::Boxes::of(&app.config.listeners));
-    let submitted = move |conn: &mut Conn| {
-        if let Some(image) = &wish.image {
-            wish.image = Some(images::pin(conn, &boxes, image)?);
-        }
-        insert(conn, &who, id, wish)
-    };
-    let detail = app.db.write(submitted).await?;
-    waker(app).wake();
-    app.events.publish(Topic::Jobs, Some(&detail.summary.id));
-    app.events.publish(Topic::Overview, None);
-    Ok(detail)
-}
-
-/// Audits a refusal, so that wishes for privileges leave a trace; gives the error back.
-pub async fn refuse(app: &App, who: &Principal, error: Error) -> Error {
-    if error.code != ErrorCode::Refused {
-        return error;
-    }
-    let (who, why) = (who.clone(), error.message.clone());
-    let audited =
-        app.db.write(move |conn| accounts::audit(conn, &who, "job.refuse", "job", json!({ "why": why }))).await;
-    audited.err().unwrap_or(error)
 }
 
 /// One page of jobs, newest first.
@@ -137,25 +103,6 @@ fn has_ended(conn: &mut Conn, id: &str) -> Result<bool> {
     }
 }
 
-fn insert(conn: &mut Conn, who: &Principal, id: String, mut wish: SubmitJob) -> Result<JobDetail> {
-    wish.image.get_or_insert_with(|| drydock_appliance::RUNTIME_IMAGE.to_owned());
-    for dataset in &mut wish.datasets {
-        let (name, version) = datasets::resolve(conn, &dataset.name, dataset.version)?;
-        (dataset.name, dataset.version) = (name, Some(version));
-    }
-    let now = clock::now_ms();
-    for file in &wish.code {
-        if !datasets::owns_upload(conn, &who.person_id, &file.digest)? {
-            return Err(Error::not_found(format!("{}: upload its content first ({}).", file.path, file.digest)));
-        }
-        objects::store::link(conn, CODE_BUCKET, &format!("{id}/{}", file.path), &file.digest, now)?;
-    }
-    store::insert(conn, &id, who, &wish, now)?;
-    let told = json!({ "name": wish.name, "image": wish.image, "command": wish.command, "resources": wish.resources });
-    accounts::audit(conn, who, "job.submit", &format!("job/{id}"), told)?;
-    detail(conn, &id)
-}
-
 fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
     let mut job = store::require(conn, id)?;
     if job.state.is_final() {
@@ -197,6 +144,8 @@ fn detail(conn: &mut Conn, id: &str) -> Result<JobDetail> {
     Ok(JobDetail {
         attempts: store::attempts(conn, id)?.into_iter().map(store::AttemptRecord::into_wire).collect(),
         run_ids: tracking::runs_of_job(conn, id)?,
+        parent_id: job.parent_id.clone(),
+        rerun_ids: store::reruns(conn, id)?,
         spec: job.spec.clone(),
         summary: job.into_summary(),
     })

@@ -30,7 +30,9 @@ async fn submit(app: web::Data<App>, who: Principal, body: web::Bytes) -> Result
     let wish = match serde_json::from_slice::<SubmitJob>(&body) {
         Ok(wish) => wish,
         Err(cause) if cause.is_data() => {
-            return Err(super::refuse(&app, &who, Error::refused(format!("The job is refused: {cause}."))).await);
+            return Err(
+                super::submit::refuse(&app, &who, Error::refused(format!("The job is refused: {cause}."))).await
+            );
         }
         Err(cause) => return Err(Error::invalid(format!("The body is not JSON: {cause}."))),
     };

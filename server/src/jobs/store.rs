@@ -11,7 +11,7 @@ use crate::{
     accounts::Principal,
     db::{
         Conn,
-        schema::jobs::{job_attempts as attempts_table, jobs},
+        schema::jobs::{job_attempts as attempts_table, jobs, queues},
     },
     error::{Error, Result},
 };
@@ -43,6 +43,10 @@ struct JobRow {
     ended_at: Option<i64>,
     exit_code: Option<i64>,
     cancel_requested_at: Option<i64>,
+    queue_id: Option<String>,
+    sweep_id: Option<String>,
+    parent_id: Option<String>,
+    priority: i32,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -81,6 +85,11 @@ pub struct Job {
     pub ended_at: Option<i64>,
     pub exit_code: Option<i64>,
     pub cancel_requested_at: Option<i64>,
+    pub queue_id: String,
+    pub sweep_id: Option<String>,
+    /// The job that it runs again.
+    pub parent_id: Option<String>,
+    pub priority: i32,
 }
 
 /// One try: admitted, so it has a workload of its generation.
@@ -125,6 +134,10 @@ impl JobRow {
             ended_at: self.ended_at,
             exit_code: self.exit_code,
             cancel_requested_at: self.cancel_requested_at,
+            queue_id: self.queue_id.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+            sweep_id: self.sweep_id,
+            parent_id: self.parent_id,
+            priority: self.priority,
         })
     }
 }
@@ -141,6 +154,9 @@ impl Job {
             started_at: self.started_at,
             ended_at: self.ended_at,
             exit_code: self.exit_code,
+            queue: self.spec.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+            priority: self.priority,
+            sweep_id: self.sweep_id,
             resources: self.spec.resources,
         }
     }
@@ -201,6 +217,11 @@ impl AttemptRecord {
             exit_code: self.exit_code,
             out_of_memory: self.out_of_memory,
             reason: self.reason,
+            cause: self.cause,
+            run_id: self.run_id,
+            image_id: self.image_id,
+            peak_memory_bytes: self.peak_memory_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+            gpu_uuids: self.gpu_uuids,
         }
     }
 }
@@ -236,7 +257,15 @@ fn amounts(spec: &SubmitJob) -> Amounts {
 }
 
 /// A new job, queued.
-pub fn insert(conn: &mut Conn, id: &str, who: &Principal, spec: &SubmitJob, at: i64) -> Result<()> {
+pub fn insert(
+    conn: &mut Conn,
+    id: &str,
+    who: &Principal,
+    spec: &SubmitJob,
+    origin: &super::submit::Origin,
+    at: i64,
+) -> Result<()> {
+    let queue = queue_for(conn, spec)?;
     diesel::insert_into(jobs::table)
         .values((
             jobs::id.eq(id),
@@ -249,7 +278,9 @@ pub fn insert(conn: &mut Conn, id: &str, who: &Principal, spec: &SubmitJob, at: 
             jobs::submitted_at.eq(at),
             amounts(spec),
             (
-                jobs::queue_id.eq(DEFAULT_QUEUE),
+                jobs::queue_id.eq(queue),
+                jobs::sweep_id.eq(&origin.sweep_id),
+                jobs::parent_id.eq(&origin.parent_id),
                 jobs::priority.eq(spec.priority),
                 jobs::since.eq(at),
                 jobs::limit_s.eq(spec.timeout_s.and_then(|seconds| i64::try_from(seconds).ok())),
@@ -259,6 +290,28 @@ pub fn insert(conn: &mut Conn, id: &str, who: &Principal, spec: &SubmitJob, at: 
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)
+}
+
+/// Id of the queue that the wish names.
+fn queue_for(conn: &mut Conn, spec: &SubmitJob) -> Result<String> {
+    let name = spec.queue.as_deref().unwrap_or(DEFAULT_QUEUE);
+    let found: Option<(String, i32)> = queues::table
+        .filter(queues::name.eq(name))
+        .select((queues::id, queues::highest_priority))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?;
+    let (id, highest) = found.ok_or_else(|| Error::invalid(format!("queue: there is no queue {name:?}.")))?;
+    if spec.priority > highest {
+        return Err(Error::invalid(format!("priority: {highest} is the highest of the queue {name}.")));
+    }
+    Ok(id)
+}
+
+/// Ids of the jobs that run this one again, oldest first.
+pub fn reruns(conn: &mut Conn, id: &str) -> Result<Vec<String>> {
+    let again = jobs::table.filter(jobs::parent_id.eq(id)).order((jobs::submitted_at, jobs::id));
+    again.select(jobs::id).load(conn).map_err(Error::internal)
 }
 
 /// Writes what can change of a job.

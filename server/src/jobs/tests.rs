@@ -5,6 +5,7 @@ use diesel::{connection::SimpleConnection, prelude::*};
 
 use super::{
     store::{AttemptRecord, Job},
+    submit::testing::granted,
     *,
 };
 use crate::{
@@ -40,7 +41,7 @@ fn world() -> Conn {
 
 fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
     let wish = serde_json::json!({ "name": name, "command": ["python", "/workspace/a.py"], "experiment": "Wine" });
-    insert(conn, &ann(), id.into(), serde_json::from_value(wish).unwrap()).unwrap()
+    submit_on(conn, &ann(), id, granted(serde_json::from_value(wish).unwrap())).unwrap()
 }
 
 fn admit(conn: &mut Conn, id: &str) -> Job {
@@ -122,7 +123,7 @@ fn code_must_be_an_upload_of_the_callers() {
     let mut conn = world();
     let wish =
         serde_json::json!({ "name": "a", "command": ["a"], "code": [{ "path": "a.py", "digest": "a".repeat(64) }] });
-    let refused = insert(&mut conn, &ann(), "j1".into(), serde_json::from_value(wish).unwrap());
+    let refused = submit_on(&mut conn, &ann(), "j1", granted(serde_json::from_value(wish).unwrap()));
     assert_eq!(refused.unwrap_err().code, ErrorCode::NotFound);
 }
 

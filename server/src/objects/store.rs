@@ -94,6 +94,12 @@ pub fn get(conn: &mut Conn, bucket: &str, key: &str) -> Result<Option<Object>> {
         .map_err(Error::internal)
 }
 
+/// Whether some object of the bucket has this content.
+pub fn has(conn: &mut Conn, bucket: &str, digest: &str) -> Result<bool> {
+    let of_it = objects::table.filter(objects::digest.eq(digest)).filter(objects::bucket.eq(bucket));
+    diesel::select(diesel::dsl::exists(of_it)).get_result(conn).map_err(Error::internal)
+}
+
 /// Objects of the bucket whose key starts with `prefix`, in key order.
 pub fn list_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<Vec<Object>> {
     let mut query = rows().filter(objects::bucket.eq(bucket)).filter(objects::key.ge(prefix)).into_boxed();

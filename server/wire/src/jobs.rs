@@ -11,7 +11,11 @@ wire! {
         /// An image on the box; absent: the runtime image.
         #[serde(default)]
         pub image: Option<String>,
-        /// Program and arguments.
+        /// `sha256:…` of an image that no registry has: what `image` was at submission. Drydock fills it in; with it given, exactly
+        /// that image runs, or none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub image_id: Option<String>,
+        /// Program and arguments; `{name}` stands for the parameter of that name.
         pub command: Vec<String>,
         #[serde(default)]
         pub env: BTreeMap<String, String>,
@@ -174,6 +178,14 @@ wire! {
         pub ended_at: Option<i64>,
         pub exit_code: Option<i64>,
         pub resources: Resources,
+        /// Name of its queue.
+        #[serde(default)]
+        pub queue: String,
+        #[serde(default)]
+        pub priority: i32,
+        /// The sweep it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub sweep_id: Option<String>,
     }
 
     /// `GET /api/v1/jobs/{id}`. Its log is at `…/log` (text) and `…/log/stream` (server-sent events).
@@ -181,8 +193,14 @@ wire! {
         pub summary: JobSummary,
         pub spec: SubmitJob,
         pub attempts: Vec<Attempt>,
-        /// Runs that the job's containers logged.
+        /// Runs that were made for it or that its containers logged.
         pub run_ids: Vec<String>,
+        /// The job that it runs again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub parent_id: Option<String>,
+        /// The jobs that run it again, oldest first.
+        #[serde(default)]
+        pub rerun_ids: Vec<String>,
     }
 
     pub struct Attempt {
@@ -193,6 +211,52 @@ wire! {
         pub exit_code: Option<i64>,
         pub out_of_memory: bool,
         pub reason: Option<String>,
+        /// Why it ended, in one word: exit, memory, disk, time, log, image, cancelled, preempted, reboot, gpu, vanished, docker.
+        #[serde(default)]
+        pub cause: Option<String>,
+        /// The run that was made for it.
+        #[serde(default)]
+        pub run_id: Option<String>,
+        /// `sha256:…`, as Docker had the image.
+        #[serde(default)]
+        pub image_id: Option<String>,
+        #[serde(default)]
+        pub peak_memory_bytes: Option<u64>,
+        /// The GPUs it had.
+        #[serde(default)]
+        pub gpu_uuids: Vec<String>,
+    }
+
+    /// `POST /api/v1/jobs/{id}/rerun`: the same again as a new job.
+    #[derive(Eq, Copy, Default)]
+    #[serde(deny_unknown_fields, default)]
+    pub struct Rerun {
+        /// Same code, data, image (by its digest or id), environment and seed; refused when one of them is gone. Else the image's
+        /// name is looked up anew and a new seed is drawn.
+        pub exactly: bool,
+    }
+
+    /// `GET /api/v1/jobs/{id}/outputs?attempt=&folder=&deep=`: what an attempt left in `/outputs`. One file is at
+    /// `…/outputs/file?attempt=&path=`, all of them as a tar archive at `…/outputs/archive?attempt=`.
+    #[derive(Eq)]
+    pub struct JobOutputs {
+        pub attempt: i64,
+        /// The run whose artifacts under `outputs/` they are; none: the job is not tracked.
+        pub run_id: Option<String>,
+        /// Of the folder: its files and folders by name; with `deep`, all files below it.
+        pub entries: Vec<OutputEntry>,
+        /// Of the whole attempt.
+        pub file_count: u64,
+        pub size_bytes: u64,
+    }
+
+    #[derive(Eq)]
+    pub struct OutputEntry {
+        /// Relative to `/outputs`.
+        pub path: String,
+        pub is_folder: bool,
+        /// Of a folder: of all files below it.
+        pub size_bytes: u64,
     }
 
     /// One line of a log, as `data:` of a server-sent event named `line`. The event's id is `seq`; a client that reconnects

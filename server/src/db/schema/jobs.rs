@@ -95,5 +95,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    secrets (project_id, name) {
+        project_id -> Text,
+        name -> Text,
+        sealed -> Text,
+        size_bytes -> BigInt,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        updated_by -> Text,
+    }
+}
+
 diesel::joinable!(job_attempts -> jobs (job_id));
 diesel::allow_tables_to_appear_in_same_query!(jobs, job_attempts, queues, queue_lines, sweeps);

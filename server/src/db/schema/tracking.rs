@@ -32,6 +32,7 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         deleted_at -> Nullable<BigInt>,
         job_id -> Nullable<Text>,
+        awaits_job -> Bool,
     }
 }
 

@@ -1,0 +1,3 @@
+DROP INDEX jobs_parent;
+ALTER TABLE runs DROP COLUMN awaits_job;
+DROP TABLE secrets;
