@@ -10,6 +10,7 @@
 
 mod container;
 mod files;
+mod logs;
 mod routes;
 mod rules;
 mod store;
@@ -82,25 +83,6 @@ pub async fn cancel(app: &App, auth: &Authorized<action::Launch>, id: &str) -> R
 /// How many jobs run and how many wait.
 pub fn count(conn: &mut Conn) -> Result<(u64, u64)> {
     store::count(conn)
-}
-
-/// Number of the job's latest attempt (1 before the first), for its log.
-pub(crate) async fn attempt_number(app: &App, id: &str) -> Result<i64> {
-    let id = id.to_owned();
-    let find = move |conn: &mut Conn| {
-        store::require(conn, &id)?;
-        Ok(store::attempts(conn, &id)?.last().map_or(1, |attempt| attempt.number))
-    };
-    app.db.read(find).await
-}
-
-/// Whether the job's log is complete. A job that is not there any more writes nothing either.
-fn has_ended(conn: &mut Conn, id: &str) -> Result<bool> {
-    match store::require(conn, id) {
-        Ok(job) => Ok(job.state.is_final()),
-        Err(error) if error.code == ErrorCode::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
 }
 
 fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {

@@ -194,7 +194,9 @@ mod tests {
     #[test]
     fn lines_survive_any_cut_and_a_mark_counts_for_what_it_stands_for() {
         let mut bytes = vec![];
-        for (kind, text) in [(Kind::Out, "a"), (Kind::Note { lines: 10 }, "left out"), (Kind::Error, "é"), (Kind::Out, "")] {
+        for (kind, text) in
+            [(Kind::Out, "a"), (Kind::Note { lines: 10 }, "left out"), (Kind::Error, "é"), (Kind::Out, "")]
+        {
             line(kind, text).encode(&mut bytes);
         }
         for size in 1..bytes.len() {

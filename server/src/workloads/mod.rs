@@ -33,7 +33,7 @@ pub fn wake(app: &App) {
 
 /// Background parts of the owners, by name: woken whenever an observed row changed. Named here rather than imported,
 /// since owners are floors above.
-const OWNERS: [&str; 2] = ["job-keeper", "deployer"];
+const OWNERS: [&str; 3] = ["job-keeper", "deployer", logs::FOLLOWER];
 
 /// Starts the reconciler and the watcher of Docker's events.
 pub async fn start(app: &App, own_images: OwnImages) -> Result<()> {
@@ -41,5 +41,6 @@ pub async fn start(app: &App, own_images: OwnImages) -> Result<()> {
     let owners = OWNERS.map(|name| app.background.waker(name)).into();
     app.background.spawn(tasks::Reconciler::new(app.clone(), owners, own_images));
     app.background.spawn(tasks::DockerWatcher::new(app.clone()));
+    logs::start(app);
     Ok(())
 }

@@ -156,6 +156,7 @@ impl Reconciler {
                 Action::Start { workload, container } => {
                     let Some((desired, observed)) = row(&workload) else { continue };
                     let started = self.app.engine.start(&container).await;
+                    self.app.background.waker(logs::FOLLOWER).wake();
                     done |= self.settle("start", desired, observed, started).await?;
                 }
             }
@@ -285,22 +286,27 @@ impl Reconciler {
         });
     }
 
-    /// Before a container of the present generation goes, its log is kept; an owner may have done so already.
+    /// Before a container of the present generation goes, its log is read to the end, and kept if nothing will be added to it; an
+    /// owner may have done so already.
     async fn keep_log(&self, row: Option<&(DesiredWorkload, Observed)>, container: &str, seen: &[Seen]) -> Result<()> {
-        let Some((desired, _)) = row else { return Ok(()) };
+        let Some((desired, observed)) = row else { return Ok(()) };
         let ran =
             |it: &&Seen| it.id == container && it.phase != SeenPhase::Created && it.generation == desired.generation;
-        if !seen.iter().any(|it| ran(&it)) {
+        // the log of a duplicate is nobody's
+        if observed.container_id.as_deref() != Some(container) || !seen.iter().any(|it| ran(&it)) {
             return Ok(());
         }
         let (id, generation) = (desired.id.clone(), desired.generation);
+        if desired.desired == Desired::Running {
+            return logs::complete(&self.app, &id, generation, container).await;
+        }
         if desired.kind == Kind::Job {
             let wanted = id.clone();
             if self.app.db.read(move |conn| logs::kept(conn, &wanted, generation)).await?.is_some() {
                 return Ok(());
             }
         }
-        if let Some(digest) = logs::keep(&self.app, container).await? {
+        if let Some(digest) = logs::keep(&self.app, &id, generation, Some(container)).await? {
             self.app.db.write(move |conn| logs::link_kept(conn, &id, generation, &digest)).await?;
         }
         Ok(())

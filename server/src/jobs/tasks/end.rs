@@ -20,10 +20,7 @@ pub(super) async fn end(
     end: End,
 ) -> Result<()> {
     let container = observed.as_ref().and_then(|observed| observed.container_id.clone());
-    let log = match container {
-        Some(container) => logs::keep(app, &container).await?,
-        None => None,
-    };
+    let log = logs::keep(app, &job.id, attempt.number, container.as_deref()).await?;
     let (started_at, finished_at, exit_code) =
         observed.map_or((None, None, None), |it| (it.started_at, it.finished_at, it.exit_code));
     let ended_at = finished_at.unwrap_or_else(clock::now_ms);

@@ -14,7 +14,8 @@ use futures_util::{StreamExt, future::BoxFuture};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    kept, mask::Masks,
+    kept,
+    mask::Masks,
     name_of, parts_of,
     sequence::{Sequence, Take},
 };
@@ -138,7 +139,8 @@ async fn is_complete(app: &App, wanted: &Wanted) -> bool {
 fn is_over(conn: &mut Conn, name: &str, age_s: u64) -> Result<bool> {
     let Some((workload, generation)) = parts_of(name) else { return Ok(false) };
     let found = store::find(conn, workload)?.filter(|found| found.generation == generation);
-    let may_go_on = found.is_some_and(|found| found.kind == spec::Kind::Revision && found.desired == spec::Desired::Running);
+    let may_go_on =
+        found.is_some_and(|found| found.kind == spec::Kind::Revision && found.desired == spec::Desired::Running);
     let is_kept = kept::digest(conn, workload, generation)?.is_some();
     Ok(!may_go_on && (is_kept || age_s > FORGOTTEN_S))
 }
@@ -324,7 +326,11 @@ impl Follower {
     /// Writes down what was taken. While the disk is full, Docker keeps what follows.
     async fn flush(&mut self) {
         while let Err(error) = self.spool.flush().await {
-            tracing::warn!(workload.id = self.workload, "the log of workload {} cannot be written: {error}", self.workload);
+            tracing::warn!(
+                workload.id = self.workload,
+                "the log of workload {} cannot be written: {error}",
+                self.workload
+            );
             tokio::select! {
                 () = sleep(DISK_FULL) => {}
                 () = self.app.background.stopped() => break,
@@ -354,7 +360,11 @@ impl Follower {
         match self.spool.complete().await {
             Ok(()) => None,
             Err(error) => {
-                tracing::warn!(workload.id = self.workload, "the log of workload {} has no end: {error}", self.workload);
+                tracing::warn!(
+                    workload.id = self.workload,
+                    "the log of workload {} has no end: {error}",
+                    self.workload
+                );
                 Some(DISK_FULL)
             }
         }

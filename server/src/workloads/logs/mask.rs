@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn values_are_hidden_wherever_they_stand() {
-        let masks = Masks::new(["s3cret.+", "s3cret.+longer", "tiny", "-----BEGIN-----\nabcdefg\n-----END-----"]).unwrap();
+        let masks =
+            Masks::new(["s3cret.+", "s3cret.+longer", "tiny", "-----BEGIN-----\nabcdefg\n-----END-----"]).unwrap();
         assert_eq!(masks.hide("a s3cret.+longer and s3cret.+!"), "a *** and ***!");
         assert_eq!(masks.hide("tiny s3cretXX"), "tiny s3cretXX");
         assert_eq!(masks.hide("key: abcdefg."), "key: ***.");

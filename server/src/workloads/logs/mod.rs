@@ -4,6 +4,7 @@
 //! Always holds: a line has one number, in the spool and in the kept copy, so that a reader may change from one to the other. A copy is
 //! whole or not there. A log larger than `limits.log_bytes` loses its middle, and says so in that place.
 
+mod asked;
 mod follow;
 mod kept;
 mod lines;
@@ -28,6 +29,7 @@ use crate::{
 };
 use lines::Lines;
 
+pub use asked::{AskedPage, AskedSearch, AskedSpan};
 pub use follow::FOLLOWER;
 pub use kept::{digest as kept, link as link_kept};
 pub use lines::{Span, last_text, text};
@@ -125,9 +127,9 @@ pub(super) async fn complete(app: &App, workload_id: &str, generation: i64, cont
 }
 
 /// Ends a workload that writes without end.
-async fn stop_flood(app: &App, workload_id: &str, _words: String) -> Result<()> {
+async fn stop_flood(app: &App, workload_id: &str, words: String) -> Result<()> {
     let id = workload_id.to_owned();
-    app.db.write(move |conn| store::set_desired(conn, &id, Desired::Stopped)).await?;
+    app.db.write(move |conn| store::stop_because(conn, &id, "log", &words)).await?;
     super::wake(app);
     Ok(())
 }

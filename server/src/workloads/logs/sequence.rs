@@ -52,8 +52,12 @@ impl Sequence {
         let first = std::mem::take(&mut self.first);
         let taken = match self.resume {
             Some(last) => self.look_for(last, first, at_ns, is_error),
-            None if self.is_repeated(at_ns, is_error, mark) => return Take::Known,
-            None => Take::New,
+            None => {
+                if self.is_repeated(at_ns, is_error, mark) {
+                    return Take::Known;
+                }
+                Take::New
+            }
         };
         self.newest_ns[usize::from(is_error)] = at_ns;
         if self.latest.len() == REMEMBERED {
