@@ -7,6 +7,7 @@
 
 pub mod error;
 
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod download;

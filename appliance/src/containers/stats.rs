@@ -3,11 +3,13 @@
 use bollard::{models::ContainerStatsResponse, query_parameters::StatsOptionsBuilder};
 use futures_util::StreamExt;
 
-use super::{EngineError, Result, engine::Engine, error::timed_out};
+use super::{EngineError, Result, engine::Engine, error::timed_out, instant::parse_ns};
 
 /// Counters and amounts of one container. Counters only grow; rates are differences between two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// When it was counted, in nanoseconds since 1970.
+    pub at_ns: i64,
     /// Processor time of all its processes so far, in nanoseconds.
     pub cpu_ns: u64,
     /// In use, without clean pages of files, which go when somebody needs the memory.
@@ -50,6 +52,7 @@ fn of(stats: &ContainerStatsResponse) -> Option<Usage> {
     let detail = |names: [&str; 2]| names.iter().find_map(|name| details?.get(*name)).copied().unwrap_or(0);
     let clean = detail(["total_inactive_file", "inactive_file"]);
     let mut usage = Usage {
+        at_ns: stats.read.as_deref().and_then(parse_ns)?,
         cpu_ns,
         memory_bytes: used.saturating_sub(clean),
         peak_memory_bytes: memory.max_usage.filter(|peak| *peak > 0),
@@ -81,6 +84,7 @@ mod tests {
     #[test]
     fn counters_are_taken_from_either_kind_of_cgroups() {
         let v1 = json!({
+            "read": "1970-01-01T00:00:02Z",
             "cpu_stats": { "cpu_usage": { "total_usage": 5_000 } },
             "memory_stats": { "usage": 1_000, "max_usage": 9_000, "stats": { "total_inactive_file": 300, "inactive_file": 1 } },
             "blkio_stats": { "io_service_bytes_recursive": [
@@ -92,6 +96,7 @@ mod tests {
         });
         let usage = of(&serde_json::from_value(v1).unwrap()).unwrap();
         let expected = Usage {
+            at_ns: 2_000_000_000,
             cpu_ns: 5_000,
             memory_bytes: 700,
             peak_memory_bytes: Some(9_000),
@@ -103,6 +108,7 @@ mod tests {
         };
         assert_eq!(usage, expected);
         let v2 = json!({
+            "read": "1970-01-01T00:00:02Z",
             "cpu_stats": { "cpu_usage": { "total_usage": 5_000 } },
             "memory_stats": { "usage": 1_000, "stats": { "inactive_file": 400 } },
             "blkio_stats": { "io_service_bytes_recursive": null },
@@ -113,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_container_that_does_not_run_uses_nothing() {
-        let ended = json!({ "cpu_stats": { "cpu_usage": { "total_usage": 0 } }, "memory_stats": {} });
+        let ended = json!({ "read": "1970-01-01T00:00:02Z", "cpu_stats": { "cpu_usage": { "total_usage": 0 } }, "memory_stats": {} });
         assert_eq!(of(&serde_json::from_value(ended).unwrap()), None);
     }
 }

@@ -117,7 +117,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     let demo = demo::Demo::new(&app);
     let courier = webhooks::courier(&app)?;
     let images = images::Images::new(&app)?;
-    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep: Default::default() })
+    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep: Default::default(), samples: Default::default() })
 }
 
 /// This installation's id: made once, on every container's label.
@@ -150,7 +150,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     scheduling::start(app).await?;
     devices::start(app).await?;
     packages::start(app).await?;
-    jobs::start(app).await?;
+    jobs::start(app, &faces.samples).await?;
     builds::start(app).await?;
     pipelines::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);

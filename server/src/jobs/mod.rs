@@ -13,6 +13,7 @@ mod files;
 mod logs;
 mod routes;
 mod rules;
+mod samples;
 mod store;
 mod submit;
 mod tasks;
@@ -35,6 +36,7 @@ use crate::{
 use drydock_wire::events::Topic;
 
 pub use routes::configure;
+pub use samples::Samples;
 pub use store::{Filter, images_in_use};
 pub use submit::{Checked, announce, check, new_id, submit, submit_on};
 
@@ -47,7 +49,8 @@ pub const CODE_BUCKET: &str = "code";
 const SNAPSHOT_NAME: &str = "snapshot.tar.zst";
 
 /// Starts the background part.
-pub async fn start(app: &App) -> Result<()> {
+pub async fn start(app: &App, samples: &Samples) -> Result<()> {
+    app.background.spawn(samples::Sampler::new(app.clone(), samples.clone()));
     app.background.spawn(tasks::JobKeeper::new(app.clone()));
     Ok(())
 }

@@ -18,6 +18,7 @@ use crate::{
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
     cfg.service(submit).service(list).service(get).service(cancel);
     super::logs::configure(cfg);
+    super::samples::configure(cfg);
 }
 
 /// Queues a training container. A field that is not of the spec, such as a wish for privileges, is refused and audited.

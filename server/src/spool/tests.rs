@@ -67,7 +67,7 @@ async fn of_a_log_that_grows_too_large_the_beginning_and_the_end_stay_under_thei
     assert!(bytes <= SMALL.whole_bytes + SMALL.segment_bytes, "{bytes}");
     // from the middle of what is gone, and from behind it
     let from_gap = all(&mut spools.read("a-1", marks[0].seq - 5).await.unwrap()).await;
-    assert_eq!(from_gap[0], *marks[0]);
+    assert_eq!((from_gap[0].seq, &from_gap[0].line.text), (marks[0].seq, &marks[0].line.text));
     let behind = all(&mut spools.read("a-1", 1_990).await.unwrap()).await;
     assert_eq!(behind.iter().map(|it| it.seq).collect::<Vec<_>>(), (1_990..2_000).collect::<Vec<_>>());
 }

@@ -21,6 +21,7 @@ mod buckets;
 mod datasets;
 mod datasets_checks;
 mod jobs;
+mod job_logs;
 mod kill;
 mod lifecycle;
 mod mlflow;

@@ -6,6 +6,7 @@ pub mod images;
 pub mod jobs;
 pub mod objects;
 pub mod registry;
+pub mod samples;
 pub mod serving;
 pub mod storage;
 pub mod traces;

@@ -1,0 +1,138 @@
+//! Series of samples: pure. From counters to rates, and from many instants to as many as a chart can show.
+
+use drydock_appliance::{containers::Usage, devices::GpuReading};
+use drydock_wire::samples::{GpuSamples, JobSamples};
+use serde::{Deserialize, Serialize};
+
+/// One instant. The names are short since they are kept by the thousand.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Sample {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// Cores.
+    pub cpu: f64,
+    #[serde(rename = "mem")]
+    pub memory_bytes: u64,
+    /// Per second, as the four below.
+    #[serde(rename = "dr")]
+    pub disk_read: u64,
+    #[serde(rename = "dw")]
+    pub disk_write: u64,
+    #[serde(rename = "ni")]
+    pub net_in: u64,
+    #[serde(rename = "no")]
+    pub net_out: u64,
+    pub gpus: Vec<GpuSample>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GpuSample {
+    pub uuid: String,
+    #[serde(rename = "pct")]
+    pub percent: f64,
+    #[serde(rename = "mem")]
+    pub memory_bytes: u64,
+}
+
+/// What happened between two looks; nothing when they are not in order, as when a counter began anew.
+pub fn between(before: &Usage, now: &Usage, gpus: &[&GpuReading]) -> Option<Sample> {
+    let elapsed_ns = u64::try_from(now.at_ns.checked_sub(before.at_ns)?).ok().filter(|ns| *ns > 0)?;
+    let seconds = elapsed_ns as f64 / 1e9;
+    let rate = |of: fn(&Usage) -> u64| (of(now).saturating_sub(of(before)) as f64 / seconds).round() as u64;
+    Some(Sample {
+        at: now.at_ns.div_euclid(1_000_000),
+        cpu: rounded(now.cpu_ns.checked_sub(before.cpu_ns)? as f64 / elapsed_ns as f64),
+        memory_bytes: now.memory_bytes,
+        disk_read: rate(|usage| usage.disk_read_bytes),
+        disk_write: rate(|usage| usage.disk_written_bytes),
+        net_in: rate(|usage| usage.net_in_bytes),
+        net_out: rate(|usage| usage.net_out_bytes),
+        gpus: gpus.iter().map(|gpu| of_gpu(gpu)).collect(),
+    })
+}
+
+fn of_gpu(gpu: &GpuReading) -> GpuSample {
+    let percent = f64::from(gpu.utilization_percent);
+    GpuSample { uuid: gpu.uuid.clone(), percent, memory_bytes: gpu.memory_used_bytes }
+}
+
+fn rounded(cores: f64) -> f64 {
+    (cores * 1_000.0).round() / 1_000.0
+}
+
+/// As columns, joined to at most `points` instants: the highest memory of those that become one, the mean of the rest.
+pub fn columns(samples: &[Sample], points: usize) -> JobSamples {
+    let together = samples.len().div_ceil(points.max(1)).max(1);
+    let mut found = JobSamples { gpus: gpus_of(samples), ..JobSamples::default() };
+    for group in samples.chunks(together) {
+        let Some(last) = group.last() else { continue };
+        let mean = |of: fn(&Sample) -> f64| group.iter().map(of).sum::<f64>() / group.len() as f64;
+        found.at.push(last.at);
+        found.cpus.push(rounded(mean(|it| it.cpu)));
+        found.memory_bytes.push(group.iter().map(|it| it.memory_bytes).max().unwrap_or(0));
+        found.disk_read_bytes_s.push(mean(|it| it.disk_read as f64).round() as u64);
+        found.disk_write_bytes_s.push(mean(|it| it.disk_write as f64).round() as u64);
+        found.net_in_bytes_s.push(mean(|it| it.net_in as f64).round() as u64);
+        found.net_out_bytes_s.push(mean(|it| it.net_out as f64).round() as u64);
+        for series in &mut found.gpus {
+            let of_gpu = || group.iter().flat_map(|it| &it.gpus).filter(|gpu| gpu.uuid == series.uuid);
+            let count = of_gpu().count();
+            series.percent.push((count > 0).then(|| of_gpu().map(|gpu| gpu.percent).sum::<f64>() / count as f64));
+            series.memory_bytes.push(of_gpu().map(|gpu| gpu.memory_bytes).max());
+        }
+    }
+    found
+}
+
+fn gpus_of(samples: &[Sample]) -> Vec<GpuSamples> {
+    let mut uuids: Vec<&str> = samples.iter().flat_map(|it| &it.gpus).map(|gpu| gpu.uuid.as_str()).collect();
+    uuids.sort_unstable();
+    uuids.dedup();
+    uuids.into_iter().map(|uuid| GpuSamples { uuid: uuid.to_owned(), ..GpuSamples::default() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn usage(seconds: i64, cpu_ns: u64, written: u64) -> Usage {
+        Usage {
+            at_ns: seconds * 1_000_000_000,
+            cpu_ns,
+            memory_bytes: 7,
+            disk_written_bytes: written,
+            ..Usage::default()
+        }
+    }
+
+    #[test]
+    fn counters_become_rates() {
+        let sample = between(&usage(10, 1_000_000_000, 100), &usage(12, 4_000_000_000, 1_100), &[]).unwrap();
+        assert_eq!((sample.at, sample.cpu, sample.disk_write, sample.memory_bytes), (12_000, 1.5, 500, 7));
+        assert_eq!(between(&usage(10, 5, 0), &usage(12, 4, 0), &[]), None);
+        assert_eq!(between(&usage(10, 5, 0), &usage(10, 6, 0), &[]), None);
+    }
+
+    #[test]
+    fn many_instants_become_as_many_as_asked_for() {
+        let gpu = |percent, memory_bytes| vec![GpuSample { uuid: "g".into(), percent, memory_bytes }];
+        let samples: Vec<Sample> = (0..10)
+            .map(|n| Sample {
+                at: n,
+                cpu: n as f64,
+                memory_bytes: u64::from(n == 4) * 9,
+                gpus: if n < 5 { gpu(n as f64, 3) } else { vec![] },
+                ..Sample::default()
+            })
+            .collect();
+        let few = columns(&samples, 3);
+        assert_eq!((few.at, few.cpus), (vec![3, 7, 9], vec![1.5, 5.5, 8.5]));
+        assert_eq!(few.memory_bytes, [0, 9, 0]);
+        assert_eq!(few.gpus[0].percent, [Some(1.5), Some(4.0), None]);
+        assert_eq!(few.gpus[0].memory_bytes, [Some(3), Some(3), None]);
+        assert_eq!(columns(&samples, 600).at.len(), 10);
+        assert!(columns(&[], 600).at.is_empty());
+    }
+}
