@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(24 * 3600);
 
 /// A server's address and a token. Cheap to clone.
 #[derive(Clone)]
-pub struct DemoClient {
+pub struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
@@ -24,7 +24,7 @@ pub struct DemoClient {
 
 pub type Body = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
-impl DemoClient {
+impl Client {
     /// `ca` is the certificate, as PEM, that an `https://` server's own was signed by.
     ///
     /// # Errors

@@ -13,7 +13,10 @@ use std::{
 };
 
 use actix_web::{get, web};
-use drydock_appliance::{containers::Usage, devices};
+use drydock_appliance::{
+    containers::{Engine, Usage},
+    devices,
+};
 use drydock_wire::{ErrorBody, samples::JobSamples};
 use futures_util::{StreamExt, future::BoxFuture, stream};
 use serde::Deserialize;
@@ -102,9 +105,14 @@ impl Sampler {
     async fn pass(&self) -> Result<()> {
         let running = self.app.db.read(running).await?;
         let reading = devices::read(&self.app.data_dir).await;
-        let looks = running.iter().map(|one| async move { (one, self.app.engine.usage(&one.container).await) });
+        let look =
+            |place: usize, container: String, engine: Engine| async move { (place, engine.usage(&container).await) };
+        let looks: Vec<_> = (running.iter().enumerate())
+            .map(|(place, one)| look(place, one.container.clone(), self.app.engine.clone()))
+            .collect();
         let mut looks = stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
-        while let Some((one, usage)) = looks.next().await {
+        while let Some((place, usage)) = looks.next().await {
+            let one = &running[place];
             // One that ended meanwhile, or Docker away: the next pass knows more.
             let Ok(Some(usage)) = usage else { continue };
             let gpus: Vec<&devices::GpuReading> =
@@ -202,7 +210,7 @@ fn running(conn: &mut Conn) -> Result<Vec<Running>> {
 }
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(samples);
+    cfg.service(job_samples);
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -221,7 +229,7 @@ struct Asked {
 #[utoipa::path(tag = "jobs", params(Asked),
     responses((status = 200, body = JobSamples), (status = 404, body = ErrorBody)))]
 #[get("/jobs/{id}/samples")]
-async fn samples(
+async fn job_samples(
     app: web::Data<App>,
     all: web::Data<Samples>,
     who: Principal,
