@@ -18,6 +18,7 @@ mod browser_runs;
 mod browser_store;
 mod bucket_keys;
 mod buckets;
+mod cli;
 mod datasets;
 mod datasets_checks;
 mod jobs;
