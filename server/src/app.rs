@@ -80,6 +80,7 @@ pub mod testing {
             listeners: listeners(),
             limits,
             disk: Default::default(),
+            gpus: Default::default(),
             objects: Default::default(),
             webhooks: Default::default(),
             log_json: false,

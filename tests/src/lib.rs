@@ -22,6 +22,7 @@ pub mod s3;
 pub mod server;
 pub mod sse;
 pub mod wait;
+pub mod wheels;
 
 pub use api::Api;
 pub use browser::Browser;

@@ -30,7 +30,7 @@ pub(super) const QUICK: Duration = Duration::from_secs(10);
 /// A change that a busy disk can slow down.
 pub(super) const USUAL: Duration = Duration::from_secs(60);
 /// A pull says something at least this often: a layer that is large takes long to unpack.
-const PULL_SILENCE: Duration = Duration::from_secs(600);
+pub(super) const PULL_SILENCE: Duration = Duration::from_secs(600);
 /// The answer to "are you there?".
 const PING: Duration = Duration::from_secs(2);
 /// Looks at containers that run side by side while listing.
@@ -266,7 +266,7 @@ impl Engine {
     }
 
     /// Sorts an error; after a broken connection the version is agreed on anew, since another Docker may come back.
-    async fn failed(&self, error: &DockerError, subject: &str) -> EngineError {
+    pub(super) async fn failed(&self, error: &DockerError, subject: &str) -> EngineError {
         let sorted = classify(error, subject, self.address());
         if sorted.retryable() {
             *self.shared.agreed.lock().await = None;

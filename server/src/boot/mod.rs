@@ -31,7 +31,7 @@ use crate::{
     events::Events,
     images, jobs, monitoring,
     objects::{self, Objects},
-    packages, pipelines,
+    overview, packages, pipelines,
     router::{Face, Faces},
     scheduling, serving,
     spool::Spools,
@@ -148,6 +148,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     images::start(app, &faces.images);
     workloads::start(app, images::own_images(app, &faces.images)).await?;
     scheduling::start(app).await?;
+    devices::ask_who_holds(overview::name_of_owner);
     devices::start(app).await?;
     packages::start(app).await?;
     jobs::start(app, &faces.samples).await?;

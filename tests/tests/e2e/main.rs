@@ -36,6 +36,7 @@ mod moving_sources;
 mod objects_s3;
 mod objects_s3_away;
 mod objects_s3_moving;
+mod packages;
 mod registry;
 mod registry_rules;
 mod roles;
