@@ -49,6 +49,9 @@ pub enum Command {
     /// Jobs on a box, from anywhere: run, list, show, logs, cancel, rerun, outputs, sweep.
     #[command(subcommand)]
     Job(remote::JobCommand),
+    /// Python packages of the box: upload, list, show, missing.
+    #[command(subcommand)]
+    Package(remote::PackageCommand),
     /// Secrets that jobs get as files.
     #[command(subcommand)]
     Secret(remote::SecretCommand),
@@ -227,6 +230,7 @@ pub async fn run(command: Command) -> Result<Ended> {
         Command::Export(ExportCommand::Mlflow(flags)) => transfers::mlflow::export(flags).await?,
         Command::Objects(ObjectsCommand::Move(flags)) => moving::run(flags).await?,
         Command::Job(command) => return remote::job(command).await,
+        Command::Package(command) => return remote::package(command).await,
         other => run_plain(other).await.map(|()| true)?,
     };
     Ok(if whole { Ended::Well } else { Ended::Partly })
@@ -234,9 +238,12 @@ pub async fn run(command: Command) -> Result<Ended> {
 
 async fn run_plain(command: Command) -> Result<()> {
     match command {
-        Command::Serve(_) | Command::Import(_) | Command::Export(_) | Command::Objects(_) | Command::Job(_) => {
-            Err(Error::internal(anyhow::anyhow!("this is not a plain console command")))
-        }
+        Command::Serve(_)
+        | Command::Import(_)
+        | Command::Export(_)
+        | Command::Objects(_)
+        | Command::Job(_)
+        | Command::Package(_) => Err(Error::internal(anyhow::anyhow!("this is not a plain console command"))),
         Command::Admin(AdminCommand::Create(flags)) => {
             with_password(&flags, |conn, password| accounts::console_create_admin(conn, &flags.username, password))
         }

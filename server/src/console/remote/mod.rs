@@ -5,6 +5,7 @@
 
 mod job;
 mod outputs;
+mod package;
 mod run;
 mod secret;
 mod show;
@@ -21,6 +22,7 @@ use crate::{
 };
 
 pub use job::{JobCommand, job};
+pub use package::{PackageCommand, package};
 pub use secret::{SecretCommand, secret};
 
 /// Where the box is and who asks.
