@@ -30,7 +30,7 @@ use crate::{
     clock,
     db::Conn,
     error::{Error, Result},
-    workloads::{self, Kind, Phase},
+    workloads::{self, Kind},
 };
 use series::Sample;
 
@@ -199,9 +199,9 @@ impl Sampler {
 
 fn running(conn: &mut Conn) -> Result<Vec<Running>> {
     let mut found = vec![];
-    for (workload, observed) in workloads::list(conn, Kind::Job, None)? {
-        let runs = observed.phase == Phase::Running && observed.generation == workload.generation;
-        if let Some(container) = observed.container_id.filter(|_| runs) {
+    for (workload, observed) in workloads::running(conn, Kind::Job)? {
+        let is_present = observed.generation == workload.generation;
+        if let Some(container) = observed.container_id.filter(|_| is_present) {
             let of = (workload.owner, workload.generation);
             found.push(Running { of, container, gpu_uuids: workload.spec.gpu_uuids });
         }
