@@ -104,15 +104,10 @@ async fn short_jobs() -> Result<()> {
 
     let server = Server::start().await?;
     let admin = server.admin().await?;
-    let queue = json!({ "name": "short", "caps": { "jobs": SLOTS } });
-    let has_queues = admin.post("/api/v1/queues", queue).await.is_ok();
+    admin.put("/api/v1/queues/short", json!({ "caps": { "jobs": SLOTS } })).await?;
     let wish = |number: usize| {
-        let mut wish = json!({ "name": format!("short-{number}"), "command": ["true"], "tracked": false,
-            "resources": { "cpus": 0.1, "memory_bytes": 64 << 20, "gpus": 0 } });
-        if has_queues {
-            wish["queue"] = "short".into();
-        }
-        wish
+        json!({ "name": format!("short-{number}"), "command": ["true"], "tracked": false, "queue": "short",
+            "resources": { "cpus": 0.1, "memory_bytes": 64 << 20, "gpus": 0 } })
     };
     admin.finished(&admin.submit_with(wish(0)).await?, LIMIT).await?;
     let began = Instant::now();

@@ -29,8 +29,9 @@ pub struct Sample {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GpuSample {
     pub uuid: String,
-    #[serde(rename = "pct")]
-    pub percent: f64,
+    /// Absent where the driver does not tell.
+    #[serde(rename = "pct", skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
     #[serde(rename = "mem")]
     pub memory_bytes: u64,
 }
@@ -53,7 +54,7 @@ pub fn between(before: &Usage, now: &Usage, gpus: &[&GpuReading]) -> Option<Samp
 }
 
 fn of_gpu(gpu: &GpuReading) -> GpuSample {
-    let percent = f64::from(gpu.utilization_percent);
+    let percent = gpu.utilization_percent.map(f64::from);
     GpuSample { uuid: gpu.uuid.clone(), percent, memory_bytes: gpu.memory_used_bytes }
 }
 
@@ -77,8 +78,8 @@ pub fn columns(samples: &[Sample], points: usize) -> JobSamples {
         found.net_out_bytes_s.push(mean(|it| it.net_out as f64).round() as u64);
         for series in &mut found.gpus {
             let of_gpu = || group.iter().flat_map(|it| &it.gpus).filter(|gpu| gpu.uuid == series.uuid);
-            let count = of_gpu().count();
-            series.percent.push((count > 0).then(|| of_gpu().map(|gpu| gpu.percent).sum::<f64>() / count as f64));
+            let told: Vec<f64> = of_gpu().filter_map(|gpu| gpu.percent).collect();
+            series.percent.push((!told.is_empty()).then(|| told.iter().sum::<f64>() / told.len() as f64));
             series.memory_bytes.push(of_gpu().map(|gpu| gpu.memory_bytes).max());
         }
     }
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn many_instants_become_as_many_as_asked_for() {
-        let gpu = |percent, memory_bytes| vec![GpuSample { uuid: "g".into(), percent, memory_bytes }];
+        let gpu = |percent, memory_bytes| vec![GpuSample { uuid: "g".into(), percent: Some(percent), memory_bytes }];
         let samples: Vec<Sample> = (0..10)
             .map(|n| Sample {
                 at: n,
