@@ -115,11 +115,12 @@ impl Sampler {
             let one = &running[place];
             // One that ended meanwhile, or Docker away: the next pass knows more.
             let Ok(Some(usage)) = usage else { continue };
-            let gpus: Vec<&devices::GpuReading> =
-                reading.gpus.iter().filter(|gpu| one.gpu_uuids.contains(&gpu.uuid)).collect();
+            let is_own = |pid| devices::container_of(pid).as_deref() == Some(one.container.as_str());
+            let own = reading.gpus.iter().filter(|gpu| one.gpu_uuids.contains(&gpu.uuid));
+            let gpus = own.map(|gpu| series::of_gpu(gpu, is_own)).collect();
             let mut all = self.samples.lock();
             let open = all.entry(one.of.clone()).or_default();
-            let sample = open.before.as_ref().and_then(|before| series::between(before, &usage, &gpus));
+            let sample = open.before.as_ref().and_then(|before| series::between(before, &usage, gpus));
             open.samples.extend(sample);
             open.before = Some(usage);
             open.peak_bytes = open.peak_bytes.max(usage.peak_memory_bytes.unwrap_or(usage.memory_bytes));

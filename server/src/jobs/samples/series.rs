@@ -37,7 +37,7 @@ pub struct GpuSample {
 }
 
 /// What happened between two looks; nothing when they are not in order, as when a counter began anew.
-pub fn between(before: &Usage, now: &Usage, gpus: &[&GpuReading]) -> Option<Sample> {
+pub fn between(before: &Usage, now: &Usage, gpus: Vec<GpuSample>) -> Option<Sample> {
     let elapsed_ns = u64::try_from(now.at_ns.checked_sub(before.at_ns)?).ok().filter(|ns| *ns > 0)?;
     let seconds = elapsed_ns as f64 / 1e9;
     let rate = |of: fn(&Usage) -> u64| (of(now).saturating_sub(of(before)) as f64 / seconds).round() as u64;
@@ -49,13 +49,17 @@ pub fn between(before: &Usage, now: &Usage, gpus: &[&GpuReading]) -> Option<Samp
         disk_write: rate(|usage| usage.disk_written_bytes),
         net_in: rate(|usage| usage.net_in_bytes),
         net_out: rate(|usage| usage.net_out_bytes),
-        gpus: gpus.iter().map(|gpu| of_gpu(gpu)).collect(),
+        gpus,
     })
 }
 
-fn of_gpu(gpu: &GpuReading) -> GpuSample {
-    let percent = gpu.utilization_percent.map(f64::from);
-    GpuSample { uuid: gpu.uuid.clone(), percent, memory_bytes: gpu.memory_used_bytes }
+/// A GPU as one container uses it; `is_own` says whether a process is the container's. Where the driver tells no process's memory, it
+/// is that of the whole GPU.
+pub fn of_gpu(gpu: &GpuReading, is_own: impl Fn(u32) -> bool) -> GpuSample {
+    let told = gpu.processes.iter().any(|process| process.memory_bytes > 0);
+    let own = || gpu.processes.iter().filter(|process| is_own(process.pid)).map(|process| process.memory_bytes).sum();
+    let memory_bytes = if told { own() } else { gpu.memory_used_bytes };
+    GpuSample { uuid: gpu.uuid.clone(), percent: gpu.utilization_percent.map(f64::from), memory_bytes }
 }
 
 fn rounded(cores: f64) -> f64 {
@@ -110,10 +114,20 @@ mod tests {
 
     #[test]
     fn counters_become_rates() {
-        let sample = between(&usage(10, 1_000_000_000, 100), &usage(12, 4_000_000_000, 1_100), &[]).unwrap();
+        let sample = between(&usage(10, 1_000_000_000, 100), &usage(12, 4_000_000_000, 1_100), vec![]).unwrap();
         assert_eq!((sample.at, sample.cpu, sample.disk_write, sample.memory_bytes), (12_000, 1.5, 500, 7));
-        assert_eq!(between(&usage(10, 5, 0), &usage(12, 4, 0), &[]), None);
-        assert_eq!(between(&usage(10, 5, 0), &usage(10, 6, 0), &[]), None);
+        assert_eq!(between(&usage(10, 5, 0), &usage(12, 4, 0), vec![]), None);
+        assert_eq!(between(&usage(10, 5, 0), &usage(10, 6, 0), vec![]), None);
+    }
+
+    #[test]
+    fn a_shared_gpus_memory_is_told_apart_where_the_driver_does() {
+        use drydock_appliance::devices::GpuProcess;
+        let processes = vec![GpuProcess { pid: 1, memory_bytes: 5 }, GpuProcess { pid: 2, memory_bytes: 7 }];
+        let gpu = GpuReading { memory_used_bytes: 20, processes, ..GpuReading::default() };
+        assert_eq!(of_gpu(&gpu, |pid| pid == 2).memory_bytes, 7);
+        let silent = GpuReading { memory_used_bytes: 20, ..GpuReading::default() };
+        assert_eq!(of_gpu(&silent, |_| true).memory_bytes, 20);
     }
 
     #[test]
