@@ -29,6 +29,8 @@ pub struct Limits {
     pub log_bytes: u64,
     /// A container that writes more than this to its log is stopped.
     pub log_flood_bytes: u64,
+    /// A job that has run for less is not stopped to make room for another.
+    pub preempt_after_s: u64,
     /// On shutdown, open requests get this long.
     pub drain_s: u64,
 }
@@ -47,6 +49,7 @@ impl Default for Limits {
             dataset_cache_bytes: 50 << 30,
             log_bytes: 1 << 30,
             log_flood_bytes: 16 << 30,
+            preempt_after_s: 300,
             drain_s: 20,
         }
     }

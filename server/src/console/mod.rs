@@ -52,6 +52,9 @@ pub enum Command {
     /// Python packages of the box: upload, list, show, missing.
     #[command(subcommand)]
     Package(remote::PackageCommand),
+    /// What waits and why, and the queues.
+    #[command(subcommand)]
+    Queue(remote::QueueCommand),
     /// Secrets that jobs get as files.
     #[command(subcommand)]
     Secret(remote::SecretCommand),
@@ -261,6 +264,7 @@ async fn run_plain(command: Command) -> Result<()> {
             let (access, secret) = change(&flags.at.data_dir, make)?;
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
+        Command::Queue(command) => remote::queue(command).await,
         Command::Secret(command) => remote::secret(command).await,
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
         Command::Backup(WriteBackupFlags { backup: BackupFlags { at, file }, without_cluster_content }) => {

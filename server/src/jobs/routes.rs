@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, get, post, web};
 use drydock_wire::{
     ErrorBody, Page,
     jobs::{JobDetail, JobState, JobSummary, SubmitJob},
+    queues::{SetPriority, SetQueue},
 };
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -13,10 +14,11 @@ use crate::{
     accounts::{self, DEFAULT_PROJECT, Principal, action},
     app::App,
     error::{Error, Result},
+    scheduling::Place,
 };
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(submit).service(list).service(get).service(cancel);
+    cfg.service(submit).service(list).service(get).service(cancel).service(set_priority).service(set_queue);
     super::logs::configure(cfg);
     super::samples::configure(cfg);
 }
@@ -76,6 +78,35 @@ async fn get(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Resu
 async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<JobDetail>> {
     let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
     Ok(web::Json(super::cancel(&app, &auth, &id).await?))
+}
+
+/// The higher its priority, the sooner it has its turn among the jobs of its queue. By its owner or an admin.
+#[utoipa::path(tag = "jobs", request_body = SetPriority,
+    responses((status = 200, body = JobDetail), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody)))]
+#[post("/jobs/{id}/priority")]
+async fn set_priority(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    wish: web::Json<SetPriority>,
+) -> Result<web::Json<JobDetail>> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::move_to(&app, &auth, &id, Place::Priority(wish.priority)).await?))
+}
+
+/// Puts a job that waits into another queue. By its owner or an admin.
+#[utoipa::path(tag = "jobs", request_body = SetQueue,
+    responses((status = 200, body = JobDetail), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody)))]
+#[post("/jobs/{id}/queue")]
+async fn set_queue(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    wish: web::Json<SetQueue>,
+) -> Result<web::Json<JobDetail>> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let to = Place::Queue(wish.into_inner().queue);
+    Ok(web::Json(super::move_to(&app, &auth, &id, to).await?))
 }
 
 fn filter(query: ListQuery) -> Result<Filter> {

@@ -6,6 +6,7 @@
 mod job;
 mod outputs;
 mod package;
+mod queue;
 mod run;
 mod secret;
 mod show;
@@ -23,6 +24,7 @@ use crate::{
 
 pub use job::{JobCommand, job};
 pub use package::{PackageCommand, package};
+pub use queue::{QueueCommand, queue};
 pub use secret::{SecretCommand, secret};
 
 /// Where the box is and who asks.

@@ -68,7 +68,7 @@ fn attempt(attempt: &Attempt) -> Vec<String> {
     ]
 }
 
-fn ago(at: i64) -> String {
+pub fn ago(at: i64) -> String {
     format!("{} ago", rough((clock::now_ms() - at).max(0)))
 }
 
