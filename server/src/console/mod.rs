@@ -167,6 +167,9 @@ pub struct DemoFlags {
     /// A token of an engineer or admin.
     #[arg(long, env = "DRYDOCK_TOKEN", hide_env_values = true)]
     token: String,
+    /// Leave it to the box as a pipeline, weekly and when the data drift, instead of running it from here.
+    #[arg(long)]
+    pipeline: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -266,7 +269,7 @@ async fn run_plain(command: Command) -> Result<()> {
         }
         Command::Queue(command) => remote::queue(command).await,
         Command::Secret(command) => remote::secret(command).await,
-        Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
+        Command::Demo(flags) => demo::cli(&flags.url, &flags.token, flags.pipeline).await,
         Command::Backup(WriteBackupFlags { backup: BackupFlags { at, file }, without_cluster_content }) => {
             print(&backup::create(&at.data_dir, &file, !without_cluster_content).await?)
         }

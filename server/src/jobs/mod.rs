@@ -125,7 +125,8 @@ pub fn count(conn: &mut Conn) -> Result<(u64, u64)> {
     store::count(conn)
 }
 
-fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
+/// As `cancel`, within the caller's transaction; the caller wakes `workloads` and calls `announce` once it is committed.
+pub fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
     let mut job = store::require(conn, id)?;
     if job.state.is_final() {
         return Err(Error::conflict(format!("The job has already ended: {}.", job.state.as_str())));
