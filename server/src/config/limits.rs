@@ -33,6 +33,10 @@ pub struct Limits {
     pub build_memory_bytes: u64,
     /// Layers of earlier builds that Docker keeps take no more than this.
     pub build_cache_bytes: u64,
+    /// One log keeps so much: its beginning and its newest lines.
+    pub log_bytes: u64,
+    /// A container that writes more than this to its log is stopped.
+    pub log_flood_bytes: u64,
     /// A job that has run for less is not stopped to make room for another.
     pub preempt_after_s: u64,
     /// On shutdown, open requests get this long.
@@ -55,6 +59,8 @@ impl Default for Limits {
             build_timeout_s: 3600,
             build_memory_bytes: (2 << 30) - 1,
             build_cache_bytes: 20 << 30,
+            log_bytes: 1 << 30,
+            log_flood_bytes: 16 << 30,
             preempt_after_s: 300,
             drain_s: 20,
         }
@@ -76,6 +82,7 @@ impl Limits {
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(Error::invalid(format!("limits.{name} must be above 0."))),
+            None if self.log_bytes < 1 << 20 => Err(Error::invalid("limits.log_bytes must be at least 1048576 (1 MiB).")),
             None if self.pids < 16 => Err(Error::invalid("limits.pids must be at least 16.")),
             None => Ok(()),
         }
