@@ -40,6 +40,12 @@ mod shell;
 mod transfer;
 #[cfg(target_arch = "wasm32")]
 mod ui;
+#[cfg(any(target_arch = "wasm32", test))]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+mod wish;
+#[cfg(any(target_arch = "wasm32", test))]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+mod yaml;
 
 #[cfg(target_arch = "wasm32")]
 fn main() {
