@@ -19,7 +19,9 @@ use crate::{app::App, error::Result};
 pub use pulls::{Fetch, OwnImages};
 pub use rules::ending;
 pub use spec::{Desired, DesiredWorkload, Kind, NewWorkload, Observed, Phase, SpecMount, Workload, WorkloadSpec};
-pub use store::{demand, find, forget, list, mounted, observed, put_desired, set_desired};
+pub use store::{
+    Stop, demand, find, forget, list, mounted, observed, put_desired, set_desired, stop_because, why_stopped,
+};
 
 /// Name of the reconciler on the status page, and of its waker.
 pub const RECONCILER: &str = "reconciler";

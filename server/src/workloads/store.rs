@@ -117,6 +117,7 @@ pub fn put_desired(conn: &mut Conn, new: NewWorkload) -> Result<()> {
         workloads::spec_hash.eq(spec_hash),
         workloads::updated_at.eq(now),
     );
+    let afresh = (workloads::stop_cause.eq(None::<String>), workloads::stop_words.eq(None::<String>));
     diesel::insert_into(workloads::table)
         .values((
             workloads::id.eq(&new.id),
@@ -127,7 +128,7 @@ pub fn put_desired(conn: &mut Conn, new: NewWorkload) -> Result<()> {
         ))
         .on_conflict(workloads::id)
         .do_update()
-        .set(values)
+        .set((values, afresh))
         .execute(conn)
         .map_err(Error::internal)?;
     if same {
@@ -154,6 +155,40 @@ pub fn set_desired(conn: &mut Conn, id: &str, desired: Desired) -> Result<()> {
             .map_err(Error::internal)?;
     }
     Ok(())
+}
+
+/// Why a running workload was told to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Stop {
+    /// One word that the owner's rules know: `disk`, `log`, `preempted`, `gpu`.
+    pub cause: String,
+    /// A sentence for people.
+    pub words: String,
+}
+
+/// Stops a workload and keeps why, for its owner. The first reason stays; one that is not wished running is left alone.
+pub fn stop_because(conn: &mut Conn, id: &str, cause: &str, words: &str) -> Result<()> {
+    diesel::update(workloads::table.find(id).filter(workloads::desired.eq(Desired::Running.as_str())))
+        .set((
+            workloads::desired.eq(Desired::Stopped.as_str()),
+            workloads::stop_cause.eq(cause),
+            workloads::stop_words.eq(words),
+            workloads::updated_at.eq(clock::now_ms()),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// Why the workload's present generation was told to stop, if anybody gave a reason.
+pub fn why_stopped(conn: &mut Conn, id: &str) -> Result<Option<Stop>> {
+    let found: Option<(Option<String>, Option<String>)> = workloads::table
+        .find(id)
+        .select((workloads::stop_cause, workloads::stop_words))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?;
+    Ok(found.and_then(|(cause, words)| Some(Stop { cause: cause?, words: words.unwrap_or_default() })))
 }
 
 /// Deletes the rows of a workload that is gone. A workload that is not gone yet stays.
@@ -330,6 +365,21 @@ mod tests {
         assert_eq!(live(&mut conn).unwrap().len(), 0);
         forget(&mut conn, "w").unwrap();
         assert_eq!(list(&mut conn, Kind::Job, None).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn the_first_reason_to_stop_stays_until_the_next_generation() {
+        let mut conn = connection();
+        put_desired(&mut conn, new(1, "a")).unwrap();
+        assert_eq!(why_stopped(&mut conn, "w").unwrap(), None);
+        stop_because(&mut conn, "w", "disk", "its 20 GiB of disk were full").unwrap();
+        stop_because(&mut conn, "w", "gpu", "GPU 0 failed").unwrap();
+        let stop = why_stopped(&mut conn, "w").unwrap().unwrap();
+        assert_eq!((stop.cause.as_str(), stop.words.as_str()), ("disk", "its 20 GiB of disk were full"));
+        assert_eq!(find(&mut conn, "w").unwrap().unwrap().desired, Desired::Stopped);
+        put_desired(&mut conn, new(2, "a")).unwrap();
+        assert_eq!(why_stopped(&mut conn, "w").unwrap(), None);
+        assert_eq!(find(&mut conn, "w").unwrap().unwrap().desired, Desired::Running);
     }
 
     #[test]

@@ -12,6 +12,8 @@ diesel::table! {
         spec_hash -> Text,
         created_at -> BigInt,
         updated_at -> BigInt,
+        stop_cause -> Nullable<Text>,
+        stop_words -> Nullable<Text>,
     }
 }
 
