@@ -41,6 +41,8 @@ fn area(part: &str) -> &'static str {
         "buckets" => "Buckets",
         "images" => "Images",
         "jobs" => "Jobs",
+        "sweeps" => "Sweeps",
+        "pipelines" => "Pipelines",
         "deployments" => "Deployments",
         "settings" => "Settings",
         "store" => "Store",
@@ -82,7 +84,7 @@ fn short(area: &str, part: String) -> String {
         ("jobs", "new") => "New job".into(),
         ("images", "repository") => "Repository".into(),
         ("images", "manifest") => "Manifest".into(),
-        ("runs" | "jobs", id) if id.len() > 12 => id.chars().take(8).collect(),
+        ("runs" | "jobs" | "sweeps", id) if id.len() > 12 => id.chars().take(8).collect(),
         _ => part,
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     shell::use_overview,
     ui::{Card, Field, Icon, SelectField, Show},
 };
-use drydock_wire::{events::Topic, overview::Overview, queues::QueueSummary};
+use drydock_wire::{events::Topic, overview::Overview, queues::Queue};
 use leptos::prelude::*;
 
 /// A section that folds; open at first where something is set.
@@ -169,7 +169,7 @@ fn UsesFields(form: Form, tried: RwSignal<bool>) -> impl IntoView {
 
 #[component]
 fn QueueFields(form: Form, tried: RwSignal<bool>) -> impl IntoView {
-    let queues = remote::<Listing<QueueSummary>>(|| Some("/queues".to_owned()), &[Topic::Queue]);
+    let queues = remote::<Listing<Queue>>(|| Some("/queues".to_owned()), &[Topic::Queue]);
     let options = Signal::derive(move || {
         let mut names = queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(|q| q.name.clone()).collect::<Vec<_>>()));
         let names = names.get_or_insert_default();
@@ -183,7 +183,7 @@ fn QueueFields(form: Form, tried: RwSignal<bool>) -> impl IntoView {
     });
     let highest = move || {
         let name = Some(form.queue.get()).filter(|q| !q.is_empty()).unwrap_or_else(|| "default".to_owned());
-        let highest = queues.data.with(|l| l.as_ref().and_then(|l| l.items().iter().find(|q| q.name == name).map(|q| q.highest_priority)));
+        let highest = queues.data.with(|l| l.as_ref().and_then(|l| l.items().iter().find(|q| q.name == name).map(|q| q.settings.highest_priority)));
         highest.map(|n| format!("In this queue {n} at most."))
     };
     view! {
