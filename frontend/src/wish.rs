@@ -14,8 +14,30 @@ use serde_json::{Map, Value, json};
 
 /// Fields in the order in which people read them.
 const ORDER: [&str; 24] = [
-    "name", "image", "image_id", "command", "job", "code", "snapshot", "datasets", "params", "grid", "random", "most_at_once",
-    "metric", "goal", "resources", "time", "retries", "resume", "secrets", "queue", "priority", "experiment", "tracked", "seed",
+    "name",
+    "image",
+    "image_id",
+    "command",
+    "job",
+    "code",
+    "snapshot",
+    "datasets",
+    "params",
+    "grid",
+    "random",
+    "most_at_once",
+    "metric",
+    "goal",
+    "resources",
+    "time",
+    "retries",
+    "resume",
+    "secrets",
+    "queue",
+    "priority",
+    "experiment",
+    "tracked",
+    "seed",
 ];
 
 #[derive(Clone, Debug, PartialEq)]
@@ -108,7 +130,8 @@ fn job_value(job: &SubmitJob) -> Value {
             resources.remove("gpus");
         }
         let usual = value_of(&Resources::default());
-        resources.retain(|key, value| ["cpus", "memory_bytes"].contains(&key.as_str()) || usual.get(key) != Some(value));
+        resources
+            .retain(|key, value| ["cpus", "memory_bytes"].contains(&key.as_str()) || usual.get(key) != Some(value));
     }
     Value::Object(fields)
 }
@@ -143,7 +166,13 @@ mod tests {
         SubmitJob {
             name: "train".into(),
             command: vec!["python3".into(), "train.py".into(), "{lr}".into()],
-            resources: Resources { cpus: 2.0, memory_bytes: 4 << 30, gpus: 1, gpu_memory_bytes: Some(12 << 30), disk_bytes: None },
+            resources: Resources {
+                cpus: 2.0,
+                memory_bytes: 4 << 30,
+                gpus: 1,
+                gpu_memory_bytes: Some(12 << 30),
+                disk_bytes: None,
+            },
             timeout_s: Some(5400),
             retries: Retries { limit: 2, backoff_s: 30 },
             resume: Some(Resume { grace_s: 90 }),
@@ -159,7 +188,9 @@ mod tests {
     fn a_job_goes_to_yaml_and_back() {
         let text = Wish::Job(job()).to_yaml();
         assert!(text.starts_with("name: train\ncommand: [python3, train.py, '{lr}']\n"), "{text}");
-        for part in ["memory: 4GiB", "gpu_memory: 12GiB", "time: 1h30m", "backoff: 30s", "grace: 1m30s", "queue: nightly"] {
+        for part in
+            ["memory: 4GiB", "gpu_memory: 12GiB", "time: 1h30m", "backoff: 30s", "grace: 1m30s", "queue: nightly"]
+        {
             assert!(text.contains(part), "{part} in\n{text}");
         }
         assert!(!text.contains("priority") && !text.contains("buckets") && !text.contains("image"), "{text}");
@@ -195,7 +226,10 @@ mod tests {
         let wrong = |text: &str| Wish::from_yaml(text).unwrap_err().words();
         assert_eq!(wrong("name: a\ncommand: [x]\nprivileged: true\n"), "Line 3: 'privileged' is no field of a job.");
         assert_eq!(wrong("name: a\n"), "The job lacks 'command'.");
-        assert!(wrong("name: a\ncommand: [x]\nresources:\n  memory: 4 apples\n").starts_with("Line 4: memory_bytes: '4 apples'"));
+        assert!(
+            wrong("name: a\ncommand: [x]\nresources:\n  memory: 4 apples\n")
+                .starts_with("Line 4: memory_bytes: '4 apples'")
+        );
         assert!(wrong("name: a\ncommand: [x]\ntime: soon\n").starts_with("Line 3: "));
         assert!(wrong("- a\n").starts_with("Write fields"));
         assert!(wrong("name: [\n").starts_with("Line 1: "));

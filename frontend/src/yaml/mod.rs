@@ -57,11 +57,17 @@ mod tests {
     #[test]
     fn what_people_write_is_read_as_the_server_reads_it() {
         same("name: train\ncommand: [python3, /workspace/train.py, \"--lr\", '{lr}']\n");
-        same("a: 1\nb: -2\nc: 1.5\nd: 1e-3\ne: true\nf: False\ng: null\nh: ~\ni:\nj: 0x1f\nk: 007\nl: +3\nm: .5\nn: 0o17\n");
-        same("resources:\n  cpus: 2\n  memory: 4GiB # as much as that\n# a comment\nretries: {limit: 2, backoff: 30s}\n");
+        same(
+            "a: 1\nb: -2\nc: 1.5\nd: 1e-3\ne: true\nf: False\ng: null\nh: ~\ni:\nj: 0x1f\nk: 007\nl: +3\nm: .5\nn: 0o17\n",
+        );
+        same(
+            "resources:\n  cpus: 2\n  memory: 4GiB # as much as that\n# a comment\nretries: {limit: 2, backoff: 30s}\n",
+        );
         same("data:\n- wine:3\n- name: beer\n  version: 2\n-   deep:\n      - 1\n      - - 2\n        - 3\n");
         same("list:\n  - a\n  -\n    b: 1\n  - []\n  - {}\n  - ''\n");
-        same("text: |\n  first\n    indented # no comment\n\n  last\nfolded: >-\n  one\n  two\n\n  three\nkept: |+\n  x\n\nend: 1\n");
+        same(
+            "text: |\n  first\n    indented # no comment\n\n  last\nfolded: >-\n  one\n  two\n\n  three\nkept: |+\n  x\n\nend: 1\n",
+        );
         same("a: 'it''s'\nb: \"tab\\t, quote\\\", \\u00e9\\x41\"\nc: it's # plain\nd: a#b\ne: http://x:80/y\n");
         same("params: {\n  lr: [0.1, 0.01],   # two\n  depth: {min: 1, max: 8},\n}\nafter: yes\n");
         same("'quoted key': 1\n\"other: key\": 2\nplain key: 3\n? no\n".replace("? no\n", "").as_str());
@@ -69,7 +75,11 @@ mod tests {
         same("grid:\n    lr:\n    - 0.1\n    - 0.01\n    depth: [4, 8]\nseed: 12345678901\n");
         same("[1, two, \"three\", {four: 5}]");
         same("just text");
-        same("env:\n  A: -c\n  B: '- x'\n  C: \"yes\"\n  D: 2026-01-01\n  E: 1_000\n  F: 12:30\n  G: .\n  H: -\u{20}\n".replace("  H: - \n", "").as_str());
+        same(
+            "env:\n  A: -c\n  B: '- x'\n  C: \"yes\"\n  D: 2026-01-01\n  E: 1_000\n  F: 12:30\n  G: .\n  H: -\u{20}\n"
+                .replace("  H: - \n", "")
+                .as_str(),
+        );
     }
 
     #[test]

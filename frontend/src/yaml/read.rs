@@ -46,12 +46,18 @@ fn key_of(text: &str, line: usize) -> Result<Option<(String, &str)>, Wrong> {
     if text.starts_with(['"', '\'']) {
         let (key, length) = scalar::quoted(text, line)?;
         let rest = text[length..].trim_start();
-        return Ok(rest.strip_prefix(':').filter(|r| r.is_empty() || r.starts_with(' ')).map(|r| (key, r.trim_start())));
+        return Ok(rest
+            .strip_prefix(':')
+            .filter(|r| r.is_empty() || r.starts_with(' '))
+            .map(|r| (key, r.trim_start())));
     }
     if text.starts_with(['[', '{', '#', '&', '*', '!', '|', '>', '%', '@', '`']) {
         return Ok(None);
     }
-    let end = text.match_indices(':').map(|(at, _)| at).find(|at| text[at + 1..].is_empty() || text[at + 1..].starts_with(' '));
+    let end = text
+        .match_indices(':')
+        .map(|(at, _)| at)
+        .find(|at| text[at + 1..].is_empty() || text[at + 1..].starts_with(' '));
     Ok(end.map(|at| (text[..at].trim_end().to_owned(), text[at + 1..].trim_start())))
 }
 

@@ -77,10 +77,8 @@ fn line_of(value: &Value) -> Option<String> {
     if items.iter().any(|item| matches!(item, Value::Object(fields) if !fields.is_empty())) {
         return None;
     }
-    let parts: Option<Vec<String>> = items
-        .iter()
-        .map(|item| if item.is_array() { line_of(item) } else { Some(one_line(item)) })
-        .collect();
+    let parts: Option<Vec<String>> =
+        items.iter().map(|item| if item.is_array() { line_of(item) } else { Some(one_line(item)) }).collect();
     let line = format!("[{}]", parts?.join(", "));
     (line.len() <= LINE).then_some(line)
 }
@@ -96,7 +94,10 @@ fn one_line(value: &Value) -> String {
 fn is_block(text: &str) -> bool {
     let plain = |line: &str| !line.starts_with(' ') && line.trim_end() == line && line.chars().all(|c| !c.is_control());
     // its own first line says how far a block is indented
-    text.contains('\n') && !text.starts_with('\n') && !text.ends_with("\n\n") && text.lines().next().is_some_and(plain)
+    text.contains('\n')
+        && !text.starts_with('\n')
+        && !text.ends_with("\n\n")
+        && text.lines().next().is_some_and(plain)
         && text.lines().all(|line| line.trim_end() == line && line.chars().all(|c| !c.is_control()))
 }
 
@@ -119,7 +120,10 @@ fn text(text: &str) -> String {
     }
     let odd_start = text.starts_with(|c: char| "?:,[]{}#&*!|>'\"%@`".contains(c) || c.is_whitespace());
     let dash = text == "-" || text.starts_with("- ") || text.starts_with("---") || text == "...";
-    let odd = text.contains([',', '[', ']', '{', '}']) || text.contains(": ") || text.contains(" #") || text.ends_with([':', ' ', '\t']);
+    let odd = text.contains([',', '[', ']', '{', '}'])
+        || text.contains(": ")
+        || text.contains(" #")
+        || text.ends_with([':', ' ', '\t']);
     if scalar::is_text(text) && !odd_start && !dash && !odd {
         text.to_owned()
     } else {

@@ -101,7 +101,10 @@ pub fn JobsPage() -> impl IntoView {
 fn QueuePick(queue: Param, page: Param) -> impl IntoView {
     let queues = remote::<Listing<Queue>>(|| Some("/queues".to_owned()), &[Topic::Queue]);
     let names = memo(move || {
-        queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(|q| q.name.clone()).collect::<Vec<_>>())).unwrap_or_default()
+        queues
+            .data
+            .with(|l| l.as_ref().map(|l| l.items().iter().map(|q| q.name.clone()).collect::<Vec<_>>()))
+            .unwrap_or_default()
     });
     let choose = move |name: String| {
         page.clear();

@@ -73,8 +73,11 @@ impl Search {
             match answer {
                 Ok(new) => {
                     let _ = self.error.try_set(None);
-                    let mut lines =
-                        if from > 0 { self.hits.try_get_untracked().flatten().map(|f| f.lines).unwrap_or_default() } else { vec![] };
+                    let mut lines = if from > 0 {
+                        self.hits.try_get_untracked().flatten().map(|f| f.lines).unwrap_or_default()
+                    } else {
+                        vec![]
+                    };
                     lines.extend(new.hits.into_iter().map(plain));
                     let _ = self.hits.try_set(Some(Found { lines, next: new.next, total: new.total, marks }));
                 }

@@ -13,7 +13,8 @@ use leptos::prelude::*;
 
 /// Who may answer, in words.
 fn who(a: &ApprovalState) -> String {
-    let people = if a.people.is_empty() { format!("whoever has the role {}", a.role.as_str()) } else { a.people.join(", ") };
+    let people =
+        if a.people.is_empty() { format!("whoever has the role {}", a.role.as_str()) } else { a.people.join(", ") };
     let not = if a.four_eyes { ", but not the person in whose name the run goes" } else { "" };
     format!("{people}{not}")
 }
@@ -21,8 +22,9 @@ fn who(a: &ApprovalState) -> String {
 #[component]
 pub fn Approval(run_id: String, task: TaskRun) -> impl IntoView {
     let Some(approval) = task.approval.clone() else { return ().into_any() };
-    if let Some(answer) = approval.answer {
-        let (tone, icon, words) = if answer.approved { ("good", "circle-check", "approved") } else { ("bad", "circle-x", "declined") };
+    if let Some(answer) = approval.answer.clone() {
+        let (tone, icon, words) =
+            if answer.approved { ("good", "circle-check", "approved") } else { ("bad", "circle-x", "declined") };
         let comment = (!answer.comment.is_empty()).then(|| format!(": {}", answer.comment));
         return view! {
             <p class=format!("callout {tone}")><Icon name=icon/><span><b>{approval.text}</b>" "{answer.by}" "{words}" "<TimeAgo at=answer.at/>{comment}</span></p>

@@ -11,7 +11,7 @@ use crate::{
     pages::parts::{LogView, When, is_engineer, short_id},
     reactive::memo,
     ui::{
-        Button, Card, ConfirmDialog, Facts, Icon, LinkButton, Look, Pill, Show, Tone, act, toast,
+        Button, ConfirmDialog, Facts, Icon, LinkButton, Pill, Show, Tone, act, toast,
         url::{Param, param},
     },
 };
@@ -65,7 +65,10 @@ fn key(t: &TaskRun) -> String {
 }
 
 fn try_words(t: &TaskRun) -> String {
-    let value = t.value.as_ref().map(|v| match v { Value::String(s) => s.clone(), v => v.to_string() });
+    let value = t.value.as_ref().map(|v| match v {
+        Value::String(s) => s.clone(),
+        v => v.to_string(),
+    });
     let item = t.item.map(|i| format!("item {i}{}", value.map(|v| format!(" ({v})")).unwrap_or_default()));
     let state = task_status(t.state).label.to_lowercase();
     match item {
@@ -75,7 +78,13 @@ fn try_words(t: &TaskRun) -> String {
 }
 
 #[component]
-fn Task(run: Signal<PipelineRunDetail>, task: TaskRun, shape: Option<TaskShape>, tries: Memo<Vec<TaskRun>>, at: Param) -> impl IntoView {
+fn Task(
+    run: Signal<PipelineRunDetail>,
+    task: TaskRun,
+    shape: Option<TaskShape>,
+    tries: Memo<Vec<TaskRun>>,
+    at: Param,
+) -> impl IntoView {
     let run_id = run.with_untracked(|r| r.run.id.clone());
     let status = task_status(task.state);
     let why = task.reason.clone().map(|reason| {
@@ -86,12 +95,12 @@ fn Task(run: Signal<PipelineRunDetail>, task: TaskRun, shape: Option<TaskShape>,
         };
         view! { <p class=format!("callout {tone}") role="status"><Icon name=icon/><span>{reason}</span></p> }
     });
-    let mine = key(&task);
-    let options = tries.get_untracked().into_iter().map(|t| {
+    let mine = StoredValue::new(key(&task));
+    let option = move |t: TaskRun| {
         let k = key(&t);
-        let chosen = k == mine;
+        let chosen = mine.with_value(|m| *m == k);
         view! { <option value=k selected=chosen>{try_words(&t)}</option> }
-    }).collect_view();
+    };
     let job = task.job_id.clone();
     let log = job.clone().map(|id| {
         let path = format!("/jobs/{}/log", seg(&id));
@@ -104,7 +113,7 @@ fn Task(run: Signal<PipelineRunDetail>, task: TaskRun, shape: Option<TaskShape>,
     view! {
         <div class="row wrap-row"><Pill status/>
             <Show when=move || tries.with(|t| t.len() > 1)>
-                <label class="pick"><span class="sr">"Try"</span><select on:change:target=move |e| at.set(&e.target().value())>{options.clone()}</select></label>
+                <label class="pick"><span class="sr">"Try"</span><select on:change:target=move |e| at.set(&e.target().value())>{move || tries.get().into_iter().map(option).collect_view()}</select></label>
             </Show>
             <span class="push"></span>
             {link.map(|to| view! { <LinkButton small=true icon="arrow-up-right" href=to>"Open what it made"</LinkButton> })}
@@ -124,7 +133,10 @@ fn times(t: &TaskRun) -> impl IntoView + use<> {
         let to = t.ended_at.unwrap_or_else(|| crate::app::app().now.get_untracked());
         format::duration((to - from).max(0) as u64)
     });
-    let from = t.cached_from.clone().map(|id| view! { <dt>"Taken from"</dt><dd>"run "<code>{short_id(&id)}</code>", of equal inputs"</dd> });
+    let from = t
+        .cached_from
+        .clone()
+        .map(|id| view! { <dt>"Taken from"</dt><dd>"run "<code>{short_id(&id)}</code>", of equal inputs"</dd> });
     view! {
         <Facts>
             <dt>"Started"</dt><dd><When at=t.started_at/></dd>
@@ -149,10 +161,17 @@ fn facts(s: &TaskShape) -> impl IntoView + use<> {
 }
 
 fn outputs(t: &TaskRun) -> impl IntoView + use<> {
-    let rows = t.outputs.iter().map(|(name, value)| {
-        let text = match value { Value::String(s) => s.clone(), v => v.to_string() };
-        view! { <tr><th scope="row">{name.clone()}</th><td class="mono">{text}</td></tr> }
-    }).collect_view();
+    let rows = t
+        .outputs
+        .iter()
+        .map(|(name, value)| {
+            let text = match value {
+                Value::String(s) => s.clone(),
+                v => v.to_string(),
+            };
+            view! { <tr><th scope="row">{name.clone()}</th><td class="mono">{text}</td></tr> }
+        })
+        .collect_view();
     (!t.outputs.is_empty()).then(|| view! {
         <section aria-label="Outputs"><h3>"Outputs"</h3><div class="pairs" role="region" aria-label="Outputs of the task" tabindex="0">
             <table class="plain"><tbody>{rows}</tbody></table></div></section>

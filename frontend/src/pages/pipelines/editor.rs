@@ -68,10 +68,12 @@ pub fn NewPipelinePage() -> impl IntoView {
             let _ = start.try_set(Some(text));
         });
     }
-    let body = move || match start.get() {
+    let body = move || {
+        match start.get() {
         _ if !is_engineer() => view! { <EmptyState icon="lock" title="Your role does not write pipelines" text="Ask an admin for the role engineer."/> }.into_any(),
         None => view! { <crate::ui::Skeleton lines=12/> }.into_any(),
         Some(text) => view! { <Editor text=text on_done=Callback::new(|name: String| go(&href(&name))) back="/pipelines".to_owned()/> }.into_any(),
+    }
     };
     view! {
         <section class="page">
@@ -145,7 +147,11 @@ pub fn Editor(text: String, on_done: Callback<String>, back: String) -> impl Int
             let _ = busy.try_set(false);
             match answer {
                 Ok(done) => {
-                    let title = if done.created { format!("Version {} is applied", done.pipeline.version) } else { "Nothing had changed".to_owned() };
+                    let title = if done.created {
+                        format!("Version {} is applied", done.pipeline.version)
+                    } else {
+                        "Nothing had changed".to_owned()
+                    };
                     toast(Tone::Good, &title, "Runs that go on keep the version they started with.");
                     on_done.run(done.pipeline.summary.name);
                 }
@@ -241,14 +247,17 @@ fn Problems(edit: Edit) -> impl IntoView {
         let Some(area) = document().get_element_by_id(EDITOR) else { return };
         let area: web_sys::HtmlTextAreaElement = wasm_bindgen::JsCast::unchecked_into(area);
         let text = area.value();
-        let start: usize = text.split('\n').take(line.saturating_sub(1) as usize).map(|l| l.encode_utf16().count() + 1).sum();
+        let start: usize =
+            text.split('\n').take(line.saturating_sub(1) as usize).map(|l| l.encode_utf16().count() + 1).sum();
         let length = text.split('\n').nth(line.saturating_sub(1) as usize).map_or(0, |l| l.encode_utf16().count());
         let _ = area.focus();
         let _ = area.set_selection_range(start as u32, (start + length) as u32);
     };
-    let one = move |p: Problem| match p.line {
+    let one = move |p: Problem| {
+        match p.line {
         Some(line) => view! { <li><button type="button" class="link" on:click=move |_| go_to(line)>"Line "{line}</button>": "{p.message}</li> }.into_any(),
         None => view! { <li>{p.message}</li> }.into_any(),
+    }
     };
     let body = move || {
         if let Some(error) = edit.failed.get() {
@@ -256,8 +265,14 @@ fn Problems(edit: Edit) -> impl IntoView {
         }
         match edit.check.with(|c| c.as_ref().map(|c| c.problems.is_empty())) {
             None => view! { <p class="dim">"Being checked…"</p> }.into_any(),
-            Some(true) => view! { <p class="callout good"><Icon name="circle-check"/><span>"This can be applied."</span></p> }.into_any(),
-            Some(false) => view! { <ul class="problems callout bad">{edit.problems().into_iter().map(one).collect_view()}</ul> }.into_any(),
+            Some(true) => {
+                view! { <p class="callout good"><Icon name="circle-check"/><span>"This can be applied."</span></p> }
+                    .into_any()
+            }
+            Some(false) => {
+                view! { <ul class="problems callout bad">{edit.problems().into_iter().map(one).collect_view()}</ul> }
+                    .into_any()
+            }
         }
     };
     view! { <div id="pipeline-problems" aria-live="polite">{body}</div> }

@@ -13,7 +13,8 @@ use leptos::prelude::*;
 
 #[component]
 pub fn Gantt(run: Signal<PipelineRunDetail>, chosen: Param) -> impl IntoView {
-    let bars = memo(move || run.with(|r| r.tasks.iter().filter(|t| t.started_at.is_some()).cloned().collect::<Vec<_>>()));
+    let bars =
+        memo(move || run.with(|r| r.tasks.iter().filter(|t| t.started_at.is_some()).cloned().collect::<Vec<_>>()));
     let span = memo(move || {
         let now = app().now.get();
         bars.with(|b| Span::around(b.iter().filter_map(|t| Some((t.started_at?, t.ended_at))), now))

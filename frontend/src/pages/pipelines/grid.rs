@@ -50,10 +50,14 @@ fn Table(grid: Signal<PipelineGrid>) -> impl IntoView {
     let head = move || grid.with(|g| g.rows.iter().map(column_head).collect_view());
     let rows = move || {
         let rows = grid.with(|g| g.rows.clone());
-        tasks.get().into_iter().map(|task| {
-            let cells = rows.iter().map(|row| cell(row, row.cells.iter().find(|c| c.task == task))).collect_view();
-            view! { <tr><th scope="row" class="mono">{task}</th>{cells}</tr> }
-        }).collect_view()
+        tasks
+            .get()
+            .into_iter()
+            .map(|task| {
+                let cells = rows.iter().map(|row| cell(row, row.cells.iter().find(|c| c.task == task))).collect_view();
+                view! { <tr><th scope="row" class="mono">{task}</th>{cells}</tr> }
+            })
+            .collect_view()
     };
     view! {
         <div class="pane" role="region" aria-label="Runs and their tasks" tabindex="0">
@@ -77,9 +81,16 @@ fn column_head(row: &GridRow) -> impl IntoView + use<> {
 fn cell(row: &GridRow, cell: Option<&GridCell>) -> AnyView {
     let Some(cell) = cell else { return view! { <td><span class="sr">"not in this run"</span></td> }.into_any() };
     let status = task_status(cell.state);
-    let took = cell.started_at.zip(cell.ended_at).map(|(a, b)| format!(", {}", format::duration((b - a).max(0) as u64)));
+    let took =
+        cell.started_at.zip(cell.ended_at).map(|(a, b)| format!(", {}", format::duration((b - a).max(0) as u64)));
     let why = cell.reason.clone().map(|r| format!(": {r}")).unwrap_or_default();
-    let words = format!("{} in run {}: {}{}{why}", cell.task, row.run.number, status.label.to_lowercase(), took.unwrap_or_default());
+    let words = format!(
+        "{} in run {}: {}{}{why}",
+        cell.task,
+        row.run.number,
+        status.label.to_lowercase(),
+        took.unwrap_or_default()
+    );
     let href = format!("{}?task={}", run_href(&row.run), crate::api::seg(&cell.task));
     view! {
         <td><a class=format!("run-cell {}", status.tone.class()) class:live=status.live href=href aria-label=words.clone() title=words>{letter(cell.state)}</a></td>
@@ -116,7 +127,10 @@ pub fn RunList(name: Memo<String>) -> impl IntoView {
     let runs = remote::<Listing<PipelineRun>>(path, &[Topic::Pipelines]);
     let columns = || {
         vec![
-            Column::<PipelineRun>::new("run", "Run", |r| view! { <a class="row-link name" href=run_href(r)>"Run "{r.number}</a> }.into_any()).fixed(),
+            Column::<PipelineRun>::new("run", "Run", |r| {
+                view! { <a class="row-link name" href=run_href(r)>"Run "{r.number}</a> }.into_any()
+            })
+            .fixed(),
             Column::<PipelineRun>::new("state", "State", |r| view! { <Pill status=run_status(r)/> }.into_any()),
             Column::<PipelineRun>::new("cause", "Because of", |r| cause(r).into_any()).wide_only(),
             Column::<PipelineRun>::new("why", "Why", |r| {
@@ -125,7 +139,10 @@ pub fn RunList(name: Memo<String>) -> impl IntoView {
             })
             .wide_only(),
             Column::<PipelineRun>::new("version", "Version", |r| r.version.to_string().into_any()).right().wide_only(),
-            Column::<PipelineRun>::new("started", "Started", |r| view! { <span class="dim"><TimeAgo at=r.created_at/></span> }.into_any()).right(),
+            Column::<PipelineRun>::new("started", "Started", |r| {
+                view! { <span class="dim"><TimeAgo at=r.created_at/></span> }.into_any()
+            })
+            .right(),
         ]
     };
     view! {

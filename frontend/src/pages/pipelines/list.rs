@@ -11,8 +11,8 @@ use crate::{
     pages::parts::{Listing, PAGE_SIZE, When, is_engineer, query},
     reactive::memo,
     ui::{
-        Button, Column, EmptyState, Icon, LinkButton, Loaded, Look, PageHead, Pager, Pill, SearchBox, Show, Status, Table,
-        TimeAgo, Tone, act, toast, url::param,
+        Button, Column, EmptyState, Icon, LinkButton, Loaded, Look, PageHead, Pager, Pill, SearchBox, Show, Status,
+        Table, TimeAgo, Tone, act, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -28,7 +28,11 @@ pub fn PipelinesPage() -> impl IntoView {
         Some(query("/pipelines", &[("search", search.get()), ("page", page.get()), ("limit", PAGE_SIZE.to_string())]))
     };
     let pipelines = remote::<Listing<PipelineSummary>>(path, &[Topic::Pipelines]);
-    let new = || is_engineer().then(|| view! { <LinkButton href="/pipelines/new" look=Look::Primary icon="plus">"New pipeline"</LinkButton> });
+    let new = || {
+        is_engineer().then(
+            || view! { <LinkButton href="/pipelines/new" look=Look::Primary icon="plus">"New pipeline"</LinkButton> },
+        )
+    };
     let nothing = move || {
         if !search.is("") {
             return view! {
@@ -65,10 +69,15 @@ pub fn PipelinesPage() -> impl IntoView {
 fn Nothing() -> impl IntoView {
     let busy = RwSignal::new(false);
     let sample = move |_| {
-        act(busy, "The sample was not made", async { api::post_empty::<PipelineDetail>("/demo/pipeline").await }, |made| {
-            toast(Tone::Good, "The sample pipeline is there", "Start it, or read its YAML.");
-            go(&href(&made.summary.name));
-        });
+        act(
+            busy,
+            "The sample was not made",
+            async { api::post_empty::<PipelineDetail>("/demo/pipeline").await },
+            |made| {
+                toast(Tone::Good, "The sample pipeline is there", "Start it, or read its YAML.");
+                go(&href(&made.summary.name));
+            },
+        );
     };
     view! {
         <EmptyState icon="git-branch" title="No pipelines yet"
@@ -89,7 +98,8 @@ fn Asked() -> impl IntoView {
         &[Topic::Pipelines],
     );
     let asked = memo(move || {
-        let waits = |l: &Listing<PipelineRun>| l.items().iter().filter(|r| r.waits_for_person).cloned().collect::<Vec<_>>();
+        let waits =
+            |l: &Listing<PipelineRun>| l.items().iter().filter(|r| r.waits_for_person).cloned().collect::<Vec<_>>();
         runs.data.with(|l| l.as_ref().map(waits).unwrap_or_default())
     });
     move || {

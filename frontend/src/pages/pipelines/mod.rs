@@ -9,8 +9,8 @@ mod grid;
 mod list;
 mod pipeline;
 mod run;
-mod starts;
 mod start_run;
+mod starts;
 mod words;
 
 pub use editor::NewPipelinePage;
@@ -18,7 +18,11 @@ pub use list::PipelinesPage;
 pub use pipeline::PipelinePage;
 pub use run::PipelineRunPage;
 
-use crate::{api::seg, app::{ago, app}, format};
+use crate::{
+    api::seg,
+    app::{ago, app},
+    format,
+};
 use drydock_wire::pipelines::PipelineRun;
 use leptos::prelude::*;
 
@@ -38,5 +42,12 @@ fn cause_line(run: &PipelineRun) -> String {
         let to = run.ended_at.unwrap_or_else(|| app().now.get());
         format!(" · {}", format::duration((to - from).max(0) as u64))
     });
-    format!("{} · {} · in the name of {} · version {}{}", words::cause(run), ago(run.created_at), run.person, run.version, took.unwrap_or_default())
+    format!(
+        "{} · {} · in the name of {} · version {}{}",
+        words::cause(run),
+        ago(run.created_at),
+        run.person,
+        run.version,
+        took.unwrap_or_default()
+    )
 }

@@ -17,8 +17,8 @@ use crate::{
     pages::parts::{is_engineer, query},
     reactive::memo,
     ui::{
-        Button, Card, ConfirmDialog, CopyButton, Facts, Icon, Loaded, Look, PageHead, Pill, Show, Status, Tabs, Tone, act,
-        toast,
+        Button, Card, ConfirmDialog, CopyButton, Facts, Icon, Loaded, Look, PageHead, Pill, Show, Status, Tabs, Tone,
+        act, toast,
         url::{Param, param},
     },
 };
@@ -47,19 +47,33 @@ fn Detail(pipeline: Signal<PipelineDetail>, version: Param) -> impl IntoView {
     let name = memo(move || pipeline.with(|p| p.summary.name.clone()));
     let paused = memo(move || pipeline.with(|p| p.summary.paused));
     let pause = move |_| {
-        let (path, wish) = (format!("/pipelines/{}", seg(&name.get_untracked())), UpdatePipeline { paused: Some(!paused.get_untracked()) });
+        let (path, wish) = (
+            format!("/pipelines/{}", seg(&name.get_untracked())),
+            UpdatePipeline { paused: Some(!paused.get_untracked()) },
+        );
         let call = async move { api::patch::<_, PipelineDetail>(&path, &wish).await };
         act(busy, "It was not changed", call, move |now| {
             hint(Topic::Pipelines);
-            let text = if now.summary.paused { "Neither schedules nor triggers start runs; you can." } else { "What fell into the pause is not made up for." };
+            let text = if now.summary.paused {
+                "Neither schedules nor triggers start runs; you can."
+            } else {
+                "What fell into the pause is not made up for."
+            };
             toast(Tone::Good, if now.summary.paused { "The pipeline is paused" } else { "The pipeline goes on" }, text);
         });
     };
     let sub = move || {
         pipeline.with(|p| {
             let next = p.summary.next_due_at.filter(|_| !p.summary.paused).map(|at| format!(" · next run {}", ago(at)));
-            let said = if p.summary.description.is_empty() { String::new() } else { format!("{} · ", p.summary.description) };
-            format!("{said}version {}, {} by {}{}", p.version, ago(p.summary.updated_at), p.summary.updated_by, next.unwrap_or_default())
+            let said =
+                if p.summary.description.is_empty() { String::new() } else { format!("{} · ", p.summary.description) };
+            format!(
+                "{said}version {}, {} by {}{}",
+                p.version,
+                ago(p.summary.updated_at),
+                p.summary.updated_by,
+                next.unwrap_or_default()
+            )
         })
     };
     let tabs = vec![

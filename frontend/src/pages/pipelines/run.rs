@@ -102,7 +102,8 @@ fn states(run: &PipelineRunDetail, now: i64) -> HashMap<String, NodeState> {
 fn Asked(run: Signal<PipelineRunDetail>) -> impl IntoView {
     let asked = memo(move || {
         run.with(|r| {
-            let waits = r.tasks.iter().filter(|t| t.state == TaskState::WaitsForPerson && !t.is_past && t.approval.is_some());
+            let waits =
+                r.tasks.iter().filter(|t| t.state == TaskState::WaitsForPerson && !t.is_past && t.approval.is_some());
             waits.map(|t| (r.run.id.clone(), t.clone())).collect::<Vec<_>>()
         })
     });
@@ -112,10 +113,16 @@ fn Asked(run: Signal<PipelineRunDetail>) -> impl IntoView {
 #[component]
 fn Parameters(run: Signal<PipelineRunDetail>) -> impl IntoView {
     let rows = move || {
-        run.with(|r| r.parameters.clone()).into_iter().map(|(name, value)| {
-            let text = match value { serde_json::Value::String(s) => s, v => v.to_string() };
-            view! { <dt class="mono">{name}</dt><dd class="mono">{text}</dd> }
-        }).collect_view()
+        run.with(|r| r.parameters.clone())
+            .into_iter()
+            .map(|(name, value)| {
+                let text = match value {
+                    serde_json::Value::String(s) => s,
+                    v => v.to_string(),
+                };
+                view! { <dt class="mono">{name}</dt><dd class="mono">{text}</dd> }
+            })
+            .collect_view()
     };
     let none = move || run.with(|r| r.parameters.is_empty());
     view! {
@@ -135,7 +142,11 @@ fn Actions(run: Signal<PipelineRunDetail>) -> impl IntoView {
         act(busy, "It was not run again", call, move |made| {
             hint(Topic::Pipelines);
             if all {
-                toast(Tone::Good, &format!("Run {} is started", made.run.number), "The same version with the same parameters.");
+                toast(
+                    Tone::Good,
+                    &format!("Run {} is started", made.run.number),
+                    "The same version with the same parameters.",
+                );
                 go(&run_href(&made.run));
             } else {
                 toast(Tone::Good, "What failed runs again", "What succeeded stays as it is.");

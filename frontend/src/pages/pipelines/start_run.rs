@@ -36,13 +36,17 @@ pub fn StartDialog(open: RwSignal<bool>, pipeline: Signal<PipelineDetail>) -> im
 fn Fields(open: RwSignal<bool>, pipeline: Signal<PipelineDetail>) -> impl IntoView {
     let busy = RwSignal::new(false);
     let start = pipeline.get_untracked();
-    let fields: Vec<(String, Value, RwSignal<String>)> =
-        start.parameters.iter().map(|(name, value)| (name.clone(), value.clone(), RwSignal::new(shown(value)))).collect();
+    let fields: Vec<(String, Value, RwSignal<String>)> = start
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone(), RwSignal::new(shown(value))))
+        .collect();
     let rows = fields.clone();
     let missing = {
         let fields = fields.clone();
         Signal::derive(move || {
-            let lacks = fields.iter().find(|(_, default, text)| default.is_null() && text.with(|t| t.trim().is_empty()));
+            let lacks =
+                fields.iter().find(|(_, default, text)| default.is_null() && text.with(|t| t.trim().is_empty()));
             lacks.map(|(name, ..)| format!("Give {name} a value; it has no default."))
         })
     };
@@ -52,13 +56,18 @@ fn Fields(open: RwSignal<bool>, pipeline: Signal<PipelineDetail>) -> impl IntoVi
             return;
         }
         let given = fields.iter().filter(|(_, default, text)| text.get_untracked() != shown(default));
-        let parameters = given.map(|(name, default, text)| (name.clone(), read(&text.get_untracked(), default))).collect();
+        let parameters =
+            given.map(|(name, default, text)| (name.clone(), read(&text.get_untracked(), default))).collect();
         let path = format!("/pipelines/{}/runs", seg(&start.summary.name));
         let wish = StartRun { parameters, version: (start.version != start.summary.version).then_some(start.version) };
         let call = async move { api::post::<_, PipelineRunDetail>(&path, &wish).await };
         act(busy, "The run was not started", call, move |made| {
             open.set(false);
-            toast(Tone::Good, &format!("Run {} is started", made.run.number), made.run.reason.as_deref().unwrap_or_default());
+            toast(
+                Tone::Good,
+                &format!("Run {} is started", made.run.number),
+                made.run.reason.as_deref().unwrap_or_default(),
+            );
             go(&run_href(&made.run));
         });
     };

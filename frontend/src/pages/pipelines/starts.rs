@@ -7,8 +7,8 @@ use crate::{
     pages::parts::is_engineer,
     reactive::effect,
     ui::{
-        Button, Card, CopyButton, Dialog, Field, Icon, Look, Pill, SelectField, Show, Status, TimeAgo, Tone, act, opened_by,
-        toast,
+        Button, Card, CopyButton, Dialog, Field, Icon, Look, Pill, SelectField, Show, Status, TimeAgo, Tone, act,
+        opened_by, toast,
     },
 };
 use drydock_wire::{
@@ -52,10 +52,15 @@ fn local(at: i64) -> String {
 
 fn change(name: &str, id: &str, wish: UpdateSchedule, busy: RwSignal<bool>, done: impl FnOnce() + 'static) {
     let path = format!("/pipelines/{}/schedules/{}", seg(name), seg(id));
-    act(busy, "The schedule was not changed", async move { api::patch::<_, PipelineDetail>(&path, &wish).await }, move |_| {
-        hint(Topic::Pipelines);
-        done();
-    });
+    act(
+        busy,
+        "The schedule was not changed",
+        async move { api::patch::<_, PipelineDetail>(&path, &wish).await },
+        move |_| {
+            hint(Topic::Pipelines);
+            done();
+        },
+    );
 }
 
 fn schedule(s: Schedule, name: Memo<String>, editing: RwSignal<Option<Schedule>>) -> impl IntoView {
@@ -68,7 +73,11 @@ fn schedule(s: Schedule, name: Memo<String>, editing: RwSignal<Option<Schedule>>
             toast(Tone::Good, if paused { "The schedule goes on" } else { "The schedule is paused" }, text);
         });
     };
-    let next = s.next.iter().map(|at| view! { <li><time>{local(*at)}</time>" "<span class="dim"><TimeAgo at=*at/></span></li> }).collect_view();
+    let next = s
+        .next
+        .iter()
+        .map(|at| view! { <li><time>{local(*at)}</time>" "<span class="dim"><TimeAgo at=*at/></span></li> })
+        .collect_view();
     view! {
         <li>
             <div class="start-head"><b>{s.words}</b>{paused.then(|| view! { <Pill status=Status::new(Tone::Neutral, "Paused")/> })}
@@ -92,16 +101,24 @@ fn OneTrigger(t: Trigger, name: Memo<String>) -> impl IntoView {
     let id = StoredValue::new(t.id.clone());
     let renew = move |_| {
         let path = format!("/pipelines/{}/triggers/{}/token", seg(&name.get_untracked()), seg(&id.get_value()));
-        act(busy, "The webhook has no new token", async move { api::post_empty::<Trigger>(&path).await }, move |made| {
-            token.set(made.token);
-            toast(Tone::Good, "The webhook has a new token", "The one before is refused from now on.");
-        });
+        act(
+            busy,
+            "The webhook has no new token",
+            async move { api::post_empty::<Trigger>(&path).await },
+            move |made| {
+                token.set(made.token);
+                toast(Tone::Good, "The webhook has a new token", "The one before is refused from now on.");
+            },
+        );
     };
     let words = match (t.kind, t.state) {
         (TriggerKind::Pipeline, Some(state)) => format!("When the pipeline {} {}", t.subject, state.as_str()),
         (kind, _) => format!("On a {}", trigger(kind, &t.subject)),
     };
-    let words = words.replace("On a alert", "On the alert").replace("On a drift", "On a drift finding").replace("On a end", "At the end");
+    let words = words
+        .replace("On a alert", "On the alert")
+        .replace("On a drift", "On a drift finding")
+        .replace("On a end", "At the end");
     let address = t.hook.clone().map(|hook| format!("{}{hook}", window().location().origin().unwrap_or_default()));
     view! {
         <li>
@@ -138,7 +155,14 @@ fn EditSchedule(editing: RwSignal<Option<Schedule>>, name: Memo<String>) -> impl
         if let Some(s) = editing.get() {
             cron.set(s.cron);
             zone.set(s.zone);
-            how.set(match s.catch_up { CatchUp::None => "none", CatchUp::Last => "last", CatchUp::All => "all" }.to_owned());
+            how.set(
+                match s.catch_up {
+                    CatchUp::None => "none",
+                    CatchUp::Last => "last",
+                    CatchUp::All => "all",
+                }
+                .to_owned(),
+            );
             tried.set(false);
         }
     });
@@ -151,7 +175,11 @@ fn EditSchedule(editing: RwSignal<Option<Schedule>>, name: Memo<String>) -> impl
         if cron.with_untracked(|c| check_cron(c).is_err()) {
             return;
         }
-        let catch_up = match how.get_untracked().as_str() { "last" => CatchUp::Last, "all" => CatchUp::All, _ => CatchUp::None };
+        let catch_up = match how.get_untracked().as_str() {
+            "last" => CatchUp::Last,
+            "all" => CatchUp::All,
+            _ => CatchUp::None,
+        };
         let wish = UpdateSchedule {
             cron: Some(cron.get_untracked().trim().to_owned()),
             zone: Some(zone.get_untracked().trim().to_owned()),

@@ -1,7 +1,9 @@
 //! States, kinds and causes of pipelines as people read them.
 
 use crate::ui::{Status, Tone};
-use drydock_wire::pipelines::{CatchUp, PipelineRun, RunCause, RunState, StartWhen, TaskKind, TaskRun, TaskState, TriggerKind};
+use drydock_wire::pipelines::{
+    CatchUp, PipelineRun, RunCause, RunState, StartWhen, TaskKind, TaskRun, TaskState, TriggerKind,
+};
 
 pub fn run_status(run: &PipelineRun) -> Status {
     match run.state {

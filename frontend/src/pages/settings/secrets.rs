@@ -79,7 +79,8 @@ fn SetSecret(name: RwSignal<Option<String>>, #[prop(into)] done: Callback<()>) -
     let submit = move |e: leptos::ev::SubmitEvent| {
         e.prevent_default();
         tried.set(true);
-        let name = Some(untrack(given)).filter(|n| !n.is_empty()).unwrap_or_else(|| typed.get_untracked().trim().to_owned());
+        let name =
+            Some(untrack(given)).filter(|n| !n.is_empty()).unwrap_or_else(|| typed.get_untracked().trim().to_owned());
         if validate::slug(&name).is_err() || value.with_untracked(String::is_empty) {
             return;
         }
@@ -91,7 +92,8 @@ fn SetSecret(name: RwSignal<Option<String>>, #[prop(into)] done: Callback<()>) -
             done.run(());
         });
     };
-    let refused = Signal::derive(move || (tried.get() && value.with(String::is_empty)).then(|| "Give it a value.".to_owned()));
+    let refused =
+        Signal::derive(move || (tried.get() && value.with(String::is_empty)).then(|| "Give it a value.".to_owned()));
     view! {
         <Dialog open title>
             <form novalidate on:submit=submit>

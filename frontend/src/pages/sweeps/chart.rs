@@ -37,8 +37,12 @@ fn axes(sweep: &SweepDetail, trials: &[Trial]) -> Vec<ParallelAxis> {
     let names: BTreeSet<&String> = trials.iter().flat_map(|t| t.params.keys()).collect();
     let values = |name: &String| trials.iter().map(|t| t.params.get(name).cloned()).collect::<Vec<_>>();
     let differs = |values: &Vec<Option<String>>| values.iter().collect::<BTreeSet<_>>().len() > 1;
-    let mut all: Vec<ParallelAxis> =
-        names.into_iter().map(|n| (n.clone(), values(n))).filter(|(_, v)| differs(v)).map(|(n, v)| axis(n, v)).collect();
+    let mut all: Vec<ParallelAxis> = names
+        .into_iter()
+        .map(|n| (n.clone(), values(n)))
+        .filter(|(_, v)| differs(v))
+        .map(|(n, v)| axis(n, v))
+        .collect();
     let result = trials.iter().map(|t| t.value.map(|v| v.to_string())).collect();
     all.push(axis(sweep.summary.metric.clone().unwrap_or_else(|| "result".to_owned()), result));
     all
@@ -47,11 +51,13 @@ fn axes(sweep: &SweepDetail, trials: &[Trial]) -> Vec<ParallelAxis> {
 /// Nothing until two jobs have a result.
 #[component]
 pub fn SweepChart(sweep: Signal<SweepDetail>) -> impl IntoView {
-    let with_result = memo(move || sweep.with(|s| s.trials.iter().filter(|t| t.value.is_some()).cloned().collect::<Vec<_>>()));
+    let with_result =
+        memo(move || sweep.with(|s| s.trials.iter().filter(|t| t.value.is_some()).cloned().collect::<Vec<_>>()));
     let axes = memo(move || Arc::new(with_result.with(|t| sweep.with(|s| axes(s, t)))));
     let chosen = RwSignal::new(Vec::<(String, Brush)>::new());
     let brushes = memo(move || {
-        let of = |axis: &ParallelAxis| chosen.with(|c| c.iter().find(|(label, _)| *label == axis.label).map(|(_, b)| *b));
+        let of =
+            |axis: &ParallelAxis| chosen.with(|c| c.iter().find(|(label, _)| *label == axis.label).map(|(_, b)| *b));
         axes.with(|a| a.iter().map(of).collect::<Vec<Option<Brush>>>())
     });
     let set = Callback::new(move |(at, brush): (usize, Option<Brush>)| {

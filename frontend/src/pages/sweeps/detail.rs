@@ -21,6 +21,9 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use std::{cmp::Ordering, collections::BTreeSet};
 
+/// Keys of the columns, as the address has them when it sorts by one: so many parameters and further metrics are shown.
+const PARAMS: [&str; 12] = ["p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12"];
+const METRICS: [&str; 4] = ["m1", "m2", "m3", "m4"];
 /// So many runs can be looked at beside each other.
 const COMPARED: usize = 20;
 
@@ -48,14 +51,24 @@ fn Detail(sweep: Signal<SweepDetail>) -> impl IntoView {
                 0 => String::new(),
                 n => format!(" · {n} at once"),
             };
-            format!("{} · submitted {} · {}{cap}", s.summary.submitted_by, ago(s.summary.created_at), progress(&s.summary))
+            format!(
+                "{} · submitted {} · {}{cap}",
+                s.summary.submitted_by,
+                ago(s.summary.created_at),
+                progress(&s.summary)
+            )
         })
     };
     let compare = move || {
-        let runs = sweep.with(|s| best_first(s).into_iter().filter_map(|t| t.run_id).take(COMPARED).collect::<Vec<_>>());
+        let runs =
+            sweep.with(|s| best_first(s).into_iter().filter_map(|t| t.run_id).take(COMPARED).collect::<Vec<_>>());
         (runs.len() > 1).then(|| {
             let href = format!("/compare?ids={}", runs.iter().map(|r| seg(r)).collect::<Vec<_>>().join(","));
-            let text = if runs.len() == COMPARED { format!("Compare the best {COMPARED} runs") } else { "Compare the runs".to_owned() };
+            let text = if runs.len() == COMPARED {
+                format!("Compare the best {COMPARED} runs")
+            } else {
+                "Compare the runs".to_owned()
+            };
             view! { <LinkButton icon="git-compare" href=href>{text}</LinkButton> }
         })
     };
@@ -99,7 +112,11 @@ fn Best(sweep: Signal<SweepDetail>) -> impl IntoView {
                 };
                 return view! { <p class="callout neutral"><Icon name="info"/><span>{text}</span></p> }.into_any();
             };
-            let params = best.params.iter().map(|(k, v)| view! { " "<span class="tag">{format!("{k} {v}")}</span> }).collect_view();
+            let params = best
+                .params
+                .iter()
+                .map(|(k, v)| view! { " "<span class="tag">{format!("{k} {v}")}</span> })
+                .collect_view();
             let value = best.value.map(format::value).unwrap_or_default();
             view! {
                 <p class="callout good among"><Icon name="star"/><span>"Best so far: "<b>{metric}" "{value}</b>", "
@@ -114,16 +131,20 @@ fn Best(sweep: Signal<SweepDetail>) -> impl IntoView {
 fn Trials(sweep: Signal<SweepDetail>) -> impl IntoView {
     let sort = param("sort", "");
     let rows = Signal::derive(move || sweep.with(best_first));
-    let names = memo(move || sweep.with(|s| s.trials.iter().flat_map(|t| t.params.keys().cloned()).collect::<BTreeSet<_>>()));
-    let metrics = memo(move || sweep.with(|s| s.trials.iter().flat_map(|t| t.metrics.keys().cloned()).collect::<BTreeSet<_>>()));
+    let names =
+        memo(move || sweep.with(|s| s.trials.iter().flat_map(|t| t.params.keys().cloned()).collect::<BTreeSet<_>>()));
+    let metrics =
+        memo(move || sweep.with(|s| s.trials.iter().flat_map(|t| t.metrics.keys().cloned()).collect::<BTreeSet<_>>()));
     let best = memo(move || sweep.with(|s| (s.best.clone(), s.summary.metric.clone())));
     let columns = Signal::derive(move || {
         let (best, metric) = best.get();
         let mut all = vec![job_column(best)];
-        all.extend(names.get().into_iter().map(param_column));
+        all.extend(PARAMS.into_iter().zip(names.get()).map(|(key, name)| param_column(key, name)));
         all.extend(metric.clone().map(|m| metric_column("value", m, |t, _| t.value)));
-        let others = metrics.get().into_iter().filter(|m| Some(m) != metric.as_ref()).take(4);
-        all.extend(others.map(|m| metric_column("metric", m, |t, m| t.metrics.get(m).copied())));
+        let others = metrics.get().into_iter().filter(|m| Some(m) != metric.as_ref());
+        all.extend(
+            METRICS.into_iter().zip(others).map(|(key, m)| metric_column(key, m, |t, m| t.metrics.get(m).copied())),
+        );
         all.push(Column::<Trial>::new("state", "State", |t| view! { <Pill status=t.state/> }.into_any()));
         all.push(
             Column::<Trial>::new("why", "Why", |t| {
@@ -145,22 +166,25 @@ fn Trials(sweep: Signal<SweepDetail>) -> impl IntoView {
 
 fn job_column(best: Option<String>) -> Column<Trial> {
     Column::<Trial>::new("job", "Job", move |t| {
-        let star = (best.as_ref() == Some(&t.job_id)).then(|| view! { " "<span class="tag"><Icon name="star"/>"best"</span> });
+        let star =
+            (best.as_ref() == Some(&t.job_id)).then(|| view! { " "<span class="tag"><Icon name="star"/>"best"</span> });
         view! { <a class="row-link name" href=format!("/jobs/{}", seg(&t.job_id))>{t.number}</a>{star} }.into_any()
     })
     .fixed()
     .sorts_by(|a, b| a.number.cmp(&b.number))
 }
 
-fn param_column(name: String) -> Column<Trial> {
+fn param_column(key: &'static str, name: String) -> Column<Trial> {
     let (shown, by) = (name.clone(), name.clone());
     let number = |t: &Option<String>| t.as_ref().and_then(|t| t.parse::<f64>().ok());
-    Column::<Trial>::new("param", &name, move |t| view! { <span class="mono">{t.params.get(&shown).cloned()}</span> }.into_any())
-        .sorts_by(move |a, b| {
-            let (a, b) = (a.params.get(&by).cloned(), b.params.get(&by).cloned());
-            number(&a).partial_cmp(&number(&b)).filter(|o| *o != Ordering::Equal).unwrap_or_else(|| a.cmp(&b))
-        })
-        .fixed()
+    Column::<Trial>::new(key, &name, move |t| {
+        view! { <span class="mono">{t.params.get(&shown).cloned()}</span> }.into_any()
+    })
+    .sorts_by(move |a, b| {
+        let (a, b) = (a.params.get(&by).cloned(), b.params.get(&by).cloned());
+        number(&a).partial_cmp(&number(&b)).filter(|o| *o != Ordering::Equal).unwrap_or_else(|| a.cmp(&b))
+    })
+    .fixed()
 }
 
 fn metric_column(key: &'static str, name: String, value: fn(&Trial, &str) -> Option<f64>) -> Column<Trial> {
@@ -178,10 +202,15 @@ fn CancelDialog(open: RwSignal<bool>, id: Memo<String>) -> impl IntoView {
     let busy = RwSignal::new(false);
     let confirm = move |()| {
         let path = format!("/sweeps/{}/cancel", seg(&id.get_untracked()));
-        act(busy, "The sweep was not cancelled", async move { api::post_empty::<SweepDetail>(&path).await }, move |_| {
-            open.set(false);
-            toast(Tone::Good, "The rest of the sweep is cancelled", "What runs gets its time to end by itself.");
-        });
+        act(
+            busy,
+            "The sweep was not cancelled",
+            async move { api::post_empty::<SweepDetail>(&path).await },
+            move |_| {
+                open.set(false);
+                toast(Tone::Good, "The rest of the sweep is cancelled", "What runs gets its time to end by itself.");
+            },
+        );
     };
     view! {
         <ConfirmDialog open title="Cancel the rest of this sweep?" name="" action="Cancel the rest" on_confirm=confirm busy=busy>

@@ -18,7 +18,11 @@ pub fn SweepsPage() -> impl IntoView {
     let page = param("page", "");
     let path = move || Some(query("/sweeps", &[("page", page.get()), ("limit", PAGE_SIZE.to_string())]));
     let sweeps = remote::<Listing<SweepSummary>>(path, &[Topic::Jobs]);
-    let submit = || is_engineer().then(|| view! { <LinkButton href="/jobs/new" look=Look::Primary icon="play">"Submit a sweep"</LinkButton> });
+    let submit = || {
+        is_engineer().then(
+            || view! { <LinkButton href="/jobs/new" look=Look::Primary icon="play">"Submit a sweep"</LinkButton> },
+        )
+    };
     let nothing = move || {
         view! {
             <EmptyState icon="sliders-horizontal" title="No sweeps yet"

@@ -19,7 +19,11 @@ pub fn AgainMenu(job: Signal<JobDetail>) -> impl IntoView {
         let path = format!("/jobs/{}/rerun", seg(&id.get_untracked()));
         let call = async move { api::post::<_, JobDetail>(&path, &Rerun { exactly }).await };
         act(busy, "The job was not submitted again", call, move |made| {
-            let what = if exactly { "Same code, data, image, environment and seed." } else { "The image's name is looked up anew; the seed is a new one." };
+            let what = if exactly {
+                "Same code, data, image, environment and seed."
+            } else {
+                "The image's name is looked up anew; the seed is a new one."
+            };
             toast(Tone::Good, "The job is submitted again", what);
             go(&format!("/jobs/{}", seg(&made.summary.id)));
         });

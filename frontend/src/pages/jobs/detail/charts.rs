@@ -21,7 +21,9 @@ const MIB: f64 = 1_048_576.0;
 pub fn Charts(job: Signal<JobDetail>, attempt: Param) -> impl IntoView {
     let id = memo(move || job.with(|j| j.summary.id.clone()));
     let started = memo(move || job.with(|j| !j.attempts.is_empty()));
-    let path = move || started.get().then(|| query(&format!("/jobs/{}/samples", seg(&id.get())), &[("attempt", attempt.get())]));
+    let path = move || {
+        started.get().then(|| query(&format!("/jobs/{}/samples", seg(&id.get())), &[("attempt", attempt.get())]))
+    };
     let samples = remote::<JobSamples>(path, &[]);
     let running = move || job.with_untracked(|j| !j.summary.state.is_final());
     if let Ok(timer) = set_interval_with_handle(
@@ -106,10 +108,14 @@ fn lines(s: &JobSamples, title: &str) -> Vec<Series> {
     let rate = |values: &[u64]| values.iter().map(|v| *v as f64 / MIB).collect::<Vec<_>>();
     let known = |values: &[Option<f64>]| values.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<_>>();
     if let Some(rest) = title.strip_prefix("GPU ") {
-        let Some(gpu) = rest.split(' ').next().and_then(|n| n.parse::<usize>().ok()).and_then(|n| s.gpus.get(n)) else { return vec![] };
+        let Some(gpu) = rest.split(' ').next().and_then(|n| n.parse::<usize>().ok()).and_then(|n| s.gpus.get(n)) else {
+            return vec![];
+        };
         return match rest.contains("memory") {
             false => vec![line("utilisation", 4, known(&gpu.percent))],
-            true => vec![line("used", 5, gpu.memory_bytes.iter().map(|v| v.map_or(f64::NAN, |v| v as f64 / GIB)).collect())],
+            true => {
+                vec![line("used", 5, gpu.memory_bytes.iter().map(|v| v.map_or(f64::NAN, |v| v as f64 / GIB)).collect())]
+            }
         };
     }
     let (size, _) = memory_unit(s);

@@ -116,7 +116,17 @@ fn Log(job: Signal<JobDetail>, attempt: Param) -> impl IntoView {
 /// What it belongs to: its sweep, the job that it runs again, the jobs that run it again.
 #[component]
 fn Relations(job: Signal<JobDetail>) -> impl IntoView {
-    let said = memo(move || job.with(|j| (j.summary.sweep_id.clone(), j.parent_id.clone(), j.rerun_ids.clone(), j.summary.queue.clone(), j.summary.priority)));
+    let said = memo(move || {
+        job.with(|j| {
+            (
+                j.summary.sweep_id.clone(),
+                j.parent_id.clone(),
+                j.rerun_ids.clone(),
+                j.summary.queue.clone(),
+                j.summary.priority,
+            )
+        })
+    });
     let link = |id: String| view! { <a href=format!("/jobs/{}", seg(&id))>{format!("job {}", short_id(&id))}</a> };
     move || {
         let (sweep, parent, reruns, queue, priority) = said.get();

@@ -57,8 +57,11 @@ fn Kept(outputs: Signal<JobOutputs>, id: Memo<String>, folder: Param) -> impl In
     let attempt = memo(move || outputs.with(|o| o.attempt));
     let run = memo(move || outputs.with(|o| o.run_id.clone()));
     let archive = move || format!("/api/v1/jobs/{}/outputs/archive?attempt={}", seg(&id.get()), attempt.get());
-    let sum = move || outputs.with(|o| format!("{}, {}", format::plural(o.file_count, "file"), format::bytes(o.size_bytes)));
-    let here = move |to: &str| query(&format!("/jobs/{}", seg(&id.get())), &[("tab", "outputs".to_owned()), ("folder", to.to_owned())]);
+    let sum =
+        move || outputs.with(|o| format!("{}, {}", format::plural(o.file_count, "file"), format::bytes(o.size_bytes)));
+    let here = move |to: &str| {
+        query(&format!("/jobs/{}", seg(&id.get())), &[("tab", "outputs".to_owned()), ("folder", to.to_owned())])
+    };
     // the address has a folder without the slash at its end
     let shown = Signal::derive(move || match folder.get() {
         f if f.is_empty() => f,
@@ -91,7 +94,11 @@ fn row(entry: &OutputEntry, id: &str, attempt: i64, run: Option<&str>) -> AnyVie
     let name = entry.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
     let size = format::bytes(entry.size_bytes);
     if entry.is_folder {
-        let pairs = [("tab", "outputs".to_owned()), ("attempt", attempt.to_string()), ("folder", entry.path.trim_end_matches('/').to_owned())];
+        let pairs = [
+            ("tab", "outputs".to_owned()),
+            ("attempt", attempt.to_string()),
+            ("folder", entry.path.trim_end_matches('/').to_owned()),
+        ];
         let href = query(&format!("/jobs/{}", seg(id)), &pairs);
         return view! {
             <tr><td><span class="with-icon"><Icon name="folder"/><a class="row-link name" href=href>{name}"/"</a></span></td>
@@ -102,10 +109,16 @@ fn row(entry: &OutputEntry, id: &str, attempt: i64, run: Option<&str>) -> AnyVie
     let file = format!("/api/v1/jobs/{}/outputs/file?attempt={attempt}&path={}", seg(id), seg(&entry.path));
     let open = match run {
         Some(run) => {
-            let href = query(&format!("/runs/{}", seg(run)), &[("tab", "artifacts".to_owned()), ("file", format!("outputs/{}", entry.path))]);
+            let href = query(
+                &format!("/runs/{}", seg(run)),
+                &[("tab", "artifacts".to_owned()), ("file", format!("outputs/{}", entry.path))],
+            );
             view! { <a class="row-link name" href=href>{name.clone()}</a> }.into_any()
         }
-        None => view! { <a class="row-link name" href=file.clone() download=name.clone() rel="external">{name.clone()}</a> }.into_any(),
+        None => {
+            view! { <a class="row-link name" href=file.clone() download=name.clone() rel="external">{name.clone()}</a> }
+                .into_any()
+        }
     };
     let label = format!("Download {name}");
     view! {

@@ -36,7 +36,9 @@ fn Place(job: Signal<JobDetail>, open: RwSignal<bool>) -> impl IntoView {
     let queues = remote::<Listing<Queue>>(|| Some("/queues".to_owned()), &[Topic::Queue]);
     let options = RwSignal::new(vec![(start.queue.clone(), start.queue.clone())]);
     effect(move || {
-        if let Some(names) = queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(|q| q.name.clone()).collect::<Vec<_>>())) {
+        if let Some(names) =
+            queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(|q| q.name.clone()).collect::<Vec<_>>()))
+        {
             options.set(names.into_iter().map(|n| (n.clone(), n)).collect());
         }
     });
@@ -45,7 +47,9 @@ fn Place(job: Signal<JobDetail>, open: RwSignal<bool>) -> impl IntoView {
         tried.set(true);
         let Ok(wanted) = priority.get_untracked().trim().parse::<i32>() else { return };
         let (to, before) = (queue.get_untracked(), start.clone());
-        let call = async move { moved(&before.id, (to != before.queue).then_some(to), (wanted != before.priority).then_some(wanted)).await };
+        let call = async move {
+            moved(&before.id, (to != before.queue).then_some(to), (wanted != before.priority).then_some(wanted)).await
+        };
         act(busy, "The job keeps its place", call, move |()| {
             open.set(false);
             hint(Topic::Jobs);

@@ -49,9 +49,7 @@ fn RunRow(id: String) -> impl IntoView {
     let href = path.clone();
     let run = remote::<RunDetail>(move || Some(path.clone()), &[Topic::Runs]);
     let name = move || run.data.with(|r| r.as_ref().map_or_else(|| short_id(&id), |r| r.summary.name.clone()));
-    let part = move |f: fn(&RunSummary) -> AnyView| {
-        move || run.data.with(|r| r.as_ref().map(|r| f(&r.summary)))
-    };
+    let part = move |f: fn(&RunSummary) -> AnyView| move || run.data.with(|r| r.as_ref().map(|r| f(&r.summary)));
     view! {
         <tr>
             <td><a class="row-link name" href=href>{name}</a></td>

@@ -60,7 +60,10 @@ fn rest(spec: &SubmitJob) -> impl IntoView + use<> {
     let mut code: Vec<AnyView> = spec
         .code
         .iter()
-        .map(|f| view! { <div class="mono">{f.path.clone()}" "<span class="dim">{short_id(&f.digest)}</span></div> }.into_any())
+        .map(|f| {
+            view! { <div class="mono">{f.path.clone()}" "<span class="dim">{short_id(&f.digest)}</span></div> }
+                .into_any()
+        })
         .collect();
     code.extend(spec.snapshot.as_ref().map(|s| {
         let git = s.git.as_ref().map(|g| {

@@ -79,9 +79,7 @@ pub fn read_pairs(pairs: &[Pair]) -> Result<BTreeMap<String, String>, &'static s
 pub fn Pairs(pairs: RwSignal<Vec<Pair>>, tried: RwSignal<bool>) -> impl IntoView {
     let owner = StoredValue::new(Owner::current().unwrap_or_default());
     let add = move |_| {
-        owner.with_value(|o| {
-            o.with(|| pairs.update(|p| p.push(Pair::new("", ""))))
-        });
+        owner.with_value(|o| o.with(|| pairs.update(|p| p.push(Pair::new("", "")))));
     };
     let error = move || if tried.get() { read_pairs(&pairs.get()).err() } else { None };
     view! {

@@ -50,7 +50,6 @@ pub fn Sections(form: Form, tried: RwSignal<bool>) -> impl IntoView {
         0 => "none".to_owned(),
         n => format::plural(n as u64, "variable"),
     };
-    let open = |set: bool| set;
     let start = untrack(|| form.wish());
     let (params, job) = match &start {
         crate::wish::Wish::Job(job) => (!job.params.is_empty(), job.clone()),
@@ -60,11 +59,11 @@ pub fn Sections(form: Form, tried: RwSignal<bool>) -> impl IntoView {
         <Card title="What runs"><div class="stack"><Program form tried/></div></Card>
         <Card title="Data"><div class="stack"><Inputs form/></div></Card>
         <Card title="What it may use"><div class="stack"><UsesFields form tried/></div></Card>
-        <Fold title="Parameters and sweep" set=Signal::derive(move || sweep::summary(form)) open=open(params)><ParamsSection form tried/></Fold>
-        <Fold title="Queue and priority" set=Signal::derive(queue) open=open(job.queue.is_some() || job.priority != 0)><QueueFields form tried/></Fold>
-        <Fold title="Retries and resume" set=Signal::derive(again) open=open(job.retries.limit > 0 || job.resume.is_some())><AgainFields form tried/></Fold>
-        <Fold title="Secrets" set=Signal::derive(secrets) open=open(!job.secrets.is_empty())><SecretPicker chosen=form.secrets/></Fold>
-        <Fold title="Environment and seed" set=Signal::derive(env) open=open(!job.env.is_empty())>
+        <Fold title="Parameters and sweep" set=Signal::derive(move || sweep::summary(form)) open=params><ParamsSection form tried/></Fold>
+        <Fold title="Queue and priority" set=Signal::derive(queue) open={job.queue.is_some() || job.priority != 0}><QueueFields form tried/></Fold>
+        <Fold title="Retries and resume" set=Signal::derive(again) open={job.retries.limit > 0 || job.resume.is_some()}><AgainFields form tried/></Fold>
+        <Fold title="Secrets" set=Signal::derive(secrets) open={!job.secrets.is_empty()}><SecretPicker chosen=form.secrets/></Fold>
+        <Fold title="Environment and seed" set=Signal::derive(env) open={!job.env.is_empty()}>
             <Pairs pairs=form.env tried/>
             <Field id="seed" label="Seed" value=form.seed check=check_seed tried=tried placeholder="drawn"
                 hint="DRYDOCK_SEED and PYTHONHASHSEED; a job that is rerun exactly has the same."/>
@@ -171,7 +170,8 @@ fn UsesFields(form: Form, tried: RwSignal<bool>) -> impl IntoView {
 fn QueueFields(form: Form, tried: RwSignal<bool>) -> impl IntoView {
     let queues = remote::<Listing<Queue>>(|| Some("/queues".to_owned()), &[Topic::Queue]);
     let options = Signal::derive(move || {
-        let mut names = queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(|q| q.name.clone()).collect::<Vec<_>>()));
+        let mut names =
+            queues.data.with(|l| l.as_ref().map(|l| l.items().iter().map(|q| q.name.clone()).collect::<Vec<_>>()));
         let names = names.get_or_insert_default();
         let own = form.queue.get();
         if !own.is_empty() && !names.contains(&own) {
@@ -183,7 +183,9 @@ fn QueueFields(form: Form, tried: RwSignal<bool>) -> impl IntoView {
     });
     let highest = move || {
         let name = Some(form.queue.get()).filter(|q| !q.is_empty()).unwrap_or_else(|| "default".to_owned());
-        let highest = queues.data.with(|l| l.as_ref().and_then(|l| l.items().iter().find(|q| q.name == name).map(|q| q.settings.highest_priority)));
+        let highest = queues.data.with(|l| {
+            l.as_ref().and_then(|l| l.items().iter().find(|q| q.name == name).map(|q| q.settings.highest_priority))
+        });
         highest.map(|n| format!("In this queue {n} at most."))
     };
     view! {

@@ -38,6 +38,8 @@ pub struct Form {
     pub seed: Text,
     pub params: Params,
     pub sweep: SweepForm,
+    /// Signals of rows live as long as the form, whenever they are made.
+    owner: StoredValue<Owner>,
     /// Of the job that this one repeats: what its S3 key opens, and the image that no registry has.
     rest: StoredValue<(Vec<KeyScope>, Option<String>)>,
 }
@@ -97,6 +99,7 @@ impl Form {
             seed: text(),
             params: Params::new(),
             sweep: SweepForm::new(),
+            owner: StoredValue::new(Owner::current().unwrap_or_default()),
             rest: StoredValue::new((vec![], None)),
         };
         let command = vec!["python3".to_owned(), "/workspace/train.py".to_owned()];
@@ -106,6 +109,10 @@ impl Form {
 
     /// Fills the fields.
     pub fn load(&self, wish: &Wish) {
+        self.owner.with_value(|owner| owner.with(|| self.fill(wish)));
+    }
+
+    fn fill(&self, wish: &Wish) {
         match wish {
             Wish::Job(job) => {
                 self.load_job(job);
@@ -157,6 +164,8 @@ impl Form {
 
     fn job(&self) -> SubmitJob {
         let filled = |s: Text| Some(s.get().trim().to_owned()).filter(|t| !t.is_empty());
+        // what has arrived is not tracked by itself; what is still on its way is
+        self.uploads.why_not();
         let new = self.uploads.files().into_iter().map(|f| CodeFile { path: f.path, digest: f.digest });
         let new: Vec<CodeFile> = new.collect();
         let kept = self.kept.get().into_iter().filter(|k| !new.iter().any(|n| n.path == k.path));

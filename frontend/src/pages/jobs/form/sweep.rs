@@ -16,8 +16,12 @@ use std::collections::BTreeMap;
 const MOST: u64 = 1_000;
 
 /// How a row of the form varies, as the select has it; empty: it does not.
-const KINDS: [(&str, &str); 4] =
-    [("choice", "one of"), ("uniform", "from … to"), ("log_uniform", "from … to, logarithmic"), ("integer", "whole from … to")];
+const KINDS: [(&str, &str); 4] = [
+    ("choice", "one of"),
+    ("uniform", "from … to"),
+    ("log_uniform", "from … to, logarithmic"),
+    ("integer", "whole from … to"),
+];
 
 /// A parameter.
 #[derive(Clone, Copy, PartialEq)]
@@ -47,7 +51,9 @@ fn check_name(name: &str) -> Result<(), String> {
     let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     match name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit()) {
         true => Ok(()),
-        false => Err(format!("'{name}' is no name of a parameter: letters, digits and underscores, no digit at the start.")),
+        false => {
+            Err(format!("'{name}' is no name of a parameter: letters, digits and underscores, no digit at the start."))
+        }
     }
 }
 
@@ -68,7 +74,9 @@ impl Param {
             let (low, high) = (read(&low)?, read(&high)?);
             return if low < high { Ok(Distribution::Integer([low, high])) } else { Err(order()) };
         }
-        let read = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("{name} needs two numbers, such as 1e-4 and 0.1."));
+        let read = |text: &str| {
+            text.trim().parse::<f64>().map_err(|_| format!("{name} needs two numbers, such as 1e-4 and 0.1."))
+        };
         let (low, high) = (read(&low)?, read(&high)?);
         match kind.as_str() {
             _ if low >= high => Err(order()),
@@ -89,7 +97,8 @@ impl Params {
         let id = self.next.get_value();
         self.next.set_value(id + 1);
         let text = |t: &str| RwSignal::new(t.to_owned());
-        let make = || Param { id, name: text(name), value: text(value), kind: text(kind), low: text(&low), high: text(&high) };
+        let make =
+            || Param { id, name: text(name), value: text(value), kind: text(kind), low: text(&low), high: text(&high) };
         self.owner.with_value(|owner| owner.with(make))
     }
 
@@ -107,7 +116,9 @@ impl Params {
                 rows.push(match from {
                     Distribution::Choice(list) => self.row(name, &list.join(", "), "choice", nothing()),
                     Distribution::Uniform([a, b]) => self.row(name, "", "uniform", (a.to_string(), b.to_string())),
-                    Distribution::LogUniform([a, b]) => self.row(name, "", "log_uniform", (a.to_string(), b.to_string())),
+                    Distribution::LogUniform([a, b]) => {
+                        self.row(name, "", "log_uniform", (a.to_string(), b.to_string()))
+                    }
                     Distribution::Integer([a, b]) => self.row(name, "", "integer", (a.to_string(), b.to_string())),
                 });
             }
@@ -184,7 +195,14 @@ pub struct SweepForm {
 impl SweepForm {
     pub fn new() -> Self {
         let text = |t: &str| RwSignal::new(t.to_owned());
-        Self { mode: text(""), count: text("10"), seed: text(""), most: text(""), metric: text(""), goal: text("maximize") }
+        Self {
+            mode: text(""),
+            count: text("10"),
+            seed: text(""),
+            most: text(""),
+            metric: text(""),
+            goal: text("maximize"),
+        }
     }
 
     pub fn is_on(&self) -> bool {
@@ -292,7 +310,8 @@ fn hint(params: &Params, sweep: &SweepForm) -> String {
 fn Row(p: Param, params: Params, sweep: SweepForm) -> impl IntoView {
     let is_random = move || sweep.mode.get() == "random";
     let bounds = move || is_random() && p.kind.get() != "choice";
-    let value_name = move || if sweep.is_on() { "Values of the parameter, separated by commas" } else { "Value of the parameter" };
+    let value_name =
+        move || if sweep.is_on() { "Values of the parameter, separated by commas" } else { "Value of the parameter" };
     view! {
         <li>
             <input class="mono" aria-label="Name of the parameter" placeholder="lr" bind:value=p.name spellcheck="false" autocapitalize="off"/>
@@ -318,7 +337,10 @@ fn Row(p: Param, params: Params, sweep: SweepForm) -> impl IntoView {
 
 #[component]
 fn SweepFields(sweep: SweepForm, tried: RwSignal<bool>) -> impl IntoView {
-    let goals = vec![("maximize".to_owned(), "the highest value".to_owned()), ("minimize".to_owned(), "the lowest value".to_owned())];
+    let goals = vec![
+        ("maximize".to_owned(), "the highest value".to_owned()),
+        ("minimize".to_owned(), "the lowest value".to_owned()),
+    ];
     view! {
         <div class="thirds">
             <Show when=move || sweep.mode.get() == "random">

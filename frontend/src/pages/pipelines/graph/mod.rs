@@ -36,13 +36,20 @@ pub fn Graph(
 ) -> impl IntoView {
     let plan = memo(move || shapes.with(|s| Plan::of(s)));
     let frame = move || plan.with(|p| (p.width(), p.height()));
-    let edges = move || plan.with(|p| p.paths.clone()).into_iter().map(|path| view! { <path d=path class="edge" marker-end="url(#task-tip)"></path> }).collect_view();
+    let edges = move || {
+        plan.with(|p| p.paths.clone())
+            .into_iter()
+            .map(|path| view! { <path d=path class="edge" marker-end="url(#task-tip)"></path> })
+            .collect_view()
+    };
     let nodes = move || {
         shapes
             .get()
             .into_iter()
             .enumerate()
-            .filter_map(|(i, shape)| plan.with(|p| p.corners.get(i).copied()).map(|corner| node(shape, corner, states, chosen)))
+            .filter_map(|(i, shape)| {
+                plan.with(|p| p.corners.get(i).copied()).map(|corner| node(shape, corner, states, chosen))
+            })
             .collect_view()
     };
     view! {
@@ -72,7 +79,9 @@ impl Plan {
         let edges: Vec<(usize, usize)> = shapes
             .iter()
             .enumerate()
-            .flat_map(|(to, s)| s.needs.iter().filter_map(|n| at.get(n.as_str()).map(|from| (*from, to))).collect::<Vec<_>>())
+            .flat_map(|(to, s)| {
+                s.needs.iter().filter_map(|n| at.get(n.as_str()).map(|from| (*from, to))).collect::<Vec<_>>()
+            })
             .collect();
         let Routed { places, ways, heights } = routed(shapes.len(), &edges);
         let rows = heights.iter().copied().max().unwrap_or(0);
@@ -111,7 +120,6 @@ fn path(from: (usize, usize), to: (usize, usize), way: impl Iterator<Item = (usi
     };
     for (left, top) in way {
         bend(&mut d, left, middle(top));
-        d.push_str(&format!(" H{}", left + WIDTH));
         bend(&mut d, left + WIDTH, middle(top));
     }
     bend(&mut d, to.0, middle(to.1));
@@ -123,7 +131,12 @@ fn short(text: &str, most: usize) -> String {
     if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
 }
 
-fn node(shape: TaskShape, (x, y): (usize, usize), states: Signal<HashMap<String, NodeState>>, chosen: Param) -> impl IntoView {
+fn node(
+    shape: TaskShape,
+    (x, y): (usize, usize),
+    states: Signal<HashMap<String, NodeState>>,
+    chosen: Param,
+) -> impl IntoView {
     let name = StoredValue::new(shape.name.clone());
     let now = memo(move || states.with(|s| name.with_value(|n| s.get(n).cloned())));
     let status = move || now.with(|n| n.as_ref().map(|n| task_status(n.state)));
@@ -131,7 +144,8 @@ fn node(shape: TaskShape, (x, y): (usize, usize), states: Signal<HashMap<String,
     let what = shape.what.clone();
     let said = StoredValue::new(what.clone());
     let label = move || {
-        let state = now.with(|n| n.as_ref().map(|n| format!(", {} {}", task_status(n.state).label.to_lowercase(), n.detail)));
+        let state =
+            now.with(|n| n.as_ref().map(|n| format!(", {} {}", task_status(n.state).label.to_lowercase(), n.detail)));
         format!("{}, {kind}{}", name.get_value(), state.unwrap_or_default())
     };
     let below = move || match now.get() {
@@ -141,7 +155,11 @@ fn node(shape: TaskShape, (x, y): (usize, usize), states: Signal<HashMap<String,
     };
     let class = move || {
         let (tone, live) = status().map_or(("", false), |Status { tone, live, .. }| (tone.class(), live));
-        format!("task-node {tone}{}{}", if live { " live" } else { "" }, if chosen.is(&name.get_value()) { " chosen" } else { "" })
+        format!(
+            "task-node {tone}{}{}",
+            if live { " live" } else { "" },
+            if chosen.is(&name.get_value()) { " chosen" } else { "" }
+        )
     };
     let many = shape.fans_out;
     let press = move |e: leptos::ev::MouseEvent| {
