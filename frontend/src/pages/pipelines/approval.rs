@@ -3,7 +3,7 @@
 use crate::{
     api::{self, seg},
     live::hint,
-    ui::{Button, Icon, Look, Show, TextArea, TimeAgo, Tone, act, toast},
+    ui::{Button, Icon, Look, Show, TimeAgo, Tone, act, dialog::fresh_id, toast},
 };
 use drydock_wire::{
     events::Topic,
@@ -51,6 +51,8 @@ pub fn Approval(run_id: String, task: TaskRun) -> impl IntoView {
 #[component]
 fn Answer(ask: StoredValue<(String, String, Option<i64>)>) -> impl IntoView {
     let (busy, comment) = (RwSignal::new(false), RwSignal::new(String::new()));
+    // several questions may stand on a page
+    let id = fresh_id("comment");
     let answer = move |approve: bool| {
         let (run, task, item) = ask.get_value();
         let path = format!("/pipeline-runs/{}/approvals", seg(&run));
@@ -62,7 +64,11 @@ fn Answer(ask: StoredValue<(String, String, Option<i64>)>) -> impl IntoView {
         });
     };
     view! {
-        <TextArea id="approval-comment" label="Comment" value=comment rows=2 hint="Kept with the answer."/>
+        <div class="field">
+            <label for=id.clone()>"Comment"</label>
+            <textarea id=id rows="2" bind:value=comment></textarea>
+            <p class="note">"Kept with the answer."</p>
+        </div>
         <div class="actions">
             <Button look=Look::Danger icon="x" busy on_press=move |_| answer(false)>"Decline"</Button>
             <Button look=Look::Primary icon="check" busy on_press=move |_| answer(true)>"Approve"</Button>

@@ -41,17 +41,17 @@ pub fn Drawer(run: Signal<PipelineRunDetail>, chosen: Param) -> impl IntoView {
     };
     view! {
         <Show when=move || !chosen.is("")>
-            <aside class="task-drawer card" aria-label=move || format!("Task {}", chosen.get())>
+            <section class="task-drawer card" aria-label=move || format!("Task {}", chosen.get())>
                 <div class="card-head">
                     <h2 class="mono">{move || chosen.get()}</h2>
                     <button type="button" class="icon-btn" aria-label="Close the task" title="Close" on:click=close><Icon name="x"/></button>
                 </div>
                 {move || match (shape.get(), shown.get()) {
                     (shape, Some(task)) => view! { <Task run task shape tries at/> }.into_any(),
-                    (Some(shape), None) => view! { <p class="dim">"It has not come to its turn."</p>{facts(&shape)} }.into_any(),
+                    (Some(shape), None) => view! { <p class="dim">"It has not come to its turn."</p>{facts(shape)} }.into_any(),
                     (None, None) => view! { <p class="dim">"This run has no such task."</p> }.into_any(),
                 }}
-            </aside>
+            </section>
         </Show>
     }
 }
@@ -119,16 +119,20 @@ fn Task(
             {link.map(|to| view! { <LinkButton small=true icon="arrow-up-right" href=to>"Open what it made"</LinkButton> })}
         </div>
         {why}
-        <Approval run_id=run_id.clone() task=task.clone()/>
-        {times(&task)}
-        {shape.as_ref().map(facts)}
+        {if task.state == TaskState::WaitsForPerson {
+            view! { <p class="dim">"The question stands above, with its answers."</p> }.into_any()
+        } else {
+            view! { <Approval run_id=run_id.clone() task=task.clone()/> }.into_any()
+        }}
+        {times(task.clone())}
+        {shape.map(facts)}
         {outputs(&task)}
         {is_engineer().then(|| view! { <Clear run_id name ended/> })}
         {log}
     }
 }
 
-fn times(t: &TaskRun) -> impl IntoView + use<> {
+fn times(t: TaskRun) -> impl IntoView {
     let took = t.started_at.map(|from| {
         let to = t.ended_at.unwrap_or_else(|| crate::app::app().now.get_untracked());
         format::duration((to - from).max(0) as u64)
@@ -147,7 +151,7 @@ fn times(t: &TaskRun) -> impl IntoView + use<> {
     }
 }
 
-fn facts(s: &TaskShape) -> impl IntoView + use<> {
+fn facts(s: TaskShape) -> impl IntoView {
     let after = if s.needs.is_empty() { "nothing".to_owned() } else { s.needs.join(", ") };
     let when = s.when.clone().map(|w| view! { <dt>"Only when"</dt><dd class="mono">{w}</dd> });
     view! {

@@ -75,7 +75,7 @@ pub fn YamlPane(form: Form, pane: Pane) -> impl IntoView {
     };
     let rows = move || pane.text.with(|t| t.lines().count().clamp(12, 40)).to_string();
     view! {
-        <aside class="yaml-pane card" aria-label="The job as YAML">
+        <section class="yaml-pane card" aria-label="The job as YAML">
             <div class="card-head"><h2>"As YAML"</h2><span><CopyButton text=pane.text what="Copy the YAML"/></span></div>
             <div class="field" class:invalid=move || pane.wrong.with(Option::is_some)>
                 <label for="job-yaml" class="sr">"YAML of the job"</label>
@@ -87,6 +87,6 @@ pub fn YamlPane(form: Form, pane: Pane) -> impl IntoView {
                     {move || pane.wrong.get().unwrap_or_else(|| "The form follows what you write here. The same file runs with:".to_owned())}</p>
             </div>
             <p class="below"><Icon name="terminal"/>" "<code>{move || if form.sweep.is_on() { "drydock job sweep -f job.yaml" } else { "drydock job run --file job.yaml" }}</code></p>
-        </aside>
+        </section>
     }
 }
