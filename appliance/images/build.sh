@@ -88,6 +88,7 @@ $docker run --name "$name" --network none --volume "$wheels:/wheels:ro" --volume
     sh /recipe/install.sh || fail "installing the wheels failed; the lines above name the cause."
 $docker commit --message "Python packages" \
     --change 'USER 10001:10001' --change 'WORKDIR /workspace' --change 'CMD ["python3"]' \
+    --change 'ENV PATH=/scratch/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
     --change 'ENV HOME=/tmp LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1' \
     --change 'ENV MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true GIT_PYTHON_REFRESH=quiet MPLCONFIGDIR=/tmp/matplotlib' \
     --change "LABEL drydock.recipe=$recipe" "$name" "$tag" >/dev/null

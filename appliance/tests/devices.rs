@@ -76,7 +76,7 @@ fn two_gpus_are_read() {
     assert_eq!((second.index, second.name.as_str()), (1, "Fake GPU 1"));
     assert_eq!(second.uuid, "GPU-00000000-0000-0000-0000-000000000001");
     assert_eq!((second.memory_total_bytes, second.memory_used_bytes), (80 << 30, 2 << 30));
-    assert_eq!((second.utilization_percent, second.temperature_celsius), (20, 41));
+    assert_eq!((second.utilization_percent, second.temperature_celsius), (Some(20), Some(41)));
     assert!(reading.memory_total_bytes > 0 && reading.disk_total_bytes > 0);
 }
 

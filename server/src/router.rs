@@ -63,16 +63,20 @@ pub enum Face {
 
 /// Mounts the routes of `face`.
 pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
-    shared(config, faces);
+    shared(config, faces, face);
     match face {
         Face::Web => {
             ca::configure(config);
             programs(config);
+            packages::configure_index(config, packages::Readers::Named);
             serving::gateway::configure(config);
             storage::configure_links(config);
             config.default_service(web::route().to(assets::serve));
         }
-        Face::Containers => programs(config),
+        Face::Containers => {
+            programs(config);
+            packages::configure_index(config, packages::Readers::Anybody);
+        }
         Face::Registry => {
             ca::configure(config);
             images::configure_oci(config);
@@ -90,10 +94,12 @@ fn programs(config: &mut web::ServiceConfig) {
     monitoring::configure(config);
 }
 
-fn shared(config: &mut web::ServiceConfig, faces: &Faces) {
+fn shared(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
     let app = &faces.app;
     let json_bytes = usize::try_from(app.config.limits.json_bytes).unwrap_or(usize::MAX);
-    let hosts = AllowedHosts::new(drydock_appliance::devices::hostname(), &app.config.listeners.hosts);
+    let mut names = app.config.listeners.hosts.clone();
+    names.extend((face == Face::Containers).then(|| builds::NAME_OF_BOX.to_owned()));
+    let hosts = AllowedHosts::new(drydock_appliance::devices::hostname(), &names);
     config
         .app_data(web::Data::new(app.clone()))
         .app_data(web::Data::new(app.db.clone()))

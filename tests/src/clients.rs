@@ -173,6 +173,11 @@ pub async fn oras(host: &str, name: &str, password: &str, authority: Option<&Pat
     Ok(text)
 }
 
+/// A program of the environment with installers and uploaders of Python packages: `pip`, `uv`, `twine`.
+pub fn of_index(name: &str) -> Result<PathBuf> {
+    Ok(beside("index")?.join("bin").join(name))
+}
+
 /// A program of that environment.
 pub fn program(name: &str) -> Result<PathBuf> {
     let path = environment()?.join("bin").join(name);

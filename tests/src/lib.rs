@@ -21,6 +21,7 @@ pub mod relay;
 pub mod s3;
 pub mod server;
 pub mod wait;
+pub mod wheels;
 
 pub use api::Api;
 pub use browser::Browser;

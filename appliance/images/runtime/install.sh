@@ -4,9 +4,9 @@ set -eu
 site=/usr/local/lib/python3.11/dist-packages
 pip_wheel=$(echo /wheels/pip-*.whl)
 
-# pip runs straight from its own wheel and so leaves nothing of itself in the image.
+# pip runs straight from its own wheel, and stays: jobs and builds install from the box's package index with it.
 PYTHONPATH=$pip_wheel python3 -m pip install --quiet --no-index --find-links /wheels --no-deps --no-compile --no-cache-dir \
-    --break-system-packages --root-user-action ignore --require-hashes -r /recipe/requirements.txt
+    --break-system-packages --root-user-action ignore --require-hashes -r /recipe/requirements.txt -r /recipe/installer.txt
 
 # The packages' own test suites: 100 MB that no job imports.
 for package in matplotlib numpy pandas scipy sklearn; do
@@ -19,6 +19,8 @@ python3 -m compileall -q -j 0 "$site"
 groupadd --gid 10001 drydock
 useradd --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin drydock
 mkdir -p /workspace
+# An image built from this one installs as the same user: what pip writes has to be what jobs find. In a container it is read-only.
+chown -R 10001:10001 /usr/local
 chown 10001:10001 /workspace
 
 rm -rf /root/.cache /var/cache/apt/* /var/lib/apt/lists/* /var/log/* /usr/share/man/* /usr/share/locale/*

@@ -10,6 +10,7 @@
 //!   [`EngineError::Unavailable`], and the next one after it came back works.
 //! - A container runs at most once: `start` never runs an exited one again.
 
+mod build;
 mod connection;
 mod engine;
 mod error;
@@ -21,6 +22,7 @@ mod sandbox;
 mod seen;
 mod spec;
 
+pub use build::{BuildStep, BuildWish, Layer};
 pub use engine::{Engine, ImageInfo};
 pub use error::EngineError;
 pub use logs::{LogChunk, LogStream};

@@ -1,76 +1,159 @@
-//! NVIDIA's management library, found at run time. Every call may hang: only the monitor's own thread makes them.
+//! NVIDIA's management library, found at run time. Every call may hang: only threads of the monitor make them.
 
-use std::{ffi::OsStr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
-use nvml_wrapper::{Nvml, enum_wrappers::device::TemperatureSensor, error::NvmlError};
+use nvml_wrapper::{
+    Device, Nvml,
+    enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor},
+    enums::device::UsedGpuMemory,
+    error::NvmlError,
+};
 
-use super::GpuReading;
+use super::{GpuProcess, GpuReading};
 
 /// The library, once it could be loaded.
 pub(super) struct Gpus {
     library: Option<PathBuf>,
     nvml: Option<Nvml>,
+    /// By index; kept while a GPU does not answer, whose name could not be asked for then.
+    known: BTreeMap<u32, String>,
+}
+
+/// What one look at all GPUs gave.
+#[derive(Default)]
+pub(super) struct Pass {
+    /// MIG instances behind their GPU.
+    pub gpus: Vec<GpuReading>,
+    /// What is missing, for people.
+    pub note: Option<String>,
+    /// GPUs that were there before and are gone from the bus now.
+    pub lost: Vec<String>,
 }
 
 impl Gpus {
     /// `library` instead of the driver's own.
     pub(super) fn new(library: Option<PathBuf>) -> Gpus {
-        Gpus { library, nvml: None }
+        Gpus { library, nvml: None, known: BTreeMap::new() }
     }
 
     /// All GPUs that answer, and a note if something is missing.
-    pub(super) fn read(&mut self) -> (Vec<GpuReading>, Option<String>) {
-        let nvml = match self.nvml.take().map_or_else(|| load(self.library.as_deref().map(|path| path.as_os_str())), Ok)
-        {
+    pub(super) fn read(&mut self) -> Pass {
+        let nvml = match self.nvml.take().map_or_else(|| load(self.library.as_deref()), Ok) {
             Ok(nvml) => nvml,
-            Err(error) => return (vec![], Some(absent(&error))),
+            Err(error) => return Pass { note: Some(absent(&error)), ..Default::default() },
         };
         let count = match nvml.device_count() {
             Ok(count) => count,
             // dropped, so that the next reading loads it anew: the driver may have been replaced
-            Err(error) => return (vec![], Some(format!("The NVIDIA driver does not answer: {error}."))),
-        };
-        let mut gpus = Vec::new();
-        let mut note = (count == 0).then(|| "The NVIDIA driver is there, but it sees no GPU.".to_owned());
-        for index in 0..count {
-            match read_one(&nvml, index) {
-                Ok(gpu) => gpus.push(gpu),
-                Err(error) => note = Some(format!("GPU {index} does not answer: {error}.")),
+            Err(error) => {
+                let note = format!("The NVIDIA driver does not answer: {error}.");
+                return Pass { note: Some(note), ..Default::default() };
             }
+        };
+        let mut pass = Pass::default();
+        pass.note = (count == 0).then(|| "The NVIDIA driver is there, but it sees no GPU.".to_owned());
+        for index in 0..count {
+            self.read_into(&nvml, index, &mut pass);
         }
         // a lost GPU stays lost for this handle of the library
-        self.nvml = note.is_none().then_some(nvml);
-        (gpus, note)
+        self.nvml = pass.note.is_none().then_some(nvml);
+        pass
+    }
+
+    fn read_into(&mut self, nvml: &Nvml, index: u32, pass: &mut Pass) {
+        match nvml.device_by_index(index).and_then(|device| read_with_instances(&device, index)) {
+            Ok(gpus) => {
+                self.known.extend(gpus.first().map(|gpu| (index, gpu.uuid.clone())));
+                pass.gpus.extend(gpus);
+            }
+            Err(error) => {
+                if is_gone(&error) {
+                    pass.lost.extend(self.known.remove(&index));
+                }
+                pass.note = Some(format!("GPU {index} does not answer: {error}."));
+            }
+        }
     }
 }
 
-fn load(library: Option<&OsStr>) -> Result<Nvml, NvmlError> {
-    match library {
-        Some(path) => Nvml::builder().lib_path(path).init(),
+/// The library at `path`, or the driver's own.
+pub(super) fn load(path: Option<&Path>) -> Result<Nvml, NvmlError> {
+    match path {
+        Some(path) => Nvml::builder().lib_path(path.as_os_str()).init(),
         // the name that the driver's run-time package brings; the one without a number is a developer's
         None => Nvml::builder().lib_path(OsStr::new("libnvidia-ml.so.1")).init().or_else(|_| Nvml::init()),
     }
 }
 
-fn read_one(nvml: &Nvml, index: u32) -> Result<GpuReading, NvmlError> {
-    let device = nvml.device_by_index(index)?;
+/// The driver says that the device itself is lost, not that a question to it was wrong.
+pub(super) fn is_gone(error: &NvmlError) -> bool {
+    matches!(error, NvmlError::GpuLost | NvmlError::ResetRequired)
+}
+
+fn read_with_instances(device: &Device<'_>, index: u32) -> Result<Vec<GpuReading>, NvmlError> {
+    let mut gpu = read_one(device, index)?;
+    gpu.is_divided = optional(device.mig_mode())?.is_some_and(|mode| mode.current == 1);
+    if !gpu.is_divided {
+        return Ok(vec![gpu]);
+    }
+    let most = optional(device.mig_device_count())?.unwrap_or(0);
+    let parent = gpu.uuid.clone();
+    let mut all = vec![gpu];
+    for slot in 0..most {
+        // there are as many slots as instances can be made; those that were not made are not found
+        let instance = match device.mig_device_by_index(slot) {
+            Err(NvmlError::NotFound | NvmlError::InvalidArg) => continue,
+            other => other?,
+        };
+        all.push(GpuReading { parent_uuid: Some(parent.clone()), ..read_one(&instance, index)? });
+    }
+    Ok(all)
+}
+
+fn read_one(device: &Device<'_>, index: u32) -> Result<GpuReading, NvmlError> {
     let memory = device.memory_info()?;
+    let ecc = |kind| optional(device.total_ecc_errors(kind, EccCounter::Volatile));
     Ok(GpuReading {
         index,
         uuid: device.uuid()?,
+        parent_uuid: None,
+        is_divided: false,
         name: device.name()?,
         memory_total_bytes: memory.total,
         memory_used_bytes: memory.used,
-        utilization_percent: told(device.utilization_rates().map(|rates| rates.gpu))?,
-        temperature_celsius: told(device.temperature(TemperatureSensor::Gpu))?,
+        utilization_percent: optional(device.utilization_rates())?.map(|rates| rates.gpu),
+        temperature_celsius: optional(device.temperature(TemperatureSensor::Gpu))?,
+        power_mw: optional(device.power_usage())?,
+        power_limit_mw: optional(device.enforced_power_limit())?,
+        clock_sm_mhz: optional(device.clock_info(Clock::SM))?,
+        clock_memory_mhz: optional(device.clock_info(Clock::Memory))?,
+        ecc_corrected: ecc(MemoryError::Corrected)?,
+        ecc_uncorrected: ecc(MemoryError::Uncorrected)?,
+        processes: processes(device)?,
     })
 }
 
-/// Some GPUs, and slices of them, do not tell everything.
-fn told(value: Result<u32, NvmlError>) -> Result<u32, NvmlError> {
+fn processes(device: &Device<'_>) -> Result<Vec<GpuProcess>, NvmlError> {
+    let memory = |used| match used {
+        UsedGpuMemory::Used(bytes) => bytes,
+        UsedGpuMemory::Unavailable => 0,
+    };
+    let found = optional(device.running_compute_processes())?.unwrap_or_default();
+    Ok(found.into_iter().map(|it| GpuProcess { pid: it.pid, memory_bytes: memory(it.used_gpu_memory) }).collect())
+}
+
+/// Some GPUs, slices of them, and older drivers do not tell everything; only a device that is lost or silent is an error.
+fn optional<T>(value: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
     match value {
-        Err(NvmlError::NotSupported | NvmlError::NoPermission) => Ok(0),
-        other => other,
+        Ok(value) => Ok(Some(value)),
+        Err(
+            error @ (NvmlError::GpuLost | NvmlError::ResetRequired | NvmlError::Uninitialized | NvmlError::Unknown),
+        ) => Err(error),
+        Err(_not_told) => Ok(None),
     }
 }
 

@@ -1,14 +1,20 @@
-//! [`Monitor`]: reads the machine again and again on two threads, one for what the kernel knows and one for the GPUs.
+//! [`Monitor`]: reads the machine again and again on two threads, one for what the kernel knows and one for the GPUs; a third waits for
+//! faults that a driver tells by itself.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{BoxReading, GpuReading, gpus::Gpus, machine::Machine};
+use super::{
+    BoxReading, FaultKind, GpuFault, GpuReading,
+    events::{self, Shared},
+    gpus::{Gpus, Pass},
+    machine::Machine,
+};
 
 /// A pass of the GPU thread that takes longer is called a hang.
 const HANG: Duration = Duration::from_secs(5);
@@ -16,19 +22,23 @@ const HANG: Duration = Duration::from_secs(5);
 const FIRST: Duration = Duration::from_millis(200);
 
 /// The latest reading of this machine, with the space of the file system that holds `disk`.
-///
-/// The first call for a path starts its monitor, which then goes on until the process ends; the others answer at once.
 pub async fn read(disk: &Path) -> BoxReading {
+    monitor(disk).await.map(|monitor| monitor.reading()).unwrap_or_default()
+}
+
+/// The one monitor of this process for `disk`: the first call starts it, it goes on until the process ends; the others answer at once.
+/// Nothing if its start was cut off, as it is at the end of the process.
+pub async fn monitor(disk: &Path) -> Option<Monitor> {
     static MONITORS: Mutex<BTreeMap<PathBuf, Monitor>> = Mutex::new(BTreeMap::new());
     if let Some(monitor) = lock(&MONITORS).get(disk) {
-        return monitor.reading();
+        return Some(monitor.clone());
     }
     let disk = disk.to_owned();
     let started = tokio::task::spawn_blocking(move || {
         let mut monitors = lock(&MONITORS);
-        monitors.entry(disk).or_insert_with_key(|disk| Monitor::start(disk.clone())).reading()
+        monitors.entry(disk).or_insert_with_key(|disk| Monitor::start(disk.clone())).clone()
     });
-    started.await.unwrap_or_default()
+    started.await.ok()
 }
 
 /// What to read and how often.
@@ -59,12 +69,15 @@ pub struct Monitor {
 struct Latest {
     machine: Mutex<BoxReading>,
     gpus: Mutex<GpuState>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct GpuState {
     gpus: Vec<GpuReading>,
     note: Option<String>,
+    /// Counts the passes that are done.
+    passes: u64,
     /// When the pass began that is not done yet.
     asked_at: Option<Instant>,
 }
@@ -81,8 +94,12 @@ impl Monitor {
         let (done, first) = mpsc::channel();
         let (weak, disk, period) = (Arc::downgrade(&latest), settings.disk, settings.period);
         spawn("box-reader", move || read_machine(&weak, &disk, period, &done));
-        let weak = Arc::downgrade(&latest);
-        spawn("gpu-reader", move || read_gpus(&weak, Gpus::new(settings.nvml_library), period));
+        let (weak, library) = (Arc::downgrade(&latest), settings.nvml_library.clone());
+        spawn("gpu-reader", move || read_gpus(&weak, Gpus::new(library), period));
+        let (weak, shared) = (Arc::downgrade(&latest), latest.shared.clone());
+        spawn("gpu-events", move || {
+            events::listen(settings.nvml_library.as_deref(), &shared, || weak.strong_count() > 0);
+        });
         let _late_is_fine = first.recv_timeout(FIRST);
         Monitor { latest }
     }
@@ -93,13 +110,28 @@ impl Monitor {
         let state = lock(&self.latest.gpus);
         reading.gpus.clone_from(&state.gpus);
         reading.gpu_note = state.note_at(Instant::now());
+        reading.gpu_pass = state.passes;
         reading
+    }
+
+    /// What went wrong with GPUs since the last call, oldest first. There is one caller: who takes them acts on them.
+    pub fn take_faults(&self) -> Vec<GpuFault> {
+        self.latest.shared.faults.take()
+    }
+
+    /// How long the driver has owed an answer; zero while it gives them.
+    pub fn silent_for(&self) -> Duration {
+        lock(&self.latest.gpus).silent_at(Instant::now())
     }
 }
 
 impl GpuState {
+    fn silent_at(&self, now: Instant) -> Duration {
+        self.asked_at.map_or(Duration::ZERO, |asked_at| now.saturating_duration_since(asked_at))
+    }
+
     fn note_at(&self, now: Instant) -> Option<String> {
-        let silent = self.asked_at.map_or(Duration::ZERO, |asked_at| now.saturating_duration_since(asked_at));
+        let silent = self.silent_at(now);
         if silent < HANG {
             return self.note.clone();
         }
@@ -131,11 +163,26 @@ fn read_gpus(latest: &Weak<Latest>, mut gpus: Gpus, period: Duration) {
         lock(&held.gpus).asked_at = Some(Instant::now());
         // not held during the calls: a hang must not keep the monitor alive
         drop(held);
-        let (found, note) = gpus.read();
+        let pass = gpus.read();
         let Some(held) = latest.upgrade() else { return };
-        *lock(&held.gpus) = GpuState { gpus: found, note, asked_at: None };
+        held.take_in(pass);
         drop(held);
         thread::sleep(period);
+    }
+}
+
+impl Latest {
+    fn take_in(&self, pass: Pass) {
+        for uuid in pass.lost {
+            self.shared.faults.push(GpuFault { uuid, kind: FaultKind::Gone });
+        }
+        let mut state = lock(&self.gpus);
+        let uuids = |gpus: &[GpuReading]| gpus.iter().map(|gpu| gpu.uuid.clone()).collect::<Vec<_>>();
+        if uuids(&state.gpus) != uuids(&pass.gpus) {
+            self.shared.devices.fetch_add(1, Ordering::Release);
+        }
+        let passes = state.passes + 1;
+        *state = GpuState { gpus: pass.gpus, note: pass.note, passes, asked_at: None };
     }
 }
 

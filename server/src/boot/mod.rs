@@ -31,7 +31,7 @@ use crate::{
     events::Events,
     images, jobs, monitoring,
     objects::{self, Objects},
-    packages, pipelines,
+    overview, packages, pipelines,
     router::{Face, Faces},
     scheduling, serving, storage, tracking, trash, webhooks, workloads,
 };
@@ -109,6 +109,7 @@ async fn assemble(config: Config) -> Result<Faces> {
         box_key,
         data_dir: Arc::new(data_dir),
         started_at: clock::now_ms(),
+        memory: Default::default(),
     };
     let gateway = serving::Gateway::load(&app).await?;
     let demo = demo::Demo::new(&app);
@@ -145,6 +146,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     images::start(app, &faces.images);
     workloads::start(app, images::own_images(app, &faces.images)).await?;
     scheduling::start(app).await?;
+    devices::ask_who_holds(overview::name_of_owner);
     devices::start(app).await?;
     packages::start(app).await?;
     jobs::start(app).await?;

@@ -2,6 +2,9 @@
 
 use crate::{app::App, error::Result};
 
+/// What an image's build calls the box: its address changes with the network, and would make every kept layer another one.
+pub const NAME_OF_BOX: &str = "drydock";
+
 /// Mounts the routes of the native API.
 pub fn configure(_config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {}
 

@@ -25,6 +25,8 @@ pub struct Limits {
     pub blob_grace_s: u64,
     /// Versions of datasets that are laid out for jobs and in use by none take no more than this.
     pub dataset_cache_bytes: u64,
+    /// A job that has run for less is not stopped to make room for another.
+    pub preempt_after_s: u64,
     /// On shutdown, open requests get this long.
     pub drain_s: u64,
 }
@@ -41,6 +43,7 @@ impl Default for Limits {
             pids: 512,
             blob_grace_s: 86_400,
             dataset_cache_bytes: 50 << 30,
+            preempt_after_s: 300,
             drain_s: 20,
         }
     }

@@ -4,6 +4,7 @@
 //! who does not ask for it by name. Never here: what a feature does with it.
 
 mod disk;
+mod gpus;
 mod limits;
 mod listeners;
 pub mod objects;
@@ -15,6 +16,7 @@ use clap::Args;
 use serde::Deserialize;
 
 pub use disk::Disk;
+pub use gpus::Gpus;
 pub use limits::Limits;
 pub use listeners::Listeners;
 pub use objects::Objects;
@@ -29,6 +31,7 @@ pub struct Config {
     pub listeners: Listeners,
     pub limits: Limits,
     pub disk: Disk,
+    pub gpus: Gpus,
     pub webhooks: Webhooks,
     pub objects: Objects,
     /// Log lines as JSON rather than for people.
@@ -70,6 +73,7 @@ struct File {
     listeners: listeners::Section,
     limits: Limits,
     disk: Disk,
+    gpus: Gpus,
     webhooks: webhooks::Section,
     objects: objects::Section,
     log_json: bool,
@@ -91,6 +95,7 @@ impl Config {
             listeners: Listeners::resolve(file.listeners, &flags)?,
             limits: file.limits,
             disk: file.disk,
+            gpus: file.gpus,
             webhooks: Webhooks::resolve(file.webhooks, &flags)?,
             objects: Objects::resolve(file.objects, variable)?,
             log_json: flags.log_json || file.log_json,

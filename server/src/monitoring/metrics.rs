@@ -1,7 +1,7 @@
 //! `/metrics`, for Prometheus and whoever reads its text.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use drydock_appliance::devices::GpuReading;
+use drydock_appliance::devices::{BoxReading, DiskReading, GpuReading, NetworkReading};
 
 use super::exposition::{Cumulative, Exposition, Kind};
 use super::http;
@@ -16,8 +16,8 @@ use crate::{clock, jobs, objects};
 const GATEWAY_BOUNDS_US: [u64; 12] =
     [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
 
-/// Name, help, and how to read it off a GPU.
-type GpuMeasure = (&'static str, &'static str, fn(&GpuReading) -> f64);
+/// Name, help, and how to read it off a GPU. A GPU that does not tell it has no sample.
+type GpuMeasure = (&'static str, &'static str, fn(&GpuReading) -> Option<f64>);
 
 /// Everything that is measured. A program on the box itself may read it as it is, others sign in.
 pub async fn scrape(
@@ -99,20 +99,64 @@ async fn machine(text: &mut Exposition, app: &App) {
         of.disk_total_bytes,
     );
     text.single("drydock_box_disk_free_bytes", Kind::Gauge, "What is free of it.", of.disk_free_bytes);
-    text.single("drydock_gpus", Kind::Gauge, "GPUs of the box.", of.gpus.len());
-    if of.gpus.is_empty() {
-        return;
-    }
-    let each: [GpuMeasure; 4] = [
-        ("drydock_gpu_memory_bytes", "Memory of the GPU.", |gpu| gpu.memory_total_bytes as f64),
-        ("drydock_gpu_memory_used_bytes", "Memory in use.", |gpu| gpu.memory_used_bytes as f64),
-        ("drydock_gpu_utilization_ratio", "Use, 0 to 1.", |gpu| f64::from(gpu.utilization_percent) / 100.0),
-        ("drydock_gpu_temperature_celsius", "Temperature.", |gpu| f64::from(gpu.temperature_celsius)),
-    ];
-    for (name, help, value) in each {
+    disks_and_networks(text, &of);
+    let gpus: Vec<&GpuReading> = of.gpus.iter().collect();
+    text.single(
+        "drydock_gpus",
+        Kind::Gauge,
+        "GPUs of the box.",
+        gpus.iter().filter(|it| it.parent_uuid.is_none()).count(),
+    );
+    for (name, help, value) in GPU_MEASURES {
+        let samples: Vec<_> = gpus.iter().filter_map(|gpu| Some((*gpu, value(gpu)?))).collect();
+        if samples.is_empty() {
+            continue;
+        }
         text.family(name, Kind::Gauge, help);
-        for gpu in &of.gpus {
-            text.sample(name, &[("uuid", &gpu.uuid), ("name", &gpu.name)], value(gpu));
+        for (gpu, value) in samples {
+            text.sample(name, &[("uuid", &gpu.uuid), ("name", &gpu.name)], value);
+        }
+    }
+}
+
+const GPU_MEASURES: [GpuMeasure; 10] = [
+    ("drydock_gpu_memory_bytes", "Memory of the GPU.", |gpu| Some(gpu.memory_total_bytes as f64)),
+    ("drydock_gpu_memory_used_bytes", "Memory in use.", |gpu| Some(gpu.memory_used_bytes as f64)),
+    ("drydock_gpu_utilization_ratio", "Use, 0 to 1.", |gpu| Some(f64::from(gpu.utilization_percent?) / 100.0)),
+    ("drydock_gpu_temperature_celsius", "Temperature.", |gpu| Some(f64::from(gpu.temperature_celsius?))),
+    ("drydock_gpu_power_watts", "Power drawn.", |gpu| Some(f64::from(gpu.power_mw?) / 1000.0)),
+    ("drydock_gpu_power_limit_watts", "Power that it may draw.", |gpu| Some(f64::from(gpu.power_limit_mw?) / 1000.0)),
+    ("drydock_gpu_clock_sm_hertz", "Clock of its processors.", |gpu| Some(f64::from(gpu.clock_sm_mhz?) * 1e6)),
+    ("drydock_gpu_clock_memory_hertz", "Clock of its memory.", |gpu| Some(f64::from(gpu.clock_memory_mhz?) * 1e6)),
+    ("drydock_gpu_ecc_corrected", "Memory errors mended since the driver was loaded.", |gpu| {
+        Some(gpu.ecc_corrected? as f64)
+    }),
+    ("drydock_gpu_ecc_uncorrected", "Memory errors that could not be mended, since then.", |gpu| {
+        Some(gpu.ecc_uncorrected? as f64)
+    }),
+];
+
+fn disks_and_networks(text: &mut Exposition, of: &BoxReading) {
+    let disks: [(&str, &str, fn(&DiskReading) -> u64); 4] = [
+        ("drydock_disk_bytes", "Size of a file system.", |disk| disk.total_bytes),
+        ("drydock_disk_free_bytes", "What is free of it.", |disk| disk.free_bytes),
+        ("drydock_disk_read_bytes_per_second", "Read between the last two looks.", |disk| disk.read_bytes_per_s),
+        ("drydock_disk_written_bytes_per_second", "Written between them.", |disk| disk.written_bytes_per_s),
+    ];
+    for (name, help, value) in disks {
+        text.family(name, Kind::Gauge, help);
+        for disk in &of.disks {
+            text.sample(name, &[("device", &disk.name), ("mounted_at", &disk.mounted_at)], value(disk));
+        }
+    }
+    let networks: [(&str, &str, fn(&NetworkReading) -> u64); 2] = [
+        ("drydock_network_received_bytes_total", "Received since the interface exists.", |it| it.received_bytes),
+        ("drydock_network_sent_bytes_total", "Sent since then.", |it| it.sent_bytes),
+    ];
+    for (name, help, value) in networks {
+        text.family(name, Kind::Counter, help);
+        for network in &of.networks {
+            text.sample(name, &[("interface", &network.name)], value(network));
         }
     }
 }

@@ -8,6 +8,7 @@ use drydock_appliance::{RUNTIME_IMAGE, containers::Engine, devices};
 use drydock_wire::overview::{BoxInfo, DockerState, Gpu, Overview};
 
 pub use routes::configure;
+pub use store::name_of_owner;
 
 use crate::{
     accounts::{Authorized, action},
@@ -50,14 +51,14 @@ pub async fn docker_state(engine: &Engine, instance: &str) -> DockerState {
 
 async fn box_info(app: &App) -> BoxInfo {
     let reading = devices::read(&app.data_dir).await;
-    let gpus = reading.gpus.into_iter().map(|gpu| Gpu {
+    let gpus = reading.gpus.into_iter().filter(|gpu| gpu.parent_uuid.is_none()).map(|gpu| Gpu {
         index: gpu.index,
         uuid: gpu.uuid,
         name: gpu.name,
         memory_total_bytes: gpu.memory_total_bytes,
         memory_used_bytes: gpu.memory_used_bytes,
-        utilization_percent: gpu.utilization_percent,
-        temperature_celsius: gpu.temperature_celsius,
+        utilization_percent: gpu.utilization_percent.unwrap_or(0),
+        temperature_celsius: gpu.temperature_celsius.unwrap_or(0),
     });
     BoxInfo {
         hostname: reading.hostname,

@@ -1,12 +1,16 @@
 //! Counts over the features' tables, in one statement. The one place that reads tables of others: it names only table
 //! and state columns, and a test runs it against the migrated schema.
 
-use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::BigInt};
+use diesel::{
+    OptionalExtension, QueryableByName, RunQueryDsl, sql_query,
+    sql_types::{BigInt, Text},
+};
 use drydock_wire::overview::Counts;
 
 use crate::{
     db::Conn,
     error::{Error, Result},
+    workloads::Kind,
 };
 
 #[derive(QueryableByName)]
@@ -62,13 +66,34 @@ pub fn counts(conn: &mut Conn) -> Result<Counts> {
     })
 }
 
+/// What people call the job or deployment with this id.
+pub fn name_of_owner(conn: &mut Conn, kind: Kind, id: &str) -> Result<Option<String>> {
+    let statement = match kind {
+        Kind::Job => "SELECT name FROM jobs WHERE id = ?",
+        Kind::Revision => "SELECT name FROM deployments WHERE id = ?",
+    };
+    let row: Option<Name> =
+        sql_query(statement).bind::<Text, _>(id).get_result(conn).optional().map_err(Error::internal)?;
+    Ok(row.map(|row| row.name))
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use crate::workloads::Kind;
 
     #[test]
-    fn the_statement_fits_the_schema() {
+    fn the_statements_fit_the_schema() {
         let counts = super::counts(&mut crate::db::testing::connection()).unwrap();
         assert_eq!((counts.jobs_running, counts.deployments_ready), (0, 0));
+        let mut conn = crate::db::testing::connection();
+        assert_eq!(super::name_of_owner(&mut conn, Kind::Job, "x").unwrap(), None);
+        assert_eq!(super::name_of_owner(&mut conn, Kind::Revision, "x").unwrap(), None);
     }
 }

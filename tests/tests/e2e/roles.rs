@@ -30,6 +30,12 @@ const ADMIN: &[&str] = &[
     "GET /api/v1/audit",
     "POST /api/v1/trash/purge",
     "POST /api/v1/store/scrub",
+    "PUT /api/v1/queues/{name}",
+    "DELETE /api/v1/queues/{name}",
+    "POST /api/v1/queues/{name}/pause",
+    "POST /api/v1/devices/{uuid}/quarantine",
+    "POST /api/v1/devices/{uuid}/free",
+    "PATCH /api/v1/devices/{uuid}",
 ];
 
 /// Reading them needs an engineer: a webhook's address often is its key.
@@ -121,6 +127,15 @@ const REGISTRY: &[(&str, &str, bool)] = &[
     ("PUT", "/v2/a/blobs/uploads/x", true),
     ("DELETE", "/v2/a/blobs/uploads/x", true),
     ("GET", "/v2/no/such/path", false),
+];
+
+/// The Python package index on the web port: what pip and twine call, and whether it changes something.
+const PYPI: &[(&str, &str, bool)] = &[
+    ("GET", "/pypi/simple/", false),
+    ("GET", "/pypi/simple/x/", false),
+    ("GET", "/pypi/files/x/x-1-py3-none-any.whl", false),
+    ("HEAD", "/pypi/files/x/x-1-py3-none-any.whl", false),
+    ("POST", "/pypi/legacy/", true),
 ];
 
 /// One operation of the document, with a request that its schema accepts.
@@ -252,7 +267,7 @@ async fn nobody_gets_in_without_a_good_token() -> Result<()> {
             }
         }
     }
-    for (method, path, _) in MLFLOW {
+    for (method, path, _) in MLFLOW.iter().chain(PYPI) {
         for (who, api) in [("anonymous", server.anonymous()?), ("a revoked token", revoked.clone())] {
             let status = api.status(Method::from_bytes(method.as_bytes())?, path, Some(json!({}))).await?;
             if status != 401 {
@@ -297,7 +312,7 @@ async fn a_viewer_looks_and_changes_nothing() -> Result<()> {
             wrong.push(format!("{name} with {:?}: forbidden {forbidden}, expected {expected}", operation.body));
         }
     }
-    for (method, path, changes) in MLFLOW {
+    for (method, path, changes) in MLFLOW.iter().chain(PYPI) {
         let status = viewer.status(Method::from_bytes(method.as_bytes())?, path, Some(json!({}))).await?;
         if (status == 403) != *changes || status == 401 {
             wrong.push(format!("{method} {path} answered {status}, changes something: {changes}"));

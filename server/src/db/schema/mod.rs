@@ -2,9 +2,11 @@
 
 pub mod accounts;
 pub mod datasets;
+pub mod devices;
 pub mod images;
 pub mod jobs;
 pub mod objects;
+pub mod packages;
 pub mod registry;
 pub mod serving;
 pub mod storage;

@@ -1,0 +1,2 @@
+DROP TABLE package_files;
+DROP TABLE packages;

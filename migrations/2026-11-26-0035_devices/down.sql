@@ -1,0 +1,3 @@
+DROP TABLE gpu_events;
+DROP TABLE gpu_leases;
+DROP TABLE gpus;
