@@ -64,6 +64,7 @@ impl Wish {
         let is_sweep = fields.contains_key("job");
         if is_sweep {
             name_its_job(fields);
+            values_as_texts(fields);
         }
         let value = units::to_wire(value).map_err(|message| in_line(text, message))?;
         let text_of = value.to_string();
@@ -85,6 +86,20 @@ fn name_its_job(fields: &mut Map<String, Value>) {
     let name = fields.get("name").cloned().unwrap_or_default();
     if let Some(Value::Object(job)) = fields.get_mut("job") {
         job.entry("name").or_insert(name);
+    }
+}
+
+/// Values of parameters are texts, however they are written: `lr: [0.1, 0.01]`.
+fn values_as_texts(fields: &mut Map<String, Value>) {
+    fn as_texts(list: &mut Value) {
+        let list = list.as_array_mut().into_iter().flatten();
+        list.filter(|v| v.is_number() || v.is_boolean()).for_each(|v| *v = Value::String(v.to_string()));
+    }
+    if let Some(Value::Object(grid)) = fields.get_mut("grid") {
+        grid.values_mut().for_each(as_texts);
+    }
+    if let Some(Value::Object(params)) = fields.get_mut("random").and_then(|random| random.get_mut("params")) {
+        params.values_mut().filter_map(|from| from.get_mut("choice")).for_each(as_texts);
     }
 }
 
@@ -219,6 +234,15 @@ mod tests {
         let text = Wish::Sweep(sweep.clone()).to_yaml();
         assert_eq!(Wish::from_yaml(&text).unwrap(), Wish::Sweep(sweep), "{text}");
         assert_eq!(text.matches("name: train\n").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn figures_of_a_sweep_are_texts() {
+        let text = "name: a\njob:\n  command: [x]\ngrid: {lr: [0.1, 1e-3], depth: [4, big]}\n";
+        let Ok(Wish::Sweep(sweep)) = Wish::from_yaml(text) else { panic!("a sweep") };
+        assert_eq!(sweep.grid["lr"], ["0.1", "0.001"]);
+        assert_eq!(sweep.grid["depth"], ["4", "big"]);
+        assert_eq!(sweep.job.name, "a");
     }
 
     #[test]
