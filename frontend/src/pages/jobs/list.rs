@@ -44,32 +44,12 @@ pub fn JobsPage() -> impl IntoView {
         &[Topic::Jobs, Topic::Queue],
     );
     let chips = counted(chips(), Topic::Jobs, move |state| path(state, String::new(), 1));
-    let submit = || {
-        may(Role::Engineer)
-            .then(|| view! { <LinkButton href="/jobs/new" look=Look::Primary icon="play">"Submit a job"</LinkButton> })
-    };
-    let filtered = move || ![search, state, queue, sweep].iter().all(|p| p.is(""));
-    let nothing = move || {
-        if filtered() {
-            let clear = move |_| [search, state, queue, sweep, page].iter().for_each(|p| p.clear());
-            return view! {
-                <EmptyState icon="filter" title="No job matches" text="Clear the filters, or search for something else.">
-                    <Button on_press=clear>"Clear filters"</Button>
-                </EmptyState>
-            }
-            .into_any();
-        }
-        view! {
-            <EmptyState icon="container" title="No jobs yet" text="A job runs your code in a container of its own, with the data, cores and memory you give it. What it logs with mlflow becomes a run.">
-                {submit}
-            </EmptyState>
-        }
-        .into_any()
-    };
+    let filters = [search, state, queue, sweep, page];
     view! {
         <section class="page">
             <PageHead title="Jobs" sub=|| "Training containers: what waits, what runs, how it ended.">
-                <LinkButton href="/sweeps" icon="sliders-horizontal">"Sweeps"</LinkButton>{submit}
+                <LinkButton href="/sweeps" icon="sliders-horizontal">"Sweeps"</LinkButton>
+                <LinkButton href="/pipelines" icon="workflow">"Pipelines"</LinkButton>{submit}
             </PageHead>
             <div class="toolbar">
                 <SearchBox param=search label="Search jobs" resets=page/>
@@ -83,7 +63,7 @@ pub fn JobsPage() -> impl IntoView {
                 {
                     let rows = Signal::derive(move || list.with(|l| l.items().to_vec()));
                     view! {
-                        <Show when=move || rows.with(|r| !r.is_empty()) fallback=nothing>
+                        <Show when=move || rows.with(|r| !r.is_empty()) fallback=move || nothing(filters)>
                             <Table id="jobs" label="Jobs" rows columns=Signal::derive(columns) key=|j| j.id.clone()
                                 href=|j| format!("/jobs/{}", seg(&j.id))/>
                             <Pager param=page total=Signal::derive(move || list.with(Listing::total)) noun="job"
@@ -94,6 +74,30 @@ pub fn JobsPage() -> impl IntoView {
             </Loaded>
         </section>
     }
+}
+
+fn submit() -> impl IntoView {
+    may(Role::Engineer)
+        .then(|| view! { <LinkButton href="/jobs/new" look=Look::Primary icon="play">"Submit a job"</LinkButton> })
+}
+
+/// What stands there instead of rows.
+fn nothing(filters: [Param; 5]) -> AnyView {
+    if filters.iter().any(|p| !p.is("")) {
+        let clear = move |_| filters.iter().for_each(|p| p.clear());
+        return view! {
+            <EmptyState icon="filter" title="No job matches" text="Clear the filters, or search for something else.">
+                <Button on_press=clear>"Clear filters"</Button>
+            </EmptyState>
+        }
+        .into_any();
+    }
+    view! {
+        <EmptyState icon="container" title="No jobs yet" text="A job runs your code in a container of its own, with the data, cores and memory you give it. What it logs with mlflow becomes a run.">
+            {submit}
+        </EmptyState>
+    }
+    .into_any()
 }
 
 /// One queue's jobs; nothing to choose while there is one queue.

@@ -136,28 +136,11 @@ pub fn Editor(text: String, on_done: Callback<String>, back: String) -> impl Int
         })
     });
     let apply = move |_| {
-        if busy.get_untracked() {
-            return;
+        if !busy.get_untracked() {
+            busy.set(true);
+            refused.set(None);
+            spawn_local(send(edit.text.get_untracked(), busy, refused, on_done));
         }
-        busy.set(true);
-        refused.set(None);
-        let wish = ApplyPipeline { yaml: edit.text.get_untracked() };
-        spawn_local(async move {
-            let answer = api::post::<_, AppliedPipeline>("/pipelines", &wish).await;
-            let _ = busy.try_set(false);
-            match answer {
-                Ok(done) => {
-                    let title = if done.created {
-                        format!("Version {} is applied", done.pipeline.version)
-                    } else {
-                        "Nothing had changed".to_owned()
-                    };
-                    toast(Tone::Good, &title, "Runs that go on keep the version they started with.");
-                    on_done.run(done.pipeline.summary.name);
-                }
-                Err(error) => drop(refused.try_set(Some(error))),
-            }
-        });
     };
     let tasks = Signal::derive(move || edit.check.with(|c| c.as_ref().map(|c| c.tasks.clone()).unwrap_or_default()));
     let states = Signal::stored(HashMap::new());
@@ -177,6 +160,23 @@ pub fn Editor(text: String, on_done: Callback<String>, back: String) -> impl Int
                 </div>
             </div>
         </div>
+    }
+}
+
+/// Applies what was written.
+async fn send(yaml: String, busy: RwSignal<bool>, refused: RwSignal<Option<ApiError>>, on_done: Callback<String>) {
+    let answer = api::post::<_, AppliedPipeline>("/pipelines", &ApplyPipeline { yaml }).await;
+    let _ = busy.try_set(false);
+    match answer {
+        Ok(done) => {
+            let title = match done.created {
+                true => format!("Version {} is applied", done.pipeline.version),
+                false => "Nothing had changed".to_owned(),
+            };
+            toast(Tone::Good, &title, "Runs that go on keep the version they started with.");
+            on_done.run(done.pipeline.summary.name);
+        }
+        Err(error) => drop(refused.try_set(Some(error))),
     }
 }
 

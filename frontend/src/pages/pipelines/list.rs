@@ -80,7 +80,7 @@ fn Nothing() -> impl IntoView {
         );
     };
     view! {
-        <EmptyState icon="git-branch" title="No pipelines yet"
+        <EmptyState icon="workflow" title="No pipelines yet"
             text="A pipeline checks data, trains, compares with the present champion, registers and deploys, in an order that you write down in YAML. It runs when you say, by the clock, or when new data come.">
             <Show when=is_engineer>
                 <LinkButton href="/pipelines/new" look=Look::Primary icon="plus">"New pipeline"</LinkButton>

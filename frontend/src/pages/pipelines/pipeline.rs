@@ -46,36 +46,8 @@ fn Detail(pipeline: Signal<PipelineDetail>, version: Param) -> impl IntoView {
     let (starting, deleting, busy) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(false));
     let name = memo(move || pipeline.with(|p| p.summary.name.clone()));
     let paused = memo(move || pipeline.with(|p| p.summary.paused));
-    let pause = move |_| {
-        let (path, wish) = (
-            format!("/pipelines/{}", seg(&name.get_untracked())),
-            UpdatePipeline { paused: Some(!paused.get_untracked()) },
-        );
-        let call = async move { api::patch::<_, PipelineDetail>(&path, &wish).await };
-        act(busy, "It was not changed", call, move |now| {
-            hint(Topic::Pipelines);
-            let text = if now.summary.paused {
-                "Neither schedules nor triggers start runs; you can."
-            } else {
-                "What fell into the pause is not made up for."
-            };
-            toast(Tone::Good, if now.summary.paused { "The pipeline is paused" } else { "The pipeline goes on" }, text);
-        });
-    };
-    let sub = move || {
-        pipeline.with(|p| {
-            let next = p.summary.next_due_at.filter(|_| !p.summary.paused).map(|at| format!(" · next run {}", ago(at)));
-            let said =
-                if p.summary.description.is_empty() { String::new() } else { format!("{} · ", p.summary.description) };
-            format!(
-                "{said}version {}, {} by {}{}",
-                p.version,
-                ago(p.summary.updated_at),
-                p.summary.updated_by,
-                next.unwrap_or_default()
-            )
-        })
-    };
+    let pause = move |_| switch(name.get_untracked(), !paused.get_untracked(), busy);
+    let sub = move || pipeline.with(line);
     let tabs = vec![
         ("grid", "Runs by task".to_owned()),
         ("runs", "Runs".to_owned()),
@@ -104,6 +76,28 @@ fn Detail(pipeline: Signal<PipelineDetail>, version: Param) -> impl IntoView {
         <StartDialog open=starting pipeline/>
         <DeleteDialog open=deleting name/>
     }
+}
+
+/// Pauses a pipeline or lets it go on.
+fn switch(name: String, paused: bool, busy: RwSignal<bool>) {
+    let (path, wish) = (format!("/pipelines/{}", seg(&name)), UpdatePipeline { paused: Some(paused) });
+    let call = async move { api::patch::<_, PipelineDetail>(&path, &wish).await };
+    act(busy, "It was not changed", call, move |now| {
+        hint(Topic::Pipelines);
+        let (title, text) = match now.summary.paused {
+            true => ("The pipeline is paused", "Neither schedules nor triggers start runs; you can."),
+            false => ("The pipeline goes on", "What fell into the pause is not made up for."),
+        };
+        toast(Tone::Good, title, text);
+    });
+}
+
+/// Below the title; reactive.
+fn line(p: &PipelineDetail) -> String {
+    let next = p.summary.next_due_at.filter(|_| !p.summary.paused).map(|at| format!(" · next run {}", ago(at)));
+    let said = if p.summary.description.is_empty() { String::new() } else { format!("{} · ", p.summary.description) };
+    let changed = format!("{} by {}", ago(p.summary.updated_at), p.summary.updated_by);
+    format!("{said}version {}, {changed}{}", p.version, next.unwrap_or_default())
 }
 
 #[component]
