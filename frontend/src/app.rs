@@ -136,6 +136,12 @@ fn Root() -> impl IntoView {
                     <Route path=path!("jobs") view={Lazy::<area::Jobs>::new()}/>
                     <Route path=path!("jobs/new") view={Lazy::<area::NewJob>::new()}/>
                     <Route path=path!("jobs/:id") view={Lazy::<area::Job>::new()}/>
+                    <Route path=path!("sweeps") view={Lazy::<area::Sweeps>::new()}/>
+                    <Route path=path!("sweeps/:id") view={Lazy::<area::Sweep>::new()}/>
+                    <Route path=path!("pipelines") view={Lazy::<area::Pipelines>::new()}/>
+                    <Route path=path!("pipelines/new") view={Lazy::<area::NewPipeline>::new()}/>
+                    <Route path=path!("pipelines/:name") view={Lazy::<area::Pipeline>::new()}/>
+                    <Route path=path!("pipelines/:name/runs/:id") view={Lazy::<area::PipelineRun>::new()}/>
                     <Route path=path!("deployments") view={Lazy::<area::Deployments>::new()}/>
                     <Route path=path!("deployments/:name") view={Lazy::<area::Deployment>::new()}/>
                     <Route path=path!("store") view={Lazy::<area::Store>::new()}/>

@@ -45,6 +45,8 @@ fn area(part: &str) -> &'static str {
         "jobs" => "Jobs",
         "queue" => "Queue",
         "devices" => "Devices",
+        "sweeps" => "Sweeps",
+        "pipelines" => "Pipelines",
         "deployments" => "Deployments",
         "settings" => "Settings",
         "store" => "Store",
@@ -87,7 +89,7 @@ fn short(area: &str, part: String) -> String {
         ("builds", "new") => "New build".into(),
         ("images", "repository") => "Repository".into(),
         ("images", "manifest") => "Manifest".into(),
-        ("runs" | "jobs" | "builds", id) if id.len() > 12 => id.chars().take(8).collect(),
+        ("runs" | "jobs" | "builds" | "sweeps", id) if id.len() > 12 => id.chars().take(8).collect(),
         _ => part,
     }
 }

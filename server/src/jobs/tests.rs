@@ -233,6 +233,12 @@ fn pages_are_newest_first_filtered_and_counted() {
         submit_one(&mut conn, &format!("j{number}"), &format!("train-{number}"));
     }
     admit(&mut conn, "j1");
+    // the third is of a release that knew no queues
+    conn.batch_execute(
+        "INSERT INTO queues (id, name, created_at, updated_at) VALUES ('night', 'night', 0, 0);
+         UPDATE jobs SET queue_id = 'night' WHERE id = 'j2'; UPDATE jobs SET queue_id = NULL WHERE id = 'j3';",
+    )
+    .unwrap();
     let mut page = |filter: Filter| {
         let page = store::page(&mut conn, &filter).unwrap();
         (page.items.into_iter().map(|job| job.id).collect::<Vec<_>>().join(" "), page.total, page.next)
@@ -242,7 +248,10 @@ fn pages_are_newest_first_filtered_and_counted() {
     assert_eq!(page(Filter { offset: 4, ..all.clone() }), ("j1".into(), 5, None));
     assert_eq!(page(Filter { states: vec![JobState::Starting], ..all.clone() }), ("j1".into(), 1, None));
     assert_eq!(page(Filter { search: Some("-3".into()), ..all.clone() }), ("j3".into(), 1, None));
-    assert_eq!(page(Filter { search: Some("%".into()), ..all }), (String::new(), 0, None));
+    assert_eq!(page(Filter { search: Some("%".into()), ..all.clone() }), (String::new(), 0, None));
+    assert_eq!(page(Filter { queue: Some("night".into()), ..all.clone() }), ("j2".into(), 1, None));
+    assert_eq!(page(Filter { queue: Some("default".into()), offset: 2, ..all.clone() }), ("j3 j1".into(), 4, None));
+    assert_eq!(page(Filter { sweep: Some("none".into()), ..all }), (String::new(), 0, None));
 }
 
 /// Images m1 to m5 of one repository, of which m1 to m4 have no tag any more and m5 never had one; days count from 1970.

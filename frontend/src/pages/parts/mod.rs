@@ -6,6 +6,7 @@ mod discard;
 mod folders;
 mod lineage;
 mod log;
+mod log_search;
 mod resources;
 mod tail;
 mod upload;
@@ -17,6 +18,7 @@ pub use discard::{DeleteExperiment, DeleteLoggedModel, DeleteRuns, DiscardDialog
 pub use folders::FolderPath;
 pub use lineage::LineageView;
 pub use log::LogView;
+pub use log_search::LogSearch;
 pub use resources::{ResourceFields, ResourceForm, describe};
 pub use upload::{DropZone, Interrupted, UploadList, Uploads};
 pub use values::{PairTable, When, metric_text, short_id};
