@@ -42,6 +42,7 @@ use crate::{
 };
 use drydock_wire::events::Topic;
 
+pub use outputs::OUTPUTS_BUCKET;
 pub use secrets::root as secrets_root;
 pub use store::{Filter, images_in_use};
 pub use submit::{Checked, announce, check, new_id, submit, submit_on};
