@@ -44,6 +44,7 @@ use crate::{
 };
 use drydock_wire::events::Topic;
 
+pub use outputs::OUTPUTS_BUCKET;
 pub use samples::Samples;
 pub use secrets::root as secrets_root;
 pub use store::{Filter, images_in_use};
