@@ -254,6 +254,26 @@ fn pages_are_newest_first_filtered_and_counted() {
     assert_eq!(page(Filter { sweep: Some("none".into()), ..all }), (String::new(), 0, None));
 }
 
+#[test]
+fn a_page_over_ten_thousand_jobs_parses_no_spec() {
+    let mut conn = world();
+    conn.batch_execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO jobs (id, name, state, spec, person_id, submitted_by, submitted_at, queue_id, cpus_milli, memory_bytes)
+         SELECT printf('%032x', i), 'job-' || i, iif(i % 3, 'queued', 'failed'), 'no JSON', 'p1', 'ann', i, 'default', 500, 7 FROM n",
+    )
+    .unwrap();
+    let began = std::time::Instant::now();
+    let page = store::page(&mut conn, &Filter { limit: 200, ..Filter::default() }).unwrap();
+    let failed = Filter { states: vec![JobState::Failed], limit: 200, offset: 3000, ..Filter::default() };
+    let last = store::page(&mut conn, &failed).unwrap();
+    let took = began.elapsed();
+    assert_eq!((page.items.len(), page.total, page.items[0].name.as_str()), (200, 10_000, "job-10000"));
+    assert_eq!((page.items[0].resources.cpus, page.items[0].queue.as_str()), (0.5, "default"));
+    assert_eq!((last.items.len(), last.total), (200, 3333));
+    assert!(took.as_millis() < 200, "{took:?}");
+}
+
 /// Images m1 to m5 of one repository, of which m1 to m4 have no tag any more and m5 never had one; days count from 1970.
 fn images(conn: &mut Conn) {
     const DAY: i64 = 86_400_000;
