@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
 };
 
-pub use live::{Admitted, admitted, next_number, open_attempt, pause, peak_memory, show_attempt};
+pub use live::{Admitted, admitted, next_number, open_among, open_attempt, pause, peak_memory, show_attempt};
 pub use uses::{images_in_use, that_mounted};
 
 /// What a list shows.
