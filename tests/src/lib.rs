@@ -17,6 +17,7 @@ pub mod gpu_box;
 pub mod ledger;
 pub mod netns;
 pub mod nvml;
+pub mod pipelines;
 pub mod proxy;
 pub mod raw;
 pub mod receiver;

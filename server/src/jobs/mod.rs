@@ -144,7 +144,8 @@ fn has_ended(conn: &mut Conn, id: &str, number: i64) -> Result<bool> {
     }
 }
 
-fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
+/// As `cancel`, within the caller's transaction; the caller wakes `workloads` and calls `announce` once it is committed.
+pub fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
     let mut job = store::require(conn, id)?;
     if job.state.is_final() {
         return Err(Error::conflict(format!("The job has already ended: {}.", job.state.as_str())));
