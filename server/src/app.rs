@@ -6,6 +6,7 @@ use drydock_appliance::containers::Engine;
 
 use crate::{
     accounts::secrets::BoxKey, background::Background, config::Config, db::Db, events::Events, objects::Objects,
+    remembered::Memory,
 };
 
 /// Cheap to clone; given to handlers as `web::Data<App>` and to tasks when they are made.
@@ -24,6 +25,8 @@ pub struct App {
     /// Id of this installation, a label on its containers and part of its network's name.
     pub instance: Arc<str>,
     pub started_at: i64,
+    /// What features keep in memory alone, one value of each type.
+    pub memory: Memory,
 }
 
 impl App {
@@ -94,6 +97,7 @@ pub mod testing {
             data_dir: Arc::new(dir.into()),
             instance: "test".into(),
             started_at: 0,
+            memory: Memory::default(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! An answer that takes long to find is given again for a while; one that is found at once is found anew each time, so that whoever
-//! changed something sees it.
+//! changed something sees it. And what features keep in memory alone: it is gone with the process, and nobody may need it afterwards.
 
 use std::{
-    sync::Arc,
+    any::{Any, TypeId},
+    collections::HashMap,
+    sync::{Arc, Mutex as PlainMutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -40,10 +42,35 @@ impl<T: Clone> Remembered<T> {
     }
 }
 
+/// One value of each type that a feature keeps in memory. Cheap to clone; clones have the same values.
+#[derive(Clone, Default)]
+pub struct Memory {
+    values: Arc<PlainMutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
+}
+
+impl Memory {
+    /// The value of that type, made when it is first asked for.
+    pub fn of<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = values.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default())).clone();
+        // the key is its type
+        value.downcast().unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn each_type_has_one_value() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let memory = Memory::default();
+        memory.clone().of::<AtomicU32>().store(7, Ordering::Relaxed);
+        assert_eq!(memory.of::<AtomicU32>().load(Ordering::Relaxed), 7);
+        assert!(memory.of::<PlainMutex<Vec<u8>>>().lock().unwrap().is_empty());
+    }
 
     #[tokio::test]
     async fn what_took_long_is_given_again_for_a_while() {

@@ -51,6 +51,11 @@ pub fn inspect(id: &str) -> Result<serde_json::Value> {
     Ok(all[0].clone())
 }
 
+/// Ends a container behind Drydock's back, and leaves it there.
+pub fn kill(id: &str) -> Result<()> {
+    docker(&["kill", id]).map(drop)
+}
+
 /// Ends a container behind Drydock's back and removes it.
 pub fn remove(id: &str) -> Result<()> {
     docker(&["rm", "--force", "--volumes", id]).map(drop)

@@ -14,7 +14,7 @@ use drydock::{
 /// A name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     ("run_filters", |data| filter(data, &search::RUNS)),
     ("experiment_filters", |data| filter(data, &search::EXPERIMENTS)),
     ("logged_model_filters", |data| filter(data, &search::LOGGED_MODELS)),
@@ -24,8 +24,25 @@ pub const TARGETS: [Target; 10] = [
     ("bodies", bodies),
     ("otlp_json", |data| export(data, true)),
     ("otlp_protobuf", |data| export(data, false)),
+    ("pipeline_conditions", |data| pipeline(&condition(data))),
+    ("pipeline_documents", |data| pipeline(&String::from_utf8_lossy(data))),
     ("graphql_documents", |data| drop(graphql::read_document(&String::from_utf8_lossy(data)))),
 ];
+
+/// A pipeline with this condition.
+fn condition(data: &[u8]) -> String {
+    let text = serde_json::Value::from(String::from_utf8_lossy(data));
+    format!("name: x\nparameters: {{ n: 1 }}\ntasks:\n  t: {{ when: {text}, approval: {{}} }}\n")
+}
+
+/// A pipeline's YAML is read or its faults are told, each with words and with a line that is there.
+fn pipeline(yaml: &str) {
+    let lines = yaml.lines().count() + 1;
+    for problem in drydock::pipelines::check(yaml).problems {
+        assert!(!problem.message.is_empty(), "{yaml:?}");
+        assert!(problem.line.is_none_or(|line| (1..=lines).contains(&(line as usize))), "{yaml:?}: {problem:?}");
+    }
+}
 
 /// A filter is read or refused with a text. What was read says the same when it is written out again, stands where it says, and
 /// reaches SQL as bound values alone.

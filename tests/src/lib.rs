@@ -14,6 +14,7 @@ pub mod fault;
 pub mod fuzz;
 pub mod ledger;
 pub mod netns;
+pub mod pipelines;
 pub mod proxy;
 pub mod raw;
 pub mod receiver;

@@ -233,6 +233,15 @@ impl Server {
         )
     }
 
+    /// The number that a query over its database answers.
+    pub fn count(&self, query: &str) -> Result<u64> {
+        let script = format!(
+            "print(sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True, timeout=20).execute({}).fetchone()[0])",
+            serde_json::to_string(query)?
+        );
+        Ok(self.sqlite(&script)?.parse()?)
+    }
+
     /// Changes the database behind the server's back, as if time had passed: days that a test cannot wait for.
     pub fn alter(&self, statements: &str) -> Result<()> {
         let script = format!(

@@ -134,10 +134,61 @@ const GRAPHQL: [&str; 24] = [
     "__typename",
 ];
 
+const CONDITION: [&str; 20] = [
+    "${params.n}",
+    "${params.",
+    "${tasks.t.x}",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "=",
+    "and",
+    "or",
+    "not",
+    "(",
+    ")",
+    "'x'",
+    "1",
+    "-2.5e9",
+    "null",
+    "true",
+];
+const PIPELINE: [&str; 24] = [
+    "name: x\n",
+    "tasks:\n",
+    "  a:",
+    "  b:\n",
+    " { job: { command: [a] } }\n",
+    "    needs: [a]\n",
+    "    needs: [b, a]\n",
+    "    gate: { run: x }\n",
+    "    when: \"${params.n} > 1\"\n",
+    "parameters: { n: 1 }\n",
+    "    for_each: [1]\n",
+    "    as: i\n",
+    "    job: { command: [\"${i}\"] }\n",
+    "schedules:\n",
+    "  - { cron: \"0 3 * * *\", zone: UTC, catch_up: all }\n",
+    "triggers:\n",
+    "  - { drift: x }\n",
+    "timeout: 1h\n",
+    "- ",
+    "{",
+    "}",
+    "\n",
+    "  ",
+    ": ",
+];
+
 fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
     let (words, between): (&[&str], &str) = match name {
         "bodies" => (&JSON, ""),
         "graphql_documents" => (&GRAPHQL, " "),
+        "pipeline_conditions" => (&CONDITION, " "),
+        "pipeline_documents" => (&PIPELINE, ""),
         _ => (&WORDS, " "),
     };
     let mut text = String::new();

@@ -1,6 +1,6 @@
 //! [`Engine`]: the calls to Docker, each with its time-out, each safe to repeat.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use bollard::{
     Docker,
@@ -88,12 +88,29 @@ impl Engine {
 
     /// All containers of this instance, running or not. One that vanishes while it is looked at is left out.
     pub async fn list(&self, instance: &str) -> Result<Vec<Seen>> {
+        self.list_since(instance, &HashMap::new()).await
+    }
+
+    /// As `list`; a container that is as far as it was in `known` is taken from there, rather than looked at closely again.
+    pub async fn list_since(&self, instance: &str, known: &HashMap<String, Seen>) -> Result<Vec<Seen>> {
         let filters = [("label".to_owned(), vec![format!("{LABEL_INSTANCE}={instance}")])].into();
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let found = self
             .call(QUICK, "the containers", |docker| async move { docker.list_containers(Some(options)).await })
             .await?;
-        let looks = found.into_iter().filter_map(|summary| summary.id).map(|id| self.look(id, instance));
+        let looks = found.into_iter().filter_map(|summary| {
+            let (id, state) = (summary.id?, summary.state);
+            // one that runs has an address a moment later
+            let whole = |seen: &&Seen| seen.phase != SeenPhase::Running || seen.address.is_some();
+            let same = |seen: &&Seen| state.is_some_and(|state| seen::phase_of(state) == Some(seen.phase));
+            let before = known.get(&id).filter(same).filter(whole).cloned();
+            Some(async move {
+                match before {
+                    Some(before) => Ok(Some(before)),
+                    None => self.look(id, instance).await,
+                }
+            })
+        });
         let seen: Vec<Option<Seen>> = stream::iter(looks).buffered(LOOKS_AT_ONCE).try_collect().await?;
         Ok(seen.into_iter().flatten().collect())
     }
@@ -117,6 +134,11 @@ impl Engine {
     ///
     /// `NoSuchImage` when the image is not on the box; `Refused` when the spec asks for what may not be had.
     pub async fn create(&self, spec: &ContainerSpec) -> Result<String> {
+        Ok(self.create_or_adopt(spec).await?.0)
+    }
+
+    /// As `create`, and whether it was made just now.
+    pub async fn create_or_adopt(&self, spec: &ContainerSpec) -> Result<(String, bool)> {
         spec.check()?;
         let sources: Vec<PathBuf> = spec
             .mounts
@@ -128,8 +150,10 @@ impl Engine {
         let options = CreateContainerOptionsBuilder::default().name(&spec.name()).build();
         let docker = self.docker().await?;
         match timeout(USUAL, docker.create_container(Some(options), body)).await {
-            Ok(Ok(made)) => Ok(made.id),
-            Ok(Err(DockerError::DockerResponseServerError { status_code: 409, .. })) => self.adopt(spec).await,
+            Ok(Ok(made)) => Ok((made.id, true)),
+            Ok(Err(DockerError::DockerResponseServerError { status_code: 409, .. })) => {
+                Ok((self.adopt(spec).await?, false))
+            }
             Ok(Err(error)) => Err(self.failed(&error, &spec.image).await),
             Err(_) => Err(timed_out(self.address())),
         }
@@ -158,6 +182,11 @@ impl Engine {
         if seen::phase(&found.state.unwrap_or_default()) != SeenPhase::Created {
             return Ok(());
         }
+        self.start_new(id).await
+    }
+
+    /// Starts a container that was made just now by `create_or_adopt`, and by nobody else since.
+    pub async fn start_new(&self, id: &str) -> Result<()> {
         self.call(USUAL, id, |docker| async move { docker.start_container(id, None).await }).await
     }
 

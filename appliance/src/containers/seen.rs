@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum};
+use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummaryStateEnum};
 
 use super::{
     instant::parse_ms,
@@ -73,6 +73,18 @@ pub(super) fn phase(state: &ContainerState) -> SeenPhase {
         Status::CREATED | Status::EMPTY => SeenPhase::Created,
         Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => SeenPhase::Running,
         Status::EXITED | Status::DEAD | Status::REMOVING => SeenPhase::Exited,
+    }
+}
+
+/// By the word in Docker's list.
+pub(super) fn phase_of(state: ContainerSummaryStateEnum) -> Option<SeenPhase> {
+    use ContainerSummaryStateEnum as State;
+    match state {
+        State::CREATED => Some(SeenPhase::Created),
+        State::RUNNING => Some(SeenPhase::Running),
+        State::EXITED => Some(SeenPhase::Exited),
+        // on its way: worth a look
+        _ => None,
     }
 }
 

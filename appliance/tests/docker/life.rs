@@ -42,6 +42,35 @@ async fn each_step_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn only_a_container_that_got_further_is_looked_at_closely_again() {
+    let world = World::new().await;
+    let id = world.start(&world.script("further", "sleep 600")).await;
+    let mut known = std::collections::HashMap::new();
+    for mut seen in world.engine.list(&world.instance).await.unwrap() {
+        // what a closer look would not say
+        seen.spec_hash = "remembered".into();
+        known.insert(seen.id.clone(), seen);
+    }
+    let again = world.engine.list_since(&world.instance, &known).await.unwrap();
+    assert_eq!((again.len(), again[0].spec_hash.as_str()), (1, "remembered"));
+    world.engine.stop(&id, Duration::from_secs(1)).await.unwrap();
+    let ended = world.engine.list_since(&world.instance, &known).await.unwrap();
+    assert_eq!((ended[0].phase, ended[0].spec_hash.as_str()), (SeenPhase::Exited, "hash-1"));
+    assert!(ended[0].exit_code.is_some());
+    world.engine.remove(&id).await.unwrap();
+    assert_eq!(world.engine.list_since(&world.instance, &known).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_was_made_just_now_is_told_from_what_was_there() {
+    let world = World::new().await;
+    let spec = world.script("new", "true");
+    let (id, is_new) = world.engine.create_or_adopt(&spec).await.unwrap();
+    assert!(is_new);
+    assert_eq!(world.engine.create_or_adopt(&spec).await.unwrap(), (id, false));
+}
+
+#[tokio::test]
 async fn exit_codes_are_the_programs_own() {
     let world = World::new().await;
     for code in [0, 3, 255] {
@@ -132,10 +161,10 @@ async fn a_change_is_told_as_an_event() {
     let world = World::new().await;
     let mut events = Box::pin(world.engine.events(&world.instance));
     let spec = world.script("eventful", "true");
-    let (event, _) = tokio::join!(tokio::time::timeout(Duration::from_secs(30), events.next()), async {
+    let (event, id) = tokio::join!(tokio::time::timeout(Duration::from_secs(30), events.next()), async {
         // the subscription has to stand first
         tokio::time::sleep(Duration::from_secs(1)).await;
         world.start(&spec).await
     });
-    assert_eq!(event.expect("an event within 30 s"), Some(()));
+    assert_eq!(event.expect("an event within 30 s"), Some(id));
 }

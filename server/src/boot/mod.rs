@@ -109,6 +109,7 @@ async fn assemble(config: Config) -> Result<Faces> {
         box_key,
         data_dir: Arc::new(data_dir),
         started_at: clock::now_ms(),
+        memory: Default::default(),
     };
     let gateway = serving::Gateway::load(&app).await?;
     let demo = demo::Demo::new(&app);

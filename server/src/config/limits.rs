@@ -33,6 +33,8 @@ pub struct Limits {
     pub build_memory_bytes: u64,
     /// Layers of earlier builds that Docker keeps take no more than this.
     pub build_cache_bytes: u64,
+    /// A job that has run for less is not stopped to make room for another.
+    pub preempt_after_s: u64,
     /// On shutdown, open requests get this long.
     pub drain_s: u64,
 }
@@ -53,6 +55,7 @@ impl Default for Limits {
             build_timeout_s: 3600,
             build_memory_bytes: (2 << 30) - 1,
             build_cache_bytes: 20 << 30,
+            preempt_after_s: 300,
             drain_s: 20,
         }
     }

@@ -154,6 +154,9 @@ pub struct DemoFlags {
     /// A token of an engineer or admin.
     #[arg(long, env = "DRYDOCK_TOKEN", hide_env_values = true)]
     token: String,
+    /// Leave it to the box as a pipeline, weekly and when the data drift, instead of running it from here.
+    #[arg(long)]
+    pipeline: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -243,7 +246,7 @@ async fn run_plain(command: Command) -> Result<()> {
             let (access, secret) = change(&flags.at.data_dir, make)?;
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
-        Command::Demo(flags) => demo::cli(&flags.url, &flags.token).await,
+        Command::Demo(flags) => demo::cli(&flags.url, &flags.token, flags.pipeline).await,
         Command::Backup(WriteBackupFlags { backup: BackupFlags { at, file }, without_cluster_content }) => {
             print(&backup::create(&at.data_dir, &file, !without_cluster_content).await?)
         }

@@ -44,8 +44,9 @@ use serde_json::json;
 pub use mounts::{Mount, evict, laid_out, mount};
 pub use routes::configure;
 pub use uses::ask_who_uses;
+pub use versions::tell_of_new;
 
-use crate::accounts::{self, Authorized, action};
+use crate::accounts::{self, Authorized, Principal, action};
 use crate::app::App;
 use crate::clock;
 use crate::db::Conn;
@@ -224,20 +225,59 @@ pub async fn check(
     name: &str,
     version: &str,
 ) -> Result<ValidationReport> {
-    let (dataset, row, _) = versions::open(app, name, version).await?;
-    let number = row.version;
-    tasks::look_again(app, &dataset, &row).await?;
-    let report = tasks::report(app, &dataset, &row).await?;
-    let (who, kept) = (auth.principal().clone(), report.clone());
-    app.db
-        .write(move |conn| {
-            store::set_report(conn, &dataset.id, number, &kept, dataset.rules_revision)?;
-            let detail = json!({ "version": number, "passed": kept.passed });
-            accounts::audit(conn, &who, "dataset.validate", &subject(&dataset.name), detail)
-        })
-        .await?;
+    let checked = examine(app, name, version).await?;
+    let report = checked.report.clone();
+    let who = auth.principal().clone();
+    app.db.write(move |conn| keep_on(conn, &who, &checked)).await?;
     app.events.publish(Topic::Datasets, Some(name));
     Ok(report)
+}
+
+/// A version that was held against the rules; nothing of it is kept yet.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    dataset_id: String,
+    revision: i64,
+    pub dataset: String,
+    pub version: i64,
+    /// Of the version's content.
+    pub digest: String,
+    pub report: ValidationReport,
+}
+
+/// Holds the version against the dataset's rules now.
+///
+/// # Errors
+/// `conflict` when there are no rules, `unavailable` while the version is still being profiled.
+pub async fn examine(app: &App, name: &str, version: &str) -> Result<Examined> {
+    let (dataset, row, _) = versions::open(app, name, version).await?;
+    tasks::look_again(app, &dataset, &row).await?;
+    let report = tasks::report(app, &dataset, &row).await?;
+    Ok(Examined {
+        revision: dataset.rules_revision,
+        dataset_id: dataset.id,
+        dataset: dataset.name,
+        version: row.version,
+        digest: row.digest,
+        report,
+    })
+}
+
+/// Keeps a report within the caller's transaction.
+pub fn keep_on(conn: &mut Conn, who: &Principal, of: &Examined) -> Result<()> {
+    store::set_report(conn, &of.dataset_id, of.version, &of.report, of.revision)?;
+    let detail = json!({ "version": of.version, "passed": of.report.passed });
+    accounts::audit(conn, who, "dataset.validate", &subject(&of.dataset), detail)
+}
+
+/// What the version's content and the rules it is held against are now: equal texts, equal reports.
+///
+/// # Errors
+/// `not_found` when there is no such dataset or version.
+pub fn fingerprint(conn: &mut Conn, name: &str, version: i64) -> Result<(String, String)> {
+    let dataset = store::dataset(conn, name)?;
+    let row = store::version(conn, &dataset, version)?;
+    Ok((row.digest, dataset.rules))
 }
 
 fn detail(conn: &mut Conn, name: &str) -> Result<DatasetDetail> {

@@ -208,7 +208,7 @@ async fn make_report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Resul
 /// The version against the dataset's rules; not kept anywhere.
 ///
 /// # Errors
-/// `conflict` when there are no rules, or the profile that some of them need is still to come.
+/// `conflict` when there are no rules, `unavailable` while the profile that some of them need is still to come.
 pub async fn report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Result<ValidationReport> {
     let rules = dataset.rules()?;
     if rules.is_empty() {
@@ -218,7 +218,7 @@ pub async fn report(app: &App, dataset: &DatasetRow, row: &VersionRow) -> Result
     let (wanted, number) = (dataset.clone(), row.version);
     let known = app.db.read(move |conn| store::analysis(conn, &wanted, number)).await?;
     if known.profiles.is_none() {
-        return Err(Error::conflict("The version is still being profiled; its checks follow by themselves."));
+        return Err(Error::unavailable("The version is still being profiled; its checks follow by themselves."));
     }
     let mut others = HashMap::new();
     for rule in &rules {

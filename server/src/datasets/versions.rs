@@ -1,6 +1,8 @@
 //! Making versions and looking into them. A new one is another one with changes, or a whole list; either way what the caller
 //! refers to must be theirs, and the rows that keep its content come no later than the version itself.
 
+use std::sync::OnceLock;
+
 use drydock_wire::datasets::{
     CreateVersion, CreatedVersion, DatasetFile, FilePage, VersionDetail, VersionLine, VersionSource,
 };
@@ -21,6 +23,17 @@ use crate::error::{Error, Result};
 /// Held shared while a version is made, exclusively while leftovers are looked for: content that a version is about to have
 /// is never taken for a leftover.
 pub static MAKING: RwLock<()> = RwLock::const_new(());
+
+/// Is told of a new version in the transaction that makes it: the dataset's name and the number.
+pub type TellOfNew = fn(&mut Conn, &str, i64) -> Result<()>;
+
+static TELL_OF_NEW: OnceLock<TellOfNew> = OnceLock::new();
+
+/// Pipelines stand above datasets: boot hands their ear down, once.
+pub fn tell_of_new(ear: TellOfNew) {
+    // A second call is a second server in one process (tests), with the same function.
+    let _ = TELL_OF_NEW.set(ear);
+}
 
 /// References that are checked in one go.
 const CHECKED_AT_ONCE: usize = 2_000;
@@ -186,6 +199,9 @@ fn insert(conn: &mut Conn, who: &Principal, dataset: &DatasetRow, row: VersionRo
         }
     }
     store::insert_version(conn, &row)?;
+    if let Some(tell) = TELL_OF_NEW.get() {
+        tell(conn, &dataset.name, row.version)?;
+    }
     let detail = json!({ "version": row.version, "digest": row.digest, "files": row.file_count, "bytes": row.size_bytes, "from": row.source });
     accounts::audit(conn, who, "dataset.version", &subject(&dataset.name), detail)?;
     Ok(CreatedVersion { version: row.view(dataset), created: true })

@@ -21,6 +21,17 @@ pub async fn run(url: &str, token: &str, ca: Option<&[u8]>, out: impl Write + Se
     done.map(drop)
 }
 
+/// Makes the sample a pipeline of the box and says where it is.
+pub async fn apply_pipeline(url: &str, token: &str, ca: Option<&[u8]>, mut out: impl Write + Send) -> Result<()> {
+    let client = DemoClient::new(url, token, ca)?;
+    let applied = super::pipeline::apply(&client).await?;
+    let (name, version) = (&applied.pipeline.summary.name, applied.pipeline.version);
+    let news = if applied.created { "applied" } else { "unchanged" };
+    // A terminal that is gone changes nothing about it.
+    let _ = writeln!(out, "pipeline {name}, version {version} ({news}): {}/pipelines/{name}", client.base());
+    Ok(())
+}
+
 struct Teller<W> {
     out: Mutex<W>,
     told: Mutex<Vec<DemoStep>>,

@@ -7,6 +7,7 @@
 mod client;
 mod console;
 mod follow;
+mod pipeline;
 mod play;
 mod probe;
 mod routes;
@@ -34,11 +35,11 @@ use crate::error::{Error, Result};
 const TOKEN_LIFE_MS: i64 = 60 * 60 * 1000;
 const TOKEN_NAME: &str = "Drydock's own, for the sample lifecycle";
 
-/// `drydock demo`: the run told on standard output. For a server with TLS, DRYDOCK_CA names a copy of its `tls/ca.pem`.
+/// `drydock demo`: the run told on standard output; or with `--pipeline` the same as a pipeline, which runs then every week. For a server with TLS, DRYDOCK_CA names a copy of its `tls/ca.pem`.
 ///
 /// # Errors
 /// That of the first step that failed.
-pub async fn cli(url: &str, token: &str) -> Result<()> {
+pub async fn cli(url: &str, token: &str, as_pipeline: bool) -> Result<()> {
     let ca = match std::env::var_os("DRYDOCK_CA") {
         Some(path) => Some(
             std::fs::read(&path)
@@ -46,7 +47,10 @@ pub async fn cli(url: &str, token: &str) -> Result<()> {
         ),
         None => None,
     };
-    console::run(url, token, ca.as_deref(), std::io::stdout()).await
+    match as_pipeline {
+        true => console::apply_pipeline(url, token, ca.as_deref(), std::io::stdout()).await,
+        false => console::run(url, token, ca.as_deref(), std::io::stdout()).await,
+    }
 }
 
 /// The dashboard's button: at most one run at a time, its state in memory. Cheap to clone.
@@ -114,6 +118,17 @@ impl Demo {
             .await?;
         let ca = tokio::fs::read(self.app.data_dir.join("tls").join("ca.pem")).await.ok();
         DemoClient::new(&self.base, &token, ca.as_deref())
+    }
+
+    /// The sample as a pipeline, in the name of the person who asks.
+    pub async fn pipeline(
+        &self,
+        auth: &Authorized<action::Launch>,
+    ) -> Result<drydock_wire::pipelines::AppliedPipeline> {
+        let client = self.client(auth).await?;
+        let applied = pipeline::apply(&client).await;
+        self.end_token(auth.principal()).await?;
+        applied
     }
 
     fn spawn(&self, client: DemoClient, who: Principal) {

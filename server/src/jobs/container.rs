@@ -52,6 +52,7 @@ pub fn workload(
             memory_bytes: spec.resources.memory_bytes,
             gpu_uuids,
             reach_drydock: true,
+            grace_s: spec.resume.map(|resume| resume.grace_s),
         },
         secrets: BTreeMap::from([
             ("MLFLOW_TRACKING_TOKEN".to_owned(), credentials.token),
@@ -87,6 +88,16 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
 
 /// What this machine has for jobs; GPUs as the driver names them.
 pub async fn capacity(app: &App) -> Capacity {
+    let reading = reading(app).await;
+    Capacity {
+        cpus: f64::from(reading.cpu_count),
+        memory_bytes: reading.memory_total_bytes,
+        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
+    }
+}
+
+/// What was last read of the machine.
+pub async fn reading(app: &App) -> drydock_appliance::devices::BoxReading {
     let mut reading = drydock_appliance::devices::read(&app.data_dir).await;
     // Right after the start nothing has been read yet; a box without memory would refuse every job.
     for _ in 0..20 {
@@ -96,9 +107,5 @@ pub async fn capacity(app: &App) -> Capacity {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         reading = drydock_appliance::devices::read(&app.data_dir).await;
     }
-    Capacity {
-        cpus: f64::from(reading.cpu_count),
-        memory_bytes: reading.memory_total_bytes,
-        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
-    }
+    reading
 }

@@ -23,7 +23,7 @@ pub fn relative(job_id: &str, number: i64) -> String {
 pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<std::result::Result<Vec<String>, String>> {
     let mut mounts = vec![];
     for dataset in &job.spec.datasets {
-        let done = app.background.waker(super::KEEPER);
+        let done = app.background.waker(crate::scheduling::SCHEDULER);
         match datasets::mount(app, &dataset.name, dataset.version.unwrap_or(1), done).await? {
             datasets::Mount::Ready(folder) => mounts.push(folder),
             datasets::Mount::Making(words) => return Ok(Err(words)),

@@ -1,8 +1,8 @@
 //! Training jobs: what people submitted, their attempts, their queue, and how each ended.
 //!
 //! Always holds: a job is a row with numbered attempts, and an attempt is one workload generation that runs at most once.
-//! A job that ended never changes again; its log is kept before it ends, and with its end its token dies, its GPUs are free
-//! and its container goes. Admission is first come, first served, within the box's cores and memory.
+//! A job that ended never changes again; an attempt's log is kept before it ends, and with its end its token dies, its GPUs are free
+//! and its container goes. Who starts next `scheduling` decides; a failed attempt is followed by another as its spec says.
 //!
 //! A container sees: its code read-only at `/workspace` (on `PYTHONPATH`), datasets read-only at `/data/{name}` (laid out once per
 //! version by `datasets` and shared by jobs), and as its
@@ -29,7 +29,7 @@ use crate::{
     clock,
     db::Conn,
     error::{Error, Result},
-    tracking, workloads,
+    scheduling, tracking, workloads,
 };
 use drydock_wire::events::Topic;
 
@@ -48,22 +48,58 @@ const SNAPSHOT_NAME: &str = "snapshot.tar.zst";
 /// Starts the background part.
 pub async fn start(app: &App) -> Result<()> {
     app.background.spawn(tasks::JobKeeper::new(app.clone()));
+    app.background.spawn(tasks::Scheduler::new(app.clone()));
     Ok(())
 }
 
 fn waker(app: &App) -> Waker {
-    app.background.waker(KEEPER)
+    app.background.waker(scheduling::SCHEDULER)
 }
 
 /// One page of jobs, newest first.
 pub async fn list(app: &App, _auth: &Authorized<action::View>, filter: Filter) -> Result<Page<JobSummary>> {
-    app.db.read(move |conn| store::page(conn, &filter)).await
+    let mut page = app.db.read(move |conn| store::page(conn, &filter)).await?;
+    page.items.iter_mut().for_each(|job| say_why_it_waits(app, job));
+    Ok(page)
 }
 
 /// A job with its attempts and runs.
 pub async fn get(app: &App, _auth: &Authorized<action::View>, id: &str) -> Result<JobDetail> {
     let id = id.to_owned();
-    app.db.read(move |conn| detail(conn, &id)).await
+    let mut found = app.db.read(move |conn| detail(conn, &id)).await?;
+    say_why_it_waits(app, &mut found.summary);
+    Ok(found)
+}
+
+/// What the last decision said of it.
+fn say_why_it_waits(app: &App, job: &mut JobSummary) {
+    if job.state == JobState::Queued
+        && let Some(words) = app.memory.of::<scheduling::Board>().words_of(&job.id)
+    {
+        job.reason = Some(words);
+    }
+}
+
+/// Moves a job that waits: its priority, or its queue.
+///
+/// # Errors
+/// As `scheduling::move_on`.
+pub async fn move_to(
+    app: &App,
+    auth: &Authorized<action::Launch>,
+    id: &str,
+    to: scheduling::Place,
+) -> Result<JobDetail> {
+    let (who, job) = (auth.principal().clone(), id.to_owned());
+    let change = move |conn: &mut Conn| {
+        scheduling::move_on(conn, &who, &job, &to)?;
+        detail(conn, &job)
+    };
+    let moved = app.db.write(change).await?;
+    waker(app).wake();
+    app.events.publish(Topic::Jobs, Some(id));
+    app.events.publish(Topic::Queue, None);
+    Ok(moved)
 }
 
 /// Asks a job to end. One that has not started ends at once; cancelling twice is the same as once.
@@ -74,6 +110,7 @@ pub async fn cancel(app: &App, auth: &Authorized<action::Launch>, id: &str) -> R
     let (who, job) = (auth.principal().clone(), id.to_owned());
     let detail = app.db.write(move |conn| cancel_on(conn, &who, &job)).await?;
     workloads::wake(app);
+    app.background.waker(KEEPER).wake();
     waker(app).wake();
     app.events.publish(Topic::Jobs, Some(id));
     Ok(detail)
@@ -94,16 +131,21 @@ pub(crate) async fn attempt_number(app: &App, id: &str) -> Result<i64> {
     app.db.read(find).await
 }
 
-/// Whether the job's log is complete. A job that is not there any more writes nothing either.
-fn has_ended(conn: &mut Conn, id: &str) -> Result<bool> {
+/// Whether the log of that attempt is complete. A job that is not there any more writes nothing either.
+fn has_ended(conn: &mut Conn, id: &str, number: i64) -> Result<bool> {
     match store::require(conn, id) {
-        Ok(job) => Ok(job.state.is_final()),
+        Ok(job) if job.state.is_final() => Ok(true),
+        Ok(_) => {
+            let attempts = store::attempts(conn, id)?;
+            Ok(attempts.iter().any(|attempt| attempt.number == number && attempt.ended_at.is_some()))
+        }
         Err(error) if error.code == ErrorCode::NotFound => Ok(true),
         Err(error) => Err(error),
     }
 }
 
-fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
+/// As `cancel`, within the caller's transaction; the caller wakes `workloads` and calls `announce` once it is committed.
+pub fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
     let mut job = store::require(conn, id)?;
     if job.state.is_final() {
         return Err(Error::conflict(format!("The job has already ended: {}.", job.state.as_str())));
@@ -112,7 +154,7 @@ fn cancel_on(conn: &mut Conn, who: &Principal, id: &str) -> Result<JobDetail> {
         return detail(conn, id);
     }
     let now = clock::now_ms();
-    let admitted = !store::attempts(conn, id)?.is_empty();
+    let admitted = store::open_attempt(conn, id)?.is_some();
     job.cancel_requested_at = Some(now);
     job.reason = Some(format!("cancelled by {}", who.username));
     job.state = if admitted { JobState::Cancelling } else { JobState::Cancelled };

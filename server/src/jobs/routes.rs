@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use drydock_wire::{
     ErrorBody, Page,
     jobs::{JobDetail, JobState, JobSummary, SubmitJob},
+    queues::{SetPriority, SetQueue},
 };
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -14,11 +15,19 @@ use crate::{
     app::App,
     db::Conn,
     error::{Error, Result},
+    scheduling::Place,
     workloads::logs,
 };
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(submit).service(list).service(get).service(cancel).service(log).service(log_stream);
+    cfg.service(submit)
+        .service(list)
+        .service(get)
+        .service(cancel)
+        .service(set_priority)
+        .service(set_queue)
+        .service(log)
+        .service(log_stream);
 }
 
 /// Queues a training container. A field that is not of the spec, such as a wish for privileges, is refused and audited.
@@ -78,6 +87,35 @@ async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> R
     Ok(web::Json(super::cancel(&app, &auth, &id).await?))
 }
 
+/// The higher its priority, the sooner it has its turn among the jobs of its queue. By its owner or an admin.
+#[utoipa::path(tag = "jobs", request_body = SetPriority,
+    responses((status = 200, body = JobDetail), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody)))]
+#[post("/jobs/{id}/priority")]
+async fn set_priority(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    wish: web::Json<SetPriority>,
+) -> Result<web::Json<JobDetail>> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::move_to(&app, &auth, &id, Place::Priority(wish.priority)).await?))
+}
+
+/// Puts a job that waits into another queue. By its owner or an admin.
+#[utoipa::path(tag = "jobs", request_body = SetQueue,
+    responses((status = 200, body = JobDetail), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody)))]
+#[post("/jobs/{id}/queue")]
+async fn set_queue(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    wish: web::Json<SetQueue>,
+) -> Result<web::Json<JobDetail>> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let to = Place::Queue(wish.into_inner().queue);
+    Ok(web::Json(super::move_to(&app, &auth, &id, to).await?))
+}
+
 /// What the job's container wrote so far, as text.
 #[utoipa::path(tag = "jobs", responses((status = 200, content_type = "text/plain")))]
 #[get("/jobs/{id}/log")]
@@ -99,7 +137,7 @@ async fn log_stream(
     let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let number = super::attempt_number(&app, &id).await?;
     let job = id.clone();
-    let finished = std::sync::Arc::new(move |conn: &mut Conn| super::has_ended(conn, &job));
+    let finished = std::sync::Arc::new(move |conn: &mut Conn| super::has_ended(conn, &job, number));
     let after = logs::last_event_id(&request);
     Ok(logs::event_stream(logs::stream_until(&app, &id, number, after, finished)))
 }

@@ -1,9 +1,13 @@
-//! Pure decisions about jobs: what may be asked for, who is next, what a container's state means for its job.
+//! Pure decisions about jobs: what may be asked for, what a container's state means for its job, what follows an attempt.
 
 mod admission;
+mod causes;
 mod progress;
+mod retry;
 mod wishes;
 
-pub use admission::{Capacity, Need, Turn, admit};
+pub use admission::Capacity;
+pub use causes::Cause;
 pub use progress::{End, Facts, Step, step};
+pub use retry::{Next, Policy, after};
 pub use wishes::check;

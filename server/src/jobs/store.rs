@@ -1,5 +1,7 @@
 //! Rows of jobs and attempts.
 
+mod live;
+
 use diesel::prelude::*;
 use drydock_wire::{
     Page,
@@ -15,6 +17,8 @@ use crate::{
     },
     error::{Error, Result},
 };
+
+pub use live::{Admitted, admitted, folders, next_number, open_among, open_attempt, pause, peak_memory, show_attempt};
 
 /// What a list shows.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +51,9 @@ struct JobRow {
     sweep_id: Option<String>,
     parent_id: Option<String>,
     priority: i32,
+    since: Option<i64>,
+    not_before: Option<i64>,
+    failures: i32,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -90,6 +97,12 @@ pub struct Job {
     /// The job that it runs again.
     pub parent_id: Option<String>,
     pub priority: i32,
+    /// From here on it counts as waiting.
+    pub since: Option<i64>,
+    /// Of a job that waits: not to be started before.
+    pub not_before: Option<i64>,
+    /// Attempts that count against its limit of retries.
+    pub failures: u32,
 }
 
 /// One try: admitted, so it has a workload of its generation.
@@ -138,6 +151,9 @@ impl JobRow {
             sweep_id: self.sweep_id,
             parent_id: self.parent_id,
             priority: self.priority,
+            since: self.since,
+            not_before: self.not_before,
+            failures: u32::try_from(self.failures).unwrap_or(0),
         })
     }
 }
@@ -154,7 +170,7 @@ impl Job {
             started_at: self.started_at,
             ended_at: self.ended_at,
             exit_code: self.exit_code,
-            queue: self.spec.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+            queue: self.queue_id,
             priority: self.priority,
             sweep_id: self.sweep_id,
             resources: self.spec.resources,
@@ -324,6 +340,9 @@ pub fn save(conn: &mut Conn, job: &Job) -> Result<()> {
             jobs::ended_at.eq(job.ended_at),
             jobs::exit_code.eq(job.exit_code),
             jobs::cancel_requested_at.eq(job.cancel_requested_at),
+            jobs::since.eq(job.since),
+            jobs::not_before.eq(job.not_before),
+            jobs::failures.eq(i32::try_from(job.failures).unwrap_or(i32::MAX)),
         ))
         .execute(conn)
         .map(drop)
@@ -374,36 +393,18 @@ pub fn attempts(conn: &mut Conn, id: &str) -> Result<Vec<AttemptRecord>> {
     rows.into_iter().map(AttemptRow::into_record).collect()
 }
 
-/// Jobs that have not ended, first come first, each with its latest attempt.
-pub fn unfinished(conn: &mut Conn) -> Result<Vec<(Job, Option<AttemptRecord>)>> {
-    let rows: Vec<JobRow> = jobs::table
-        .filter(jobs::state.eq_any(UNFINISHED))
-        .order((jobs::submitted_at, jobs::id))
-        .select(JobRow::as_select())
-        .load(conn)
-        .map_err(Error::internal)?;
-    rows.into_iter()
-        .map(|row| {
-            let job = row.into_job()?;
-            let last = attempts(conn, &job.id)?.pop();
-            Ok((job, last))
-        })
-        .collect()
-}
-
 /// One page, newest first.
 pub fn page(conn: &mut Conn, filter: &Filter) -> Result<Page<JobSummary>> {
     let limit = filter.limit.clamp(1, 200);
     let total: i64 = filtered(filter).count().get_result(conn).map_err(Error::internal)?;
-    let rows: Vec<JobRow> = filtered(filter)
+    let rows: Vec<live::SummaryRow> = filtered(filter)
         .order((jobs::submitted_at.desc(), jobs::id.desc()))
         .offset(filter.offset.max(0))
         .limit(limit)
-        .select(JobRow::as_select())
+        .select(live::SummaryRow::as_select())
         .load(conn)
         .map_err(Error::internal)?;
-    let items: Vec<JobSummary> =
-        rows.into_iter().map(|row| row.into_job().map(Job::into_summary)).collect::<Result<_>>()?;
+    let items: Vec<JobSummary> = rows.into_iter().map(live::SummaryRow::into_summary).collect::<Result<_>>()?;
     let end = filter.offset.max(0).saturating_add(i64::try_from(items.len()).unwrap_or(limit));
     Ok(Page { items, total: u64::try_from(total).unwrap_or(0), next: (end < total).then(|| end.to_string()) })
 }

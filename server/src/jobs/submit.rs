@@ -27,6 +27,18 @@ pub struct Checked {
     boxes: images::Boxes,
 }
 
+impl Checked {
+    /// What was granted.
+    pub fn wish(&self) -> &SubmitJob {
+        &self.wish
+    }
+
+    /// The image that it would run now, by digest if it is of the box's registry.
+    pub fn image(&self, conn: &mut Conn) -> Result<String> {
+        images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE))
+    }
+}
+
 /// What a job comes from, when it is not a wish of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {

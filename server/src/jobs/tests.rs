@@ -36,6 +36,8 @@ fn world() -> Conn {
     let person =
         "INSERT INTO people (id, username, password_hash, role, created_at) VALUES ('p1', 'ann', '', 'engineer', 0)";
     conn.batch_execute(person).unwrap();
+    let gpu = "INSERT INTO gpus (uuid, name, number, memory_bytes, state, state_since) VALUES ('GPU-1', 'A', 0, 80, 'usable', 0)";
+    conn.batch_execute(gpu).unwrap();
     conn
 }
 
@@ -46,7 +48,8 @@ fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
 
 fn admit(conn: &mut Conn, id: &str) -> Job {
     let job = store::require(conn, id).unwrap();
-    tasks::start(conn, &BoxKey::testing(), job, 1, vec!["GPU-1".into()], &[]).unwrap();
+    let number = store::next_number(conn, id).unwrap();
+    tasks::start(conn, &BoxKey::testing(), job, number, vec!["GPU-1".into()], &[]).unwrap();
     store::require(conn, id).unwrap()
 }
 
@@ -101,6 +104,57 @@ fn the_end_takes_token_secrets_and_container_and_happens_once() {
     let late = Job { state: JobState::Succeeded, ..job };
     tasks::finish(&mut conn, &late, &attempt, None).unwrap();
     assert_eq!(store::require(&mut conn, "j1").unwrap().state, JobState::Failed);
+}
+
+fn failed(cause: rules::Cause) -> rules::End {
+    rules::End { state: JobState::Failed, reason: Some("exit code 3".into()), cause: Some(cause), out_of_memory: false }
+}
+
+#[test]
+fn a_failed_attempt_is_followed_by_another_until_the_limit() {
+    let mut conn = world();
+    let wish = serde_json::json!({ "name": "a", "command": ["a"], "retries": { "limit": 1, "backoff_s": 10 } });
+    let granted = submit::testing::granted(serde_json::from_value(wish).unwrap());
+    submit::insert(&mut conn, &ann(), "j1", granted, &Default::default()).unwrap();
+    let fail = |conn: &mut Conn, number: i64| {
+        assert_eq!(admit(conn, "j1").state, JobState::Starting);
+        let (job, attempt) = ended(conn, "j1");
+        assert_eq!(attempt.number, number);
+        let job = Job { state: JobState::Starting, ended_at: None, ..job };
+        tasks::end_on(conn, job, attempt, None, failed(rules::Cause::Exit), None).unwrap();
+        store::require(conn, "j1").unwrap()
+    };
+    let job = fail(&mut conn, 1);
+    assert_eq!((job.state, job.failures, job.ended_at), (JobState::Queued, 1, None));
+    assert!(job.not_before.unwrap() >= crate::clock::now_ms() + 9_000);
+    assert_eq!(token_count(&mut conn), (0, 0));
+    let job = fail(&mut conn, 2);
+    assert_eq!((job.state, job.failures), (JobState::Failed, 1));
+    let attempts = store::attempts(&mut conn, "j1").unwrap();
+    assert!(attempts.iter().all(|one| one.cause.as_deref() == Some("exit") && one.state == JobState::Failed));
+    let leases: i64 = crate::db::schema::devices::gpu_leases::table.count().get_result(&mut conn).unwrap();
+    assert_eq!((leases, crate::devices::leases(&mut conn).unwrap().len()), (2, 0));
+}
+
+#[test]
+fn who_was_stopped_for_another_keeps_its_place_and_who_was_cancelled_meanwhile_has_ended() {
+    let mut conn = world();
+    submit_one(&mut conn, "j1", "train");
+    conn.batch_execute("UPDATE jobs SET since = 5").unwrap();
+    admit(&mut conn, "j1");
+    let preempted = rules::End { state: JobState::Cancelled, ..failed(rules::Cause::Preempted) };
+    let (job, attempt) = ended(&mut conn, "j1");
+    let job = Job { state: JobState::Running, ended_at: None, ..job };
+    // cancelled after it was read
+    conn.batch_execute("UPDATE jobs SET cancel_requested_at = 7, state = 'cancelling'").unwrap();
+    tasks::end_on(&mut conn, job.clone(), attempt.clone(), None, preempted.clone(), None).unwrap();
+    assert_eq!(store::require(&mut conn, "j1").unwrap().state, JobState::Cancelling);
+    conn.batch_execute("UPDATE jobs SET cancel_requested_at = NULL, state = 'running'").unwrap();
+    tasks::end_on(&mut conn, job, attempt, None, preempted, None).unwrap();
+    let job = store::require(&mut conn, "j1").unwrap();
+    assert_eq!((job.state, job.failures, job.since), (JobState::Queued, 0, Some(5)));
+    // between two attempts nothing has to be stopped
+    assert_eq!(cancel_on(&mut conn, &ann(), "j1").unwrap().summary.state, JobState::Cancelled);
 }
 
 #[test]

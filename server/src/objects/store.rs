@@ -100,6 +100,17 @@ pub fn has(conn: &mut Conn, bucket: &str, digest: &str) -> Result<bool> {
     diesel::select(diesel::dsl::exists(of_it)).get_result(conn).map_err(Error::internal)
 }
 
+/// Whether one of these contents was found damaged and is not whole again.
+pub fn any_damaged(conn: &mut Conn, digests: &[String]) -> Result<bool> {
+    for some in digests.chunks(500) {
+        let found = damaged_blobs::table.filter(damaged_blobs::digest.eq_any(some));
+        if diesel::select(diesel::dsl::exists(found)).get_result(conn).map_err(Error::internal)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Objects of the bucket whose key starts with `prefix`, in key order.
 pub fn list_prefix(conn: &mut Conn, bucket: &str, prefix: &str) -> Result<Vec<Object>> {
     let mut query = rows().filter(objects::bucket.eq(bucket)).filter(objects::key.ge(prefix)).into_boxed();

@@ -17,6 +17,7 @@ mod source;
 mod store;
 mod told;
 mod versions;
+mod within;
 
 pub use cards::{card, save_card};
 pub use holders::{Holders, VersionName, holders_of_files};
@@ -31,6 +32,8 @@ pub use versions::{
     NewVersion, create_version, delete_alias, delete_version, delete_version_tag, download_uri, search_versions,
     set_alias, set_version_tag, transition, update_version, version, version_by_alias,
 };
+
+pub use within::{alias_on, register_on, set_alias_on};
 
 use std::sync::OnceLock;
 

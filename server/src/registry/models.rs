@@ -11,7 +11,7 @@ use super::{
     store::{models as store, search as found, versions as version_store},
 };
 use crate::{
-    accounts::{Authorized, action, audit},
+    accounts::{Authorized, Principal, action, audit},
     app::App,
     clock,
     db::Conn,
@@ -49,22 +49,22 @@ pub async fn create_model(
         rules::tag(key, value)?;
     }
     let who = auth.principal().clone();
-    let model = app
-        .db
-        .write(move |conn| {
-            check_free(conn, &name, rules::is_prompt(&tags))?;
-            let row = store::insert(conn, &name, &description, clock::now_ms())?;
-            for (key, value) in &tags {
-                store::set_tag(conn, row, key, value)?;
-            }
-            audit(conn, &who, "model.create", &format!("model/{name}"), json!({}))?;
-            let model = store::load(conn, row)?;
-            told::model_created(conn, &model)?;
-            Ok(model)
-        })
-        .await?;
+    let model = app.db.write(move |conn| insert(conn, &who, &name, &description, &tags)).await?;
     webhooks::wake(app);
     app.events.publish(Topic::Models, Some(&model.name));
+    Ok(model)
+}
+
+/// The rows of a new model.
+pub(super) fn insert(conn: &mut Conn, who: &Principal, name: &str, description: &str, tags: &[Pair]) -> Result<Model> {
+    check_free(conn, name, rules::is_prompt(tags))?;
+    let row = store::insert(conn, name, description, clock::now_ms())?;
+    for (key, value) in tags {
+        store::set_tag(conn, row, key, value)?;
+    }
+    audit(conn, who, "model.create", &format!("model/{name}"), json!({}))?;
+    let model = store::load(conn, row)?;
+    told::model_created(conn, &model)?;
     Ok(model)
 }
 

@@ -12,15 +12,15 @@ use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    Model, NewVersion, Version, cards, models, moves, rules,
+    Model, Version, cards, models, moves, rules,
     store::{models as model_store, search, versions as store},
-    versions,
+    versions, within,
 };
 use crate::{
     accounts::{self, DEFAULT_PROJECT, Principal, action},
     app::App,
     db::Conn,
-    error::{Error, Result},
+    error::Result,
     tracking::{self, Pair},
 };
 
@@ -128,47 +128,9 @@ async fn register(
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
     let (name, wish) = (name.into_inner(), wish.into_inner());
-    let path = tracking::rules::artifact_path(wish.path.trim_end_matches('/'))?.to_owned();
-    rules::model_name(&name)?;
-    match models::create_model(&app, &auth, name.clone(), String::new(), Vec::new()).await {
-        Ok(_) => {}
-        Err(error) if error.code == drydock_wire::ErrorCode::AlreadyExists => {}
-        Err(error) => return Err(error),
-    }
-    let new = NewVersion { model: name, description: wish.description, ..origin(&app, wish.run_id, path).await? };
-    let made = versions::create_version(&app, &auth, new).await?;
+    let made = within::register(&app, &auth, name, wish).await?;
     let view = app.db.read(move |conn| version_view(conn, made)).await?;
     Ok(HttpResponse::Created().json(view))
-}
-
-/// A model that a run logged: a logged model of that name where the run made one, else the run's folder.
-async fn origin(app: &App, run_id: String, path: String) -> Result<NewVersion> {
-    app.db
-        .read(move |conn| {
-            if tracking::run_on_conn(conn, &run_id)?.is_none() {
-                return Err(Error::not_found(format!("There is no run {run_id}.")));
-            }
-            let model = tracking::logged_model_of_run(conn, &run_id, &path)?;
-            let source = match &model {
-                Some(model) => format!("models:/{}", model.model_id),
-                None => format!("runs:/{run_id}/{path}"),
-            };
-            let storage = model.as_ref().map_or(source.clone(), |model| model.artifact_uri.clone());
-            let folder = super::source::folder_of(conn, &storage)?;
-            let files = match folder {
-                Some(folder) => {
-                    let prefix = format!("{folder}/");
-                    crate::objects::store::list_prefix(conn, tracking::ARTIFACT_BUCKET, &prefix)?.len()
-                }
-                None => 0,
-            };
-            if files == 0 {
-                return Err(Error::not_found(format!("The run {run_id} has no model at '{path}'.")));
-            }
-            let model_id = model.map(|model| model.model_id);
-            Ok(NewVersion { source, run_id: Some(run_id), model_id, ..NewVersion::default() })
-        })
-        .await
 }
 
 #[utoipa::path(tag = "models", responses((status = 204)))]

@@ -72,7 +72,7 @@ pub async fn create_version(app: &App, auth: &Develop, new: NewVersion) -> Resul
     Ok(version)
 }
 
-fn insert(conn: &mut Conn, who: &Principal, new: &NewVersion) -> Result<Version> {
+pub(super) fn insert(conn: &mut Conn, who: &Principal, new: &NewVersion) -> Result<Version> {
     let model = models::row_of(conn, &new.model)?;
     let origin = if rules::is_prompt(&new.tags) {
         // A prompt's text is in its tags; the source is a placeholder.
@@ -246,16 +246,12 @@ pub async fn delete_version_tag(app: &App, auth: &Develop, name: String, number:
 
 /// Points an alias at a version. The audit row says what it pointed at before.
 pub async fn set_alias(app: &App, auth: &Develop, name: String, alias: String, number: i64) -> Result<()> {
-    rules::free_alias(&alias)?;
-    let by = auth.principal().username.clone();
-    change(app, auth, name, number, "model_alias.set", move |conn, model, version| {
-        let before =
-            point(conn, Mover { row: model, model: &version.model, by: &by, at: clock::now_ms() }, &alias, number)?;
-        told::alias_set(conn, model, version, &alias)?;
-        Ok(json!({"alias": alias, "before": before, "after": number}))
-    })
-    .await
-    .map(drop)
+    let who = auth.principal().clone();
+    let id = name.clone();
+    app.db.write(move |conn| super::set_alias_on(conn, &who, &id, &alias, number)).await?;
+    webhooks::wake(app);
+    app.events.publish(Topic::Models, Some(&name));
+    Ok(())
 }
 
 /// Points the alias at the version, and keeps the move if it is one; what it pointed at before.

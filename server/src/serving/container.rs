@@ -44,6 +44,7 @@ pub fn workload(deployment: &DeploymentRow, revision: &RevisionRow) -> Result<Ne
             memory_bytes: resources.memory_bytes,
             gpu_uuids: Vec::new(),
             reach_drydock: false,
+            grace_s: None,
         },
         secrets: BTreeMap::new(),
     })

@@ -25,10 +25,11 @@ pub use gateway::{Gateway, Limits};
 pub use routes::configure;
 pub use store::{Served, counts, of_version as deployments_of_version, served_by, that_served};
 
-use crate::accounts::{Authorized, action, audit};
+use crate::accounts::{Authorized, Principal, action, audit};
 use crate::app::App;
 use crate::background::Waker;
 use crate::clock;
+use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::registry;
 use store::{DeploymentRow, RevisionRow, Wish};
@@ -114,20 +115,8 @@ pub async fn put(
     name: &str,
     wish: PutDeployment,
 ) -> Result<(bool, DeploymentDetail)> {
-    let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
-    rules::check(name, &wish.resources, cpus)?;
     let (who, wanted_name) = (auth.principal().clone(), name.to_owned());
-    let is_new = app
-        .db
-        .write(move |conn| {
-            let version = registry::resolve(conn, &wish.model, &wish.version)?;
-            let wish = Wish { model: wish.model, version, resources: wish.resources };
-            let Some(number) = put_rows(conn, &wanted_name, &wish, &who.username)? else { return Ok(false) };
-            let detail = serde_json::json!({"model": wish.model, "version": version, "revision": number, "resources": wish.resources});
-            audit(conn, &who, "deployment.put", &format!("deployment/{wanted_name}"), detail)?;
-            Ok(true)
-        })
-        .await?;
+    let (_, is_new) = app.db.write(move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
     if is_new {
         waker(app).wake();
         show(app, gateway).await?;
@@ -135,6 +124,49 @@ pub async fn put(
     }
     let (row, revisions) = rows_of(app, name).await?;
     Ok((is_new, views::detail(&row, &revisions, gateway)?))
+}
+
+/// As `put`, within the caller's transaction: number of the revision that serves this, and whether it is new. The caller calls `announce`
+/// once that is committed.
+pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment) -> Result<(i64, bool)> {
+    let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
+    rules::check(name, &wish.resources, cpus)?;
+    let version = registry::resolve(conn, &wish.model, &wish.version)?;
+    let wish = Wish { model: wish.model, version, resources: wish.resources };
+    let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
+    if is_new {
+        let detail = serde_json::json!({"model": wish.model, "version": version, "revision": number, "resources": wish.resources});
+        audit(conn, who, "deployment.put", &format!("deployment/{name}"), detail)?;
+    }
+    Ok((number, is_new))
+}
+
+/// Lets everybody know of what `put_on` changed.
+pub fn announce(app: &App, name: &str) {
+    waker(app).wake();
+    app.events.publish(Topic::Deployments, Some(name));
+}
+
+/// How a revision is getting on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The word that people see: `starting`, `live`, `draining`, `retired`, `failed`.
+    pub state: &'static str,
+    pub reason: Option<String>,
+    pub model: String,
+    pub version: i64,
+}
+
+/// For `pipelines`: the revision, unless it or its deployment is gone.
+pub fn revision_on_conn(conn: &mut Conn, name: &str, number: i64) -> Result<Option<Standing>> {
+    let Some(row) = store::find(conn, name)? else { return Ok(None) };
+    let found = store::revisions_of(conn, &row.id)?.into_iter().find(|revision| revision.number == number);
+    found
+        .map(|revision| {
+            let state = revision.state()?.shown();
+            Ok(Standing { state, reason: revision.reason, model: revision.model, version: revision.version })
+        })
+        .transpose()
 }
 
 /// Takes the deployment out of the gateway; it is gone once its containers are.
@@ -171,8 +203,8 @@ pub async fn logged_workload(
     Ok((revision.id.clone(), container::GENERATION))
 }
 
-/// The number of the new revision, if one was needed.
-fn put_rows(conn: &mut crate::db::Conn, name: &str, wish: &Wish, by: &str) -> Result<Option<i64>> {
+/// The number of the revision that serves this, and whether it is new.
+fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i64, bool)> {
     let now = clock::now_ms();
     let Some(row) = store::find(conn, name)? else {
         let row = DeploymentRow {
@@ -188,7 +220,7 @@ fn put_rows(conn: &mut crate::db::Conn, name: &str, wish: &Wish, by: &str) -> Re
         };
         store::insert(conn, &row)?;
         store::insert_revision(conn, &RevisionRow::new(&row.id, 1, wish, by, now))?;
-        return Ok(Some(1));
+        return Ok((1, true));
     };
     if row.deleting {
         return Err(Error::conflict(format!("'{name}' is being deleted; try again in a moment.")));
@@ -202,13 +234,13 @@ fn put_rows(conn: &mut crate::db::Conn, name: &str, wish: &Wish, by: &str) -> Re
             if revision.number != row.goal {
                 store::set_goal(conn, &row.id, revision.number, now)?;
             }
-            return Ok(None);
+            return Ok((revision.number, false));
         }
     }
     let number = revisions.first().map_or(0, |newest| newest.number) + 1;
     store::insert_revision(conn, &RevisionRow::new(&row.id, number, wish, by, now))?;
     store::set_goal(conn, &row.id, number, now)?;
-    Ok(Some(number))
+    Ok((number, true))
 }
 
 async fn rows_of(app: &App, name: &str) -> Result<(DeploymentRow, Vec<RevisionRow>)> {

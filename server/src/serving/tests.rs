@@ -13,7 +13,8 @@ fn wish(version: i64) -> Wish {
 }
 
 fn put_version(conn: &mut Conn, version: i64) -> Option<i64> {
-    put_rows(conn, "wine", &wish(version), "ann").unwrap()
+    let (number, is_new) = put_rows(conn, "wine", &wish(version), "ann").unwrap();
+    is_new.then_some(number)
 }
 
 fn revision(conn: &mut Conn, number: i64) -> RevisionRow {
@@ -42,7 +43,8 @@ fn the_same_wish_again_makes_no_revision() {
     make_live(conn, 1);
     assert_eq!(put_version(conn, 1), None);
     let more = Wish { resources: Resources { cpus: 2.0, ..Resources::default() }, ..wish(1) };
-    assert_eq!(put_rows(conn, "wine", &more, "ann").unwrap(), Some(2));
+    assert_eq!(put_rows(conn, "wine", &more, "ann").unwrap(), (2, true));
+    assert_eq!(put_rows(conn, "wine", &more, "ann").unwrap(), (2, false));
 }
 
 #[test]

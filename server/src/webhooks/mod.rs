@@ -75,6 +75,19 @@ pub fn tell(conn: &mut Conn, event: &str, data: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Tells one webhook by its name, whatever it listens to otherwise; id of the message. Call it in the same `write` closure as what happened.
+///
+/// # Errors
+/// `not_found` when there is no active webhook of that name.
+pub fn tell_one(conn: &mut Conn, name: &str, event: &str, data: &Value) -> Result<(String, String)> {
+    let webhook = store::active_named(conn, name)?
+        .ok_or_else(|| Error::not_found(format!("There is no webhook '{name}' that is switched on.")))?;
+    let now = clock::now_ms();
+    let row = DeliveryRow::new(&webhook, event, rules::body(event, data, now)?, now);
+    store::insert_delivery(conn, &row)?;
+    Ok((webhook, row.id))
+}
+
 fn known(conn: &mut Conn, id: &str) -> Result<WebhookRow> {
     store::find(conn, id)?.ok_or_else(|| Error::not_found(format!("Webhook with ID {id} not found.")))
 }

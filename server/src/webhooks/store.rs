@@ -162,6 +162,18 @@ pub fn listeners(conn: &mut Conn, event: &str) -> Result<Vec<String>> {
         .map_err(Error::internal)
 }
 
+/// Id of the oldest active webhook of that name; names need not be unique.
+pub fn active_named(conn: &mut Conn, name: &str) -> Result<Option<String>> {
+    webhooks::table
+        .filter(webhooks::name.eq(name))
+        .filter(webhooks::status.eq(ACTIVE))
+        .order(webhooks::created_at)
+        .select(webhooks::id)
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)
+}
+
 pub fn insert_delivery(conn: &mut Conn, row: &DeliveryRow) -> Result<()> {
     diesel::insert_into(deliveries::table).values(row).execute(conn).map(drop).map_err(Error::internal)
 }

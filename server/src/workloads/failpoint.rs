@@ -1,5 +1,6 @@
-//! A test's way to kill the server at an exact place: `DRYDOCK_FAILPOINT=kill-after-action=N` makes it SIGKILL itself
-//! right after the N-th action that the reconciler executed since the start, before anything of it is recorded.
+//! A test's way to kill the server at an exact place. `DRYDOCK_FAILPOINT=kill-after-action=N` makes it SIGKILL itself right after the N-th
+//! action that the reconciler executed since the start, before anything of it is recorded; `kill-before-step=N` and
+//! `kill-after-step=N` do so around the N-th transaction of the pipelines' runner.
 
 use std::{
     sync::{
@@ -9,30 +10,62 @@ use std::{
     time::Duration,
 };
 
-static KILL_AFTER: LazyLock<Option<u64>> =
+/// Where to die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    AfterAction,
+    BeforeStep,
+    AfterStep,
+}
+
+static KILL_AT: LazyLock<Option<(Place, u64)>> =
     LazyLock::new(|| std::env::var("DRYDOCK_FAILPOINT").ok().and_then(|text| parse(&text)));
-static EXECUTED: AtomicU64 = AtomicU64::new(0);
+static ACTIONS: AtomicU64 = AtomicU64::new(0);
+static STEPS: AtomicU64 = AtomicU64::new(0);
 
 /// Says in the log that this server is set to kill itself.
 pub fn warn_at_boot() {
-    if let Some(action) = *KILL_AFTER {
+    if let Some((place, number)) = *KILL_AT {
         tracing::warn!(
-            failpoint.action = action,
-            "DRYDOCK_FAILPOINT is set: this server kills itself after action {action}"
+            failpoint.number = number,
+            "DRYDOCK_FAILPOINT is set: this server kills itself, {place:?} {number}"
         );
     }
 }
 
 /// Called right after each executed action.
 pub fn after_action() {
-    let executed = EXECUTED.fetch_add(1, Ordering::SeqCst) + 1;
-    if *KILL_AFTER == Some(executed) {
+    let executed = ACTIONS.fetch_add(1, Ordering::SeqCst) + 1;
+    die_if(Place::AfterAction, executed);
+}
+
+/// Called right before a step's transaction; its number, for `after_step`.
+pub fn before_step() -> u64 {
+    let number = STEPS.fetch_add(1, Ordering::SeqCst) + 1;
+    die_if(Place::BeforeStep, number);
+    number
+}
+
+/// Called once a step's transaction is on disk.
+pub fn after_step(number: u64) {
+    die_if(Place::AfterStep, number);
+}
+
+fn die_if(place: Place, number: u64) {
+    if *KILL_AT == Some((place, number)) {
         kill_self();
     }
 }
 
-fn parse(text: &str) -> Option<u64> {
-    text.strip_prefix("kill-after-action=")?.parse().ok()
+fn parse(text: &str) -> Option<(Place, u64)> {
+    let (place, number) = text.split_once('=')?;
+    let place = match place {
+        "kill-after-action" => Place::AfterAction,
+        "kill-before-step" => Place::BeforeStep,
+        "kill-after-step" => Place::AfterStep,
+        _ => return None,
+    };
+    Some((place, number.parse().ok()?))
 }
 
 /// SIGKILL, as a power cut has it: no destructor, no flush. Does not return.
@@ -48,9 +81,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_its_own_form_is_understood() {
-        assert_eq!(parse("kill-after-action=3"), Some(3));
-        assert_eq!(parse("kill-after-action=x"), None);
-        assert_eq!(parse("3"), None);
+    fn only_its_own_forms_are_understood() {
+        assert_eq!(parse("kill-after-action=3"), Some((Place::AfterAction, 3)));
+        assert_eq!(parse("kill-before-step=1"), Some((Place::BeforeStep, 1)));
+        assert_eq!(parse("kill-after-step=12"), Some((Place::AfterStep, 12)));
+        assert_eq!((parse("kill-after-action=x"), parse("3"), parse("kill-step=1")), (None, None, None));
     }
 }

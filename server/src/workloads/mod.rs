@@ -39,7 +39,8 @@ const OWNERS: [&str; 2] = ["job-keeper", "deployer"];
 pub async fn start(app: &App, own_images: OwnImages) -> Result<()> {
     failpoint::warn_at_boot();
     let owners = OWNERS.map(|name| app.background.waker(name)).into();
-    app.background.spawn(tasks::Reconciler::new(app.clone(), owners, own_images));
-    app.background.spawn(tasks::DockerWatcher::new(app.clone()));
+    let touched = tasks::Touched::default();
+    app.background.spawn(tasks::Reconciler::new(app.clone(), owners, own_images, touched.clone()));
+    app.background.spawn(tasks::DockerWatcher::new(app.clone(), touched));
     Ok(())
 }

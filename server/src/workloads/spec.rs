@@ -88,6 +88,9 @@ pub struct WorkloadSpec {
     pub gpu_uuids: Vec<String>,
     /// Adds `DRYDOCK_URL`, `MLFLOW_TRACKING_URI` and `AWS_ENDPOINT_URL`, whose address is known only when the network is.
     pub reach_drydock: bool,
+    /// From SIGTERM to SIGKILL; absent: the usual grace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_s: Option<u32>,
 }
 
 /// A folder of the data directory as the container sees it.
@@ -184,5 +187,20 @@ impl Observed {
             restarts: 0,
             not_before: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A spec as version 0.4 wrote it. Another hash would have every running deployment replaced at an upgrade.
+    const BEFORE: &str = r#"{"image":"a","command":["b"],"env":{"C":"d"},"mounts":[{"source":"run/e","target":"/e"}],"working_dir":"/scratch","cpus":1.5,"memory_bytes":7,"gpu_uuids":["GPU-1"],"reach_drydock":true}"#;
+
+    #[test]
+    fn a_spec_of_an_older_version_keeps_its_hash() {
+        let spec: WorkloadSpec = serde_json::from_str(BEFORE).unwrap();
+        assert_eq!(spec.to_json().unwrap(), BEFORE);
     }
 }

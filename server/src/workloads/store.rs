@@ -158,12 +158,14 @@ pub fn set_desired(conn: &mut Conn, id: &str, desired: Desired) -> Result<()> {
 }
 
 /// Why a running workload was told to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
     /// One word that the owner's rules know: `disk`, `log`, `preempted`, `gpu`.
     pub cause: String,
     /// A sentence for people.
     pub words: String,
+    /// When it was asked for, milliseconds.
+    pub at: i64,
 }
 
 /// Stops a workload and keeps why, for its owner. The first reason stays; one that is not wished running is left alone.
@@ -182,13 +184,13 @@ pub fn stop_because(conn: &mut Conn, id: &str, cause: &str, words: &str) -> Resu
 
 /// Why the workload's present generation was told to stop, if anybody gave a reason.
 pub fn why_stopped(conn: &mut Conn, id: &str) -> Result<Option<Stop>> {
-    let found: Option<(Option<String>, Option<String>)> = workloads::table
+    let found: Option<(Option<String>, Option<String>, i64)> = workloads::table
         .find(id)
-        .select((workloads::stop_cause, workloads::stop_words))
+        .select((workloads::stop_cause, workloads::stop_words, workloads::updated_at))
         .first(conn)
         .optional()
         .map_err(Error::internal)?;
-    Ok(found.and_then(|(cause, words)| Some(Stop { cause: cause?, words: words.unwrap_or_default() })))
+    Ok(found.and_then(|(cause, words, at)| Some(Stop { cause: cause?, words: words.unwrap_or_default(), at })))
 }
 
 /// Deletes the rows of a workload that is gone. A workload that is not gone yet stays.
@@ -205,6 +207,17 @@ pub fn find(conn: &mut Conn, id: &str) -> Result<Option<Workload>> {
     let row =
         workloads::table.find(id).select(WorkloadRow::as_select()).first(conn).optional().map_err(Error::internal)?;
     row.map(WorkloadRow::into_workload).transpose()
+}
+
+/// What is wished of a workload, and of which generation.
+pub(super) fn desired(conn: &mut Conn, id: &str) -> Result<Option<(i64, Desired)>> {
+    let found: Option<(i64, String)> = workloads::table
+        .find(id)
+        .select((workloads::generation, workloads::desired))
+        .first(conn)
+        .optional()
+        .map_err(Error::internal)?;
+    found.map(|(generation, word)| Ok((generation, Desired::parse(&word)?))).transpose()
 }
 
 /// What was last seen of that workload's present generation.
@@ -233,17 +246,28 @@ pub fn list(conn: &mut Conn, kind: Kind, owner: Option<&str>) -> Result<Vec<(Wor
     rows.into_iter().map(|(workload, seen)| Ok((workload.into_workload()?, seen.into_observed()?))).collect()
 }
 
-/// Kind, cores and memory of everything that is wished running.
-pub fn demand(conn: &mut Conn) -> Result<Vec<(Kind, f64, u64)>> {
-    let rows: Vec<WorkloadRow> = workloads::table
+/// What something that is wished running holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Demand {
+    pub kind: Kind,
+    /// In cores.
+    pub cpus: f64,
+    pub memory_bytes: u64,
+    pub gpu_uuids: Vec<String>,
+}
+
+/// What everything that is wished running holds.
+pub fn demand(conn: &mut Conn) -> Result<Vec<Demand>> {
+    let rows: Vec<(String, String)> = workloads::table
         .filter(workloads::desired.eq(Desired::Running.as_str()))
-        .select(WorkloadRow::as_select())
+        .select((workloads::kind, workloads::spec))
         .load(conn)
         .map_err(Error::internal)?;
     rows.into_iter()
-        .map(|row| {
-            let workload = row.into_workload()?;
-            Ok((workload.kind, workload.spec.cpus, workload.spec.memory_bytes))
+        .map(|(kind, spec)| {
+            let spec: super::spec::WorkloadSpec = serde_json::from_str(&spec).map_err(Error::internal)?;
+            let (cpus, memory_bytes, gpu_uuids) = (spec.cpus, spec.memory_bytes, spec.gpu_uuids);
+            Ok(Demand { kind: Kind::parse(&kind)?, cpus, memory_bytes, gpu_uuids })
         })
         .collect()
 }
@@ -297,97 +321,4 @@ pub(super) fn record(conn: &mut Conn, changes: &BTreeMap<String, Observed>) -> R
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::{db::testing::connection, workloads::WorkloadSpec};
-
-    fn new(generation: i64, image: &str) -> NewWorkload {
-        let spec = WorkloadSpec {
-            image: image.into(),
-            command: vec!["true".into()],
-            env: BTreeMap::new(),
-            mounts: Vec::new(),
-            working_dir: "/scratch".into(),
-            cpus: 1.0,
-            memory_bytes: 64 << 20,
-            gpu_uuids: Vec::new(),
-            reach_drydock: true,
-        };
-        let secrets = BTreeMap::from([("TOKEN".to_owned(), "s".to_owned())]);
-        NewWorkload { id: "w".into(), kind: Kind::Job, owner: "j".into(), generation, spec, secrets }
-    }
-
-    fn see(conn: &mut Conn, generation: i64, phase: Phase) {
-        let seen = Observed { phase, container_id: Some("c".into()), ..Observed::pending(generation) };
-        record(conn, &BTreeMap::from([("w".to_owned(), seen)])).unwrap();
-    }
-
-    #[test]
-    fn a_generation_never_goes_backwards_nor_changes_its_spec() {
-        let mut conn = connection();
-        put_desired(&mut conn, new(2, "a")).unwrap();
-        assert!(put_desired(&mut conn, new(1, "a")).is_err());
-        assert!(put_desired(&mut conn, new(2, "b")).is_err());
-        put_desired(&mut conn, new(3, "b")).unwrap();
-        assert_eq!(find(&mut conn, "w").unwrap().unwrap().generation, 3);
-    }
-
-    #[test]
-    fn putting_the_same_again_keeps_what_was_seen_and_a_higher_generation_forgets_it() {
-        let mut conn = connection();
-        put_desired(&mut conn, new(1, "a")).unwrap();
-        see(&mut conn, 1, Phase::Running);
-        put_desired(&mut conn, new(1, "a")).unwrap();
-        assert_eq!(observed(&mut conn, "w").unwrap().unwrap().phase, Phase::Running);
-        put_desired(&mut conn, new(2, "a")).unwrap();
-        assert_eq!(observed(&mut conn, "w").unwrap().unwrap(), Observed::pending(2));
-    }
-
-    #[test]
-    fn what_was_seen_of_an_older_generation_is_dropped() {
-        let mut conn = connection();
-        put_desired(&mut conn, new(2, "a")).unwrap();
-        see(&mut conn, 1, Phase::Exited);
-        assert_eq!(observed(&mut conn, "w").unwrap().unwrap().phase, Phase::Pending);
-    }
-
-    #[test]
-    fn absent_drops_the_secrets_and_gone_leaves_the_pass() {
-        let mut conn = connection();
-        put_desired(&mut conn, new(1, "a")).unwrap();
-        forget(&mut conn, "w").unwrap();
-        assert_eq!(list(&mut conn, Kind::Job, Some("j")).unwrap().len(), 1);
-        set_desired(&mut conn, "w", Desired::Absent).unwrap();
-        assert!(find(&mut conn, "w").unwrap().unwrap().secrets.is_empty());
-        assert_eq!(live(&mut conn).unwrap().len(), 1);
-        see(&mut conn, 1, Phase::Gone);
-        assert_eq!(live(&mut conn).unwrap().len(), 0);
-        forget(&mut conn, "w").unwrap();
-        assert_eq!(list(&mut conn, Kind::Job, None).unwrap().len(), 0);
-    }
-
-    #[test]
-    fn the_first_reason_to_stop_stays_until_the_next_generation() {
-        let mut conn = connection();
-        put_desired(&mut conn, new(1, "a")).unwrap();
-        assert_eq!(why_stopped(&mut conn, "w").unwrap(), None);
-        stop_because(&mut conn, "w", "disk", "its 20 GiB of disk were full").unwrap();
-        stop_because(&mut conn, "w", "gpu", "GPU 0 failed").unwrap();
-        let stop = why_stopped(&mut conn, "w").unwrap().unwrap();
-        assert_eq!((stop.cause.as_str(), stop.words.as_str()), ("disk", "its 20 GiB of disk were full"));
-        assert_eq!(find(&mut conn, "w").unwrap().unwrap().desired, Desired::Stopped);
-        put_desired(&mut conn, new(2, "a")).unwrap();
-        assert_eq!(why_stopped(&mut conn, "w").unwrap(), None);
-        assert_eq!(find(&mut conn, "w").unwrap().unwrap().desired, Desired::Running);
-    }
-
-    #[test]
-    fn only_what_is_wished_running_is_demand() {
-        let mut conn = connection();
-        put_desired(&mut conn, new(1, "a")).unwrap();
-        assert_eq!(demand(&mut conn).unwrap(), vec![(Kind::Job, 1.0, 64 << 20)]);
-        set_desired(&mut conn, "w", Desired::Stopped).unwrap();
-        assert_eq!(demand(&mut conn).unwrap(), vec![]);
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ mod bombs_ports;
 mod cut;
 mod full_disk;
 mod injected;
+mod job_kills;
 mod kills;
 mod paths;
 mod paths_ports;

@@ -7,6 +7,7 @@ pub mod devices;
 pub mod images;
 pub mod jobs;
 pub mod objects;
+pub mod pipelines;
 pub mod packages;
 pub mod registry;
 pub mod serving;

@@ -2,26 +2,36 @@
 
 use drydock_wire::jobs::JobState;
 
-use crate::workloads::{Observed, Phase, ending};
+use super::{Cause, causes};
+use crate::workloads::{Observed, Phase, Stop};
 
 /// All that a step depends on.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
     pub cancel_requested_at: Option<i64>,
     pub timed_out: bool,
+    /// Its own limit, else its queue's.
     pub timeout_s: Option<u64>,
     pub memory_bytes: u64,
+    /// The most that was measured.
+    pub peak_memory_bytes: Option<u64>,
     /// How long the container has run, on a clock that does not jump.
     pub ran_ms: i64,
     /// Absent: the workload's rows are not there.
     pub observed: Option<&'a Observed>,
+    /// Why somebody had it stopped.
+    pub stop: Option<&'a Stop>,
+    /// It was admitted before the box was started last.
+    pub rebooted: bool,
 }
 
-/// How an attempt, and with it its job, ended.
+/// How an attempt ended, and its job if nothing follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     pub state: JobState,
     pub reason: Option<String>,
+    /// None: it succeeded.
+    pub cause: Option<Cause>,
     pub out_of_memory: bool,
 }
 
@@ -43,41 +53,73 @@ pub enum Step {
 /// The next step of an admitted job that has not ended.
 pub fn step(facts: &Facts<'_>) -> Step {
     let Some(observed) = facts.observed else {
-        return end(facts, JobState::Lost, Some("Nothing is known about its container.".into()), false);
+        return end(facts, JobState::Lost, Cause::Vanished, "Nothing is known about its container.".into());
     };
     match observed.phase {
-        Phase::Pending if facts.cancel_requested_at.is_some() => end(facts, JobState::Cancelled, None, false),
+        Phase::Pending if facts.cancel_requested_at.is_some() => {
+            end(facts, JobState::Cancelled, Cause::Cancelled, String::new())
+        }
+        Phase::Pending if facts.stop.is_some() => stopped(facts, observed),
         Phase::Pending if observed.message.is_some() => show(facts, JobState::Queued, observed.message.clone()),
         Phase::Pending | Phase::Creating | Phase::Starting => show(facts, JobState::Starting, None),
         Phase::Running if is_late(facts) => Step::TimeOut { reason: timeout_text(facts) },
-        Phase::Running | Phase::Stopping => show(facts, JobState::Running, None),
+        Phase::Running | Phase::Stopping => show(facts, JobState::Running, facts.stop.map(|stop| stop.words.clone())),
         Phase::Exited => exited(facts, observed),
-        Phase::Refused => end(facts, JobState::Failed, observed.message.clone(), false),
-        Phase::Vanished | Phase::Gone => {
-            end(facts, JobState::Lost, Some("The container vanished; nothing is known about its end.".into()), false)
+        Phase::Refused => {
+            let cause = facts.stop.and_then(|stop| Cause::parse(&stop.cause)).unwrap_or(Cause::Docker);
+            end(facts, JobState::Failed, cause, observed.message.clone().unwrap_or_default())
         }
+        // stopped before it was started: its container was removed without having run
+        Phase::Vanished | Phase::Gone if facts.stop.is_some() && observed.started_at.is_none() => {
+            stopped(facts, observed)
+        }
+        Phase::Vanished | Phase::Gone if facts.rebooted => {
+            end(facts, JobState::Lost, Cause::Reboot, causes::REBOOT.into())
+        }
+        Phase::Vanished | Phase::Gone => end(facts, JobState::Lost, Cause::Vanished, causes::VANISHED.into()),
     }
 }
 
 fn exited(facts: &Facts<'_>, observed: &Observed) -> Step {
-    let ended_before = facts.cancel_requested_at.zip(observed.finished_at).is_some_and(|(asked, ended)| ended <= asked);
-    let by_itself = !facts.timed_out && (facts.cancel_requested_at.is_none() || ended_before);
+    let ended_before = |asked: i64| observed.finished_at.is_some_and(|ended| ended <= asked);
+    let by_itself = !facts.timed_out
+        && facts.cancel_requested_at.is_none_or(ended_before)
+        && facts.stop.is_none_or(|stop| ended_before(stop.at));
     let well = observed.exit_code == Some(0);
     if by_itself && well {
-        return Step::End(End { state: JobState::Succeeded, reason: None, out_of_memory: false });
+        return Step::End(End { state: JobState::Succeeded, reason: None, cause: None, out_of_memory: false });
     }
-    let reason = ending(observed, facts.memory_bytes).or_else(|| Some("ended without an exit code".into()));
-    end(facts, JobState::Failed, reason, observed.oom_killed && !well)
+    if !by_itself && facts.stop.is_some() {
+        return stopped(facts, observed);
+    }
+    if observed.oom_killed && !well {
+        let words = causes::out_of_memory(facts.memory_bytes, facts.peak_memory_bytes);
+        return end(facts, JobState::Failed, Cause::Memory, words);
+    }
+    if facts.rebooted {
+        return end(facts, JobState::Lost, Cause::Reboot, causes::REBOOT.into());
+    }
+    end(facts, JobState::Failed, Cause::Exit, causes::of_exit(observed))
+}
+
+/// It was stopped, or kept from starting, by somebody who gave a reason.
+fn stopped(facts: &Facts<'_>, observed: &Observed) -> Step {
+    let Some(stop) = facts.stop else { return end(facts, JobState::Failed, Cause::Exit, causes::of_exit(observed)) };
+    let cause = Cause::parse(&stop.cause).unwrap_or(Cause::Exit);
+    // rows know no word of their own for it: a version before this one must be able to read them
+    let state = if cause == Cause::Preempted { JobState::Cancelled } else { JobState::Failed };
+    end(facts, state, cause, stop.words.clone())
 }
 
 /// Whatever its container did in the end, a job that was cancelled is cancelled, and one whose time was up failed of that.
-fn end(facts: &Facts<'_>, state: JobState, reason: Option<String>, out_of_memory: bool) -> Step {
+fn end(facts: &Facts<'_>, state: JobState, cause: Cause, reason: String) -> Step {
     Step::End(if facts.cancel_requested_at.is_some() {
-        End { state: JobState::Cancelled, reason: None, out_of_memory: false }
+        End { state: JobState::Cancelled, reason: None, cause: Some(Cause::Cancelled), out_of_memory: false }
     } else if facts.timed_out {
-        End { state: JobState::Failed, reason: Some(timeout_text(facts)), out_of_memory: false }
+        let reason = Some(timeout_text(facts));
+        End { state: JobState::Failed, reason, cause: Some(Cause::Time), out_of_memory: false }
     } else {
-        End { state, reason, out_of_memory }
+        End { state, reason: Some(reason), cause: Some(cause), out_of_memory: cause == Cause::Memory }
     })
 }
 
@@ -116,8 +158,11 @@ mod tests {
             timed_out: false,
             timeout_s: Some(60),
             memory_bytes: 512 << 20,
+            peak_memory_bytes: None,
             ran_ms: 1000,
             observed: Some(observed),
+            stop: None,
+            rebooted: false,
         }
     }
 
@@ -145,9 +190,47 @@ mod tests {
         let failed = Observed { exit_code: Some(3), ..seen(Phase::Exited) };
         assert_snapshot!(told(&facts(&failed)), @"end failed exit code 3");
         let oom = Observed { exit_code: Some(137), oom_killed: true, ..seen(Phase::Exited) };
-        assert_snapshot!(told(&facts(&oom)), @"end (oom) failed out of memory: limit 512 MiB");
+        assert_snapshot!(told(&facts(&oom)), @"end (oom) failed out of memory: it had 512 MiB");
         let refused = Observed { message: Some("The image a:1 is not on this box.".into()), ..seen(Phase::Refused) };
         assert_snapshot!(told(&facts(&refused)), @"end failed The image a:1 is not on this box.");
+    }
+
+    fn stop(cause: &str) -> Stop {
+        Stop { cause: cause.into(), words: format!("stopped: {cause}"), at: 50 }
+    }
+
+    #[test]
+    fn who_was_stopped_says_by_whom_even_if_the_program_then_ended_well() {
+        let (preempted, disk) = (stop("preempted"), stop("disk"));
+        let exited = seen(Phase::Exited);
+        assert_snapshot!(told(&Facts { stop: Some(&preempted), ..facts(&exited) }), @"end cancelled stopped: preempted");
+        let killed = Observed { exit_code: Some(137), ..seen(Phase::Exited) };
+        assert_snapshot!(told(&Facts { stop: Some(&disk), ..facts(&killed) }), @"end failed stopped: disk");
+        let before = Observed { finished_at: Some(50), ..seen(Phase::Exited) };
+        assert_snapshot!(told(&Facts { stop: Some(&preempted), ..facts(&before) }), @"end succeeded");
+        let pending = seen(Phase::Pending);
+        assert_snapshot!(told(&Facts { stop: Some(&preempted), ..facts(&pending) }), @"end cancelled stopped: preempted");
+        let removed = seen(Phase::Vanished);
+        assert_snapshot!(told(&Facts { stop: Some(&preempted), ..facts(&removed) }), @"end cancelled stopped: preempted");
+    }
+
+    #[test]
+    fn a_container_that_ended_with_the_box_was_not_its_jobs_fault() {
+        let killed = Observed { exit_code: Some(255), ..seen(Phase::Exited) };
+        assert_snapshot!(told(&Facts { rebooted: true, ..facts(&killed) }), @"end lost the box was restarted while it ran");
+        let gone = seen(Phase::Vanished);
+        assert_snapshot!(told(&Facts { rebooted: true, ..facts(&gone) }), @"end lost the box was restarted while it ran");
+        let done = seen(Phase::Exited);
+        assert_snapshot!(told(&Facts { rebooted: true, ..facts(&done) }), @"end succeeded");
+    }
+
+    #[test]
+    fn what_docker_refused_has_its_cause() {
+        let refused = Observed { message: Some("The image a:1 is not on this box.".into()), ..seen(Phase::Refused) };
+        let image = stop("image");
+        let cause = |facts: &Facts<'_>| if let Step::End(end) = step(facts) { end.cause } else { None };
+        assert_eq!(cause(&Facts { stop: Some(&image), ..facts(&refused) }), Some(Cause::Image));
+        assert_eq!(cause(&facts(&refused)), Some(Cause::Docker));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The keeper: moves each admitted job along what the reconciler saw of its container, and ends it.
+//! The keeper: moves each admitted job along what the reconciler saw of its container, and ends its attempt.
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +10,8 @@ use drydock_wire::jobs::JobState;
 use futures_util::future::BoxFuture;
 
 use super::{
-    AttemptRecord, Job, KEEPER, Live, Observed, end, files, load, publish,
+    Admitted, AttemptRecord, Job, KEEPER, Observed, boot_id, end, files, publish,
     rules::{self, Facts, Step},
-    scheduler::Scheduler,
     store,
 };
 use crate::{
@@ -23,12 +22,16 @@ use crate::{
     workloads::{self, Desired},
 };
 
-/// Takes every job that has not ended one step further.
+/// How often folders that nobody needs are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// Takes every job that has an attempt one step further.
 pub struct JobKeeper {
     app: App,
-    scheduler: Scheduler,
     /// Since when a container is known to run here, and how long it had then: a jump of the wall clock ends no job.
     running: Mutex<BTreeMap<String, (Instant, i64)>>,
+    swept: Mutex<Option<Instant>>,
+    boot_id: Option<String>,
 }
 
 impl Task for JobKeeper {
@@ -47,33 +50,34 @@ impl Task for JobKeeper {
 
 impl JobKeeper {
     pub fn new(app: App) -> Self {
-        Self { scheduler: Scheduler::new(app.clone()), app, running: Mutex::default() }
+        Self { app, running: Mutex::default(), swept: Mutex::default(), boot_id: boot_id() }
     }
 
     async fn pass(&self) -> Result<()> {
-        let mut failed = None;
-        for live in self.app.db.read(load).await? {
-            let Live { job, attempt: Some(attempt), observed } = live else { continue };
-            let id = job.id.clone();
-            if let Err(error) = self.advance(job, attempt, observed).await {
-                // One job's trouble must not hold up the others.
-                tracing::warn!(job.id = id, "job {id}: {error}");
-                failed = Some(error);
-            }
-        }
-        self.scheduler.admit().await?;
+        let all = self.app.db.read(store::admitted).await?;
+        // Ends wait for Docker and the disk: side by side, so that one does not hold up the others.
+        let steps = all.into_iter().map(|one| async {
+            let id = one.job.id.clone();
+            self.advance(one).await.inspect_err(|error| tracing::warn!(job.id = id, "job {id}: {error}"))
+        });
+        let results = futures_util::future::join_all(steps).await;
         self.sweep().await?;
-        failed.map_or(Ok(()), Err)
+        results.into_iter().collect()
     }
 
-    async fn advance(&self, job: Job, attempt: AttemptRecord, observed: Option<Observed>) -> Result<()> {
+    async fn advance(&self, one: Admitted) -> Result<()> {
+        let Admitted { job, attempt, observed, stop, longest_s } = one;
+        let rebooted = attempt.boot_id.is_some() && self.boot_id.is_some() && attempt.boot_id != self.boot_id;
         let facts = Facts {
             cancel_requested_at: job.cancel_requested_at,
             timed_out: attempt.timed_out,
-            timeout_s: job.spec.timeout_s,
+            timeout_s: job.spec.timeout_s.or(longest_s),
             memory_bytes: job.spec.resources.memory_bytes,
-            ran_ms: self.ran_ms(&job.id, observed.as_ref()),
+            peak_memory_bytes: attempt.peak_memory_bytes.and_then(|bytes| u64::try_from(bytes).ok()),
+            ran_ms: self.ran_ms(&job.id, attempt.number, observed.as_ref()),
             observed: observed.as_ref(),
+            stop: stop.as_ref(),
+            rebooted,
         };
         match rules::step(&facts) {
             Step::Show { state, reason } => self.show(job, attempt, observed, state, reason).await,
@@ -83,9 +87,9 @@ impl JobKeeper {
     }
 
     async fn end(&self, job: Job, attempt: AttemptRecord, observed: Option<Observed>, how: rules::End) -> Result<()> {
-        let id = job.id.clone();
+        let key = key(&job.id, attempt.number);
         end::end(&self.app, job, attempt, observed, how).await?;
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         Ok(())
     }
 
@@ -115,7 +119,7 @@ impl JobKeeper {
                     return Ok(());
                 }
                 store::save(conn, &job)?;
-                store::save_attempt(conn, &attempt)
+                store::show_attempt(conn, &attempt)
             })
             .await?;
         publish(&self.app, &id);
@@ -129,7 +133,7 @@ impl JobKeeper {
         self.app
             .db
             .write(move |conn| {
-                store::save_attempt(conn, &attempt)?;
+                store::show_attempt(conn, &attempt)?;
                 workloads::set_desired(conn, &job.id, Desired::Stopped)
             })
             .await?;
@@ -138,18 +142,32 @@ impl JobKeeper {
     }
 
     async fn sweep(&self) -> Result<()> {
-        let names = |live: Live| Some(format!("{}-{}", live.job.id, live.attempt?.number));
-        let keep = self.app.db.read(load).await?.into_iter().filter_map(names).collect();
+        let due = {
+            let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            let due = swept.is_none_or(|at| at.elapsed() >= SWEEP);
+            if due {
+                *swept = Some(Instant::now());
+            }
+            due
+        };
+        if !due {
+            return Ok(());
+        }
+        let keep = self.app.db.read(store::folders).await?;
         files::sweep(&self.app, &keep).await?;
         let mounted = self.app.db.read(workloads::mounted).await?;
         datasets::evict(&self.app, &mounted).await
     }
 
-    fn ran_ms(&self, id: &str, observed: Option<&Observed>) -> i64 {
+    fn ran_ms(&self, id: &str, number: i64, observed: Option<&Observed>) -> i64 {
         let Some(started_at) = observed.and_then(|observed| observed.started_at) else { return 0 };
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, before) =
-            running.entry(id.to_owned()).or_insert_with(|| (Instant::now(), (clock::now_ms() - started_at).max(0)));
+            running.entry(key(id, number)).or_insert_with(|| (Instant::now(), (clock::now_ms() - started_at).max(0)));
         *before + i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
+}
+
+fn key(id: &str, number: i64) -> String {
+    format!("{id}-{number}")
 }

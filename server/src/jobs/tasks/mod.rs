@@ -1,5 +1,5 @@
-//! Background parts of jobs, one file each: `keeper` moves admitted jobs along, `scheduler` lets the next ones in, `start` and `end`
-//! are the two transactions at either side of an attempt.
+//! Background parts of jobs: `keeper` moves admitted jobs along, `scheduler` starts the next ones, `start` and `end` are the two
+//! transactions at either side of an attempt.
 
 mod end;
 mod keeper;
@@ -10,39 +10,26 @@ use drydock_wire::events::Topic;
 
 use super::{
     KEEPER, container, files, rules,
-    store::{self, AttemptRecord, Job},
+    store::{self, Admitted, AttemptRecord, Job},
 };
-use crate::{
-    app::App,
-    db::Conn,
-    error::Result,
-    workloads::{self, Observed},
-};
+use crate::{app::App, workloads::Observed};
 
 pub use keeper::JobKeeper;
+pub use scheduler::Scheduler;
 #[cfg(test)]
-pub(super) use {end::finish, start::start};
-
-/// A job that has not ended, with all that is known of it.
-struct Live {
-    job: Job,
-    attempt: Option<AttemptRecord>,
-    observed: Option<Observed>,
-}
-
-fn load(conn: &mut Conn) -> Result<Vec<Live>> {
-    let jobs = store::unfinished(conn)?;
-    jobs.into_iter()
-        .map(|(job, attempt)| {
-            let observed = workloads::observed(conn, &job.id)?;
-            let of_attempt = |it: &Observed| attempt.as_ref().is_some_and(|attempt| attempt.number == it.generation);
-            Ok(Live { observed: observed.filter(of_attempt), job, attempt })
-        })
-        .collect()
-}
+pub use {
+    end::{end_on, finish},
+    start::start,
+};
 
 /// Tells dashboards that look that the job changed.
 fn publish(app: &App, id: &str) {
     app.events.publish(Topic::Jobs, Some(id));
     app.events.publish(Topic::Overview, None);
+}
+
+/// Of the kernel that runs now: another one than an attempt's means that the box was restarted meanwhile.
+fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
 }

@@ -65,7 +65,7 @@ pub fn decide(rows: &Rows) -> Decision {
         }
     }
     maker.go_by_shares(lines);
-    maker.made
+    maker.finish()
 }
 
 /// The jobs of each person in each queue; the next one is the last.
@@ -194,9 +194,20 @@ impl<'a> Maker<'a> {
         (CPU..=GPU).map(part).fold(0.0, f64::max)
     }
 
+    /// What may not start at all comes behind everything else.
+    fn finish(mut self) -> Decision {
+        let mut seen = vec![false; self.rows.waiting.len()];
+        self.made.order.iter().for_each(|at| seen[*at] = true);
+        let mut rest: Vec<usize> = (0..seen.len()).filter(|at| !seen[*at]).collect();
+        rest.sort_by_key(|at| (self.rows.waiting[*at].since, self.rows.waiting[*at].id));
+        self.made.order.extend(rest);
+        self.made
+    }
+
     /// `is_first`: before all shares; then a cap that holds it back is closed for those that follow.
     fn consider(&mut self, at: usize, is_first: bool) {
         let job = &self.rows.waiting[at];
+        self.made.order.push(at);
         let wait = match self.held_by_cap(job, is_first) {
             Some(wait) => wait,
             None => self.find_room(at, job),

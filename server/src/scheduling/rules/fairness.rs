@@ -4,7 +4,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -161,6 +161,9 @@ fn weights_are_what_queues_get_over_time() {
     assert!((0.73..0.77).contains(&part), "{part}");
 }
 
+/// For a decision with ten thousand that wait. Code that is not optimised takes about ten times as long.
+const GOAL: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 50 });
+
 /// Ten thousand wait on a full box.
 fn a_long_queue() -> Rows {
     let mut dice = Dice(99);
@@ -213,7 +216,7 @@ fn ten_thousand_are_decided_on_in_well_under_fifty_milliseconds() {
         first.start.len()
     );
     // the slowest says what else the machine did
-    assert!(times[10].as_millis() < 50, "{:?}", times[10]);
+    assert!(times[10] < GOAL, "{:?}", times[10]);
     // one person each, one queue: the other way to be slow
     for (at, job) in rows.waiting.iter_mut().enumerate() {
         (job.queue, job.person, job.group) = (0, at as u32, None);
@@ -225,7 +228,7 @@ fn ten_thousand_are_decided_on_in_well_under_fifty_milliseconds() {
     };
     let quickest = (0..5).map(|_| time()).min().unwrap();
     println!("10,000 persons in one queue: {quickest:?}");
-    assert!(quickest.as_millis() < 50);
+    assert!(quickest < GOAL, "{quickest:?}");
 }
 
 #[test]

@@ -191,6 +191,8 @@ pub enum Wait {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     pub start: Vec<Start>,
+    /// Indices in `Rows::waiting`: first looked at first; what is not looked at comes last.
+    pub order: Vec<usize>,
     /// Indices in `Rows::running`.
     pub preempt: Vec<usize>,
     /// One for each of `Rows::waiting`.
@@ -205,7 +207,7 @@ impl Ask {
     }
 
     /// What counts against shares and caps; `largest` is the memory of the box's largest GPU.
-    pub(super) fn amounts(&self, largest: u64) -> Amounts {
+    pub fn amounts(&self, largest: u64) -> Amounts {
         let gpu = match self.gpu {
             GpuAsk::None => 0,
             GpuAsk::Whole(count) => u64::from(count) * 1000,

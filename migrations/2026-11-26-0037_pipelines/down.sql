@@ -1,0 +1,9 @@
+DROP TABLE pipeline_approvals;
+DROP TABLE pipeline_events;
+DROP TABLE pipeline_triggers;
+DROP TABLE pipeline_schedules;
+DROP TABLE pipeline_cache;
+DROP TABLE pipeline_tasks;
+DROP TABLE pipeline_runs;
+DROP TABLE pipeline_versions;
+DROP TABLE pipelines;

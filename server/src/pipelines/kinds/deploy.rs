@@ -1,0 +1,43 @@
+//! `deploy`: a revision of a deployment; the task ends when it answers, or when it has failed.
+
+use drydock_wire::serving::PutDeployment;
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        rules::plan::Seen,
+        schema::bodies::{self, Deploy},
+    },
+    Outcome, read,
+};
+use crate::{
+    accounts::Principal,
+    db::Conn,
+    error::{Error, Result},
+    serving,
+};
+
+pub fn start(conn: &mut Conn, who: &Principal, body: &Value) -> Result<Outcome> {
+    let wish: Deploy = read(body)?;
+    let resources = bodies::resources(&wish.resources).map_err(Error::invalid)?;
+    let put = PutDeployment { model: wish.model, version: wish.version, resources };
+    let (number, _) = serving::put_on(conn, who, &wish.deployment, put)?;
+    Ok(Outcome::Runs { subject: format!("deployment/{}/{number}", wish.deployment) })
+}
+
+/// `subject`: name and number of the revision.
+pub fn look(conn: &mut Conn, subject: &str) -> Result<Seen> {
+    let (name, number) = subject.split_once('/').unwrap_or((subject, ""));
+    let number: i64 = number.parse().map_err(Error::internal)?;
+    let Some(found) = serving::revision_on_conn(conn, name, number)? else {
+        return Ok(Seen::Failed(format!("the deployment {name} was deleted meanwhile")));
+    };
+    Ok(match found.state {
+        "live" => Seen::Done(json!({
+            "deployment": name, "revision": number, "model": found.model, "version": found.version,
+        })),
+        "starting" => Seen::Going(Some(found.reason.unwrap_or_else(|| format!("revision {number} starts")))),
+        "failed" => Seen::Failed(found.reason.unwrap_or_else(|| format!("revision {number} failed"))),
+        _ => Seen::Failed(format!("revision {number} of {name} was replaced before this was seen")),
+    })
+}

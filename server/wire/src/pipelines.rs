@@ -1,1 +1,0 @@
-//! Versioned graphs of tasks, their runs, schedules and triggers.
