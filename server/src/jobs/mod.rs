@@ -60,6 +60,7 @@ const SNAPSHOT_NAME: &str = "snapshot.tar.zst";
 
 /// Starts the background part.
 pub async fn start(app: &App, samples: &Samples) -> Result<()> {
+    workloads::logs::ask_what_to_mask(secrets::values_of);
     snapshot::clear_unfinished(app);
     app.background.spawn(samples::Sampler::new(app.clone(), samples.clone()));
     app.background.spawn(tasks::JobKeeper::new(app.clone()));
