@@ -49,7 +49,7 @@ pub enum Command {
     /// Jobs on a box, from anywhere: run, list, show, logs, cancel, rerun, outputs, sweep.
     #[command(subcommand)]
     Job(remote::JobCommand),
-    /// Python packages of the box: upload, list, show, missing.
+    /// Python packages of the box: add, list, show, missing.
     #[command(subcommand)]
     Package(remote::PackageCommand),
     /// What waits and why, and the queues.

@@ -166,7 +166,11 @@ fn random(value: Value) -> Value {
 
 /// The other way, for a file that people read: sizes and times in words, and nothing where nothing is said.
 pub fn to_people(wish: Value) -> Value {
-    let Value::Object(fields) = wish else { return wish };
+    let fields = match wish {
+        Value::Object(fields) => fields,
+        Value::Array(items) => return items.into_iter().map(to_people).collect(),
+        plain => return plain,
+    };
     let shown = fields.into_iter().filter(|(_, value)| !is_nothing(value)).map(|(name, value)| {
         let short = SHORT.iter().find(|(_, full)| *full == name).map_or(name.clone(), |(short, _)| (*short).to_owned());
         let value = match value.as_u64() {

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Server, Setup, server::binary, until};
+use drydock_tests::{Server, Setup, netns::Cable, server::binary, until};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -101,7 +101,8 @@ async fn a_followed_job_prints_its_log_and_ends_as_the_job_did() -> Result<()> {
 
 #[tokio::test]
 async fn from_a_laptop_over_tls_with_a_token_and_the_boxs_certificate() -> Result<()> {
-    let server = Server::start_as(Setup { host: Some("127.0.0.2"), ..Setup::default() }).await?;
+    let cable = Cable::new()?;
+    let server = Server::start_as(Setup { host: Some(&cable.here), ..Setup::default() }).await?;
     assert!(server.url().starts_with("https://"));
     let mut ann = Laptop::of(&server, "ann").await?;
     let id = ann.ask(&["job", "run", "--no-code", "--", "echo", "over tls"]).await?;
@@ -205,7 +206,6 @@ async fn what_a_job_uses_is_drawn_from_samples() -> Result<()> {
 }
 
 #[tokio::test]
-#[ignore = "waits for snapshots on the server"]
 async fn the_code_of_a_checkout_goes_along() -> Result<()> {
     let server = Server::start().await?;
     let ann = Laptop::of(&server, "ann").await?;

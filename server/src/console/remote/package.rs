@@ -17,8 +17,8 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub enum PackageCommand {
-    /// Send wheels (files, or folders of them). What is there already is not sent again.
-    Upload {
+    /// Send wheels, files or folders of them. What is there already stays as it is.
+    Add {
         #[command(flatten)]
         at: At,
         #[arg(required = true)]
@@ -53,7 +53,7 @@ pub enum PackageCommand {
 /// Runs one of them.
 pub async fn package(command: PackageCommand) -> Result<Ended> {
     match command {
-        PackageCommand::Upload { at, wheels } => upload(&at.connect()?, wheels).await?,
+        PackageCommand::Add { at, wheels } => add(&at.connect()?, wheels).await?,
         PackageCommand::List { at, search } => list(&at.connect()?, search).await?,
         PackageCommand::Show { at, name } => show(&at.connect()?, &name).await?,
         PackageCommand::Missing { at, requirements, python } => {
@@ -63,7 +63,7 @@ pub async fn package(command: PackageCommand) -> Result<Ended> {
     Ok(Ended::Well)
 }
 
-async fn upload(client: &Client, given: Vec<PathBuf>) -> Result<()> {
+async fn add(client: &Client, given: Vec<PathBuf>) -> Result<()> {
     let mut wheels = vec![];
     for path in given {
         let unreadable = |cause| Error::invalid(format!("{} cannot be read: {cause}.", path.display()));
