@@ -75,6 +75,7 @@ fn fixed() -> Vec<Entry> {
     if may(Role::Engineer) {
         list.push(Entry::go("download", "Import from MLflow", "Page", "/settings?tab=moving".into()));
         list.push(Entry::go("plus", "New job", "Action", "/jobs/new".into()));
+        list.push(Entry::go("chart-line", "Sweeps", "Page", "/sweeps".into()));
         list.push(Entry::go("hammer", "Build an image", "Action", "/builds/new".into()));
         list.push(Entry::go("list-checks", "Missing packages", "Action", "/packages?tab=missing".into()));
         list.push(Entry::act("play", "Run the sample", Deed::Sample));
@@ -125,6 +126,7 @@ fn fetch_named(named: RwSignal<Vec<Entry>>) {
     add(named, "/buckets", |thing| by_name(thing, "folder", "Bucket", "buckets"));
     add(named, "/datasets?limit=200", |thing| by_name(thing, "database", "Dataset", "datasets"));
     add(named, "/packages?limit=200", |thing| by_name(thing, "boxes", "Package", "packages"));
+    add(named, "/pipelines?limit=200", |thing| by_name(thing, "workflow", "Pipeline", "pipelines"));
     add(named, "/deployments?limit=200", |thing| by_name(thing, "rocket", "Deployment", "deployments"));
     add(named, "/jobs?limit=100", |thing| by_id(thing, "container", "Job", "jobs"));
     add(named, "/runs?limit=100", |thing| by_id(thing, "activity", "Run", "runs"));

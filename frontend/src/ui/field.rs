@@ -2,6 +2,7 @@
 
 use crate::reactive::memo;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 /// A rule about a value, as `drydock_wire::validate` has them.
 pub type Check = fn(&str) -> Result<(), &'static str>;
@@ -97,4 +98,15 @@ pub fn SelectField(
             <p id=format!("{id}-note") class="note">{hint}</p>
         </div>
     }
+}
+
+/// Goes to the first field that says what is wrong with it.
+pub fn focus_wrong() {
+    request_animation_frame(|| {
+        let wrong = ".field.invalid > :is(input, textarea, select)";
+        let field = document().query_selector(wrong).ok().flatten();
+        if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = field.focus();
+        }
+    });
 }

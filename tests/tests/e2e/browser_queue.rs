@@ -119,7 +119,9 @@ async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     let made = admin.get("/api/v1/queues/research").await?;
     let (caps, mine) = (&made["settings"]["caps"], &made["settings"]["person_caps"]);
     ensure!(caps["jobs"] == 2 && mine["memory_bytes"] == 512 << 20 && made["settings"]["patience_s"] == 5400, "{made}");
-    browser.press("//section[contains(., 'research')]//button[contains(., 'Pause')]", "Pause").await?;
+    browser
+        .press("//section[contains(@class, 'queue')][.//h2[.='research']]//button[contains(., 'Pause')]", "Pause")
+        .await?;
     browser.sees("research is paused").await?;
     barriers.extend(looked_at(&browser, "queue-queues", "/queue?tab=queues", "Paused").await?);
     ensure!(barriers.is_empty(), "{}", barriers.join("\n"));
@@ -134,7 +136,9 @@ async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     browser.sees("Paused, so that nothing of it starts: research").await?;
     browser.visit("/queue?tab=queues").await?;
     browser.sees("research").await?;
-    browser.press("//section[contains(., 'research')]//button[contains(., 'Resume')]", "Resume").await?;
+    browser
+        .press("//section[contains(@class, 'queue')][.//h2[.='research']]//button[contains(., 'Resume')]", "Resume")
+        .await?;
     browser.sees("research goes on").await?;
 
     // an engineer changes what is theirs, a viewer nothing
@@ -159,9 +163,14 @@ async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     ordered(&admin, &[]).await?;
     browser.visit("/queue?tab=queues").await?;
     browser.sees("research").await?;
-    let stays = browser.driver.find(By::XPath("//section[.//h2[.='default']]//button[contains(., 'Delete')]")).await?;
+    let stays = browser
+        .driver
+        .find(By::XPath("//section[contains(@class, 'queue')][.//h2[.='default']]//button[contains(., 'Delete')]"))
+        .await?;
     ensure!(stays.attr("aria-disabled").await?.as_deref() == Some("true"), "the default queue stays");
-    browser.press("//section[.//h2[.='research']]//button[contains(., 'Delete')]", "Delete").await?;
+    browser
+        .press("//section[contains(@class, 'queue')][.//h2[.='research']]//button[contains(., 'Delete')]", "Delete")
+        .await?;
     browser.fill("to confirm", "research").await?;
     browser.click("Delete the queue").await?;
     browser.sees("Queue deleted").await?;

@@ -14,8 +14,8 @@ use crate::{
     },
     recipe,
     ui::{
-        Button, Card, EmptyState, Field, Icon, LinkButton, Look, PageHead, Show, Skeleton, TextArea, Tone, toast,
-        url::param,
+        Button, Card, EmptyState, Field, Icon, LinkButton, Look, PageHead, Show, Skeleton, TextArea, Tone,
+        field::focus_wrong, toast, url::param,
     },
 };
 use drydock_wire::{
@@ -74,7 +74,7 @@ fn BuildForm(start: Option<SubmitBuild>) -> impl IntoView {
             return;
         }
         let Some(wish) = form.read(untrack(is_dockerfile)) else {
-            return toast(Tone::Bad, "The form is not complete", "Look at the marked fields.");
+            return focus_wrong();
         };
         busy.set(true);
         spawn_local(async move {

@@ -4,7 +4,9 @@ mod detail;
 mod form;
 mod list;
 
-pub use code::{join_words, split_words};
 pub use detail::JobPage;
-pub use form::NewJobPage;
+pub use form::{
+    NewJobPage,
+    fields::{join_words, split_words},
+};
 pub use list::JobsPage;

@@ -4,7 +4,7 @@ use super::caps::{CapFields, CapInputs, OF_PERSON, OF_QUEUE};
 use crate::{
     api::{self, seg},
     live,
-    ui::{Button, Dialog, Field, Look, Tone, act, opened_by, toast},
+    ui::{Button, Dialog, Field, Look, Tone, act, field::focus_wrong, opened_by, toast},
 };
 use drydock_wire::{
     events::Topic,
@@ -128,9 +128,7 @@ fn Form(start: Editing, open: RwSignal<bool>) -> impl IntoView {
     let submit = move |e: leptos::ev::SubmitEvent| {
         e.prevent_default();
         tried.set(true);
-        let Some(wish) = fields.read(paused) else {
-            return toast(Tone::Bad, "The form is not complete", "Look at the marked fields.");
-        };
+        let Some(wish) = fields.read(paused) else { return focus_wrong() };
         let name = fields.name.get_untracked().trim().to_owned();
         let to = format!("/queues/{}", seg(&name));
         let call = async move { api::put::<_, Queue>(&to, &wish).await };

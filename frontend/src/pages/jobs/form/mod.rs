@@ -26,6 +26,7 @@ use state::Form;
 #[component]
 pub fn NewJobPage() -> impl IntoView {
     let (from, sweep, dataset) = (param("from", ""), param("sweep", ""), param("dataset", ""));
+    let image = param("image", "");
     let before = RwSignal::new(None::<Wish>);
     let (from, sweep) = (from.get_untracked(), sweep.get_untracked());
     let ready = RwSignal::new(from.is_empty() && sweep.is_empty());
@@ -45,7 +46,8 @@ pub fn NewJobPage() -> impl IntoView {
         if !ready.get() {
             return view! { <Skeleton lines=10/> }.into_any();
         }
-        view! { <JobForm start=before.get_untracked() dataset=dataset.get_untracked()/> }.into_any()
+        view! { <JobForm start=before.get_untracked() dataset=dataset.get_untracked() image=image.get_untracked()/> }
+            .into_any()
     };
     view! {
         <section class="page">
@@ -72,13 +74,16 @@ fn as_new(job: SubmitJob) -> SubmitJob {
 }
 
 #[component]
-fn JobForm(start: Option<Wish>, dataset: String) -> impl IntoView {
+fn JobForm(start: Option<Wish>, dataset: String, image: String) -> impl IntoView {
     let form = Form::new();
     if let Some(wish) = &start {
         form.load(wish);
     }
     if !dataset.is_empty() {
         form.data.update(|d| d.push(DatasetRef { name: dataset, version: None }));
+    }
+    if !image.is_empty() {
+        form.image.set(image);
     }
     let pane = Pane::new(form);
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
