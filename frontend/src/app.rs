@@ -126,6 +126,13 @@ fn Root() -> impl IntoView {
                     <Route path=path!("images") view={Lazy::<area::Images>::new()}/>
                     <Route path=path!("images/repository") view={Lazy::<area::Repository>::new()}/>
                     <Route path=path!("images/manifest") view={Lazy::<area::Manifest>::new()}/>
+                    <Route path=path!("packages") view={Lazy::<area::Packages>::new()}/>
+                    <Route path=path!("packages/:name") view={Lazy::<area::Package>::new()}/>
+                    <Route path=path!("builds") view={Lazy::<area::Builds>::new()}/>
+                    <Route path=path!("builds/new") view={Lazy::<area::NewBuild>::new()}/>
+                    <Route path=path!("builds/:id") view={Lazy::<area::Build>::new()}/>
+                    <Route path=path!("queue") view={Lazy::<area::Queue>::new()}/>
+                    <Route path=path!("devices") view={Lazy::<area::Devices>::new()}/>
                     <Route path=path!("jobs") view={Lazy::<area::Jobs>::new()}/>
                     <Route path=path!("jobs/new") view={Lazy::<area::NewJob>::new()}/>
                     <Route path=path!("jobs/:id") view={Lazy::<area::Job>::new()}/>

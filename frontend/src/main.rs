@@ -34,6 +34,8 @@ mod reactive;
 #[cfg(any(target_arch = "wasm32", test))]
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 mod reading;
+#[cfg(any(target_arch = "wasm32", test))]
+mod recipe;
 #[cfg(target_arch = "wasm32")]
 mod session;
 #[cfg(target_arch = "wasm32")]

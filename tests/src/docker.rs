@@ -31,6 +31,11 @@ fn docker(args: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Any command of Docker's, for what a test prepares; what it printed.
+pub fn run(args: &[&str]) -> Result<String> {
+    docker(args)
+}
+
 /// All containers of an instance, running or not.
 pub fn containers(instance: &str) -> Result<Vec<Container>> {
     let filter = format!("label={LABEL}={instance}");

@@ -41,6 +41,7 @@ const LOOKS_AT_ONCE: usize = 8;
 pub struct Engine {
     shared: Arc<Shared>,
     mount_roots: Arc<Vec<PathBuf>>,
+    write_roots: Arc<Vec<PathBuf>>,
 }
 
 struct Shared {
@@ -71,13 +72,23 @@ impl Engine {
 
     fn at(address: Address) -> Engine {
         let shared = Shared { address, agreed: Mutex::new(None), network: Mutex::new(()) };
-        Engine { shared: Arc::new(shared), mount_roots: Arc::new(vec![]) }
+        Engine { shared: Arc::new(shared), mount_roots: Arc::default(), write_roots: Arc::default() }
     }
 
     /// Lets containers see what lies below `root`, read-only. Until this is called, a spec with mounts is refused.
     pub fn allow_mounts_under(mut self, root: impl Into<PathBuf>) -> Engine {
         Arc::make_mut(&mut self.mount_roots).push(root.into());
         self
+    }
+
+    /// Lets containers write to folders below `root`, which no other container sees but read-only.
+    pub fn allow_writes_under(mut self, root: impl Into<PathBuf>) -> Engine {
+        Arc::make_mut(&mut self.write_roots).push(root.into());
+        self
+    }
+
+    pub(super) fn write_roots(&self) -> &[PathBuf] {
+        &self.write_roots
     }
 
     /// Docker's version, such as `20.10.24`. Answers within two seconds, one way or the other.
@@ -140,11 +151,10 @@ impl Engine {
     /// As `create`, and whether it was made just now.
     pub async fn create_or_adopt(&self, spec: &ContainerSpec) -> Result<(String, bool)> {
         spec.check()?;
-        let sources: Vec<PathBuf> = spec
-            .mounts
-            .iter()
-            .map(|mount| spec::resolve_source(&mount.source, &self.mount_roots))
-            .collect::<Result<_>>()?;
+        let sources = sandbox::Sources {
+            mounts: spec::resolve_sources(&spec.mounts, &self.mount_roots)?,
+            writable: spec::resolve_sources(&spec.writable, &self.write_roots)?,
+        };
         let volumes = self.image_volumes(&spec.image).await?;
         let body = sandbox::body(spec, &sources, &volumes);
         let options = CreateContainerOptionsBuilder::default().name(&spec.name()).build();

@@ -10,6 +10,7 @@
 //!   [`EngineError::Unavailable`], and the next one after it came back works.
 //! - A container runs at most once: `start` never runs an exited one again.
 
+mod archive;
 mod build;
 mod connection;
 mod engine;

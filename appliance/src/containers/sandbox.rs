@@ -26,9 +26,15 @@ pub(super) const LABEL_KIND: &str = "io.drydock.kind";
 const LOG_FILE_SIZE: &str = "32m";
 const LOG_FILES: &str = "3";
 
-/// What Docker is told to create. `sources` are the resolved sources of `spec.mounts`, in their order; `image_volumes` are the
-/// paths at which the image would put anonymous volumes on the box's disk.
-pub(super) fn body(spec: &ContainerSpec, sources: &[PathBuf], image_volumes: &[String]) -> ContainerCreateBody {
+/// Resolved sources of a spec, in the order of its mounts and writable places.
+#[derive(Default)]
+pub(super) struct Sources {
+    pub mounts: Vec<PathBuf>,
+    pub writable: Vec<PathBuf>,
+}
+
+/// What Docker is told to create. `image_volumes` are the paths at which the image would put anonymous volumes on the box's disk.
+pub(super) fn body(spec: &ContainerSpec, sources: &Sources, image_volumes: &[String]) -> ContainerCreateBody {
     let own_command = !spec.command.is_empty();
     ContainerCreateBody {
         image: Some(spec.image.clone()),
@@ -49,7 +55,7 @@ pub(super) fn body(spec: &ContainerSpec, sources: &[PathBuf], image_volumes: &[S
     }
 }
 
-fn host_config(spec: &ContainerSpec, sources: &[PathBuf], image_volumes: &[String]) -> HostConfig {
+fn host_config(spec: &ContainerSpec, sources: &Sources, image_volumes: &[String]) -> HostConfig {
     let memory = i64::try_from(spec.memory_bytes).unwrap_or(i64::MAX);
     HostConfig {
         privileged: Some(false),
@@ -114,30 +120,33 @@ fn labels(spec: &ContainerSpec) -> HashMap<String, String> {
     ])
 }
 
-/// The writable places, all in memory and bounded: `/tmp`, the working directory, and whatever the image declares as a volume.
+/// The writable places in memory, bounded: `/tmp`, the working directory unless it is on disk, and whatever the image declares as a
+/// volume.
 fn tmpfs(spec: &ContainerSpec, image_volumes: &[String]) -> HashMap<String, String> {
     let own = format!("rw,exec,nosuid,nodev,size={},mode=0755,uid={USER},gid={USER}", spec.scratch_bytes);
-    let taken = |path: &String| path == "/tmp" || spec.mounts.iter().any(|mount| &mount.target == path);
+    let mounted = |path: &String| spec.mounts.iter().chain(&spec.writable).any(|mount| &mount.target == path);
     image_volumes
         .iter()
-        .filter(|path| !taken(path))
         .chain([&spec.working_dir])
+        .filter(|path| *path != "/tmp" && !mounted(path))
         .map(|path| (path.clone(), own.clone()))
         .chain([("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,size={},mode=1777", spec.scratch_bytes))])
         .collect()
 }
 
-fn mounts(spec: &ContainerSpec, sources: &[PathBuf]) -> Vec<DockerMount> {
-    let bind = |(mount, source): (&super::Mount, &PathBuf)| DockerMount {
+fn mounts(spec: &ContainerSpec, sources: &Sources) -> Vec<DockerMount> {
+    let bind = |mount: &super::Mount, source: &PathBuf, read_only: bool| DockerMount {
         typ: Some(MountType::BIND),
         source: Some(source.to_string_lossy().into_owned()),
         target: Some(mount.target.clone()),
-        read_only: Some(true),
+        read_only: Some(read_only),
         // file systems mounted below the source stay out: they would not be read-only
         bind_options: Some(MountBindOptions { non_recursive: Some(true), ..Default::default() }),
         ..Default::default()
     };
-    spec.mounts.iter().zip(sources).map(bind).collect()
+    let writable = spec.writable.iter().zip(&sources.writable).map(|(mount, source)| bind(mount, source, false));
+    let read_only = spec.mounts.iter().zip(&sources.mounts).map(|(mount, source)| bind(mount, source, true));
+    writable.chain(read_only).collect()
 }
 
 fn gpus(spec: &ContainerSpec) -> Vec<DeviceRequest> {
@@ -165,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_job_that_asks_for_nothing_gets_the_whole_sandbox() {
-        assert_shown("plain", &body(&plain(), &[], &[]));
+        assert_shown("plain", &body(&plain(), &Sources::default(), &[]));
     }
 
     #[test]
@@ -177,14 +186,27 @@ mod tests {
         spec.gpu_uuids = vec!["GPU-aaaa-1".into(), "GPU-bbbb-2".into()];
         spec.kind = "revision".into();
         let volumes = ["/data".to_owned(), "/tmp".to_owned(), "/workspace/code".to_owned()];
-        assert_shown("everything", &body(&spec, &["/srv/real/code".into()], &volumes));
+        let sources = Sources { mounts: vec!["/srv/real/code".into()], ..Sources::default() };
+        assert_shown("everything", &body(&spec, &sources, &volumes));
+    }
+
+    #[test]
+    fn what_it_may_write_to_on_disk_is_not_in_memory_too() {
+        let mut spec = plain();
+        spec.writable = vec![
+            Mount { source: "/data/run/jobs/j-1/outputs".into(), target: "/outputs".into() },
+            Mount { source: "/data/run/jobs/j-1/scratch".into(), target: spec.working_dir.clone() },
+        ];
+        let writable = vec!["/real/outputs".into(), "/real/scratch".into()];
+        let sources = Sources { writable, ..Sources::default() };
+        assert_shown("writable", &body(&spec, &sources, &["/outputs".to_owned()]));
     }
 
     #[test]
     fn an_empty_command_means_the_images_own() {
         let mut spec = plain();
         spec.command.clear();
-        let body = body(&spec, &[], &[]);
+        let body = body(&spec, &Sources::default(), &[]);
         assert_eq!((body.entrypoint, body.cmd), (None, None));
     }
 }

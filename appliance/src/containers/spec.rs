@@ -1,7 +1,7 @@
 //! What one container should be, and what may be asked for at all.
 //!
-//! A spec has no field for privileges, capabilities, devices, host namespaces or writable mounts: they cannot be
-//! expressed. What can be expressed is checked here before Docker sees it.
+//! A spec has no field for privileges, capabilities, devices or host namespaces: they cannot be expressed. Writable are folders
+//! below the engine's own roots for that alone. What can be expressed is checked here before Docker sees it.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,10 @@ pub struct ContainerSpec {
     pub command: Vec<String>,
     pub env: BTreeMap<String, String>,
     pub mounts: Vec<Mount>,
-    /// Absolute. Becomes the writable scratch, so that nothing can be mounted exactly there (below it, it can).
+    /// Folders that it may write to; sources must lie under a folder given to `Engine::allow_writes_under`.
+    pub writable: Vec<Mount>,
+    /// Absolute. Becomes the writable scratch, in memory unless it is among `writable`; otherwise nothing can be mounted exactly there
+    /// (below it, it can).
     pub working_dir: String,
     /// In cores, such as 0.5.
     pub cpus: f64,
@@ -124,8 +127,10 @@ impl ContainerSpec {
     }
 
     fn check_places(&self) -> Result<()> {
-        let mut taken = vec![inside_path(&self.working_dir)?];
-        for mount in &self.mounts {
+        let scratch = inside_path(&self.working_dir)?;
+        let on_disk = self.writable.iter().any(|place| place.target == self.working_dir);
+        let mut taken = if on_disk { vec![] } else { vec![scratch] };
+        for mount in self.writable.iter().chain(&self.mounts) {
             let target = inside_path(&mount.target)?;
             if taken.contains(&target) {
                 return refuse(format!("{} is used twice (the working directory counts).", mount.target));
@@ -176,6 +181,11 @@ fn gpu_uuid(uuid: &str) -> Result<()> {
     }
 }
 
+/// Of several mounts, in their order.
+pub(super) fn resolve_sources(mounts: &[Mount], roots: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    mounts.iter().map(|mount| resolve_source(&mount.source, roots)).collect()
+}
+
 /// The real path of a mount's source. Refused unless it is a file or folder strictly below one of `roots`, with all
 /// symbolic links resolved: what Docker gets is the resolved path, so that a link cannot be swapped in between.
 pub(super) fn resolve_source(source: &Path, roots: &[PathBuf]) -> Result<PathBuf> {
@@ -215,6 +225,7 @@ pub(super) mod tests {
             command: vec!["python3".into(), "train.py".into()],
             env: BTreeMap::new(),
             mounts: vec![],
+            writable: vec![],
             working_dir: "/workspace".into(),
             cpus: 1.5,
             memory_bytes: 512 << 20,
@@ -297,6 +308,17 @@ pub(super) mod tests {
             refused(|s| s.mounts = vec![Mount { source: "/x".into(), target: path.into() }]);
         }
         refused(|s| s.mounts = vec![Mount { source: "/x".into(), target: "/workspace".into() }]);
+        let place = |target: &str| Mount { source: "/x".into(), target: target.into() };
+        refused(|s| s.writable = vec![place("/etc/cron.d")]);
+        refused(|s| (s.writable, s.mounts) = (vec![place("/outputs")], vec![place("/outputs")]));
+        refused(|s| (s.writable, s.mounts) = (vec![place("/workspace")], vec![place("/workspace")]));
+    }
+
+    #[test]
+    fn the_scratch_may_lie_on_disk() {
+        let mut spec = plain();
+        spec.writable = vec![Mount { source: "/x".into(), target: spec.working_dir.clone() }];
+        spec.check().unwrap();
     }
 
     #[test]

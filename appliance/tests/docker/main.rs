@@ -4,6 +4,7 @@
 //! running Drydock. What is needed and missing fails with a sentence that says what to install.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod archive;
 mod away;
 mod life;
 mod logs;

@@ -52,6 +52,7 @@ impl World {
             command: ["/bin/busybox", "sh", "-c", script].map(str::to_owned).to_vec(),
             env: BTreeMap::new(),
             mounts: vec![],
+            writable: vec![],
             working_dir: "/workspace".to_owned(),
             cpus: 0.5,
             memory_bytes: 64 << 20,
@@ -128,7 +129,7 @@ fn import_busybox(image: &str, changes: &[&str]) {
     std::fs::copy(busybox, root.path().join("rootfs/bin/busybox")).unwrap();
     for applet in [
         "sh", "cat", "id", "nc", "sleep", "tail", "head", "tr", "printf", "touch", "ip", "dd", "ls", "grep", "mount",
-        "kill",
+        "kill", "find", "ln", "mkdir",
     ] {
         std::os::unix::fs::symlink("busybox", root.path().join("rootfs/bin").join(applet)).unwrap();
     }

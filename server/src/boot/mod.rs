@@ -99,7 +99,10 @@ async fn assemble(config: Config) -> Result<Faces> {
     let accounts = Accounts::start(db.clone(), box_key.clone()).await?;
     let instance = instance_id(&db).await?;
     let objects = Objects::open_as_set(db.clone(), &data_dir, &config.objects, &config.disk, &instance).await?;
-    let engine = Engine::connect().allow_mounts_under(data_dir.join("run"));
+    let engine = Engine::connect()
+        .allow_mounts_under(data_dir.join("run"))
+        .allow_mounts_under(jobs::secrets_root(&data_dir, &instance))
+        .allow_writes_under(data_dir.join("run/jobs"));
     let app = App {
         objects,
         instance: instance.into(),
@@ -147,13 +150,14 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     webhooks::start(app, &faces.courier);
     images::ask_who_uses(jobs::images_in_use);
     images::start(app, &faces.images);
+    jobs::prepare(app).await?;
     workloads::start(app, images::own_images(app, &faces.images)).await?;
     scheduling::start(app).await?;
     devices::ask_who_holds(overview::name_of_owner);
     devices::start(app).await?;
     packages::start(app).await?;
     jobs::start(app, &faces.samples).await?;
-    builds::start(app).await?;
+    builds::start(app, images::own_images(app, &faces.images)).await?;
     pipelines::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);
     datasets::ask_who_uses(crate::lineage::users_of_dataset);

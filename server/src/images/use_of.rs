@@ -85,6 +85,11 @@ impl Boxes {
         Self { names, port: at.port(), engine_host: engine_host(at) }
     }
 
+    /// Whether the image is of this box's registry.
+    pub fn are_of(&self, image: &str) -> bool {
+        image.split_once('/').is_some_and(|(host, _)| self.has(host))
+    }
+
     fn has(&self, host: &str) -> bool {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port),

@@ -2,9 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{files, rules::Capacity, store::Job};
+use drydock_wire::jobs::SubmitJob;
+
+use super::{
+    files::{self, Laid},
+    rules::{self, Capacity},
+    store::Job,
+};
 use crate::{
     app::App,
+    devices,
+    error::Result,
     workloads::{Kind, NewWorkload, SpecMount, WorkloadSpec},
 };
 
@@ -12,6 +20,9 @@ use crate::{
 pub const SCRATCH: &str = "/scratch";
 /// Where the code is.
 pub const WORKSPACE: &str = "/workspace";
+
+/// Where the files of its secrets are.
+const SECRETS: &str = "/run/secrets";
 
 /// What an attempt proves itself with: it speaks for the job's owner, no longer than it runs.
 pub struct Credentials {
@@ -21,21 +32,24 @@ pub struct Credentials {
     pub s3: (String, String),
 }
 
-/// The workload of attempt `number`; `data` are the folders of its datasets.
+/// The workload of attempt `number`, with what is laid out for it and the run that was made for it.
 pub fn workload(
     job: &Job,
     number: i64,
     gpu_uuids: Vec<String>,
-    data: &[String],
+    laid: &Laid,
+    run_id: Option<&str>,
     credentials: Credentials,
 ) -> NewWorkload {
     let spec = &job.spec;
-    let folder = files::relative(&job.id, number);
-    let code = SpecMount { source: format!("{folder}/code"), target: WORKSPACE.into() };
+    let code = SpecMount { source: laid.code.clone(), target: WORKSPACE.into() };
+    let secrets = laid.secrets.iter();
+    // an absolute source stays itself when it is joined to the data directory
+    let secrets = secrets.map(|folder| SpecMount { source: folder.display().to_string(), target: SECRETS.into() });
     let data = spec
         .datasets
         .iter()
-        .zip(data)
+        .zip(&laid.data)
         .map(|(dataset, folder)| SpecMount { source: folder.clone(), target: format!("/data/{}", dataset.name) });
     NewWorkload {
         id: job.id.clone(),
@@ -43,10 +57,11 @@ pub fn workload(
         owner: job.id.clone(),
         generation: number,
         spec: WorkloadSpec {
-            image: spec.image.clone().unwrap_or_else(|| drydock_appliance::RUNTIME_IMAGE.to_owned()),
-            command: spec.command.clone(),
-            env: environment(job),
-            mounts: std::iter::once(code).chain(data).collect(),
+            image: image(spec),
+            command: spec.command.iter().map(|word| rules::filled(word, &spec.params)).collect(),
+            env: environment(job, number, run_id),
+            mounts: std::iter::once(code).chain(data).chain(secrets).collect(),
+            writable: files::places(job, number),
             working_dir: SCRATCH.into(),
             cpus: spec.resources.cpus,
             memory_bytes: spec.resources.memory_bytes,
@@ -62,8 +77,27 @@ pub fn workload(
     }
 }
 
-fn environment(job: &Job) -> BTreeMap<String, String> {
+/// The image itself where it was noted, so that its name may pass on to another.
+fn image(spec: &SubmitJob) -> String {
+    let named = spec.image_id.as_ref().or(spec.image.as_ref());
+    named.cloned().unwrap_or_else(|| drydock_appliance::RUNTIME_IMAGE.to_owned())
+}
+
+fn environment(job: &Job, number: i64, run_id: Option<&str>) -> BTreeMap<String, String> {
     let mut env = job.spec.env.clone();
+    env.extend(job.spec.params.iter().map(|(name, value)| (rules::param_variable(name), value.clone())));
+    if let Some(seed) = job.spec.seed {
+        env.insert("DRYDOCK_SEED".into(), seed.to_string());
+        env.entry("PYTHONHASHSEED".into()).or_insert_with(|| seed.to_string());
+    }
+    if let Some(run_id) = run_id {
+        env.insert("DRYDOCK_RUN_ID".into(), run_id.to_owned());
+        // With this set, MLflow's client refuses a program that names another experiment than the run's. Without it the first run
+        // that the program starts is this one all the same.
+        if job.spec.experiment.is_some() || job.spec.tracked == Some(true) {
+            env.entry("MLFLOW_RUN_ID".into()).or_insert_with(|| run_id.to_owned());
+        }
+    }
     // Lines show up as they are written.
     env.entry("PYTHONUNBUFFERED".into()).or_insert_with(|| "1".into());
     let python_path = env.get("PYTHONPATH").map(|more| format!("{WORKSPACE}:{more}"));
@@ -73,6 +107,8 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
         // What the mlflow client (through Python's getpass) writes down as the run's user.
         ("LOGNAME", job.submitted_by.clone()),
         ("DRYDOCK_JOB_ID", job.id.clone()),
+        ("DRYDOCK_ATTEMPT", number.to_string()),
+        ("DRYDOCK_OUTPUTS", files::OUTPUTS.into()),
         ("MLFLOW_DISABLE_TELEMETRY", "true".into()),
         ("DO_NOT_TRACK", "true".into()),
         // S3 clients ask for a region, and without this one look for keys on a network that is not there.
@@ -86,14 +122,15 @@ fn environment(job: &Job) -> BTreeMap<String, String> {
     env
 }
 
-/// What this machine has for jobs; GPUs as the driver names them.
-pub async fn capacity(app: &App) -> Capacity {
+/// What this machine has for jobs. A GPU that failed counts: whoever wants it waits until it is mended, and is told.
+pub async fn capacity(app: &App) -> Result<Capacity> {
     let reading = reading(app).await;
-    Capacity {
+    let gpus = app.db.read(devices::room).await?;
+    Ok(Capacity {
         cpus: f64::from(reading.cpu_count),
         memory_bytes: reading.memory_total_bytes,
-        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
-    }
+        gpu_uuids: gpus.into_iter().map(|gpu| gpu.uuid).collect(),
+    })
 }
 
 /// What was last read of the machine.

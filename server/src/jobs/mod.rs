@@ -9,13 +9,21 @@
 //! working directory and home an empty writable `/scratch` that goes with it. Never here: calls to Docker.
 
 mod container;
+mod disk;
 mod files;
 mod logs;
+mod outputs;
+mod rerun;
 mod routes;
 mod rules;
+mod runs;
 mod samples;
+mod secrets;
+mod snapshot;
 mod store;
 mod submit;
+mod sweeps;
+mod tarball;
 mod tasks;
 
 use drydock_wire::{
@@ -23,6 +31,7 @@ use drydock_wire::{
     jobs::{JobDetail, JobState, JobSummary},
 };
 use serde_json::json;
+use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     accounts::{self, Authorized, Principal, action},
@@ -35,8 +44,9 @@ use crate::{
 };
 use drydock_wire::events::Topic;
 
-pub use routes::configure;
+pub use outputs::OUTPUTS_BUCKET;
 pub use samples::Samples;
+pub use secrets::root as secrets_root;
 pub use store::{Filter, images_in_use};
 pub use submit::{Checked, announce, check, new_id, submit, submit_on};
 
@@ -50,10 +60,26 @@ const SNAPSHOT_NAME: &str = "snapshot.tar.zst";
 
 /// Starts the background part.
 pub async fn start(app: &App, samples: &Samples) -> Result<()> {
+    workloads::logs::ask_what_to_mask(secrets::values_of);
+    snapshot::clear_unfinished(app);
     app.background.spawn(samples::Sampler::new(app.clone(), samples.clone()));
     app.background.spawn(tasks::JobKeeper::new(app.clone()));
+    app.background.spawn(disk::DiskWatcher::new(app.clone()));
     app.background.spawn(tasks::Scheduler::new(app.clone()));
     Ok(())
+}
+
+/// Makes what containers of jobs have in memory, before any of them is made.
+pub async fn prepare(app: &App) -> Result<()> {
+    secrets::restore(app).await
+}
+
+/// Routes of the feature.
+pub fn configure(cfg: &mut ServiceConfig<'_>) {
+    cfg.configure(routes::configure)
+        .configure(outputs::configure)
+        .configure(secrets::configure)
+        .configure(sweeps::configure);
 }
 
 fn waker(app: &App) -> Waker {

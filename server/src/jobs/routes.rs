@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, get, post, web};
 use drydock_wire::{
     ErrorBody, Page,
-    jobs::{JobDetail, JobState, JobSummary, SubmitJob},
+    jobs::{JobDetail, JobState, JobSummary, Rerun, SubmitJob},
     queues::{SetPriority, SetQueue},
 };
 use serde::Deserialize;
@@ -18,7 +18,13 @@ use crate::{
 };
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(submit).service(list).service(get).service(cancel).service(set_priority).service(set_queue);
+    cfg.service(submit)
+        .service(rerun)
+        .service(list)
+        .service(get)
+        .service(cancel)
+        .service(set_priority)
+        .service(set_queue);
     super::logs::configure(cfg);
     super::samples::configure(cfg);
 }
@@ -29,16 +35,22 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 #[post("/jobs")]
 async fn submit(app: web::Data<App>, who: Principal, body: web::Bytes) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
-    let wish = match serde_json::from_slice::<SubmitJob>(&body) {
-        Ok(wish) => wish,
-        Err(cause) if cause.is_data() => {
-            return Err(
-                super::submit::refuse(&app, &who, Error::refused(format!("The job is refused: {cause}."))).await
-            );
-        }
-        Err(cause) => return Err(Error::invalid(format!("The body is not JSON: {cause}."))),
-    };
+    let wish = super::submit::parse::<SubmitJob>(&app, &who, &body, "job").await?;
     Ok(HttpResponse::Created().json(super::submit(&app, &auth, wish).await?))
+}
+
+/// The same again as a new job: as it would be queued today, or exactly as it was.
+#[utoipa::path(tag = "jobs", request_body = Rerun,
+    responses((status = 201, body = JobDetail), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+#[post("/jobs/{id}/rerun")]
+async fn rerun(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    how: web::Json<Rerun>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    Ok(HttpResponse::Created().json(super::rerun::rerun(&app, &auth, &id, how.into_inner()).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

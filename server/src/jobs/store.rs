@@ -1,11 +1,11 @@
 //! Rows of jobs and attempts.
 
 mod live;
+mod uses;
 
 use diesel::prelude::*;
 use drydock_wire::{
     Page,
-    images::{ImageUse, ImageUser},
     jobs::{Attempt, JobState, JobSummary, SubmitJob},
 };
 
@@ -18,7 +18,8 @@ use crate::{
     error::{Error, Result},
 };
 
-pub use live::{Admitted, admitted, folders, next_number, open_among, open_attempt, pause, peak_memory, show_attempt};
+pub use live::{Admitted, admitted, next_number, open_among, open_attempt, pause, peak_memory, show_attempt};
+pub use uses::{images_in_use, that_mounted};
 
 /// What a list shows.
 #[derive(Debug, Clone, Default)]
@@ -448,51 +449,4 @@ fn filtered(filter: &Filter) -> Filtered<'_> {
 /// Makes `%`, `_` and the backslash mean themselves in `LIKE`.
 fn escape(text: &str) -> String {
     text.chars().flat_map(|c| if "%_\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect()
-}
-
-/// Ids of the jobs that had the dataset's version mounted, oldest first, not more than a person looks at.
-pub fn that_mounted(conn: &mut Conn, dataset: &str, version: i64) -> Result<Vec<String>> {
-    use diesel::sql_types::{BigInt, Text};
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = Text)]
-        id: String,
-    }
-    let rows: Vec<Found> = diesel::sql_query(
-        "SELECT j.id FROM jobs j WHERE EXISTS (SELECT 1 FROM json_each(j.spec, '$.datasets') d
-           WHERE json_extract(d.value, '$.name') = ? AND json_extract(d.value, '$.version') = ?)
-         ORDER BY j.submitted_at LIMIT 200",
-    )
-    .bind::<Text, _>(dataset)
-    .bind::<BigInt, _>(version)
-    .load(conn)
-    .map_err(Error::internal)?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-/// The images of registries that jobs name, for whoever removes images.
-pub fn images_in_use(conn: &mut Conn) -> Result<Vec<(String, ImageUse)>> {
-    use diesel::sql_types::Text;
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = Text)]
-        id: String,
-        #[diesel(sql_type = Text)]
-        name: String,
-        #[diesel(sql_type = Text)]
-        state: String,
-        #[diesel(sql_type = Text)]
-        image: String,
-    }
-    let rows: Vec<Found> = diesel::sql_query(
-        "SELECT id, name, state, json_extract(spec, '$.image') AS image FROM jobs
-         WHERE json_extract(spec, '$.image') LIKE '%:%/%' ORDER BY submitted_at DESC",
-    )
-    .load(conn)
-    .map_err(Error::internal)?;
-    let used = |row: Found| {
-        let running = !state(&row.state)?.is_final();
-        Ok((row.image, ImageUse { kind: ImageUser::Job, id: row.id, name: row.name, running }))
-    };
-    rows.into_iter().map(used).collect()
 }

@@ -3,6 +3,8 @@
 //! Always holds: what is queued names its content: versions of datasets, the digest of an image of the box's registry or the id of
 //! another, the digests of its code, and a seed. So it can be run again as it was.
 
+use std::collections::BTreeMap;
+
 use drydock_wire::{
     ErrorCode,
     events::Topic,
@@ -10,7 +12,7 @@ use drydock_wire::{
 };
 use serde_json::json;
 
-use super::{CODE_BUCKET, container, detail, rules, store, waker};
+use super::{CODE_BUCKET, container, detail, rules, secrets, snapshot, store, waker};
 use crate::{
     accounts::{self, Authorized, Principal, action},
     app::App,
@@ -28,14 +30,25 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Another job of the same kind; its name and parameters are checked by the caller.
+    pub(super) fn varied(mut self, name: String, params: BTreeMap<String, String>) -> Self {
+        (self.wish.name, self.wish.params) = (name, params);
+        self
+    }
+
     /// What was granted.
     pub fn wish(&self) -> &SubmitJob {
         &self.wish
     }
 
-    /// The image that it would run now, by digest if it is of the box's registry.
+    /// The image that it would run now: by digest if it is of the box's registry, else by its id where that is known.
     pub fn image(&self, conn: &mut Conn) -> Result<String> {
-        images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE))
+        match &self.wish.image_id {
+            Some(id) => Ok(id.clone()),
+            None => {
+                images::pin(conn, &self.boxes, self.wish.image.as_deref().unwrap_or(drydock_appliance::RUNTIME_IMAGE))
+            }
+        }
     }
 }
 
@@ -65,6 +78,22 @@ pub(super) async fn submit_from(app: &App, who: &Principal, wish: SubmitJob, ori
     Ok(detail)
 }
 
+/// A wish as it came in. A field that is not of the spec, such as a wish for privileges, is refused and audited.
+pub(super) async fn parse<T: serde::de::DeserializeOwned>(
+    app: &App,
+    who: &Principal,
+    body: &[u8],
+    what: &str,
+) -> Result<T> {
+    match serde_json::from_slice(body) {
+        Ok(wish) => Ok(wish),
+        Err(cause) if cause.is_data() => {
+            Err(refuse(app, who, Error::refused(format!("The {what} is refused: {cause}."))).await)
+        }
+        Err(cause) => Err(Error::invalid(format!("The body is not JSON: {cause}."))),
+    }
+}
+
 /// An id for a job: those made later sort later.
 pub fn new_id() -> String {
     uuid::Uuid::now_v7().simple().to_string()
@@ -74,12 +103,45 @@ pub fn new_id() -> String {
 ///
 /// # Errors
 /// As `submit`; a refusal is audited.
-pub async fn check(app: &App, who: &Principal, wish: SubmitJob) -> Result<Checked> {
-    let capacity = container::capacity(app).await;
+pub async fn check(app: &App, who: &Principal, mut wish: SubmitJob) -> Result<Checked> {
+    let capacity = container::capacity(app).await?;
     if let Err(error) = rules::check(&wish, &capacity) {
         return Err(refuse(app, who, error).await);
     }
-    Ok(Checked { wish, boxes: images::Boxes::of(&app.config.listeners) })
+    if let Some(code) = &wish.snapshot {
+        check_snapshot(app, who, &code.digest).await?;
+    }
+    let boxes = images::Boxes::of(&app.config.listeners);
+    pin_image(app, &boxes, &mut wish).await?;
+    Ok(Checked { wish, boxes })
+}
+
+async fn check_snapshot(app: &App, who: &Principal, digest: &str) -> Result<()> {
+    match snapshot::check(app, digest).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code == ErrorCode::NotFound => {
+            Err(Error::not_found(format!("snapshot: upload its content first ({digest}).")))
+        }
+        Err(error) => Err(refuse(app, who, error).await),
+    }
+}
+
+/// Notes what an image that no registry has is now, so that the job runs that one whatever gets its name meanwhile.
+async fn pin_image(app: &App, boxes: &images::Boxes, wish: &mut SubmitJob) -> Result<()> {
+    let image = wish.image.get_or_insert_with(|| drydock_appliance::RUNTIME_IMAGE.to_owned());
+    if boxes.are_of(image) {
+        wish.image_id = None;
+        return Ok(());
+    }
+    match (&wish.image_id, app.engine.image(wish.image_id.as_deref().unwrap_or(image)).await) {
+        (None, Ok(Some(found))) => wish.image_id = Some(found.id),
+        (Some(id), Ok(None)) => {
+            return Err(Error::refused(format!("image_id: {image} as it was then ({id}) is not on the box any more.")));
+        }
+        // Docker is away, or the image is still to come: it is found, or missed, when the container is made
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Queues a job within the caller's transaction. The caller calls `announce` once that is committed.
@@ -128,6 +190,7 @@ pub(super) fn insert(
         wish.seed = Some(u64::from(u32::from_le_bytes(accounts::secrets::random_bytes::<4>()?)));
     }
     let now = clock::now_ms();
+    secrets::require(conn, &wish.secrets)?;
     link_code(conn, who, id, &wish, now)?;
     store::insert(conn, id, who, &wish, origin, now)?;
     let told = json!({ "name": wish.name, "image": wish.image, "command": wish.command, "resources": wish.resources });

@@ -4,6 +4,7 @@
 use diesel::{connection::SimpleConnection, prelude::*};
 
 use super::{
+    outputs::Kept,
     store::{AttemptRecord, Job},
     submit::testing::granted,
     *,
@@ -14,6 +15,7 @@ use crate::{
         schema::accounts::{s3_keys, tokens},
         testing::connection,
     },
+    objects,
     workloads::{Desired, Phase},
 };
 use drydock_wire::accounts::Role;
@@ -46,17 +48,22 @@ fn submit_one(conn: &mut Conn, id: &str, name: &str) -> JobDetail {
     submit_on(conn, &ann(), id, granted(serde_json::from_value(wish).unwrap())).unwrap()
 }
 
+fn laid() -> files::Laid {
+    files::Laid { code: "run/jobs/j1-1/code".into(), ..files::Laid::default() }
+}
+
 fn admit(conn: &mut Conn, id: &str) -> Job {
     let job = store::require(conn, id).unwrap();
     let number = store::next_number(conn, id).unwrap();
-    tasks::start(conn, &BoxKey::testing(), job, number, vec!["GPU-1".into()], &[]).unwrap();
+    tasks::start(conn, &BoxKey::testing(), job, number, vec!["GPU-1".into()], &laid()).unwrap();
     store::require(conn, id).unwrap()
 }
 
 fn ended(conn: &mut Conn, id: &str) -> (Job, AttemptRecord) {
     let mut job = store::require(conn, id).unwrap();
     let mut attempt = store::attempts(conn, id).unwrap().pop().unwrap();
-    (job.state, job.ended_at, attempt.state) = (JobState::Failed, Some(9), JobState::Failed);
+    (job.state, job.ended_at) = (JobState::Failed, Some(9));
+    (attempt.state, attempt.ended_at) = (JobState::Failed, Some(9));
     (job, attempt)
 }
 
@@ -98,11 +105,11 @@ fn the_end_takes_token_secrets_and_container_and_happens_once() {
     submit_one(&mut conn, "j1", "train");
     admit(&mut conn, "j1");
     let (job, attempt) = ended(&mut conn, "j1");
-    tasks::finish(&mut conn, &job, &attempt, None).unwrap();
+    tasks::finish(&mut conn, &job, &attempt, None, &Kept::default()).unwrap();
     let workload = workloads::find(&mut conn, "j1").unwrap().unwrap();
     assert_eq!((workload.desired, workload.secrets.len(), token_count(&mut conn)), (Desired::Absent, 0, (0, 0)));
     let late = Job { state: JobState::Succeeded, ..job };
-    tasks::finish(&mut conn, &late, &attempt, None).unwrap();
+    tasks::finish(&mut conn, &late, &attempt, None, &Kept::default()).unwrap();
     assert_eq!(store::require(&mut conn, "j1").unwrap().state, JobState::Failed);
 }
 
@@ -121,7 +128,7 @@ fn a_failed_attempt_is_followed_by_another_until_the_limit() {
         let (job, attempt) = ended(conn, "j1");
         assert_eq!(attempt.number, number);
         let job = Job { state: JobState::Starting, ended_at: None, ..job };
-        tasks::end_on(conn, job, attempt, None, failed(rules::Cause::Exit), None).unwrap();
+        tasks::end_on(conn, job, attempt, None, failed(rules::Cause::Exit), None, &Kept::default()).unwrap();
         store::require(conn, "j1").unwrap()
     };
     let job = fail(&mut conn, 1);
@@ -147,10 +154,10 @@ fn who_was_stopped_for_another_keeps_its_place_and_who_was_cancelled_meanwhile_h
     let job = Job { state: JobState::Running, ended_at: None, ..job };
     // cancelled after it was read
     conn.batch_execute("UPDATE jobs SET cancel_requested_at = 7, state = 'cancelling'").unwrap();
-    tasks::end_on(&mut conn, job.clone(), attempt.clone(), None, preempted.clone(), None).unwrap();
+    tasks::end_on(&mut conn, job.clone(), attempt.clone(), None, preempted.clone(), None, &Kept::default()).unwrap();
     assert_eq!(store::require(&mut conn, "j1").unwrap().state, JobState::Cancelling);
     conn.batch_execute("UPDATE jobs SET cancel_requested_at = NULL, state = 'running'").unwrap();
-    tasks::end_on(&mut conn, job, attempt, None, preempted, None).unwrap();
+    tasks::end_on(&mut conn, job, attempt, None, preempted, None, &Kept::default()).unwrap();
     let job = store::require(&mut conn, "j1").unwrap();
     assert_eq!((job.state, job.failures, job.since), (JobState::Queued, 0, Some(5)));
     // between two attempts nothing has to be stopped
@@ -182,6 +189,44 @@ fn code_must_be_an_upload_of_the_callers() {
 }
 
 #[test]
+fn code_of_a_job_that_is_here_can_be_run_by_another() {
+    let mut conn = world();
+    let digest = "a".repeat(64);
+    objects::store::touch_blob(&mut conn, &digest, 1, Some(b"x"), None, 1).unwrap();
+    objects::store::link(&mut conn, CODE_BUCKET, "j0/a.py", &digest, 1).unwrap();
+    let wish = serde_json::json!({ "name": "a", "command": ["a"], "snapshot": { "digest": digest } });
+    let made = submit_on(&mut conn, &ann(), "j1", granted(serde_json::from_value(wish).unwrap())).unwrap();
+    assert!(made.spec.seed.is_some_and(|seed| u32::try_from(seed).is_ok()), "a seed is drawn");
+    let kept = objects::store::list_prefix(&mut conn, CODE_BUCKET, "j1/").unwrap();
+    assert_eq!(kept.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["j1/snapshot.tar.zst"]);
+}
+
+#[test]
+fn outputs_are_seen_with_the_end_under_the_run_or_by_themselves() {
+    let mut conn = world();
+    objects::store::touch_blob(&mut conn, "d", 1, Some(b"x"), None, 1).unwrap();
+    let kept = Kept { files: vec![("a/b.txt".into(), "d".into())], ..Kept::default() };
+    for (id, tracked) in [("j1", true), ("j2", false)] {
+        let wish = serde_json::json!({ "name": id, "command": ["a"], "tracked": tracked });
+        submit_on(&mut conn, &ann(), id, granted(serde_json::from_value(wish).unwrap())).unwrap();
+        admit(&mut conn, id);
+        let (job, attempt) = ended(&mut conn, id);
+        assert_eq!(attempt.run_id.is_some(), tracked);
+        tasks::finish(&mut conn, &job, &attempt, None, &kept).unwrap();
+        let found = match &attempt.run_id {
+            Some(run) => {
+                let run = tracking::run_on_conn(&mut conn, run).unwrap().unwrap();
+                assert_eq!((run.info.status, run.info.ended_at), (tracking::RunStatus::Failed, Some(9)));
+                objects::store::list_prefix(&mut conn, tracking::ARTIFACT_BUCKET, "").unwrap()
+            }
+            None => objects::store::list_prefix(&mut conn, outputs::OUTPUTS_BUCKET, "j2/1/").unwrap(),
+        };
+        let path = if tracked { "/artifacts/outputs/a/b.txt" } else { "j2/1/a/b.txt" };
+        assert!(found.len() == 1 && found[0].key.ends_with(path), "{found:?}");
+    }
+}
+
+#[test]
 fn pages_are_newest_first_filtered_and_counted() {
     let mut conn = world();
     for number in 1..=5 {
@@ -207,6 +252,26 @@ fn pages_are_newest_first_filtered_and_counted() {
     assert_eq!(page(Filter { queue: Some("night".into()), ..all.clone() }), ("j2".into(), 1, None));
     assert_eq!(page(Filter { queue: Some("default".into()), offset: 2, ..all.clone() }), ("j3 j1".into(), 4, None));
     assert_eq!(page(Filter { sweep: Some("none".into()), ..all }), (String::new(), 0, None));
+}
+
+#[test]
+fn a_page_over_ten_thousand_jobs_parses_no_spec() {
+    let mut conn = world();
+    conn.batch_execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO jobs (id, name, state, spec, person_id, submitted_by, submitted_at, queue_id, cpus_milli, memory_bytes)
+         SELECT printf('%032x', i), 'job-' || i, iif(i % 3, 'queued', 'failed'), 'no JSON', 'p1', 'ann', i, 'default', 500, 7 FROM n",
+    )
+    .unwrap();
+    let began = std::time::Instant::now();
+    let page = store::page(&mut conn, &Filter { limit: 200, ..Filter::default() }).unwrap();
+    let failed = Filter { states: vec![JobState::Failed], limit: 200, offset: 3000, ..Filter::default() };
+    let last = store::page(&mut conn, &failed).unwrap();
+    let took = began.elapsed();
+    assert_eq!((page.items.len(), page.total, page.items[0].name.as_str()), (200, 10_000, "job-10000"));
+    assert_eq!((page.items[0].resources.cpus, page.items[0].queue.as_str()), (0.5, "default"));
+    assert_eq!((last.items.len(), last.total), (200, 3333));
+    assert!(took.as_millis() < 200, "{took:?}");
 }
 
 /// Images m1 to m5 of one repository, of which m1 to m4 have no tag any more and m5 never had one; days count from 1970.

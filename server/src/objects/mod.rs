@@ -6,6 +6,7 @@
 
 pub mod damage;
 pub mod engine;
+pub mod laid;
 pub mod parts;
 mod publishing;
 mod reading;

@@ -39,6 +39,7 @@ pub fn workload(deployment: &DeploymentRow, revision: &RevisionRow) -> Result<Ne
                 source: format!("run/{RUN_KIND}/{}/model", revision.id),
                 target: MODEL.to_owned(),
             }],
+            writable: vec![],
             working_dir: "/scratch".to_owned(),
             cpus: resources.cpus,
             memory_bytes: resources.memory_bytes,

@@ -57,6 +57,7 @@ fn log_params(conn: &mut Conn, row: i64, run_id: &str, batch: &Batch) -> Result<
         match store::param(conn, row, key)? {
             None => store::insert_param(conn, row, key, value)?,
             Some(known) if known == *value => {}
+            Some(_) if super::job_runs::say_again(conn, row, key, value)? => {}
             Some(known) => clashes.push((key, known, value)),
         }
     }

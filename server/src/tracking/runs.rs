@@ -4,7 +4,7 @@ use drydock_wire::events::Topic;
 use serde_json::json;
 
 use super::{
-    JOB_TAG, Metric, Pair, RUN_NAME_TAG, Run, RunInfo, RunStatus, Stage, experiments, rules,
+    JOB_TAG, Metric, Pair, RUN_NAME_TAG, Run, RunInfo, RunStatus, Stage, experiments, job_runs, rules,
     search::{self, RUNS},
     stage_word,
     store::{
@@ -81,6 +81,9 @@ pub async fn create_run(app: &App, auth: &Develop, new: NewRun) -> Result<Run> {
         .db
         .write(move |conn| {
             let experiment = experiments::active(conn, info.experiment_id)?;
+            if let Some(claimed) = job_runs::claim(conn, &info, &tags)? {
+                return store::load_one(conn, &claimed.run_id)?.ok_or_else(|| absent(&claimed.run_id));
+            }
             let mut info = info;
             info.artifact_uri = rules::join_uri(&experiment.artifact_location, &[&info.run_id, "artifacts"]);
             info.row = store::insert(conn, &info)?;
@@ -174,6 +177,10 @@ pub async fn update_run(
         .db
         .write(move |conn| {
             let (row, _) = active(conn, &run_id)?;
+            if who.job_id.is_some() {
+                // its program goes on with a run that it knows by its id
+                job_runs::await_job(conn, row, false)?;
+            }
             let name = name.filter(|name| !name.is_empty());
             store::update(conn, row, status, ended_at, name.as_deref())?;
             let detail = json!({"status": status.map(RunStatus::as_str), "name": name});

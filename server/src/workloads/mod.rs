@@ -17,7 +17,7 @@ mod tasks;
 use crate::{app::App, error::Result};
 
 pub use pulls::{Fetch, OwnImages};
-pub use rules::ending;
+pub use rules::{ending, mebibytes};
 pub use spec::{Desired, DesiredWorkload, Kind, NewWorkload, Observed, Phase, SpecMount, Workload, WorkloadSpec};
 pub use store::{
     Stop, demand, find, forget, list, mounted, observed, put_desired, running, set_desired, stop_because, why_stopped,

@@ -68,7 +68,8 @@ pub fn pause_ms(restarts: i64) -> i64 {
     (1000 << doublings).min(LONGEST_PAUSE_MS)
 }
 
-fn mebibytes(bytes: u64) -> String {
+/// An amount for people.
+pub fn mebibytes(bytes: u64) -> String {
     let mib = bytes >> 20;
     if mib >= 1024 && mib.is_multiple_of(1024) { format!("{} GiB", mib / 1024) } else { format!("{mib} MiB") }
 }

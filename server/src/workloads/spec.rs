@@ -74,13 +74,16 @@ words! {
     }
 }
 
-/// Everything about a container that its owner decides. Only paths under the data directory can be mounted, read-only.
+/// Everything about a container that its owner decides. Only paths under the data directory can be mounted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkloadSpec {
     pub image: String,
     pub command: Vec<String>,
     pub env: BTreeMap<String, String>,
     pub mounts: Vec<SpecMount>,
+    /// Folders of the data directory that it may write to; the engine lets in those below `run/jobs` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writable: Vec<SpecMount>,
     pub working_dir: String,
     /// In cores.
     pub cpus: f64,

@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bad_jobs;
 mod bombs;
 mod bombs_ports;
 mod cut;
+mod docker_away;
 mod full_disk;
+mod gpu_faults;
+mod image_tricks;
 mod injected;
 mod job_kills;
 mod kills;

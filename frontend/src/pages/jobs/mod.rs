@@ -4,6 +4,7 @@ mod detail;
 mod form;
 mod list;
 
+pub use code::{join_words, split_words};
 pub use detail::JobPage;
 pub use form::NewJobPage;
 pub use list::JobsPage;

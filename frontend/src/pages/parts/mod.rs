@@ -1,6 +1,7 @@
 //! What several areas' pages share and no other part needs: addresses of lists, counts for chips, logs, uploads, small drawings.
 
 mod bars;
+mod command;
 mod discard;
 mod folders;
 mod lineage;
@@ -12,6 +13,7 @@ mod upload;
 mod values;
 
 pub use bars::Bars;
+pub use command::{Command, SaveText};
 pub use discard::{DeleteExperiment, DeleteLoggedModel, DeleteRuns, DiscardDialog, End, holder_text};
 pub use folders::FolderPath;
 pub use lineage::LineageView;

@@ -56,6 +56,7 @@ pub fn check(wish: &SubmitJob, capacity: &Capacity) -> Result<()> {
         validate::label(experiment).map_err(|text| Error::invalid(format!("experiment: {text}")))?;
     }
     accounts::check_scopes(&wish.buckets)?;
+    super::parts::check(wish)?;
     check_resources(wish, capacity)
 }
 

@@ -110,23 +110,6 @@ pub fn pause(conn: &mut Conn, id: &str, reason: &str, not_before: Option<i64>) -
         .map_err(Error::internal)
 }
 
-/// Folders that jobs which have not ended have or may get next, as `{job}-{number}`.
-pub fn folders(conn: &mut Conn) -> Result<std::collections::BTreeSet<String>> {
-    use diesel::sql_types::Text;
-    #[derive(QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = Text)]
-        name: String,
-    }
-    let rows: Vec<Found> = diesel::sql_query(
-        "SELECT j.id || '-' || (1 + (SELECT COUNT(*) FROM job_attempts a WHERE a.job_id = j.id AND a.ended_at IS NOT NULL)) AS name
-         FROM jobs j WHERE j.state IN ('queued', 'starting', 'running', 'cancelling')",
-    )
-    .load(conn)
-    .map_err(Error::internal)?;
-    Ok(rows.into_iter().map(|row| row.name).collect())
-}
-
 /// What a list shows of a job: columns alone, so that a page over thousands parses no spec.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = jobs)]

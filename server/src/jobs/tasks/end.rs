@@ -1,9 +1,11 @@
 //! The end of an attempt: of its job, too, unless another attempt follows.
 
 use super::{
-    AttemptRecord, Job, Observed, publish,
+    AttemptRecord, Job, Observed,
+    outputs::{self, Kept},
+    publish,
     rules::{self, Cause, End, Next, Policy},
-    store,
+    runs, store,
 };
 use crate::{
     accounts,
@@ -11,28 +13,51 @@ use crate::{
     clock,
     db::Conn,
     devices,
-    error::Result,
+    error::{Error, Result},
     scheduling,
     workloads::{self, Desired, logs},
 };
+use drydock_appliance::containers::EngineError;
 use drydock_wire::jobs::JobState;
 
-/// Keeps the log, then ends the attempt in one transaction. A crash in between repeats both.
+/// Keeps log and outputs, then ends the attempt in one transaction. A crash in between repeats both.
 pub(super) async fn end(
     app: &App,
     job: Job,
-    attempt: AttemptRecord,
+    mut attempt: AttemptRecord,
     observed: Option<Observed>,
-    end: End,
+    mut end: End,
 ) -> Result<()> {
     let container = observed.as_ref().and_then(|observed| observed.container_id.clone());
     let log = logs::keep(app, &job.id, attempt.number, container.as_deref()).await?;
+    let kept = match end.cause {
+        // there is more than it may have, or no room for it
+        Some(Cause::Disk) => Kept::default(),
+        _ => outputs::keep(app, &job, &attempt, container.as_deref()).await?,
+    };
+    if let Some(container) = &container {
+        attempt.image_id = app.engine.image_of(container).await.map_err(away)?;
+    }
+    judge(&mut end, &kept);
     let id = job.id.clone();
-    app.db.write(move |conn| end_on(conn, job, attempt, observed, end, log.as_deref())).await?;
+    app.db.write(move |conn| end_on(conn, job, attempt, observed, end, log.as_deref(), &kept)).await?;
     workloads::wake(app);
     scheduling::wake(app);
     publish(app, &id);
     Ok(())
+}
+
+/// What could not be kept fails an attempt that ended well; what was left out is remarked.
+fn judge(end: &mut End, kept: &Kept) {
+    if end.state == JobState::Succeeded && kept.problem.is_some() {
+        (end.state, end.cause) = (JobState::Failed, Some(Cause::Disk));
+    }
+    let said = end.reason.take().or_else(|| kept.problem.clone());
+    end.reason = said.or_else(|| kept.remark());
+}
+
+fn away(error: EngineError) -> Error {
+    Error::unavailable("Docker does not answer.").with_source(error)
 }
 
 /// Decides what follows, and writes the end of the attempt with it.
@@ -43,6 +68,7 @@ pub fn end_on(
     observed: Option<Observed>,
     end: End,
     log: Option<&str>,
+    kept: &Kept,
 ) -> Result<()> {
     let (started_at, finished_at, exit_code) =
         observed.map_or((None, None, None), |it| (it.started_at, it.finished_at, it.exit_code));
@@ -62,7 +88,7 @@ pub fn end_on(
         "attempt {number} of job {} is {ended}, the job {state}",
         job.id
     );
-    finish(conn, &job, &attempt, log)
+    finish(conn, &job, &attempt, log, kept)
 }
 
 fn policy(job: &Job) -> Policy {
@@ -95,8 +121,8 @@ fn follow(job: &mut Job, attempt: &AttemptRecord, next: Next) {
     }
 }
 
-/// The end of an attempt and what becomes of its job: log, rows, leases, token, key and container together.
-pub fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>) -> Result<()> {
+/// The end of an attempt and what becomes of its job: log, outputs, run, rows, leases, token, key and container together.
+pub fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&str>, kept: &Kept) -> Result<()> {
     let now = store::require(conn, &job.id)?;
     // Somebody cancelled it since it was read: the next pass ends it as that.
     let overtaken = now.cancel_requested_at != job.cancel_requested_at;
@@ -106,6 +132,8 @@ pub fn finish(conn: &mut Conn, job: &Job, attempt: &AttemptRecord, log: Option<&
     if let Some(digest) = log {
         logs::link_kept(conn, &job.id, attempt.number, digest)?;
     }
+    outputs::link(conn, attempt, kept)?;
+    runs::end(conn, attempt)?;
     let peak_memory_bytes = store::peak_memory(conn, &job.id, attempt.number)?.or(attempt.peak_memory_bytes);
     store::save(conn, job)?;
     store::save_attempt(conn, &AttemptRecord { peak_memory_bytes, ..attempt.clone() })?;

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::App,
     background::Task,
-    clock, datasets,
+    clock,
     error::Result,
     workloads::{self, Desired},
 };
@@ -153,10 +153,7 @@ impl JobKeeper {
         if !due {
             return Ok(());
         }
-        let keep = self.app.db.read(store::folders).await?;
-        files::sweep(&self.app, &keep).await?;
-        let mounted = self.app.db.read(workloads::mounted).await?;
-        datasets::evict(&self.app, &mounted).await
+        files::sweep(&self.app).await
     }
 
     fn ran_ms(&self, id: &str, number: i64, observed: Option<&Observed>) -> i64 {

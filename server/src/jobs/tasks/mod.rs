@@ -9,7 +9,7 @@ mod start;
 use drydock_wire::events::Topic;
 
 use super::{
-    KEEPER, container, files, rules,
+    KEEPER, container, files, outputs, rules, runs,
     store::{self, Admitted, AttemptRecord, Job},
 };
 use crate::{app::App, workloads::Observed};

@@ -1,6 +1,6 @@
 //! The start of an attempt: attempt, leases, token, key and workload in one transaction.
 
-use super::{AttemptRecord, Job, boot_id, container, store};
+use super::{AttemptRecord, Job, boot_id, container, files::Laid, runs, store};
 use crate::{
     accounts::{self, secrets::BoxKey},
     clock,
@@ -24,7 +24,7 @@ pub fn start(
     mut job: Job,
     number: i64,
     gpu_uuids: Vec<String>,
-    mounts: &[String],
+    laid: &Laid,
 ) -> Result<bool> {
     let waits = store::require(conn, &job.id)?.state == JobState::Queued;
     if !waits || store::open_attempt(conn, &job.id)?.is_some() || store::next_number(conn, &job.id)? != number {
@@ -40,9 +40,11 @@ pub fn start(
     let memory_bytes = job.spec.resources.gpu_memory_bytes;
     let leases: Vec<Lease> = gpu_uuids.iter().map(|uuid| Lease { uuid: uuid.clone(), memory_bytes }).collect();
     devices::lease(conn, &job.id, number, &leases)?;
-    workloads::put_desired(conn, container::workload(&job, number, gpu_uuids.clone(), mounts, credentials))?;
+    let run_id = runs::of_attempt(conn, &job, number)?;
+    let workload = container::workload(&job, number, gpu_uuids.clone(), laid, run_id.as_deref(), credentials);
+    workloads::put_desired(conn, workload)?;
     let admitted = AttemptRecord::admitted(&job.id, number, gpu_uuids, now);
-    store::save_attempt(conn, &AttemptRecord { boot_id: boot_id(), ..admitted })?;
+    store::save_attempt(conn, &AttemptRecord { boot_id: boot_id(), run_id, ..admitted })?;
     (job.state, job.reason, job.not_before) = (JobState::Starting, None, None);
     store::save(conn, &job)?;
     Ok(true)

@@ -9,6 +9,7 @@ fn new(generation: i64, image: &str) -> NewWorkload {
         command: vec!["true".into()],
         env: BTreeMap::new(),
         mounts: Vec::new(),
+        writable: Vec::new(),
         working_dir: "/scratch".into(),
         cpus: 1.0,
         memory_bytes: 64 << 20,

@@ -306,6 +306,7 @@ impl Hands {
             command: spec.command,
             env,
             mounts: spec.mounts.into_iter().map(mount).collect(),
+            writable: spec.writable.into_iter().map(mount).collect(),
             working_dir: spec.working_dir,
             cpus: spec.cpus,
             memory_bytes: spec.memory_bytes,
