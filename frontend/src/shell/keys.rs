@@ -10,7 +10,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// The second key after `g`, where it goes, and what that is.
-const PLACES: [(&str, &str, &str); 13] = [
+const PLACES: [(&str, &str, &str); 14] = [
     ("o", "/", "Overview"),
     ("d", "/datasets", "Datasets"),
     ("b", "/buckets", "Buckets"),
@@ -18,6 +18,7 @@ const PLACES: [(&str, &str, &str); 13] = [
     ("u", "/builds", "Builds"),
     ("j", "/jobs", "Jobs"),
     ("q", "/queue", "Queue"),
+    ("l", "/pipelines", "Pipelines"),
     ("r", "/runs", "Runs"),
     ("t", "/traces", "Traces"),
     ("m", "/models", "Models"),

@@ -38,6 +38,7 @@ pub const GROUPS: [(&str, &[Area]); 5] = [
         &[
             JOBS,
             ("/queue", "list-ordered", "Queue", Some(|c| c.jobs_queued)),
+            ("/pipelines", "workflow", "Pipelines", None),
             RUNS,
             ("/traces", "git-branch", "Traces", Some(|c| c.traces)),
             ("/models", "box", "Models", Some(|c| c.models)),
