@@ -67,6 +67,7 @@ fn fixed() -> Vec<Entry> {
     let areas = GROUPS.iter().flat_map(|(_, areas)| areas.iter());
     let mut list: Vec<Entry> = areas.map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
     list.push(Entry::go("key-round", "API tokens", "Page", "/settings?tab=tokens".into()));
+    list.push(Entry::go("sliders-horizontal", "Sweeps", "Page", "/sweeps".into()));
     list.push(Entry::go("key-round", "S3 keys", "Page", "/settings?tab=s3-keys".into()));
     if may(Role::Admin) {
         list.push(Entry::go("users", "People", "Page", "/settings?tab=people".into()));
@@ -74,8 +75,9 @@ fn fixed() -> Vec<Entry> {
     }
     if may(Role::Engineer) {
         list.push(Entry::go("download", "Import from MLflow", "Page", "/settings?tab=moving".into()));
+        list.push(Entry::go("key-round", "Secrets", "Page", "/settings?tab=secrets".into()));
         list.push(Entry::go("plus", "New job", "Action", "/jobs/new".into()));
-        list.push(Entry::go("chart-line", "Sweeps", "Page", "/sweeps".into()));
+        list.push(Entry::go("workflow", "New pipeline", "Action", "/pipelines/new".into()));
         list.push(Entry::go("hammer", "Build an image", "Action", "/builds/new".into()));
         list.push(Entry::go("list-checks", "Missing packages", "Action", "/packages?tab=missing".into()));
         list.push(Entry::act("play", "Run the sample", Deed::Sample));
@@ -126,9 +128,9 @@ fn fetch_named(named: RwSignal<Vec<Entry>>) {
     add(named, "/buckets", |thing| by_name(thing, "folder", "Bucket", "buckets"));
     add(named, "/datasets?limit=200", |thing| by_name(thing, "database", "Dataset", "datasets"));
     add(named, "/packages?limit=200", |thing| by_name(thing, "boxes", "Package", "packages"));
-    add(named, "/pipelines?limit=200", |thing| by_name(thing, "workflow", "Pipeline", "pipelines"));
     add(named, "/deployments?limit=200", |thing| by_name(thing, "rocket", "Deployment", "deployments"));
     add(named, "/jobs?limit=100", |thing| by_id(thing, "container", "Job", "jobs"));
+    add(named, "/pipelines?limit=200", |thing| by_name(thing, "workflow", "Pipeline", "pipelines"));
     add(named, "/runs?limit=100", |thing| by_id(thing, "activity", "Run", "runs"));
     add(named, "/traces?limit=100", |thing| by_id(thing, "git-branch", "Trace", "traces"));
 }

@@ -86,6 +86,7 @@ fn Crumbs() -> impl IntoView {
 fn short(area: &str, part: String) -> String {
     match (area, part.as_str()) {
         ("jobs", "new") => "New job".into(),
+        ("pipelines", "new") => "New pipeline".into(),
         ("builds", "new") => "New build".into(),
         ("images", "repository") => "Repository".into(),
         ("images", "manifest") => "Manifest".into(),

@@ -48,8 +48,7 @@ pub fn JobsPage() -> impl IntoView {
     view! {
         <section class="page">
             <PageHead title="Jobs" sub=|| "Training containers: what waits, what runs, how it ended.">
-                <LinkButton href="/sweeps" icon="sliders-horizontal">"Sweeps"</LinkButton>
-                <LinkButton href="/pipelines" icon="workflow">"Pipelines"</LinkButton>{submit}
+                <LinkButton href="/sweeps" icon="sliders-horizontal">"Sweeps"</LinkButton>{submit}
             </PageHead>
             <div class="toolbar">
                 <SearchBox param=search label="Search jobs" resets=page/>
