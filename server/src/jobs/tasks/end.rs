@@ -29,10 +29,7 @@ pub(super) async fn end(
     mut end: End,
 ) -> Result<()> {
     let container = observed.as_ref().and_then(|observed| observed.container_id.clone());
-    let log = match &container {
-        Some(container) => logs::keep(app, container).await?,
-        None => None,
-    };
+    let log = logs::keep(app, &job.id, attempt.number, container.as_deref()).await?;
     let kept = match end.cause {
         // there is more than it may have, or no room for it
         Some(Cause::Disk) => Kept::default(),
