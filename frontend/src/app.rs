@@ -126,9 +126,22 @@ fn Root() -> impl IntoView {
                     <Route path=path!("images") view={Lazy::<area::Images>::new()}/>
                     <Route path=path!("images/repository") view={Lazy::<area::Repository>::new()}/>
                     <Route path=path!("images/manifest") view={Lazy::<area::Manifest>::new()}/>
+                    <Route path=path!("packages") view={Lazy::<area::Packages>::new()}/>
+                    <Route path=path!("packages/:name") view={Lazy::<area::Package>::new()}/>
+                    <Route path=path!("builds") view={Lazy::<area::Builds>::new()}/>
+                    <Route path=path!("builds/new") view={Lazy::<area::NewBuild>::new()}/>
+                    <Route path=path!("builds/:id") view={Lazy::<area::Build>::new()}/>
+                    <Route path=path!("queue") view={Lazy::<area::Queue>::new()}/>
+                    <Route path=path!("devices") view={Lazy::<area::Devices>::new()}/>
                     <Route path=path!("jobs") view={Lazy::<area::Jobs>::new()}/>
                     <Route path=path!("jobs/new") view={Lazy::<area::NewJob>::new()}/>
                     <Route path=path!("jobs/:id") view={Lazy::<area::Job>::new()}/>
+                    <Route path=path!("sweeps") view={Lazy::<area::Sweeps>::new()}/>
+                    <Route path=path!("sweeps/:id") view={Lazy::<area::Sweep>::new()}/>
+                    <Route path=path!("pipelines") view={Lazy::<area::Pipelines>::new()}/>
+                    <Route path=path!("pipelines/new") view={Lazy::<area::NewPipeline>::new()}/>
+                    <Route path=path!("pipelines/:name") view={Lazy::<area::Pipeline>::new()}/>
+                    <Route path=path!("pipelines/:name/runs/:id") view={Lazy::<area::PipelineRun>::new()}/>
                     <Route path=path!("deployments") view={Lazy::<area::Deployments>::new()}/>
                     <Route path=path!("deployments/:name") view={Lazy::<area::Deployment>::new()}/>
                     <Route path=path!("store") view={Lazy::<area::Store>::new()}/>

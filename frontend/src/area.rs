@@ -56,8 +56,21 @@ lazy_page!(data, Manifest, draw_manifest, fetch_manifest, pages::images::Manifes
 lazy_page!(work, Jobs, draw_jobs, fetch_jobs, pages::jobs::JobsPage);
 lazy_page!(work, NewJob, draw_new_job, fetch_new_job, pages::jobs::NewJobPage);
 lazy_page!(work, Job, draw_job, fetch_job, pages::jobs::JobPage);
+lazy_page!(work, Sweeps, draw_sweeps, fetch_sweeps, pages::sweeps::SweepsPage);
+lazy_page!(work, Sweep, draw_sweep, fetch_sweep, pages::sweeps::SweepPage);
 lazy_page!(work, Deployments, draw_deployments, fetch_deployments, pages::deployments::DeploymentsPage);
 lazy_page!(work, Deployment, draw_deployment, fetch_deployment, pages::deployments::DeploymentPage);
+lazy_page!(machine, Packages, draw_packages, fetch_packages, pages::packages::PackagesPage);
+lazy_page!(machine, Package, draw_package, fetch_package, pages::packages::PackagePage);
+lazy_page!(machine, Builds, draw_builds, fetch_builds, pages::builds::BuildsPage);
+lazy_page!(machine, NewBuild, draw_new_build, fetch_new_build, pages::builds::NewBuildPage);
+lazy_page!(machine, Build, draw_build, fetch_build, pages::builds::BuildPage);
+lazy_page!(machine, Queue, draw_queue, fetch_queue, pages::queue::QueuePage);
+lazy_page!(machine, Devices, draw_devices, fetch_devices, pages::devices::DevicesPage);
+lazy_page!(flow, Pipelines, draw_pipelines, fetch_pipelines, pages::pipelines::PipelinesPage);
+lazy_page!(flow, NewPipeline, draw_new_pipeline, fetch_new_pipeline, pages::pipelines::NewPipelinePage);
+lazy_page!(flow, Pipeline, draw_pipeline, fetch_pipeline, pages::pipelines::PipelinePage);
+lazy_page!(flow, PipelineRun, draw_pipeline_run, fetch_pipeline_run, pages::pipelines::PipelineRunPage);
 lazy_page!(data, Settings, draw_settings, fetch_settings, pages::settings::SettingsPage);
 lazy_page!(data, Store, draw_store, fetch_store, pages::store::StorePage);
 lazy_page!(data, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
@@ -70,8 +83,10 @@ pub async fn fetch_all() {
     let _ = fetch_run().await;
     let _ = fetch_compare().await;
     let _ = fetch_jobs().await;
+    let _ = fetch_pipelines().await;
     let _ = fetch_models().await;
     let _ = fetch_datasets().await;
+    let _ = fetch_packages().await;
 }
 
 /// After an upgrade of the box, a page that stood open asks for modules that are no more.

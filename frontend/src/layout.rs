@@ -2,7 +2,45 @@
 
 /// Column and row of each node; edges are pairs of indices, from left to right where the graph has no circle.
 pub fn places(nodes: usize, edges: &[(usize, usize)]) -> Vec<(usize, usize)> {
-    let columns = columns(nodes, edges);
+    arranged(&columns(nodes, edges), edges)
+}
+
+/// A graph whose long edges go around the nodes in between: through free places, one in each column.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Routed {
+    pub places: Vec<(usize, usize)>,
+    /// For each edge the places that it passes.
+    pub ways: Vec<Vec<(usize, usize)>>,
+    /// Rows in use in each column, those of edges included.
+    pub heights: Vec<usize>,
+}
+
+/// As `places`, with a way for each edge.
+pub fn routed(nodes: usize, edges: &[(usize, usize)]) -> Routed {
+    let mut columns = columns(nodes, edges);
+    let (mut steps, mut chains) = (vec![], vec![]);
+    for (from, to) in edges {
+        let (mut last, mut chain) = (*from, vec![]);
+        for column in columns[*from] + 1..columns[*to] {
+            let between = columns.len();
+            columns.push(column);
+            steps.push((last, between));
+            chain.push(between);
+            last = between;
+        }
+        steps.push((last, *to));
+        chains.push(chain);
+    }
+    let all = arranged(&columns, &steps);
+    let mut heights = vec![0; columns.iter().max().map_or(0, |last| last + 1)];
+    all.iter().for_each(|(column, row)| heights[*column] = heights[*column].max(row + 1));
+    let ways = chains.iter().map(|chain| chain.iter().map(|node| all[*node]).collect()).collect();
+    Routed { places: all[..nodes].to_vec(), ways, heights }
+}
+
+/// The rows within given columns.
+fn arranged(columns: &[usize], edges: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let nodes = columns.len();
     let mut order: Vec<Vec<usize>> = vec![Vec::new(); columns.iter().max().map_or(0, |last| last + 1)];
     (0..nodes).for_each(|node| order[columns[node]].push(node));
     // A few sweeps: each node goes to the middle of its neighbours in the column before, then in the one after.
@@ -92,6 +130,33 @@ mod tests {
             assert!((a + 1..6).all(|b| placed[a] != placed[b]), "{placed:?}");
         }
         assert!(places(0, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_long_edge_goes_around_what_lies_between() {
+        // 0 → 1 → 2 → 3, and 0 → 3 beside them
+        let routed = routed(4, &[(0, 1), (1, 2), (2, 3), (0, 3)]);
+        assert_eq!(routed.ways[..3], [vec![], vec![], vec![]]);
+        let way = &routed.ways[3];
+        assert_eq!(way.iter().map(|p| p.0).collect::<Vec<_>>(), [1, 2]);
+        assert!(way.iter().all(|place| !routed.places.contains(place)), "{routed:?}");
+        assert_eq!(routed.heights, [1, 2, 2, 1]);
+    }
+
+    #[test]
+    fn a_graph_of_no_edges_or_with_a_circle_is_drawn_all_the_same() {
+        assert_eq!(routed(2, &[]).places, [(0, 0), (0, 1)]);
+        let circle = routed(3, &[(0, 1), (1, 2), (2, 0)]);
+        assert!((0..3).all(|a| (a + 1..3).all(|b| circle.places[a] != circle.places[b])));
+        assert_eq!(routed(0, &[]).heights, Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_wide_graph_has_its_middle_in_the_middle() {
+        // one makes five, five make one
+        let edges: Vec<(usize, usize)> = (1..6).flat_map(|n| [(0, n), (n, 6)]).collect();
+        let routed = routed(7, &edges);
+        assert_eq!(routed.heights, [1, 5, 1]);
     }
 
     #[test]

@@ -17,6 +17,8 @@ mod difference;
 #[cfg(any(target_arch = "wasm32", test))]
 mod format;
 #[cfg(any(target_arch = "wasm32", test))]
+mod gantt;
+#[cfg(any(target_arch = "wasm32", test))]
 mod grammar;
 #[cfg(any(target_arch = "wasm32", test))]
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
@@ -32,6 +34,8 @@ mod reactive;
 #[cfg(any(target_arch = "wasm32", test))]
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 mod reading;
+#[cfg(any(target_arch = "wasm32", test))]
+mod recipe;
 #[cfg(target_arch = "wasm32")]
 mod session;
 #[cfg(target_arch = "wasm32")]
@@ -40,6 +44,12 @@ mod shell;
 mod transfer;
 #[cfg(target_arch = "wasm32")]
 mod ui;
+#[cfg(any(target_arch = "wasm32", test))]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+mod wish;
+#[cfg(any(target_arch = "wasm32", test))]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+mod yaml;
 
 #[cfg(target_arch = "wasm32")]
 fn main() {

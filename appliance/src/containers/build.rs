@@ -37,10 +37,9 @@ pub struct BuildWish {
     pub tag: String,
     /// That `RUN` is on.
     pub network: String,
-    /// Names with their addresses, for `RUN`.
-    pub hosts: BTreeMap<String, String>,
+    /// A name with its address, for `RUN`.
+    pub host: (String, String),
     pub args: BTreeMap<String, String>,
-    pub labels: BTreeMap<String, String>,
     /// Of each `RUN`; `None`: as much as there is. The builder knows no limit of 2 GiB or more.
     pub memory_bytes: Option<u64>,
     /// Of each `RUN`, in cores.
@@ -199,9 +198,8 @@ fn options(wish: BuildWish) -> BuildImageOptions {
         dockerfile: wish.dockerfile,
         t: Some(wish.tag),
         networkmode: Some(wish.network),
-        extrahosts: Some(wish.hosts.iter().map(|(name, at)| format!("{name}:{at}")).collect::<Vec<_>>().join(",")),
+        extrahosts: Some(format!("{}:{}", wish.host.0, wish.host.1)),
         buildargs: Some(wish.args.into_iter().collect::<HashMap<_, _>>()),
-        labels: Some(wish.labels.into_iter().collect::<HashMap<_, _>>()),
         memory,
         memswap: memory,
         cpuperiod: Some(CPU_PERIOD),
@@ -241,7 +239,7 @@ mod tests {
             dockerfile: "Dockerfile".into(),
             tag: "127.0.0.1:5000/a:1".into(),
             network: "drydock-x".into(),
-            hosts: [("drydock".to_owned(), "172.20.0.1".to_owned())].into(),
+            host: ("drydock".to_owned(), "172.20.0.1".to_owned()),
             memory_bytes: Some(1 << 30),
             cpus: 1.5,
             ..BuildWish::default()

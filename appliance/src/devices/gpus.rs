@@ -146,13 +146,11 @@ fn processes(device: &Device<'_>) -> Result<Vec<GpuProcess>, NvmlError> {
     Ok(found.into_iter().map(|it| GpuProcess { pid: it.pid, memory_bytes: memory(it.used_gpu_memory) }).collect())
 }
 
-/// Some GPUs, slices of them, and older drivers do not tell everything; only a device that is lost or silent is an error.
+/// Some GPUs, slices of them, and older drivers do not tell everything; only a device that is lost is an error here.
 fn optional<T>(value: Result<T, NvmlError>) -> Result<Option<T>, NvmlError> {
     match value {
         Ok(value) => Ok(Some(value)),
-        Err(
-            error @ (NvmlError::GpuLost | NvmlError::ResetRequired | NvmlError::Uninitialized | NvmlError::Unknown),
-        ) => Err(error),
+        Err(error) if is_gone(&error) => Err(error),
         Err(_not_told) => Ok(None),
     }
 }

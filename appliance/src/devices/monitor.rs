@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::Ordering, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -119,6 +119,12 @@ impl Monitor {
         self.latest.shared.faults.take()
     }
 
+    /// Has `bell` called when there are faults to take: a program that a fault hit ends by itself within moments, and whoever takes them
+    /// wants to say why before that is seen. The first that asks is the one that is called.
+    pub fn on_fault(&self, bell: impl Fn() + Send + Sync + 'static) {
+        self.latest.shared.faults.ring(bell);
+    }
+
     /// How long the driver has owed an answer; zero while it gives them.
     pub fn silent_for(&self) -> Duration {
         lock(&self.latest.gpus).silent_at(Instant::now())
@@ -173,14 +179,12 @@ fn read_gpus(latest: &Weak<Latest>, mut gpus: Gpus, period: Duration) {
 
 impl Latest {
     fn take_in(&self, pass: Pass) {
+        let whole = pass.gpus.iter().filter(|gpu| gpu.parent_uuid.is_none());
+        self.shared.read(whole.map(|gpu| gpu.uuid.clone()).collect(), &pass.lost);
         for uuid in pass.lost {
             self.shared.faults.push(GpuFault { uuid, kind: FaultKind::Gone });
         }
         let mut state = lock(&self.gpus);
-        let uuids = |gpus: &[GpuReading]| gpus.iter().map(|gpu| gpu.uuid.clone()).collect::<Vec<_>>();
-        if uuids(&state.gpus) != uuids(&pass.gpus) {
-            self.shared.devices.fetch_add(1, Ordering::Release);
-        }
         let passes = state.passes + 1;
         *state = GpuState { gpus: pass.gpus, note: pass.note, passes, asked_at: None };
     }

@@ -13,8 +13,18 @@ use std::{
 };
 
 /// The stylesheet's sections, in this order.
-const STYLES: [&str; 7] =
-    ["tokens.css", "base.css", "components.css", "shell.css", "pages.css", "models.css", "buckets.css"];
+const STYLES: [&str; 10] = [
+    "tokens.css",
+    "base.css",
+    "components.css",
+    "shell.css",
+    "pages.css",
+    "models.css",
+    "buckets.css",
+    "work.css",
+    "jobs.css",
+    "pipelines.css",
+];
 /// The figures of FRONTEND.md are in brotli, so the best quality; `--dev` skips it.
 const QUALITY: i32 = 11;
 

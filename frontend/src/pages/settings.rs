@@ -1,10 +1,11 @@
-//! Settings: one's own account, tokens and sessions; for engineers webhooks; for admins also people and the audit trail.
+//! Settings: one's own account, tokens and sessions; for engineers secrets and webhooks; for admins also people and the audit trail.
 
 mod account;
 mod audit;
 mod moving;
 mod people;
 mod s3_keys;
+mod secrets;
 mod tokens;
 mod webhooks;
 
@@ -27,7 +28,7 @@ pub fn SettingsPage() -> impl IntoView {
     ];
     let engineer = untrack(|| may(Role::Engineer));
     if engineer {
-        tabs.extend([("webhooks", "Webhooks".to_owned()), ("moving", "Import and export".into())]);
+        tabs.extend([("secrets", "Secrets".to_owned()), ("webhooks", "Webhooks".to_owned()), ("moving", "Import and export".into())]);
     }
     if admin {
         tabs.extend([("people", "People".into()), ("audit", "Audit trail".into())]);
@@ -43,6 +44,7 @@ pub fn SettingsPage() -> impl IntoView {
                     "s3-keys" => view! { <s3_keys::S3Keys/> }.into_any(),
                     "moving" => view! { <moving::Moving/> }.into_any(),
                     "sessions" => view! { <account::Sessions/> }.into_any(),
+                    "secrets" if engineer => view! { <secrets::Secrets/> }.into_any(),
                     "webhooks" if engineer => view! { <webhooks::Webhooks/> }.into_any(),
                     "people" if admin => view! { <people::People/> }.into_any(),
                     "audit" if admin => view! { <audit::Audit/> }.into_any(),

@@ -10,15 +10,19 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// The second key after `g`, where it goes, and what that is.
-const PLACES: [(&str, &str, &str); 9] = [
+const PLACES: [(&str, &str, &str); 13] = [
     ("o", "/", "Overview"),
     ("d", "/datasets", "Datasets"),
     ("b", "/buckets", "Buckets"),
+    ("p", "/packages", "Packages"),
+    ("u", "/builds", "Builds"),
     ("j", "/jobs", "Jobs"),
+    ("q", "/queue", "Queue"),
     ("r", "/runs", "Runs"),
     ("t", "/traces", "Traces"),
     ("m", "/models", "Models"),
     ("s", "/deployments", "Deployments"),
+    ("v", "/devices", "Devices"),
     ("e", "/settings", "Settings"),
 ];
 const PREFIX_LASTS_MS: f64 = 1_200.0;

@@ -12,18 +12,47 @@ use leptos::{html, prelude::*};
 use leptos_router::components::A;
 
 type Count = fn(&Counts) -> u64;
-
 /// Address, icon, words, and the count beside them.
-pub const AREAS: [(&str, &str, &str, Option<Count>); 9] = [
-    ("/", "layout-dashboard", "Overview", None),
-    ("/datasets", "database", "Datasets", Some(|c| c.datasets)),
-    ("/buckets", "folder", "Buckets", None),
-    ("/images", "package", "Images", None),
-    ("/jobs", "container", "Jobs", Some(|c| c.jobs_running + c.jobs_queued)),
-    ("/runs", "activity", "Runs", Some(|c| c.runs)),
-    ("/traces", "git-branch", "Traces", Some(|c| c.traces)),
-    ("/models", "box", "Models", Some(|c| c.models)),
-    ("/deployments", "rocket", "Deployments", Some(|c| c.deployments)),
+type Area = (&'static str, &'static str, &'static str, Option<Count>);
+
+const OVERVIEW: Area = ("/", "layout-dashboard", "Overview", None);
+const JOBS: Area = ("/jobs", "container", "Jobs", Some(|c| c.jobs_running + c.jobs_queued));
+const RUNS: Area = ("/runs", "activity", "Runs", Some(|c| c.runs));
+const DEPLOYMENTS: Area = ("/deployments", "rocket", "Deployments", Some(|c| c.deployments));
+
+/// The areas below their headings, in the order of the work.
+pub const GROUPS: [(&str, &[Area]); 5] = [
+    ("", &[OVERVIEW]),
+    (
+        "Data and images",
+        &[
+            ("/datasets", "database", "Datasets", Some(|c| c.datasets)),
+            ("/buckets", "folder", "Buckets", None),
+            ("/packages", "boxes", "Packages", None),
+            ("/images", "package", "Images", None),
+            ("/builds", "hammer", "Builds", None),
+        ],
+    ),
+    (
+        "Train",
+        &[
+            JOBS,
+            ("/queue", "list-ordered", "Queue", Some(|c| c.jobs_queued)),
+            RUNS,
+            ("/traces", "git-branch", "Traces", Some(|c| c.traces)),
+            ("/models", "box", "Models", Some(|c| c.models)),
+        ],
+    ),
+    ("Serve", &[DEPLOYMENTS]),
+    (
+        "Manage",
+        &[
+            ("/devices", "cpu", "Devices", None),
+            ("/store", "hard-drive", "Store", None),
+            ("/trash", "trash-2", "Trash", None),
+            ("/settings", "settings", "Settings", None),
+        ],
+    ),
 ];
 
 #[component]
@@ -43,7 +72,7 @@ fn Brand() -> impl IntoView {
 #[component]
 fn Links(label: &'static str) -> impl IntoView {
     let counts = memo(move || use_overview().data.with(|o| o.as_ref().map(|o| o.counts.clone())));
-    let link = move |(href, icon, text, count): (&'static str, &'static str, &'static str, Option<Count>)| {
+    let link = move |(href, icon, text, count): Area| {
         let number = move || {
             let count = count?;
             counts.with(|c| c.as_ref().map(count)).filter(|n| *n > 0).map(format::number)
@@ -52,13 +81,10 @@ fn Links(label: &'static str) -> impl IntoView {
     };
     view! {
         <nav aria-label=label>
-            <ul>{AREAS[..1].iter().copied().map(link).collect_view()}</ul>
-            <h2>"Build"</h2>
-            <ul>{AREAS[1..8].iter().copied().map(link).collect_view()}</ul>
-            <h2>"Serve"</h2>
-            <ul>{AREAS[8..].iter().copied().map(link).collect_view()}</ul>
-            <h2>"Manage"</h2>
-            <ul>{link(("/store", "hard-drive", "Store", None))}{link(("/trash", "trash-2", "Trash", None))}{link(("/settings", "settings", "Settings", None))}</ul>
+            {GROUPS.map(|(heading, areas)| view! {
+                {(!heading.is_empty()).then(|| view! { <h2>{heading}</h2> })}
+                <ul>{areas.iter().copied().map(link).collect_view()}</ul>
+            }).collect_view()}
         </nav>
     }
 }
@@ -106,7 +132,7 @@ pub fn disk_share(o: &Overview) -> f64 {
 /// For thumbs: the four areas of daily use, and the rest behind "Menu".
 #[component]
 pub fn BottomBar() -> impl IntoView {
-    let areas = [AREAS[0], AREAS[4], AREAS[5], AREAS[8]];
+    let areas = [OVERVIEW, JOBS, RUNS, DEPLOYMENTS];
     view! {
         <nav class="bottom" aria-label="Quick">
             {areas.map(|(href, icon, text, _)| view! {

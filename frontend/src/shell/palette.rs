@@ -1,6 +1,6 @@
 //! Ctrl-K: every page, everything the role may do, and everything that has a name.
 
-use super::{nav::AREAS, topbar};
+use super::{nav::GROUPS, topbar};
 use crate::{
     api,
     app::{app, go},
@@ -64,11 +64,8 @@ impl Entry {
 
 /// Pages and actions for the present role.
 fn fixed() -> Vec<Entry> {
-    let mut list: Vec<Entry> =
-        AREAS.iter().map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
-    list.push(Entry::go("hard-drive", "Store", "Page", "/store".into()));
-    list.push(Entry::go("trash-2", "Trash", "Page", "/trash".into()));
-    list.push(Entry::go("settings", "Settings", "Page", "/settings".into()));
+    let areas = GROUPS.iter().flat_map(|(_, areas)| areas.iter());
+    let mut list: Vec<Entry> = areas.map(|(to, icon, text, _)| Entry::go(icon, *text, "Page", (*to).into())).collect();
     list.push(Entry::go("key-round", "API tokens", "Page", "/settings?tab=tokens".into()));
     list.push(Entry::go("key-round", "S3 keys", "Page", "/settings?tab=s3-keys".into()));
     if may(Role::Admin) {
@@ -78,6 +75,8 @@ fn fixed() -> Vec<Entry> {
     if may(Role::Engineer) {
         list.push(Entry::go("download", "Import from MLflow", "Page", "/settings?tab=moving".into()));
         list.push(Entry::go("plus", "New job", "Action", "/jobs/new".into()));
+        list.push(Entry::go("hammer", "Build an image", "Action", "/builds/new".into()));
+        list.push(Entry::go("list-checks", "Missing packages", "Action", "/packages?tab=missing".into()));
         list.push(Entry::act("play", "Run the sample", Deed::Sample));
     }
     for theme in [Theme::Light, Theme::Dark, Theme::System] {
@@ -125,6 +124,7 @@ fn fetch_named(named: RwSignal<Vec<Entry>>) {
     add(named, "/models?limit=200", |thing| by_name(thing, "box", "Model", "models"));
     add(named, "/buckets", |thing| by_name(thing, "folder", "Bucket", "buckets"));
     add(named, "/datasets?limit=200", |thing| by_name(thing, "database", "Dataset", "datasets"));
+    add(named, "/packages?limit=200", |thing| by_name(thing, "boxes", "Package", "packages"));
     add(named, "/deployments?limit=200", |thing| by_name(thing, "rocket", "Deployment", "deployments"));
     add(named, "/jobs?limit=100", |thing| by_id(thing, "container", "Job", "jobs"));
     add(named, "/runs?limit=100", |thing| by_id(thing, "activity", "Run", "runs"));

@@ -40,7 +40,13 @@ fn area(part: &str) -> &'static str {
         "datasets" => "Datasets",
         "buckets" => "Buckets",
         "images" => "Images",
+        "packages" => "Packages",
+        "builds" => "Builds",
         "jobs" => "Jobs",
+        "queue" => "Queue",
+        "devices" => "Devices",
+        "sweeps" => "Sweeps",
+        "pipelines" => "Pipelines",
         "deployments" => "Deployments",
         "settings" => "Settings",
         "store" => "Store",
@@ -80,9 +86,10 @@ fn Crumbs() -> impl IntoView {
 fn short(area: &str, part: String) -> String {
     match (area, part.as_str()) {
         ("jobs", "new") => "New job".into(),
+        ("builds", "new") => "New build".into(),
         ("images", "repository") => "Repository".into(),
         ("images", "manifest") => "Manifest".into(),
-        ("runs" | "jobs", id) if id.len() > 12 => id.chars().take(8).collect(),
+        ("runs" | "jobs" | "builds" | "sweeps", id) if id.len() > 12 => id.chars().take(8).collect(),
         _ => part,
     }
 }

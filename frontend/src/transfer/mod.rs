@@ -24,18 +24,28 @@ pub enum Goal {
     Object(String),
     /// Content that a form refers to when it is sent off. The form's word has a `/`, which no bucket's name has.
     Content(String),
+    /// A wheel of the package index.
+    Wheel,
 }
+
+/// The word that stands for the package index where a browser remembers goals.
+const WHEEL: &str = "/packages";
 
 impl Goal {
     /// Of what `word` gave.
     fn of(word: &str) -> Self {
-        if word.contains('/') { Self::Content(word.to_owned()) } else { Self::Object(word.to_owned()) }
+        match word {
+            WHEEL => Self::Wheel,
+            form if form.contains('/') => Self::Content(form.to_owned()),
+            bucket => Self::Object(bucket.to_owned()),
+        }
     }
 
     fn word(&self) -> &str {
         match self {
             Self::Object(bucket) => bucket,
             Self::Content(form) => form,
+            Self::Wheel => WHEEL,
         }
     }
 
@@ -43,8 +53,13 @@ impl Goal {
     fn uploads(&self) -> String {
         match self {
             Self::Object(bucket) => format!("/buckets/{}/uploads", seg(bucket)),
-            Self::Content(_) => "/uploads".to_owned(),
+            Self::Content(_) | Self::Wheel => "/uploads".to_owned(),
         }
+    }
+
+    /// Whether a file may go in parts: the package index looks into a wheel as it comes.
+    fn takes_parts(&self) -> bool {
+        !matches!(self, Self::Wheel)
     }
 
     /// Where a file goes in one piece.
@@ -59,6 +74,7 @@ impl Goal {
                 format!("/buckets/{}/object?key={}{kind}", seg(bucket), seg(name))
             }
             Self::Content(_) => "/uploads".to_owned(),
+            Self::Wheel => format!("/packages/{}", seg(name)),
         }
     }
 }
@@ -112,7 +128,7 @@ struct Live {
 thread_local! {
     static ITEMS: ArcRwSignal<Vec<Item>> = ArcRwSignal::new(vec![]);
     static LANDED: ArcRwSignal<u64> = ArcRwSignal::new(0);
-    static SHOWN: ArcRwSignal<String> = ArcRwSignal::new(String::new());
+    static SHOWN: ArcRwSignal<Vec<String>> = ArcRwSignal::new(vec![]);
     static LIVE: RefCell<HashMap<u32, Live>> = RefCell::new(HashMap::new());
 }
 
@@ -126,8 +142,8 @@ pub fn landed() -> ArcRwSignal<u64> {
     LANDED.with(Clone::clone)
 }
 
-/// The form on the page that shows its files itself, so that the tray need not.
-pub fn shown_form() -> ArcRwSignal<String> {
+/// The forms on the page that show their files themselves, so that the tray need not.
+pub fn shown_forms() -> ArcRwSignal<Vec<String>> {
     SHOWN.with(Clone::clone)
 }
 

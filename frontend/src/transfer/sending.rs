@@ -90,7 +90,7 @@ async fn run(sender: Sender) {
 async fn send(sender: &Sender) -> Result<(), ApiError> {
     let item = &sender.item;
     let Some(file) = LIVE.with_borrow(|map| map.get(&item.id).map(|live| live.file.clone())) else { return Ok(()) };
-    if item.size_bytes <= ONE_PIECE_BYTES {
+    if item.size_bytes <= ONE_PIECE_BYTES || !item.goal.takes_parts() {
         let arrived = piece::<Arrived>(sender, &item.goal.whole(&item.name, &file.type_()), &file, 0).await?;
         item.digest.set(arrived.digest);
         return Ok(());

@@ -36,11 +36,11 @@ type Listed = Signal<Vec<Item>>;
 
 #[component]
 fn Tray() -> impl IntoView {
-    let (items, form) = (transfer::items(), transfer::shown_form());
+    let (items, forms) = (transfer::items(), transfer::shown_forms());
     let folded = RwSignal::new(false);
     let all: Listed = Signal::derive(move || {
-        let form = form.get();
-        let here = |item: &&Item| !matches!(&item.goal, Goal::Content(of) if *of == form);
+        let forms = forms.get();
+        let here = |item: &&Item| !matches!(&item.goal, Goal::Content(of) if forms.contains(of));
         items.with(|items| items.iter().filter(here).cloned().collect())
     });
     // a button is not drawn anew with each file that ends
@@ -145,7 +145,7 @@ fn line(item: Item) -> impl IntoView {
     let name = last(&item.name).to_owned();
     let title = match &item.goal {
         Goal::Object(bucket) => format!("{bucket}/{}", item.name),
-        Goal::Content(_) => item.name.clone(),
+        Goal::Content(_) | Goal::Wheel => item.name.clone(),
     };
     let drawn = item.clone();
     view! {

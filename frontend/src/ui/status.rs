@@ -1,6 +1,8 @@
 //! States as people read them: a word, a colour for its meaning, a soft pulse while something goes on.
 
-use drydock_wire::{datasets::ValidationState, demo::StepState, jobs::JobState, serving::DeploymentState};
+use drydock_wire::{
+    builds::BuildState, datasets::ValidationState, demo::StepState, jobs::JobState, serving::DeploymentState,
+};
 use leptos::prelude::*;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +100,19 @@ impl From<JobState> for Status {
             JobState::Failed => Self::new(Tone::Bad, "Failed"),
             JobState::Cancelled => Self::new(Tone::Neutral, "Cancelled"),
             JobState::Lost => Self::new(Tone::Bad, "Lost"),
+        }
+    }
+}
+
+impl From<BuildState> for Status {
+    fn from(state: BuildState) -> Self {
+        match state {
+            BuildState::Queued => Self::new(Tone::Warn, "Queued"),
+            BuildState::Running => Self::live(Tone::Info, "Building"),
+            BuildState::Pushing => Self::live(Tone::Info, "Pushing"),
+            BuildState::Succeeded => Self::new(Tone::Good, "Succeeded"),
+            BuildState::Failed => Self::new(Tone::Bad, "Failed"),
+            BuildState::Cancelled => Self::new(Tone::Neutral, "Cancelled"),
         }
     }
 }

@@ -170,6 +170,14 @@ pub fn issue_person_token(conn: &mut Conn, person_id: &str, name: &str, expires_
     Ok(secret)
 }
 
+/// Ends a token that `issue_person_token` made.
+pub fn revoke_person_token(conn: &mut Conn, person_id: &str, secret: &str) -> Result<()> {
+    match store::token_by_hash(conn, &secrets::hash_secret(secret))? {
+        Some((token, _)) => store::delete_token(conn, person_id, &token.id).map(drop),
+        None => Ok(()),
+    }
+}
+
 fn new_token(person_id: &str, kind: &str, name: &str, expires_at: Option<i64>) -> Result<(store::TokenRow, String)> {
     let secret = secrets::new_secret("dd_")?;
     let row = store::TokenRow {

@@ -157,7 +157,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     devices::start(app).await?;
     packages::start(app).await?;
     jobs::start(app, &faces.samples).await?;
-    builds::start(app).await?;
+    builds::start(app, images::own_images(app, &faces.images)).await?;
     pipelines::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);
     datasets::ask_who_uses(crate::lineage::users_of_dataset);

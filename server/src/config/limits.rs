@@ -25,6 +25,14 @@ pub struct Limits {
     pub blob_grace_s: u64,
     /// Versions of datasets that are laid out for jobs and in use by none take no more than this.
     pub dataset_cache_bytes: u64,
+    /// What an image is built from, unpacked.
+    pub build_context_bytes: u64,
+    /// A build has to be done within this.
+    pub build_timeout_s: u64,
+    /// Memory of each `RUN`; Docker's builder knows no limit of 2 GiB or more, so that means as much as there is.
+    pub build_memory_bytes: u64,
+    /// Layers of earlier builds that Docker keeps take no more than this.
+    pub build_cache_bytes: u64,
     /// One log keeps so much: its beginning and its newest lines.
     pub log_bytes: u64,
     /// A container that writes more than this to its log is stopped.
@@ -47,6 +55,10 @@ impl Default for Limits {
             pids: 512,
             blob_grace_s: 86_400,
             dataset_cache_bytes: 50 << 30,
+            build_context_bytes: 8 << 30,
+            build_timeout_s: 3600,
+            build_memory_bytes: (2 << 30) - 1,
+            build_cache_bytes: 20 << 30,
             log_bytes: 1 << 30,
             log_flood_bytes: 16 << 30,
             preempt_after_s: 300,
@@ -64,6 +76,9 @@ impl Limits {
             ("inference_timeout_s", self.inference_timeout_s),
             ("ready_timeout_s", self.ready_timeout_s),
             ("scratch_bytes", self.scratch_bytes),
+            ("build_context_bytes", self.build_context_bytes),
+            ("build_timeout_s", self.build_timeout_s),
+            ("build_memory_bytes", self.build_memory_bytes),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(Error::invalid(format!("limits.{name} must be above 0."))),

@@ -40,7 +40,7 @@ const LONGEST_REASON: usize = 500;
 
 /// Starts the watcher.
 pub async fn start(app: &App) -> Result<()> {
-    app.background.spawn(watcher::DeviceWatcher::new(app.clone()).await);
+    app.background.spawn(watcher::DeviceWatcher::new(app.clone()));
     Ok(())
 }
 
@@ -68,13 +68,13 @@ pub async fn quarantine(
     let (who, uuid) = (auth.principal().clone(), uuid.to_owned());
     app.db
         .write(move |conn| {
-            let gpu = store::require(conn, &uuid)?;
+            store::require(conn, &uuid)?;
             let words = format!("Taken out by {}: {reason}", who.username);
+            store::set_state(conn, &uuid, State::Quarantined, Some(&words), Some(Frees::Hand))?;
+            store::tell(conn, &Event::now(&uuid, "quarantined", &words))?;
             if wish.stop {
+                let gpu = store::require(conn, &uuid)?;
                 watcher::take_out(conn, &gpu, &words, Frees::Hand)?;
-            } else {
-                store::set_state(conn, &uuid, State::Quarantined, Some(&words), Some(Frees::Hand))?;
-                store::tell(conn, &Event::now(&uuid, "quarantined", &words))?;
             }
             let detail = json!({ "reason": reason, "stop": wish.stop });
             accounts::audit(conn, &who, "gpu.quarantine", &format!("gpu/{uuid}"), detail)

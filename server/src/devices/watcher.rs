@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use drydock_appliance::devices::{self, BoxReading, GpuFault, Monitor};
+use drydock_appliance::devices::{self, BoxReading, GpuFault};
 use drydock_wire::devices::OverShare;
 use futures_util::future::BoxFuture;
 
@@ -27,7 +27,6 @@ use crate::{
 /// Follows the GPUs.
 pub struct DeviceWatcher {
     app: App,
-    monitor: Option<Monitor>,
     boot_id: String,
     kept: Mutex<Kept>,
 }
@@ -54,13 +53,15 @@ impl Task for DeviceWatcher {
 }
 
 impl DeviceWatcher {
-    pub async fn new(app: App) -> Self {
-        let monitor = devices::monitor(&app.data_dir).await;
-        Self { app, monitor, boot_id: store::boot_id(), kept: Mutex::default() }
+    pub fn new(app: App) -> Self {
+        Self { app, boot_id: store::boot_id(), kept: Mutex::default() }
     }
 
     async fn pass(&self) -> Result<()> {
-        let Some(monitor) = &self.monitor else { return Ok(()) };
+        // started by the first pass rather than at boot, which waits for no reading
+        let Some(monitor) = devices::monitor(&self.app.data_dir).await else { return Ok(()) };
+        let waker = self.app.background.waker(WATCHER);
+        monitor.on_fault(move || waker.wake());
         let (reading, silent) = (monitor.reading(), monitor.silent_for());
         let (mut memory, faults) = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,5 +215,97 @@ fn stop(conn: &mut Conn, workload: &str, generation: i64, words: &str) -> Result
             workloads::stop_because(conn, workload, "gpu", words)
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::{
+        super::{leases::Lease, store::testing::gpu},
+        *,
+    };
+    use crate::{
+        db::testing::connection,
+        workloads::{Desired, Kind, NewWorkload},
+    };
+
+    /// A job with a share of GPU A and all of GPU B.
+    fn job(conn: &mut Conn, id: &str, generation: i64) {
+        let spec = serde_json::json!({
+            "image": "busybox", "command": ["true"], "env": {}, "mounts": [], "working_dir": "/scratch", "cpus": 1.0,
+            "memory_bytes": 1 << 20, "gpu_uuids": ["A", "B"], "reach_drydock": true,
+        });
+        let spec = serde_json::from_value(spec).unwrap();
+        let (id, secrets) = (id.to_owned(), BTreeMap::new());
+        workloads::put_desired(conn, NewWorkload { owner: id.clone(), id, kind: Kind::Job, generation, spec, secrets })
+            .unwrap();
+    }
+
+    fn fault(gpu: &str, words: &str, frees: Frees) -> Step {
+        Step::Quarantine { gpu: gpu.into(), kind: "xid", code: Some(79), words: words.into(), frees }
+    }
+
+    #[test]
+    fn a_fault_ends_the_lease_and_stops_its_holder_with_the_cause_and_spares_later_generations() {
+        let mut conn = connection();
+        let conn = &mut conn;
+        gpu(conn, "A", 0, 16);
+        gpu(conn, "B", 1, 16);
+        job(conn, "hit", 1);
+        job(conn, "later", 2);
+        let share = |uuid: &str| Lease { uuid: uuid.into(), memory_bytes: Some(1 << 30) };
+        leases::lease(conn, "hit", 1, &[share("A"), Lease { uuid: "B".into(), memory_bytes: None }]).unwrap();
+        leases::lease(conn, "later", 1, &[share("A")]).unwrap();
+
+        take_one(conn, &fault("A", "GPU 0 failed.", Frees::Boot), OverShare::Stop).unwrap();
+        let row = store::require(conn, "A").unwrap();
+        assert_eq!(
+            (row.state, row.reason.as_deref(), row.frees),
+            (State::Quarantined, Some("GPU 0 failed."), Some(Frees::Boot))
+        );
+        assert_eq!(workloads::find(conn, "hit").unwrap().unwrap().desired, Desired::Stopped);
+        let stop = workloads::why_stopped(conn, "hit").unwrap().unwrap();
+        assert_eq!((stop.cause.as_str(), stop.words.as_str()), ("gpu", "GPU 0 failed."));
+        assert_eq!(
+            workloads::find(conn, "later").unwrap().unwrap().desired,
+            Desired::Running,
+            "it has other GPUs by now"
+        );
+        // the container may compute on the other GPU until it has ended
+        let left: Vec<String> = leases::leases(conn).unwrap().into_iter().map(|lease| lease.uuid).collect();
+        assert_eq!(left, ["B"]);
+        assert_eq!(store::events(conn, 10).unwrap().iter().filter(|event| event.code == Some(79)).count(), 1);
+    }
+
+    #[test]
+    fn a_milder_fault_does_not_shorten_a_quarantine_nor_any_an_admins_word() {
+        let mut conn = connection();
+        gpu(&mut conn, "A", 0, 16);
+        let frees = |conn: &mut Conn| store::require(conn, "A").unwrap().frees;
+        take_one(&mut conn, &fault("A", "hardware", Frees::Boot), OverShare::Stop).unwrap();
+        take_one(&mut conn, &fault("A", "a program", Frees::Quiet), OverShare::Stop).unwrap();
+        assert_eq!(frees(&mut conn), Some(Frees::Boot));
+        store::set_state(&mut conn, "A", State::Quarantined, Some("by hand"), Some(Frees::Hand)).unwrap();
+        take_one(&mut conn, &fault("A", "hardware", Frees::Boot), OverShare::Stop).unwrap();
+        take_one(&mut conn, &Step::Free { gpu: "A".into(), words: "quiet".into() }, OverShare::Stop).unwrap();
+        let row = store::require(&mut conn, "A").unwrap();
+        assert_eq!((row.state, row.reason.as_deref()), (State::Quarantined, Some("by hand")));
+    }
+
+    #[test]
+    fn who_is_over_its_share_is_stopped_or_only_named() {
+        let mut conn = connection();
+        gpu(&mut conn, "A", 0, 16);
+        job(&mut conn, "greedy", 1);
+        let over =
+            Step::Over { gpu: "A".into(), workload: "greedy".into(), generation: 1, words: "It used too much.".into() };
+        take_one(&mut conn, &over, OverShare::Warn).unwrap();
+        assert_eq!(workloads::why_stopped(&mut conn, "greedy").unwrap(), None);
+        take_one(&mut conn, &over, OverShare::Stop).unwrap();
+        assert_eq!(workloads::why_stopped(&mut conn, "greedy").unwrap().unwrap().words, "It used too much.");
+        assert_eq!(store::require(&mut conn, "A").unwrap().state, State::Usable);
     }
 }

@@ -30,7 +30,8 @@ use serde_json::json;
 pub use oci::configure as configure_oci;
 pub use routes::configure;
 use use_of::Uses;
-pub use use_of::{Boxes, ask_who_uses, pin};
+pub use reference::{is_name, is_tag};
+pub use use_of::{Boxes, ask_who_uses, pin, pulled_as};
 
 use crate::{
     accounts::{self, Authorized, action},

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::{
     app::App,
+    devices,
+    error::Result,
     workloads::{Kind, NewWorkload, SpecMount, WorkloadSpec},
 };
 
@@ -120,14 +122,15 @@ fn environment(job: &Job, number: i64, run_id: Option<&str>) -> BTreeMap<String,
     env
 }
 
-/// What this machine has for jobs; GPUs as the driver names them.
-pub async fn capacity(app: &App) -> Capacity {
+/// What this machine has for jobs. A GPU that failed counts: whoever wants it waits until it is mended, and is told.
+pub async fn capacity(app: &App) -> Result<Capacity> {
     let reading = reading(app).await;
-    Capacity {
+    let gpus = app.db.read(devices::room).await?;
+    Ok(Capacity {
         cpus: f64::from(reading.cpu_count),
         memory_bytes: reading.memory_total_bytes,
-        gpu_uuids: reading.gpus.into_iter().map(|gpu| gpu.uuid).collect(),
-    }
+        gpu_uuids: gpus.into_iter().map(|gpu| gpu.uuid).collect(),
+    })
 }
 
 /// What was last read of the machine.

@@ -44,6 +44,7 @@ use crate::{
 };
 use drydock_wire::events::Topic;
 
+pub use outputs::OUTPUTS_BUCKET;
 pub use samples::Samples;
 pub use secrets::root as secrets_root;
 pub use store::{Filter, images_in_use};
@@ -59,8 +60,8 @@ const SNAPSHOT_NAME: &str = "snapshot.tar.zst";
 
 /// Starts the background part.
 pub async fn start(app: &App, samples: &Samples) -> Result<()> {
-    snapshot::clear_unfinished(app);
     workloads::logs::ask_what_to_mask(secrets::values_of);
+    snapshot::clear_unfinished(app);
     app.background.spawn(samples::Sampler::new(app.clone(), samples.clone()));
     app.background.spawn(tasks::JobKeeper::new(app.clone()));
     app.background.spawn(disk::DiskWatcher::new(app.clone()));

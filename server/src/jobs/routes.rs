@@ -60,6 +60,10 @@ struct ListQuery {
     state: Option<String>,
     /// Part of the name, or an id.
     search: Option<String>,
+    /// Name of a queue.
+    queue: Option<String>,
+    /// Id of a sweep.
+    sweep: Option<String>,
     page: Option<String>,
     limit: Option<i64>,
 }
@@ -129,6 +133,8 @@ fn filter(query: ListQuery) -> Result<Filter> {
     Ok(Filter {
         states: words.map(state).collect::<Result<_>>()?,
         search: query.search,
+        queue: query.queue,
+        sweep: query.sweep,
         offset: offset
             .ok()
             .filter(|offset| *offset >= 0)

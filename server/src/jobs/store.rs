@@ -28,6 +28,10 @@ pub struct Filter {
     pub states: Vec<JobState>,
     /// Part of the name or the whole id.
     pub search: Option<String>,
+    /// Name of a queue.
+    pub queue: Option<String>,
+    /// Id of a sweep.
+    pub sweep: Option<String>,
     pub offset: i64,
     /// 1 to 200.
     pub limit: i64,
@@ -429,6 +433,15 @@ fn filtered(filter: &Filter) -> Filtered<'_> {
     }
     if let Some(search) = filter.search.as_deref().filter(|text| !text.is_empty()) {
         query = query.filter(jobs::name.like(format!("%{}%", escape(search))).escape('\\').or(jobs::id.eq(search)));
+    }
+    match filter.queue.as_deref() {
+        None | Some("") => {}
+        // jobs of releases before queues name none
+        Some(DEFAULT_QUEUE) => query = query.filter(jobs::queue_id.is_null().or(jobs::queue_id.eq(DEFAULT_QUEUE))),
+        Some(queue) => query = query.filter(jobs::queue_id.eq(queue)),
+    }
+    if let Some(sweep) = filter.sweep.as_deref().filter(|id| !id.is_empty()) {
+        query = query.filter(jobs::sweep_id.eq(sweep));
     }
     query
 }

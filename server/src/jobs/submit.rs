@@ -104,7 +104,7 @@ pub fn new_id() -> String {
 /// # Errors
 /// As `submit`; a refusal is audited.
 pub async fn check(app: &App, who: &Principal, mut wish: SubmitJob) -> Result<Checked> {
-    let capacity = container::capacity(app).await;
+    let capacity = container::capacity(app).await?;
     if let Err(error) = rules::check(&wish, &capacity) {
         return Err(refuse(app, who, error).await);
     }

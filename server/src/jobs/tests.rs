@@ -233,6 +233,12 @@ fn pages_are_newest_first_filtered_and_counted() {
         submit_one(&mut conn, &format!("j{number}"), &format!("train-{number}"));
     }
     admit(&mut conn, "j1");
+    // the third is of a release that knew no queues
+    conn.batch_execute(
+        "INSERT INTO queues (id, name, created_at, updated_at) VALUES ('night', 'night', 0, 0);
+         UPDATE jobs SET queue_id = 'night' WHERE id = 'j2'; UPDATE jobs SET queue_id = NULL WHERE id = 'j3';",
+    )
+    .unwrap();
     let mut page = |filter: Filter| {
         let page = store::page(&mut conn, &filter).unwrap();
         (page.items.into_iter().map(|job| job.id).collect::<Vec<_>>().join(" "), page.total, page.next)
@@ -242,7 +248,30 @@ fn pages_are_newest_first_filtered_and_counted() {
     assert_eq!(page(Filter { offset: 4, ..all.clone() }), ("j1".into(), 5, None));
     assert_eq!(page(Filter { states: vec![JobState::Starting], ..all.clone() }), ("j1".into(), 1, None));
     assert_eq!(page(Filter { search: Some("-3".into()), ..all.clone() }), ("j3".into(), 1, None));
-    assert_eq!(page(Filter { search: Some("%".into()), ..all }), (String::new(), 0, None));
+    assert_eq!(page(Filter { search: Some("%".into()), ..all.clone() }), (String::new(), 0, None));
+    assert_eq!(page(Filter { queue: Some("night".into()), ..all.clone() }), ("j2".into(), 1, None));
+    assert_eq!(page(Filter { queue: Some("default".into()), offset: 2, ..all.clone() }), ("j3 j1".into(), 4, None));
+    assert_eq!(page(Filter { sweep: Some("none".into()), ..all }), (String::new(), 0, None));
+}
+
+#[test]
+fn a_page_over_ten_thousand_jobs_parses_no_spec() {
+    let mut conn = world();
+    conn.batch_execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO jobs (id, name, state, spec, person_id, submitted_by, submitted_at, queue_id, cpus_milli, memory_bytes)
+         SELECT printf('%032x', i), 'job-' || i, iif(i % 3, 'queued', 'failed'), 'no JSON', 'p1', 'ann', i, 'default', 500, 7 FROM n",
+    )
+    .unwrap();
+    let began = std::time::Instant::now();
+    let page = store::page(&mut conn, &Filter { limit: 200, ..Filter::default() }).unwrap();
+    let failed = Filter { states: vec![JobState::Failed], limit: 200, offset: 3000, ..Filter::default() };
+    let last = store::page(&mut conn, &failed).unwrap();
+    let took = began.elapsed();
+    assert_eq!((page.items.len(), page.total, page.items[0].name.as_str()), (200, 10_000, "job-10000"));
+    assert_eq!((page.items[0].resources.cpus, page.items[0].queue.as_str()), (0.5, "default"));
+    assert_eq!((last.items.len(), last.total), (200, 3333));
+    assert!(took.as_millis() < 200, "{took:?}");
 }
 
 /// Images m1 to m5 of one repository, of which m1 to m4 have no tag any more and m5 never had one; days count from 1970.

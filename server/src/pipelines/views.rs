@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use drydock_wire::pipelines::{
     ApprovalAnswer, ApprovalState, GridCell, GridRow, PipelineDetail, PipelineGrid, PipelineRun, PipelineRunDetail,
-    PipelineSummary, PipelineVersion, RunState, Schedule, TaskRun, TaskState, Trigger, TriggerKind,
+    PipelineSummary, PipelineVersion, RunCause, RunState, Schedule, TaskRun, TaskState, Trigger, TriggerKind,
 };
 use serde_json::Value;
 
@@ -27,6 +27,7 @@ use crate::{
 
 const LAST_RUNS: i64 = 10;
 const NEXT: usize = 5;
+const MOST_DETAIL_BYTES: usize = 2_000;
 
 /// Names of people by id, each looked up once.
 #[derive(Default)]
@@ -140,13 +141,23 @@ fn view(conn: &mut Conn, row: &RunRow, pipeline: String, people: &mut People) ->
         number: row.number,
         state: row.state()?,
         reason: row.reason.clone(),
-        cause: row.cause()?,
+        cause: shortened(row.cause()?),
         person: people.name(conn, &row.person_id)?,
         created_at: row.created_at,
         started_at: row.started_at,
         ended_at: row.ended_at,
         waits_for_person: row.state()? == RunState::Running && runs::waits_for_person(conn, &row.id)?,
     })
+}
+
+/// Without a long detail: a forge's webhook has a hundred kilobytes, and a list has fifty runs.
+fn shortened(cause: RunCause) -> RunCause {
+    match cause {
+        RunCause::Trigger { kind, subject, detail } if detail.to_string().len() > MOST_DETAIL_BYTES => {
+            RunCause::Trigger { kind, subject, detail: Value::Null }
+        }
+        cause => cause,
+    }
 }
 
 /// A page of runs, and how many there are in all.

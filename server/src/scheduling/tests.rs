@@ -188,3 +188,41 @@ fn a_paused_queue_starts_nothing_and_caps_come_from_its_settings() {
     let loaded = loaded(&mut conn, 9);
     assert!(decide(&loaded).waits.iter().all(|wait| *wait == Wait::Paused));
 }
+
+#[test]
+fn a_sweep_has_as_many_at_once_as_it_says() {
+    let mut conn = world();
+    conn.batch_execute(
+        "INSERT INTO sweeps (id, name, spec, most_at_once, person_id, created_at) VALUES ('s', 's', '{}', 2, 'id-ann', 0)",
+    )
+    .unwrap();
+    for number in 1..=4 {
+        waits(&mut conn, number, "ann", "UPDATE jobs SET sweep_id = 's' WHERE id = ID;");
+    }
+    let loaded = loaded(&mut conn, 9);
+    assert_eq!(started(&loaded), ["job-1", "job-2"]);
+    let board = Board::default();
+    let made = decide(&loaded);
+    board.put(loaded, made);
+    assert_eq!(
+        board.words_of(&format!("{:032x}", 3)).as_deref(),
+        Some("waiting: the sweep may use 2 jobs at once, 2 jobs in use")
+    );
+}
+
+#[test]
+fn ten_thousand_rows_are_read_without_parsing_a_spec() {
+    let mut conn = world();
+    conn.batch_execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO jobs (id, name, state, spec, person_id, submitted_by, submitted_at, queue_id, memory_bytes)
+         SELECT printf('%032x', i), 'job-' || i, 'queued', 'no JSON', iif(i % 2, 'id-ann', 'id-bob'), 'x', i, 'default', 1 FROM n",
+    )
+    .unwrap();
+    let began = std::time::Instant::now();
+    let loaded = loaded(&mut conn, 8);
+    let read = began.elapsed();
+    assert_eq!((loaded.waiting.len(), decide(&loaded).start.len()), (10_000, 8));
+    println!("10,000 rows: read in {read:?}, read and decided in {:?}", began.elapsed());
+    assert!(read.as_millis() < if cfg!(debug_assertions) { 3000 } else { 200 }, "{read:?}");
+}

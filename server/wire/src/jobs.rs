@@ -165,7 +165,7 @@ wire! {
         Lost,
     }
 
-    /// A job in a list. `GET /api/v1/jobs?state=&search=&page=&limit=` answers `Page<JobSummary>`.
+    /// A job in a list. `GET /api/v1/jobs?state=&search=&queue=&sweep=&page=&limit=` answers `Page<JobSummary>`.
     pub struct JobSummary {
         pub id: String,
         pub name: String,

@@ -18,6 +18,26 @@ pub async fn log_in(browser: &Browser, username: &str) -> Result<()> {
     browser.sees("Overview").await
 }
 
+/// Shows the page in both widths and both themes, saves each as `NAME-THEME-WIDTH`, and tells what is in somebody's way.
+pub async fn looked_at(browser: &Browser, name: &str, path: &str, text: &str) -> Result<Vec<String>> {
+    let mut barriers = vec![];
+    browser.visit(path).await?;
+    for width in [1280, 390] {
+        for theme in ["light", "dark"] {
+            browser.look(width, theme).await?;
+            browser.sees(text).await?;
+            browser.shoot(&format!("{name}-{theme}-{width}")).await?;
+            let found = browser.barriers().await?;
+            barriers.extend(found.into_iter().map(|found| format!("{path} {theme} {width}: {found}")));
+            let wide = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+            if browser.driver.execute(wide, vec![]).await?.convert::<bool>()? {
+                barriers.push(format!("{path} {theme} {width}: the page scrolls sideways"));
+            }
+        }
+    }
+    Ok(barriers)
+}
+
 #[tokio::test]
 async fn from_the_first_admin_to_a_prediction() -> Result<()> {
     let server = Server::start().await?;

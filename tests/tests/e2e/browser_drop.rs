@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(60);
 const MANY: usize = 230;
 
 /// Drags these paths over the middle of the page, and drops them there unless `stays` says that they are only shown.
-async fn drag(browser: &Browser, paths: &[&str], stays: bool) -> Result<()> {
+pub async fn drag(browser: &Browser, paths: &[&str], stays: bool) -> Result<()> {
     let area = browser.driver.find(By::Css(".browse")).await?.rect().await?;
     let (x, y) = (area.x + area.width / 2.0, area.y + area.height / 2.0);
     let tools = browser.driver.cdp();

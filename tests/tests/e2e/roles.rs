@@ -30,6 +30,7 @@ const ADMIN: &[&str] = &[
     "POST /api/v1/people",
     "PATCH /api/v1/people/{username}",
     "GET /api/v1/audit",
+    "DELETE /api/v1/build-cache",
     "POST /api/v1/trash/purge",
     "POST /api/v1/store/scrub",
     "PUT /api/v1/queues/{name}",

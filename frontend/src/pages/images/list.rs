@@ -1,10 +1,10 @@
 //! All repositories, and how to push the first image.
 
-use super::{Command, registry, repository_href};
+use super::{registry, repository_href};
 use crate::{
     format,
     live::remote,
-    pages::parts::{Listing, is_engineer},
+    pages::parts::{Command, Listing, is_engineer},
     session::use_me,
     ui::{Button, Card, Column, EmptyState, Loaded, PageHead, SearchBox, Show, Table, TimeAgo, url::param},
 };

@@ -1,12 +1,12 @@
 //! One manifest: an image with its layers and configuration, an index with its children, or an artifact.
 
-use super::{Command, UsedBy, kind, manifest_href, registry, repository_href, short};
+use super::{UsedBy, kind, manifest_href, registry, repository_href, short};
 use crate::{
     api,
     app::go,
     format,
     live::remote,
-    pages::parts::{PairTable, is_engineer, query},
+    pages::parts::{Command, PairTable, is_engineer, query},
     reactive::memo,
     ui::{
         Button, Card, ConfirmDialog, CopyButton, EmptyState, Facts, Loaded, Look, PageHead, Show, Tabs, TimeAgo, Tone,

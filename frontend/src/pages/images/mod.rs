@@ -13,7 +13,6 @@ use crate::{
     format,
     live::{Remote, remote},
     pages::parts::query,
-    ui::CopyButton,
 };
 use drydock_wire::images::{ImageUse, ImageUser, ManifestSummary, RegistryAddress};
 use leptos::prelude::*;
@@ -44,17 +43,6 @@ fn kind(it: &ManifestSummary) -> String {
     }
     let is_index = it.media_type.contains("index") || it.media_type.contains("manifest.list");
     if is_index { "Index of several".to_owned() } else { "Image".to_owned() }
-}
-
-/// A command in a box, with a button that copies it.
-#[component]
-fn Command(#[prop(into)] text: Signal<String>, what: &'static str) -> impl IntoView {
-    view! {
-        <div class="command">
-            <pre tabindex="0">{move || text.get()}</pre>
-            <CopyButton text what/>
-        </div>
-    }
 }
 
 /// Jobs and deployments, each with the way to it.

@@ -1,12 +1,12 @@
 //! One repository: its tags, what has no tag, the rules of what goes by itself.
 
-use super::{Command, UsedBy, kind, manifest_href, registry, retention::RetentionEditor, short};
+use super::{UsedBy, kind, manifest_href, registry, retention::RetentionEditor, short};
 use crate::{
     api,
     app::go,
     format,
     live::remote,
-    pages::parts::{is_engineer, query},
+    pages::parts::{Command, is_engineer, query},
     reactive::memo,
     ui::{
         Button, Card, ConfirmDialog, EmptyState, Facts, Icon, Loaded, Look, PageHead, Show, Tabs, TimeAgo, Tone, act,

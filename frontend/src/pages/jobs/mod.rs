@@ -1,10 +1,10 @@
-//! Jobs: the list, the form that submits one, one with its log.
+//! Jobs: the list, the form that submits one or a sweep, one with its log, charts and outputs.
 
-mod code;
 mod detail;
+mod form;
 mod list;
-mod submit;
 
+pub use code::{join_words, split_words};
 pub use detail::JobPage;
+pub use form::NewJobPage;
 pub use list::JobsPage;
-pub use submit::NewJobPage;

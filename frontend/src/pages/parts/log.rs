@@ -6,7 +6,7 @@ use crate::{
     reactive::{effect, memo},
     ui::{Button, Icon, Pill, Show, Status, Tone, toast},
 };
-use drydock_wire::jobs::LogLine;
+use drydock_wire::{jobs::LogLine, logs::NOTE};
 use js_sys::Date;
 use leptos::{ev, html, prelude::*, task::spawn_local};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -39,8 +39,16 @@ pub fn LogView(
     /// Name of the downloaded file.
     #[prop(into)]
     file: Signal<String>,
+    /// Of its address: `attempt=2`.
+    #[prop(optional, into)]
+    query: Signal<String>,
 ) -> impl IntoView {
-    let tail = Tail::new(Signal::derive(move || format!("{}/stream", path.get())));
+    let asked = move |place: &str| {
+        let query = query.get();
+        format!("{}{place}{}{query}", path.get(), if query.is_empty() { "" } else { "?" })
+    };
+    let tail = Tail::new(Signal::derive(move || asked("/stream")));
+    let whole = Signal::derive(move || format!("/api/v1{}", asked("")));
     let search = RwSignal::new(String::new());
     let hits = memo(move || {
         let wanted = search.get().to_lowercase();
@@ -64,7 +72,7 @@ pub fn LogView(
     keep_at_end(viewer);
     view! {
         <div class="log-view">
-            <Bar viewer path file/>
+            <Bar viewer whole file/>
             <Lines viewer/>
         </div>
     }
@@ -95,7 +103,7 @@ fn keep_at_end(viewer: Viewer) {
 
 /// Search, follow, copy, download.
 #[component]
-fn Bar(viewer: Viewer, path: Signal<String>, file: Signal<String>) -> impl IntoView {
+fn Bar(viewer: Viewer, whole: Signal<String>, file: Signal<String>) -> impl IntoView {
     let found = move || {
         (!viewer.search.get().is_empty()).then(|| match viewer.hits.with(Vec::len) {
             0 => "no line".to_owned(),
@@ -135,7 +143,7 @@ fn Bar(viewer: Viewer, path: Signal<String>, file: Signal<String>) -> impl IntoV
             <button type="button" class="btn small" aria-pressed=move || viewer.follow.get().to_string()
                 on:click=move |_| viewer.follow.update(|f| *f = !*f)><Icon name="arrow-down-to-line"/>"Follow"</button>
             <Button small=true icon="copy" on_press=move |_| copy(viewer)>"Copy"</Button>
-            <a class="btn small" href=move || format!("/api/v1{}", path.get()) download=move || file.get()><Icon name="download"/>"Download"</a>
+            <a class="btn small" href=move || whole.get() download=move || file.get()><Icon name="download"/>"Download"</a>
         </div>
     }
 }
@@ -194,17 +202,19 @@ fn Lines(viewer: Viewer) -> impl IntoView {
 fn row(viewer: Viewer, wanted: Memo<Option<u64>>, line: LogLine) -> impl IntoView {
     let LogLine { seq, at, stream, text } = line;
     let error = stream == "stderr";
+    let note = stream == NOTE;
     view! {
-        <div class="log-line" class:err=error class:hit=move || wanted.get() == Some(seq)>
+        <div class="log-line" class:err=error class:note-line=note class:hit=move || wanted.get() == Some(seq)>
             <time title=full_time(at)>{clock(at)}</time>
             {error.then(|| view! { <b title="stderr">"err"</b> })}
+            {note.then(|| view! { <b title="From Drydock">"drydock"</b> })}
             <span>{move || marked(&text, &viewer.search.get())}</span>
         </div>
     }
 }
 
 /// The text with what is searched marked in it.
-fn marked(text: &str, wanted: &str) -> AnyView {
+pub(super) fn marked(text: &str, wanted: &str) -> AnyView {
     let folded = text.to_lowercase();
     // letters that change their length when folded: no marks rather than wrong ones
     if wanted.is_empty() || folded.len() != text.len() {
@@ -253,7 +263,7 @@ fn copy(viewer: Viewer) {
     });
 }
 
-fn clock(at: i64) -> String {
+pub(super) fn clock(at: i64) -> String {
     let date = Date::new(&JsValue::from_f64(at as f64));
     let (h, m, s, ms) = (date.get_hours(), date.get_minutes(), date.get_seconds(), date.get_milliseconds());
     format!("{h:02}:{m:02}:{s:02}.{ms:03}")

@@ -1,20 +1,24 @@
 //! What several areas' pages share and no other part needs: addresses of lists, counts for chips, logs, uploads, small drawings.
 
 mod bars;
+mod command;
 mod discard;
 mod folders;
 mod lineage;
 mod log;
+mod log_search;
 mod resources;
 mod tail;
 mod upload;
 mod values;
 
 pub use bars::Bars;
+pub use command::{Command, SaveText};
 pub use discard::{DeleteExperiment, DeleteLoggedModel, DeleteRuns, DiscardDialog, End, holder_text};
 pub use folders::FolderPath;
 pub use lineage::LineageView;
 pub use log::LogView;
+pub use log_search::LogSearch;
 pub use resources::{ResourceFields, ResourceForm, describe};
 pub use upload::{DropZone, Interrupted, UploadList, Uploads};
 pub use values::{PairTable, When, metric_text, short_id};

@@ -6,18 +6,19 @@ use leptos::prelude::*;
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// "2 cores, 4 GiB, 1 GPU".
+/// "2 cores, 4 GiB, 1 GPU, 20 GiB of disk", "1 core, 1 GiB, 12 GiB of a GPU".
 pub fn describe(resources: &Resources) -> String {
     let cores = match resources.cpus {
         1.0 => "1 core".to_owned(),
         n => format!("{} cores", format::value(n)),
     };
-    let gpus = if resources.gpus > 0 {
-        format!(", {}", format::plural(u64::from(resources.gpus), "GPU"))
-    } else {
-        String::new()
+    let gpus = match (resources.gpus, resources.gpu_memory_bytes) {
+        (0, _) => String::new(),
+        (_, Some(share)) => format!(", {} of a GPU", format::bytes(share)),
+        (n, None) => format!(", {}", format::plural(u64::from(n), "GPU")),
     };
-    format!("{cores}, {}{gpus}", format::bytes(resources.memory_bytes))
+    let disk = resources.disk_bytes.map(|d| format!(", {} of disk", format::bytes(d))).unwrap_or_default();
+    format!("{cores}, {}{gpus}{disk}", format::bytes(resources.memory_bytes))
 }
 
 /// The texts of the three fields.

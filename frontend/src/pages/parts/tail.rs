@@ -157,7 +157,7 @@ impl Tail {
 }
 
 /// Without terminal colours, and of a line that was redrawn in place (a progress bar) what stood there last.
-fn plain(mut line: LogLine) -> LogLine {
+pub(super) fn plain(mut line: LogLine) -> LogLine {
     if line.text.contains('\r') {
         let text = line.text.trim_end_matches('\r');
         line.text = text.rsplit('\r').next().unwrap_or_default().to_owned();

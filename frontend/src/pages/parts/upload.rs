@@ -24,18 +24,20 @@ pub struct Uploads {
 impl Uploads {
     /// Call it while the page is built. `form` has a `/`: `dataset/wine`.
     pub fn of(form: String) -> Self {
-        let (all, shown) = (transfer::items(), transfer::shown_form());
+        let (all, shown) = (transfer::items(), transfer::shown_forms());
         let goal = Goal::Content(form.clone());
         let mine = goal.clone();
         let items = Signal::derive(move || {
             all.with(|all| all.iter().filter(|item| item.goal == mine).cloned().collect::<Vec<_>>())
         });
-        shown.set(form.clone());
+        shown.update(|forms| forms.push(form.clone()));
         on_cleanup(move || {
-            // the next form may have come before this one went
-            if shown.get_untracked() == form {
-                shown.set(String::new());
-            }
+            // one of them: the same form may have come anew before this one went
+            shown.update(|forms| {
+                if let Some(at) = forms.iter().position(|one| *one == form) {
+                    forms.remove(at);
+                }
+            });
         });
         Self { goal: StoredValue::new(goal), items }
     }
@@ -46,6 +48,11 @@ impl Uploads {
 
     pub fn is_empty(&self) -> bool {
         self.items.with(Vec::is_empty)
+    }
+
+    /// The paths of all that was chosen, arrived or not; reactive.
+    pub fn paths(&self) -> Vec<String> {
+        self.items.with(|items| items.iter().map(|item| item.path.get()).collect())
     }
 
     /// Why the files cannot be used yet.

@@ -1,6 +1,7 @@
 //! Diesel's view of the tables, one file per feature. The SQL in `migrations/` is the truth; each file mirrors its part.
 
 pub mod accounts;
+pub mod builds;
 pub mod datasets;
 pub mod devices;
 pub mod images;

@@ -52,7 +52,7 @@ fn of(look: &Look<'_>, row: &GpuRow, kind: FaultKind) -> Vec<Step> {
         FaultKind::DoubleBitEcc => {
             ("ecc", None, "memory errors that could not be mended".to_owned(), Some(Frees::Boot))
         }
-        FaultKind::Gone => ("gone", None, "it has fallen off the bus".to_owned(), Some(Frees::Boot)),
+        FaultKind::Gone => ("gone", None, "it has fallen off the bus, or needs a reset".to_owned(), Some(Frees::Boot)),
     };
     // told of the whole GPU, while the program at fault is in one of its instances and ends by itself
     let spares_instances = row.is_divided && frees == Some(Frees::Quiet);

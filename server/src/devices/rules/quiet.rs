@@ -1,5 +1,5 @@
-//! How a quarantine ends by itself: half a minute of readings with no container's program left. Of a hardware fault this counts only after
-//! the box was restarted.
+//! How a quarantine ends by itself: half a minute of readings with no container's program left, nor a container that may still use it. Of a
+//! hardware fault this counts only after the box was restarted.
 
 use std::time::Duration;
 
@@ -41,5 +41,7 @@ fn may_end(look: &Look<'_>, row: &GpuRow) -> bool {
 fn is_quiet(look: &Look<'_>, row: &GpuRow) -> bool {
     let answers = look.silent < SILENT && look.readings.iter().any(|reading| reading.uuid == row.uuid);
     let is_in_use = look.programs.iter().any(|program| program.gpu == row.uuid && program.container.is_some());
-    answers && !is_in_use
+    // who was stopped may take its time
+    let is_held = look.holders.iter().any(|holder| holder.gpu == row.uuid && !holder.is_over);
+    answers && !is_in_use && !is_held
 }

@@ -168,7 +168,7 @@ fn every_fault_of_the_list_takes_the_gpu_out_of_use() {
     quarantine A (xid Some(94), until quiet): GPU 0 (H100) failed: Xid 94, a memory error that hit one program alone (contained).
     quarantine A (xid Some(95), until boot): GPU 0 (H100) failed: Xid 95, a memory error that may have hit all programs (uncontained).
     quarantine A (ecc None, until boot): GPU 0 (H100) failed: memory errors that could not be mended.
-    quarantine A (gone None, until boot): GPU 0 (H100) failed: it has fallen off the bus.
+    quarantine A (gone None, until boot): GPU 0 (H100) failed: it has fallen off the bus, or needs a reset.
     ");
 }
 
@@ -273,6 +273,18 @@ fn a_quarantine_ends_after_half_a_minute_of_quiet() {
         assert_eq!(world.look(), "");
     }
     assert_eq!(world.look(), "free A: GPU 0 (H100) has been quiet for 30 s: usable again.");
+}
+
+#[test]
+fn a_container_that_takes_its_time_to_end_keeps_the_gpu_from_others() {
+    let mut world = World::new();
+    world.quarantine(Frees::Quiet, "now");
+    world.holders = vec![Holder { is_live: false, ..holder("slow", "A", None) }];
+    for _ in 0..40 {
+        assert_eq!(world.look(), "");
+    }
+    world.holders[0].is_over = true;
+    assert_eq!(world.look(), "A frees itself at Some(71000)");
 }
 
 #[test]

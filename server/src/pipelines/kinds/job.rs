@@ -92,6 +92,8 @@ fn outputs(conn: &mut Conn, job: &JobDetail) -> Result<Value> {
         let plain = pairs.filter(|(key, value)| !key.starts_with("mlflow.") && value.len() <= MOST_CHARS);
         plain.map(|(key, value)| (key.clone(), json!(value))).collect::<Map<_, _>>()
     };
+    let left = content(conn, job)?;
+    let (digest, outputs) = left.map_or_else(Default::default, |content| (content.digest, content.outputs));
     Ok(json!({
         "job": job.summary.id,
         "run": run_id,
@@ -99,7 +101,8 @@ fn outputs(conn: &mut Conn, job: &JobDetail) -> Result<Value> {
         "metrics": metrics.collect::<Map<_, _>>(),
         "params": texts(run.as_ref().map(|run| &run.params)),
         "tags": texts(run.as_ref().map(|run| &run.tags)),
-        "content": content(conn, job)?.map_or_else(String::new, |content| content.digest),
+        "outputs": outputs,
+        "content": digest,
     }))
 }
 
@@ -108,7 +111,12 @@ struct Content {
     digest: String,
     /// Of its files.
     blobs: Vec<String>,
+    /// Paths of what was in `/outputs`, at most as many as values are passed on.
+    outputs: Vec<String>,
 }
+
+/// Where a run's artifacts have what was in `/outputs`.
+const OUTPUTS: &str = "outputs/";
 
 /// Nothing when something of it was deleted, be it to the trash.
 fn content(conn: &mut Conn, job: &JobDetail) -> Result<Option<Content>> {
@@ -119,15 +127,29 @@ fn content(conn: &mut Conn, job: &JobDetail) -> Result<Option<Content>> {
         let metrics: Vec<_> = run.metrics.iter().map(|one| (&one.key, one.step, one.value.to_string())).collect();
         said.push(json!({ "metrics": metrics, "params": run.params }));
     }
+    let mut outputs = vec![];
+    // Without a run they are in a bucket of their own.
+    let mut places = vec![(None, jobs::OUTPUTS_BUCKET, format!("{}/", job.summary.id))];
     for root in tracking::artifact_roots(conn, &job.run_ids)? {
-        let Some(folder) = tracking::rules::artifact_key(&root.uri) else { continue };
-        let prefix = format!("{folder}/");
-        for object in objects::list_prefix(conn, tracking::ARTIFACT_BUCKET, &prefix)? {
-            said.push(json!([root.model, &object.key[prefix.len()..], object.digest]));
+        if let Some(folder) = tracking::rules::artifact_key(&root.uri) {
+            places.push((Some(root.model), tracking::ARTIFACT_BUCKET, format!("{folder}/")));
+        }
+    }
+    for (of_run, bucket, prefix) in places {
+        for object in objects::list_prefix(conn, bucket, &prefix)? {
+            let path = &object.key[prefix.len()..];
+            // In the bucket the attempt's number comes first.
+            let output = match &of_run {
+                None => path.split_once('/').map(|(_, path)| path),
+                Some(None) => path.strip_prefix(OUTPUTS),
+                Some(Some(_)) => None,
+            };
+            outputs.extend(output.filter(|_| outputs.len() < MOST_VALUES).map(str::to_owned));
+            said.push(json!([of_run, path, object.digest]));
             blobs.push(object.digest);
         }
     }
-    Ok(Some(Content { digest: cache::digest(&Value::Array(said)), blobs }))
+    Ok(Some(Content { digest: cache::digest(&Value::Array(said)), blobs, outputs }))
 }
 
 /// Whether what the outputs name is still there as it was: nothing deleted, nothing damaged.

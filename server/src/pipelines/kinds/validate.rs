@@ -89,6 +89,11 @@ impl Checks {
         }
     }
 
+    /// Forgets what came of runs that do not go any more.
+    pub fn keep_only(&self, runs: &[String]) {
+        self.lock().retain(|(run, ..), check| matches!(check, Check::Going) || runs.contains(run));
+    }
+
     pub fn forget(&self, row: &TaskRow) {
         self.lock().remove(&key(row));
     }

@@ -90,7 +90,9 @@ impl Runner {
         let mut outcome = self.look_at_clock().await;
         outcome = self.take_events().await.and(outcome);
         outcome = self.let_in().await.and(outcome);
-        for run in self.app.db.read(running_runs).await? {
+        let running = self.app.db.read(running_runs).await?;
+        self.checks.keep_only(&running);
+        for run in running {
             if let Err(error) = self.advance(&run).await {
                 // One run's trouble must not hold up the others.
                 tracing::warn!(pipeline.run = run, "run {run} of a pipeline: {error}");

@@ -26,6 +26,7 @@ wire! {
     pub enum RunCause {
         Person,
         Schedule { schedule: String, zone: String, due_at: i64 },
+        /// The detail is null in answers where it is long.
         Trigger { kind: TriggerKind, subject: String, detail: Value },
     }
 

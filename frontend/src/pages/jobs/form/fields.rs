@@ -1,11 +1,27 @@
-//! Parts of the job form: the command's words, environment rows, the choice of datasets.
+//! Parts of the job form: the command's words, environment rows, the choice of datasets and of secrets.
 
 use crate::{live::remote, pages::parts::Listing, ui::Icon};
-use drydock_wire::{datasets::DatasetSummary, events::Topic, jobs::DatasetRef};
+use drydock_wire::{
+    datasets::DatasetSummary,
+    events::Topic,
+    jobs::{DatasetRef, SecretRef},
+    secrets::Secret,
+};
 use leptos::prelude::*;
 use std::collections::BTreeMap;
 
-type Pair = (RwSignal<String>, RwSignal<String>);
+/// A variable of the environment.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Pair {
+    name: RwSignal<String>,
+    value: RwSignal<String>,
+}
+
+impl Pair {
+    pub fn new(name: &str, value: &str) -> Self {
+        Self { name: RwSignal::new(name.to_owned()), value: RwSignal::new(value.to_owned()) }
+    }
+}
 
 /// Splits as a shell would: spaces part words; quotes and backslashes keep them together. Nothing is expanded.
 pub fn split_words(text: &str) -> Result<Vec<String>, &'static str> {
@@ -53,7 +69,7 @@ fn check_key(key: &str) -> Result<(), &'static str> {
 pub fn read_pairs(pairs: &[Pair]) -> Result<BTreeMap<String, String>, &'static str> {
     let filled = pairs
         .iter()
-        .map(|(k, v)| (k.get().trim().to_owned(), v.get()))
+        .map(|p| (p.name.get().trim().to_owned(), p.value.get()))
         .filter(|(k, v)| !(k.is_empty() && v.is_empty()));
     filled.map(|(k, v)| check_key(&k).map(|()| (k, v))).collect()
 }
@@ -63,20 +79,18 @@ pub fn read_pairs(pairs: &[Pair]) -> Result<BTreeMap<String, String>, &'static s
 pub fn Pairs(pairs: RwSignal<Vec<Pair>>, tried: RwSignal<bool>) -> impl IntoView {
     let owner = StoredValue::new(Owner::current().unwrap_or_default());
     let add = move |_| {
-        owner.with_value(|o| {
-            o.with(|| pairs.update(|p| p.push((RwSignal::new(String::new()), RwSignal::new(String::new())))))
-        });
+        owner.with_value(|o| o.with(|| pairs.update(|p| p.push(Pair::new("", "")))));
     };
     let error = move || if tried.get() { read_pairs(&pairs.get()).err() } else { None };
     view! {
         <div class="field" class:invalid=move || error().is_some()>
             <span class="label">"Environment"</span>
             <ul class="env">
-                {move || pairs.get().into_iter().enumerate().map(|(i, (key, value))| view! {
+                {move || pairs.get().into_iter().enumerate().map(|(i, pair)| view! {
                     <li>
-                        <input class="mono" aria-label="Name of the variable" placeholder="NAME" bind:value=key spellcheck="false" autocapitalize="off"/>
+                        <input class="mono" aria-label="Name of the variable" placeholder="NAME" bind:value=pair.name spellcheck="false" autocapitalize="off"/>
                         <span class="dim">"="</span>
-                        <input class="mono" aria-label="Value of the variable" placeholder="value" bind:value=value spellcheck="false" autocapitalize="off"/>
+                        <input class="mono" aria-label="Value of the variable" placeholder="value" bind:value=pair.value spellcheck="false" autocapitalize="off"/>
                         <button type="button" class="icon-btn" aria-label="Remove this variable" on:click=move |_| pairs.update(|p| { p.remove(i); })><Icon name="x"/></button>
                     </li>
                 }).collect_view()}
@@ -133,6 +147,56 @@ pub fn DataPicker(chosen: RwSignal<Vec<DatasetRef>>) -> impl IntoView {
                 {move || left().into_iter().map(|d| view! { <option value=d.name.clone()>{d.name.clone()}</option> }).collect_view()}
             </select>
             <p class="note">"Mounted read-only at /data/NAME; the job keeps the version it starts with."</p>
+        </div>
+    }
+}
+
+/// Secrets of the project that the job gets as files.
+#[component]
+pub fn SecretPicker(chosen: RwSignal<Vec<SecretRef>>) -> impl IntoView {
+    let all = remote::<Listing<Secret>>(|| Some("/secrets".to_owned()), &[]);
+    let known =
+        move || all.data.with(|l| l.as_ref().map(|l| l.items().iter().map(|s| s.name.clone()).collect::<Vec<_>>()));
+    let left = move || {
+        let taken = chosen.get();
+        known().unwrap_or_default().into_iter().filter(|n| !taken.iter().any(|t| t.name == *n)).collect::<Vec<_>>()
+    };
+    let rename = move |name: &str, file: String| {
+        let file = Some(file.trim().to_owned()).filter(|f| !f.is_empty() && f != name);
+        chosen.update(|c| c.iter_mut().filter(|s| s.name == name).for_each(|s| s.file.clone_from(&file)));
+    };
+    let row = move |s: SecretRef| {
+        let (name, gone, asked) = (s.name.clone(), s.name.clone(), s.name.clone());
+        let unknown = move || known().is_some_and(|known| !known.contains(&asked));
+        view! {
+            <li>
+                <Icon name="key-round"/><span class="mono">{s.name.clone()}</span>
+                {move || unknown().then(|| view! { <span class="missing">"there is no such secret"</span> })}
+                <code class="dim">"/run/secrets/"</code>
+                <input class="mono short" aria-label=format!("File name of {}", s.name) prop:value=s.file.clone().unwrap_or_else(|| s.name.clone())
+                    on:change:target=move |e| rename(&name, e.target().value()) spellcheck="false"/>
+                <button type="button" class="icon-btn" aria-label=format!("Take out {}", s.name)
+                    on:click=move |_| chosen.update(|c| c.retain(|s| s.name != gone))><Icon name="x"/></button>
+            </li>
+        }
+    };
+    let nothing = move || match known() {
+        Some(known) if known.is_empty() => "There is no secret yet; make one in the settings",
+        _ => "No other secret",
+    };
+    view! {
+        <div class="field">
+            <label for="secret">"Secrets"</label>
+            <ul class="uploads">{move || chosen.get().into_iter().map(row).collect_view()}</ul>
+            <select id="secret" disabled=move || left().is_empty() prop:value=""
+                on:change:target=move |e| {
+                    let name = e.target().value();
+                    if !name.is_empty() { chosen.update(|c| c.push(SecretRef { name, file: None })) }
+                }>
+                <option value="">{move || if left().is_empty() { nothing() } else { "Add a secret…" }}</option>
+                {move || left().into_iter().map(|n| view! { <option value=n.clone()>{n.clone()}</option> }).collect_view()}
+            </select>
+            <p class="note among">"Given as files, never in the environment, and shown as *** in the log. "<a href="/settings?tab=secrets">"Secrets of this box"</a></p>
         </div>
     }
 }

@@ -1,0 +1,2 @@
+DROP TABLE build_layers;
+DROP TABLE builds;

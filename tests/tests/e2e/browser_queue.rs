@@ -1,0 +1,169 @@
+//! The queue in a real Chromium: the order with its reasons and the promise of the head, priorities by buttons and keys, queues with
+//! their settings, pause and end.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use drydock_tests::{Api, Browser, Server, until};
+use serde_json::{Value, json};
+use thirtyfour::prelude::*;
+
+use crate::browser::{log_in, looked_at};
+
+const SOON: Duration = Duration::from_secs(60);
+
+async fn submit(api: &Api, name: &str, cpus: f64) -> Result<String> {
+    let wish = json!({ "name": name, "command": ["sleep", "600"], "timeout_s": 3600, "tracked": false,
+        "resources": { "cpus": cpus, "memory_bytes": 64 << 20 } });
+    let made = api.post("/api/v1/jobs", wish).await?;
+    Ok(made["summary"]["id"].as_str().context("an id")?.to_owned())
+}
+
+async fn order(api: &Api) -> Result<Vec<String>> {
+    let queue = api.get("/api/v1/queue").await?;
+    let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
+    Ok(jobs.iter().filter_map(|job| job["name"].as_str()).map(str::to_owned).collect())
+}
+
+async fn ordered(api: &Api, wanted: &[&str]) -> Result<()> {
+    until(&format!("the order is not {wanted:?}"), SOON, || async { Ok((order(api).await? == wanted).then_some(())) })
+        .await
+}
+
+/// What holds the focus.
+async fn focused(browser: &Browser) -> Result<String> {
+    let script = "return document.activeElement.getAttribute('aria-label') || document.activeElement.textContent";
+    Ok(browser.driver.execute(script, vec![]).await?.convert()?)
+}
+
+#[tokio::test]
+async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let erin = server.person(&admin, "erin", "engineer").await?;
+    server.person(&admin, "vera", "viewer").await?;
+    let browser = Browser::open(&server.url()).await?;
+    log_in(&browser, "admin").await?;
+    browser.visit("/queue").await?;
+    browser.sees("Nothing waits").await?;
+    let mut barriers = looked_at(&browser, "queue-empty", "/queue", "Free now").await?;
+
+    // one that has all cores, and behind it one that wants them, too: the head, with its promise
+    let total: Value = until("nothing was decided", SOON, || async {
+        let queue = admin.get("/api/v1/queue").await?;
+        Ok(queue["total"]["cpus"].as_f64().is_some_and(|cpus| cpus > 0.0).then_some(queue["total"].clone()))
+    })
+    .await?;
+    let cores = total["cpus"].as_f64().context("cores")?;
+    let first = submit(&admin, "holder", cores).await?;
+    until("it does not run", SOON, || async {
+        let state = admin.get(&format!("/api/v1/jobs/{first}")).await?["summary"]["state"].clone();
+        Ok((state == "running").then_some(()))
+    })
+    .await?;
+    submit(&admin, "big-one", cores).await?;
+    submit(&admin, "big-two", cores).await?;
+    submit(&erin, "of-erin", cores).await?;
+    until("no head", SOON, || async {
+        let queue = admin.get("/api/v1/queue").await?;
+        let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
+        Ok((jobs.len() == 3 && jobs.iter().any(|job| job["starts_by"].is_i64())).then_some(()))
+    })
+    .await?;
+    browser.look(1280, "light").await?;
+    for text in ["Next in line", "starts at the latest", "3 jobs waiting, 1 running", "Waiting for", "of-erin"] {
+        browser.sees(text).await?;
+    }
+    barriers.extend(looked_at(&browser, "queue-order", "/queue", "Next in line").await?);
+
+    // a priority by its button: the job goes up, the focus stays on the button; then by the keys, and down again
+    browser.look(1280, "light").await?;
+    browser.sees("Next in line").await?;
+    browser.click("Raise the priority of big-two").await?;
+    until("it has priority 1", SOON, || async {
+        let queue = admin.get("/api/v1/queue").await?;
+        let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
+        Ok(jobs.iter().any(|job| job["name"] == "big-two" && job["priority"] == 1).then_some(()))
+    })
+    .await?;
+    browser.sees("The priority of big-two is 1").await?;
+    until("the focus was lost", SOON, || async {
+        Ok((focused(&browser).await? == "Raise the priority of big-two").then_some(()))
+    })
+    .await?;
+    let link = browser.driver.find(By::XPath("//table//a[.='big-two']")).await?;
+    link.focus().await?;
+    link.send_keys("++").await?;
+    browser.sees("The priority of big-two is").await?;
+    link.send_keys("-").await?;
+
+    // queues: made with a cap, in use, paused, deleted
+    browser.click("Queues and people").await?;
+    browser.sees("weight 1: 100 % while all have jobs").await?;
+    browser.click("New queue").await?;
+    browser.fill("Name", "research").await?;
+    browser.fill("Weight", "3").await?;
+    browser.fill("Longest wait for a turn", "soon").await?;
+    browser.click("Make the queue").await?;
+    browser.sees("Write it as 4h, 30m or 7d").await?;
+    browser.fill("Longest wait for a turn", "90m").await?;
+    let jobs = browser.driver.find(By::Id("cap-jobs")).await?;
+    jobs.send_keys("2").await?;
+    let memory = browser.driver.find(By::Id("person-memory")).await?;
+    memory.send_keys("512MiB").await?;
+    browser.shoot("queue-settings-light-1280").await?;
+    barriers.extend(browser.barriers().await?);
+    browser.click("Make the queue").await?;
+    browser.sees("Queue made").await?;
+    browser.sees("weight 3: 75 % while all have jobs").await?;
+    let made = admin.get("/api/v1/queues/research").await?;
+    let (caps, mine) = (&made["settings"]["caps"], &made["settings"]["person_caps"]);
+    ensure!(caps["jobs"] == 2 && mine["memory_bytes"] == 512 << 20 && made["settings"]["patience_s"] == 5400, "{made}");
+    browser.press("//section[contains(., 'research')]//button[contains(., 'Pause')]", "Pause").await?;
+    browser.sees("research is paused").await?;
+    barriers.extend(looked_at(&browser, "queue-queues", "/queue?tab=queues", "Paused").await?);
+    ensure!(barriers.is_empty(), "{}", barriers.join("\n"));
+
+    // a waiting job goes into another queue, where it is told why it waits
+    browser.look(1280, "light").await?;
+    browser.visit("/queue").await?;
+    browser.sees("of-erin").await?;
+    let choice = browser.driver.find(By::XPath("//select[@aria-label='Queue of of-erin']")).await?;
+    choice.find(By::XPath(".//option[@value='research']")).await?.click().await?;
+    browser.sees("The queue research is paused").await?;
+    browser.sees("Paused, so that nothing of it starts: research").await?;
+    browser.visit("/queue?tab=queues").await?;
+    browser.sees("research").await?;
+    browser.press("//section[contains(., 'research')]//button[contains(., 'Resume')]", "Resume").await?;
+    browser.sees("research goes on").await?;
+
+    // an engineer changes what is theirs, a viewer nothing
+    let engineer = Browser::open(&server.url()).await?;
+    log_in(&engineer, "erin").await?;
+    engineer.visit("/queue").await?;
+    engineer.sees("of-erin").await?;
+    ensure!(engineer.offers("Raise the priority of of-erin").await?);
+    ensure!(!engineer.offers("Raise the priority of big-one").await?, "not hers");
+    engineer.visit("/queue?tab=queues").await?;
+    engineer.sees("weight 3").await?;
+    ensure!(!engineer.offers("New queue").await? && !engineer.offers("Settings").await?);
+    engineer.close().await?;
+
+    // its jobs gone, the queue can be deleted; the default one cannot
+    for name in ["of-erin", "big-two", "big-one"] {
+        let queue = admin.get("/api/v1/queue").await?;
+        let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
+        let id = jobs.iter().find(|job| job["name"] == name).and_then(|job| job["id"].as_str()).context("an id")?;
+        admin.post(&format!("/api/v1/jobs/{id}/cancel"), json!({})).await?;
+    }
+    ordered(&admin, &[]).await?;
+    browser.visit("/queue?tab=queues").await?;
+    browser.sees("research").await?;
+    let stays = browser.driver.find(By::XPath("//section[.//h2[.='default']]//button[contains(., 'Delete')]")).await?;
+    ensure!(stays.attr("aria-disabled").await?.as_deref() == Some("true"), "the default queue stays");
+    browser.press("//section[.//h2[.='research']]//button[contains(., 'Delete')]", "Delete").await?;
+    browser.fill("to confirm", "research").await?;
+    browser.click("Delete the queue").await?;
+    browser.sees("Queue deleted").await?;
+    browser.close().await
+}
