@@ -24,6 +24,7 @@ pub mod receiver;
 pub mod relay;
 pub mod s3;
 pub mod server;
+pub mod sse;
 pub mod wait;
 pub mod wheels;
 
@@ -38,4 +39,5 @@ pub use nvml::Nvml;
 pub use receiver::Receiver;
 pub use relay::Relay;
 pub use server::{PASSWORD, Server, Setup};
+pub use sse::LogStream;
 pub use wait::until;

@@ -161,10 +161,10 @@ async fn a_change_is_told_as_an_event() {
     let world = World::new().await;
     let mut events = Box::pin(world.engine.events(&world.instance));
     let spec = world.script("eventful", "true");
-    let (event, _) = tokio::join!(tokio::time::timeout(Duration::from_secs(30), events.next()), async {
+    let (event, id) = tokio::join!(tokio::time::timeout(Duration::from_secs(30), events.next()), async {
         // the subscription has to stand first
         tokio::time::sleep(Duration::from_secs(1)).await;
         world.start(&spec).await
     });
-    assert_eq!(event.expect("an event within 30 s"), Some(()));
+    assert_eq!(event.expect("an event within 30 s"), Some(id));
 }

@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
 };
 
-pub use live::{Admitted, admitted, folders, next_number, open_attempt, pause, peak_memory, show_attempt};
+pub use live::{Admitted, admitted, folders, next_number, open_among, open_attempt, pause, peak_memory, show_attempt};
 
 /// What a list shows.
 #[derive(Debug, Clone, Default)]

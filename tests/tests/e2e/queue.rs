@@ -61,7 +61,7 @@ async fn queues_are_set_by_admins_and_say_what_they_use() -> Result<()> {
     for bad in [json!({ "weight": 0 }), json!({ "patience_s": 1 }), json!({ "caps": { "cpus": -1.0 } })] {
         assert_eq!(admin.status(Method::PUT, "/api/v1/queues/bad", Some(bad)).await?, 400);
     }
-    assert_eq!(admin.status(Method::PUT, "/api/v1/queues/bad", Some(json!({ "privileged": true }))).await?, 400);
+    assert_eq!(admin.status(Method::PUT, "/api/v1/queues/bad", Some(json!({ "privileged": true }))).await?, 422);
 
     let job = erin.submit_with(sleeps("long", 300, json!({ "queue": "night" }))).await?;
     is_in(&erin, &job, "running").await?;

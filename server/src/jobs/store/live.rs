@@ -56,6 +56,16 @@ pub fn open_attempt(conn: &mut Conn, id: &str) -> Result<Option<i64>> {
         .map_err(Error::internal)
 }
 
+/// Which of these jobs have an attempt that has not ended.
+pub fn open_among(conn: &mut Conn, ids: &[String]) -> Result<std::collections::HashSet<String>> {
+    let open: Vec<String> = attempts_table::table
+        .filter(attempts_table::job_id.eq_any(ids).and(attempts_table::ended_at.is_null()))
+        .select(attempts_table::job_id)
+        .load(conn)
+        .map_err(Error::internal)?;
+    Ok(open.into_iter().collect())
+}
+
 /// Number of the attempt that comes next, from 1 on.
 pub fn next_number(conn: &mut Conn, id: &str) -> Result<i64> {
     let last: Option<i64> = attempts_table::table

@@ -36,6 +36,7 @@ use crate::{
 use acting::Hands;
 use looking::Looks;
 
+pub use looking::Touched;
 pub use watcher::DockerWatcher;
 
 const WAITING: &str = "waiting for Docker";
@@ -66,10 +67,10 @@ impl Task for Reconciler {
 }
 
 impl Reconciler {
-    pub fn new(app: App, listeners: Vec<Waker>, own_images: OwnImages) -> Self {
+    pub fn new(app: App, listeners: Vec<Waker>, own_images: OwnImages, touched: Touched) -> Self {
         let listeners: Arc<[Waker]> = listeners.into();
         let hands = Arc::new(Hands::new(app.clone(), listeners.clone(), own_images));
-        Self { looks: Looks::new(app.clone()), app, listeners, hands, docker_away: AtomicBool::new(false) }
+        Self { looks: Looks::new(app.clone(), touched), app, listeners, hands, docker_away: AtomicBool::new(false) }
     }
 
     async fn pass(&self) -> Result<()> {

@@ -4,6 +4,7 @@
 //! it decides from is read anew each time; what it keeps in memory (places held, pauses on a clock that does not jump, use not yet
 //! charged) can be lost with the process at no harm.
 
+mod charges;
 mod place;
 mod room;
 
@@ -24,7 +25,7 @@ use crate::{
     clock,
     db::Conn,
     error::Result,
-    scheduling::{self, Board, Held, JobRow, Known, Last, LineOf},
+    scheduling::{self, Board, Held, Known, Last},
     workloads,
 };
 
@@ -32,8 +33,6 @@ use crate::{
 const LAYOUTS_AT_ONCE: usize = 8;
 /// The longest pause before a retry: a wall clock that went back prolongs none beyond it.
 const LONGEST_PAUSE_MS: i64 = 6 * 60 * 1000;
-/// Use of the box is written down this often while a job runs.
-const CHARGE_MS: i64 = 60_000;
 
 /// Starts what is next.
 pub struct Scheduler(Arc<Shared>);
@@ -43,15 +42,9 @@ struct Shared {
     held: Mutex<HashMap<String, place::Place>>,
     /// Until when jobs wait before their retry, with the instant of the wall clock that this stands for.
     pauses: Mutex<HashMap<String, (i64, Instant)>>,
-    charged: Mutex<HashMap<String, Charged>>,
+    charged: Mutex<HashMap<String, charges::Charged>>,
     memory: Mutex<Before>,
     layouts: Semaphore,
-}
-
-/// What a running job has been charged for.
-struct Charged {
-    job: JobRow,
-    until: i64,
 }
 
 /// The last pass.
@@ -102,7 +95,7 @@ impl Scheduler {
         let began = Instant::now();
         let last = self.decide().await?;
         self.remember_pauses(&last);
-        self.charge(&last).await?;
+        charges::running(&self.0, &last).await?;
         self.make_room(&last).await?;
         self.promise(&last).await?;
         self.begin(&last);
@@ -116,6 +109,7 @@ impl Scheduler {
         let app = &self.0.app;
         let room = room::of(app).await?;
         place::give_up_old(&self.0).await?;
+        charges::ended(&self.0).await?;
         let held = lock(&self.0.held).iter().map(|(id, place)| (id.clone(), place.held.clone())).collect();
         let least_run_ms = i64::try_from(app.config.limits.preempt_after_s.saturating_mul(1000)).unwrap_or(i64::MAX);
         let (known, now) = (Known { held, pauses: self.pauses(), least_run_ms }, clock::now_ms());
@@ -204,42 +198,6 @@ impl Scheduler {
         for id in idle {
             tokio::spawn(place::fill(self.0.clone(), id));
         }
-    }
-
-    /// Writes down what jobs used of the box: while they run once a minute, and at their end.
-    async fn charge(&self, last: &Last) -> Result<()> {
-        let (rows, now) = (&last.loaded.rows, last.loaded.rows.now);
-        let mut due: HashMap<(String, String), f64> = HashMap::new();
-        {
-            let mut charged = lock(&self.0.charged);
-            let mut before = std::mem::take(&mut *charged);
-            let mut add = |one: &Charged| {
-                let hours = scheduling::box_hours(&one.job.ask(), &rows.capacity, now - one.until);
-                *due.entry((one.job.queue_id.clone(), one.job.person_id.clone())).or_default() += hours;
-            };
-            for job in &last.loaded.running {
-                let mut one = before.remove(&job.id).unwrap_or_else(|| {
-                    let since = job.admitted_at.unwrap_or(now).max(self.0.app.started_at);
-                    Charged { job: job.clone(), until: since.min(now) }
-                });
-                if now - one.until >= CHARGE_MS {
-                    add(&one);
-                    one.until = now;
-                }
-                charged.insert(job.id.clone(), one);
-            }
-            before.values().for_each(add);
-        }
-        due.retain(|_, hours| *hours > 0.0);
-        if due.is_empty() {
-            return Ok(());
-        }
-        let write = move |conn: &mut Conn| {
-            due.iter().try_for_each(|((queue_id, person_id), hours)| {
-                scheduling::charge(conn, LineOf { queue_id, person_id }, *hours, now)
-            })
-        };
-        self.0.app.db.write(write).await
     }
 
     fn tell(&self, last: &Last) {
