@@ -6,7 +6,7 @@ use drydock_appliance::containers::Engine;
 
 use crate::{
     accounts::secrets::BoxKey, background::Background, config::Config, db::Db, events::Events, objects::Objects,
-    remembered::Memory,
+    remembered::Memory, spool::Spools,
 };
 
 /// Cheap to clone; given to handlers as `web::Data<App>` and to tasks when they are made.
@@ -18,6 +18,8 @@ pub struct App {
     pub events: Events,
     pub background: Background,
     pub engine: Engine,
+    /// Logs that are being written.
+    pub spools: Spools,
     /// Seals secrets that have to be known in the clear.
     pub box_key: BoxKey,
     /// Absolute; `drydock.db`, `blobs/`, `run/` (what containers have mounted), keys.
@@ -93,6 +95,7 @@ pub mod testing {
             events: Events::default(),
             background: Background::default(),
             engine: Engine::connect(),
+            spools: Spools::new(dir.join("run/logs")),
             box_key: BoxKey::load_or_create(&dir.join("box.key")).unwrap(),
             data_dir: Arc::new(dir.into()),
             instance: "test".into(),

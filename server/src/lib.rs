@@ -7,6 +7,7 @@
 
 pub mod error;
 
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod download;
@@ -19,6 +20,7 @@ pub mod db;
 pub mod objects;
 
 pub mod background;
+pub mod spool;
 
 pub mod accounts;
 pub mod app;

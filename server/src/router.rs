@@ -48,6 +48,7 @@ pub struct Faces {
     pub courier: webhooks::Courier,
     pub images: images::Images,
     pub upkeep: upkeep::Upkeep,
+    pub samples: jobs::Samples,
 }
 
 /// A listener's set of routes.
@@ -109,6 +110,7 @@ fn shared(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
         .app_data(web::Data::new(faces.courier.clone()))
         .app_data(web::Data::new(faces.images.clone()))
         .app_data(web::Data::new(faces.upkeep.clone()))
+        .app_data(web::Data::new(faces.samples.clone()))
         .app_data(web::Data::new(hosts))
         .app_data(extract::json(json_bytes))
         .app_data(extract::query())

@@ -7,6 +7,7 @@
 mod datasets;
 mod footprint;
 mod frames;
+mod jobs;
 mod scale;
 mod upload;
 mod writes;
@@ -25,6 +26,7 @@ async fn main() -> Result<()> {
         Some("frames") => return frames::measure().await,
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
+        Some("jobs") => return jobs::measure().await,
         _ => {}
     }
     footprint::sizes()?;
@@ -34,6 +36,7 @@ async fn main() -> Result<()> {
     upload::compare(scratch.path()).await?;
     frames::measure().await?;
     datasets::measure().await?;
+    jobs::measure().await?;
     scale::compare().await
 }
 

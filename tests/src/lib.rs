@@ -21,6 +21,7 @@ pub mod receiver;
 pub mod relay;
 pub mod s3;
 pub mod server;
+pub mod sse;
 pub mod wait;
 pub mod wheels;
 
@@ -32,4 +33,5 @@ pub use fault::Fault;
 pub use receiver::Receiver;
 pub use relay::Relay;
 pub use server::{PASSWORD, Server, Setup};
+pub use sse::LogStream;
 pub use wait::until;

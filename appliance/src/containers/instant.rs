@@ -1,7 +1,12 @@
-//! Docker's timestamps (RFC 3339, UTC or with an offset) as milliseconds since 1970.
+//! Docker's timestamps (RFC 3339, UTC or with an offset) as milliseconds or nanoseconds since 1970.
 
 /// `None` for what is no timestamp, and for year 1, which is how Docker writes "never".
 pub(super) fn parse_ms(text: &str) -> Option<i64> {
+    Some(parse_ns(text)?.div_euclid(1_000_000))
+}
+
+/// As `parse_ms`, to the last digit that Docker writes. `None` also beyond the year 2262.
+pub(super) fn parse_ns(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T')?;
     let mut date = date.splitn(3, '-').map(|part| part.parse::<i64>());
     let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
@@ -19,12 +24,13 @@ pub(super) fn parse_ms(text: &str) -> Option<i64> {
         return None;
     }
     let seconds = days_since_1970(year, month, day) * 86_400 + (hour * 60 + minute - offset_minutes) * 60 + second;
-    Some(seconds * 1000 + millis(fraction)?)
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos(fraction)?)
 }
 
-fn millis(fraction: &str) -> Option<i64> {
-    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
-    digits.parse().ok()
+fn nanos(fraction: &str) -> Option<i64> {
+    let digits = fraction.get(..fraction.len().min(9))?;
+    let scale = 10_i64.pow(u32::try_from(9 - digits.len()).ok()?);
+    if digits.is_empty() { Some(0) } else { digits.parse::<i64>().ok().map(|digits| digits * scale) }
 }
 
 fn split_offset(time: &str) -> Option<(&str, i64)> {
@@ -57,6 +63,8 @@ mod tests {
         assert_eq!(parse_ms("2026-11-23T13:24:05.123456789Z"), Some(1_795_440_245_123));
         assert_eq!(parse_ms("2026-11-23T14:24:05.123+01:00"), Some(1_795_440_245_123));
         assert_eq!(parse_ms("2026-11-23T08:54:05.1-04:30"), Some(1_795_440_245_100));
+        assert_eq!(parse_ns("2026-11-23T13:24:05.123456789Z"), Some(1_795_440_245_123_456_789));
+        assert_eq!(parse_ns("2026-11-23T13:24:05.5Z"), Some(1_795_440_245_500_000_000));
     }
 
     #[test]

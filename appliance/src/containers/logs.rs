@@ -10,17 +10,26 @@ use std::mem;
 use bollard::{Docker, container::LogOutput, errors::Error as DockerError, query_parameters::LogsOptionsBuilder};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::{EngineError, Result, engine::Engine, error::classify, instant::parse_ms};
+use super::{
+    EngineError, Result, SeenPhase,
+    engine::{Engine, QUICK},
+    error::classify,
+    instant::parse_ns,
+    seen,
+};
 
 const LONGEST_LINE_BYTES: usize = 256 * 1024;
 
 /// One line of output, without its line end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogChunk {
-    /// When Docker received its first byte, in milliseconds since 1970.
-    pub at_ms: i64,
+    /// When Docker received its first byte, in nanoseconds since 1970. Within a container's log this is as good as a number: it is
+    /// kept with the line, so that a second reading shows the same.
+    pub at_ns: i64,
     pub stream: LogStream,
     pub text: String,
+    /// The stream ended before the line did: while the container runs, more of it may follow.
+    pub open: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +54,15 @@ impl Engine {
         })
         .flatten()
         .boxed()
+    }
+
+    /// How far the container is: whether its log can still grow.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub async fn phase(&self, id: &str) -> Result<SeenPhase> {
+        let found = self.call(QUICK, id, |docker| async move { docker.inspect_container(id, None).await }).await;
+        Ok(seen::phase(&found.map_err(not_a_log)?.state.unwrap_or_default()))
     }
 }
 
@@ -100,7 +118,7 @@ struct Assembler {
 
 #[derive(Default)]
 struct Partial {
-    at_ms: Option<i64>,
+    at_ns: Option<i64>,
     bytes: Vec<u8>,
 }
 
@@ -111,8 +129,8 @@ impl Assembler {
             LogOutput::StdErr { .. } => (LogStream::Stderr, &mut self.stderr),
             _ => (LogStream::Stdout, &mut self.stdout),
         };
-        let (at_ms, piece) = split_timestamp(frame.as_ref());
-        partial.at_ms = partial.at_ms.or(at_ms);
+        let (at_ns, piece) = split_timestamp(frame.as_ref());
+        partial.at_ns = partial.at_ns.or(at_ns);
         match piece.strip_suffix(b"\n") {
             Some(last) => {
                 partial.bytes.extend_from_slice(last);
@@ -129,8 +147,8 @@ impl Assembler {
     fn finish(&mut self) -> Vec<LogChunk> {
         let open = [(LogStream::Stdout, &mut self.stdout), (LogStream::Stderr, &mut self.stderr)];
         open.into_iter()
-            .filter(|(_, partial)| partial.at_ms.is_some())
-            .map(|(stream, partial)| partial.take(stream))
+            .filter(|(_, partial)| partial.at_ns.is_some())
+            .map(|(stream, partial)| LogChunk { open: true, ..partial.take(stream) })
             .collect()
     }
 }
@@ -139,15 +157,16 @@ impl Partial {
     fn take(&mut self, stream: LogStream) -> LogChunk {
         let bytes = mem::take(&mut self.bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(&bytes);
-        LogChunk { at_ms: self.at_ms.take().unwrap_or(0), stream, text: String::from_utf8_lossy(bytes).into_owned() }
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        LogChunk { at_ns: self.at_ns.take().unwrap_or(0), stream, text, open: false }
     }
 }
 
 fn split_timestamp(frame: &[u8]) -> (Option<i64>, &[u8]) {
     let end = frame.iter().take(40).position(|byte| *byte == b' ');
-    let parsed = end.and_then(|end| Some((parse_ms(std::str::from_utf8(&frame[..end]).ok()?)?, &frame[end + 1..])));
+    let parsed = end.and_then(|end| Some((parse_ns(std::str::from_utf8(&frame[..end]).ok()?)?, &frame[end + 1..])));
     match parsed {
-        Some((at_ms, rest)) => (Some(at_ms), rest),
+        Some((at_ns, rest)) => (Some(at_ns), rest),
         None => (None, frame),
     }
 }
@@ -207,6 +226,6 @@ mod tests {
     fn the_time_is_that_of_the_first_piece() {
         let mut assembler = Assembler::default();
         assert_eq!(assembler.push(&out(b"a")), None);
-        assert_eq!(assembler.push(&out(b"b\n")).map(|chunk| chunk.at_ms), Some(1500));
+        assert_eq!(assembler.push(&out(b"b\n")).map(|chunk| chunk.at_ns), Some(1_500_000_000));
     }
 }

@@ -21,6 +21,7 @@ mod network;
 mod sandbox;
 mod seen;
 mod spec;
+mod stats;
 
 pub use build::{BuildStep, BuildWish, Layer};
 pub use engine::{Engine, ImageInfo};
@@ -29,5 +30,6 @@ pub use logs::{LogChunk, LogStream};
 pub use network::{Network, network_name};
 pub use seen::{Seen, SeenPhase};
 pub use spec::{ContainerSpec, Mount};
+pub use stats::Usage;
 
 pub(crate) type Result<T> = std::result::Result<T, EngineError>;

@@ -33,7 +33,9 @@ use crate::{
     objects::{self, Objects},
     overview, packages, pipelines,
     router::{Face, Faces},
-    scheduling, serving, storage, tracking, trash, webhooks, workloads,
+    scheduling, serving,
+    spool::Spools,
+    storage, tracking, trash, webhooks, workloads,
 };
 
 /// Name of the database in the data directory.
@@ -106,6 +108,7 @@ async fn assemble(config: Config) -> Result<Faces> {
         events: Events::default(),
         background: Background::default(),
         engine,
+        spools: Spools::new(data_dir.join("run/logs")),
         box_key,
         data_dir: Arc::new(data_dir),
         started_at: clock::now_ms(),
@@ -115,7 +118,7 @@ async fn assemble(config: Config) -> Result<Faces> {
     let demo = demo::Demo::new(&app);
     let courier = webhooks::courier(&app)?;
     let images = images::Images::new(&app)?;
-    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep: Default::default() })
+    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep: Default::default(), samples: Default::default() })
 }
 
 /// This installation's id: made once, on every container's label.
@@ -149,7 +152,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     devices::ask_who_holds(overview::name_of_owner);
     devices::start(app).await?;
     packages::start(app).await?;
-    jobs::start(app).await?;
+    jobs::start(app, &faces.samples).await?;
     builds::start(app).await?;
     pipelines::start(app).await?;
     crate::registry::ask_who_serves(serving::deployments_of_version);

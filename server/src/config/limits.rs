@@ -25,6 +25,10 @@ pub struct Limits {
     pub blob_grace_s: u64,
     /// Versions of datasets that are laid out for jobs and in use by none take no more than this.
     pub dataset_cache_bytes: u64,
+    /// One log keeps so much: its beginning and its newest lines.
+    pub log_bytes: u64,
+    /// A container that writes more than this to its log is stopped.
+    pub log_flood_bytes: u64,
     /// A job that has run for less is not stopped to make room for another.
     pub preempt_after_s: u64,
     /// On shutdown, open requests get this long.
@@ -43,6 +47,8 @@ impl Default for Limits {
             pids: 512,
             blob_grace_s: 86_400,
             dataset_cache_bytes: 50 << 30,
+            log_bytes: 1 << 30,
+            log_flood_bytes: 16 << 30,
             preempt_after_s: 300,
             drain_s: 20,
         }
@@ -61,6 +67,7 @@ impl Limits {
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(Error::invalid(format!("limits.{name} must be above 0."))),
+            None if self.log_bytes < 1 << 20 => Err(Error::invalid("limits.log_bytes must be at least 1048576 (1 MiB).")),
             None if self.pids < 16 => Err(Error::invalid("limits.pids must be at least 16.")),
             None => Ok(()),
         }

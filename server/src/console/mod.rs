@@ -4,6 +4,7 @@
 mod backup;
 mod doctor;
 mod moving;
+mod remote;
 
 use std::{
     io::{BufRead, Write},
@@ -45,6 +46,18 @@ pub enum Command {
     /// S3 access keys.
     #[command(subcommand, name = "s3-key")]
     S3Key(S3KeyCommand),
+    /// Jobs on a box, from anywhere: run, list, show, logs, cancel, rerun, outputs, sweep.
+    #[command(subcommand)]
+    Job(remote::JobCommand),
+    /// Python packages of the box: upload, list, show, missing.
+    #[command(subcommand)]
+    Package(remote::PackageCommand),
+    /// What waits and why, and the queues.
+    #[command(subcommand)]
+    Queue(remote::QueueCommand),
+    /// Secrets that jobs get as files.
+    #[command(subcommand)]
+    Secret(remote::SecretCommand),
     /// Run the sample lifecycle against a running server.
     Demo(DemoFlags),
     /// Take in the history of another MLflow: a folder, its SQLite file or a running server.
@@ -201,6 +214,8 @@ pub enum Ended {
     Well,
     /// An import, export or move left parts out, and said which.
     Partly,
+    /// As the job that was followed.
+    Code(u8),
 }
 
 impl Ended {
@@ -209,6 +224,7 @@ impl Ended {
         match self {
             Self::Well => 0,
             Self::Partly => 3,
+            Self::Code(code) => code,
         }
     }
 }
@@ -219,6 +235,8 @@ pub async fn run(command: Command) -> Result<Ended> {
         Command::Import(ImportCommand::Mlflow(flags)) => transfers::mlflow::import(flags).await?,
         Command::Export(ExportCommand::Mlflow(flags)) => transfers::mlflow::export(flags).await?,
         Command::Objects(ObjectsCommand::Move(flags)) => moving::run(flags).await?,
+        Command::Job(command) => return remote::job(command).await,
+        Command::Package(command) => return remote::package(command).await,
         other => run_plain(other).await.map(|()| true)?,
     };
     Ok(if whole { Ended::Well } else { Ended::Partly })
@@ -226,9 +244,12 @@ pub async fn run(command: Command) -> Result<Ended> {
 
 async fn run_plain(command: Command) -> Result<()> {
     match command {
-        Command::Serve(_) | Command::Import(_) | Command::Export(_) | Command::Objects(_) => {
-            Err(Error::internal(anyhow::anyhow!("this is not a plain console command")))
-        }
+        Command::Serve(_)
+        | Command::Import(_)
+        | Command::Export(_)
+        | Command::Objects(_)
+        | Command::Job(_)
+        | Command::Package(_) => Err(Error::internal(anyhow::anyhow!("this is not a plain console command"))),
         Command::Admin(AdminCommand::Create(flags)) => {
             with_password(&flags, |conn, password| accounts::console_create_admin(conn, &flags.username, password))
         }
@@ -246,6 +267,8 @@ async fn run_plain(command: Command) -> Result<()> {
             let (access, secret) = change(&flags.at.data_dir, make)?;
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
+        Command::Queue(command) => remote::queue(command).await,
+        Command::Secret(command) => remote::secret(command).await,
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token, flags.pipeline).await,
         Command::Backup(WriteBackupFlags { backup: BackupFlags { at, file }, without_cluster_content }) => {
             print(&backup::create(&at.data_dir, &file, !without_cluster_content).await?)

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use drydock_wire::demo::{DemoStep, StepState};
 
-use super::client::DemoClient;
 use super::play::{self, Reporter};
+use crate::client::Client;
 use crate::error::Result;
 
 /// Runs the sample lifecycle against the server at `url` and tells `out` about it. `ca`: the box's `tls/ca.pem`, for TLS.
@@ -14,7 +14,7 @@ use crate::error::Result;
 /// # Errors
 /// That of the first step that failed; `out` has the table all the same.
 pub async fn run(url: &str, token: &str, ca: Option<&[u8]>, out: impl Write + Send) -> Result<()> {
-    let client = DemoClient::new(url, token, ca)?;
+    let client = Client::new(url, token, ca)?;
     let teller = Teller { out: Mutex::new(out), told: Mutex::new(play::plan()) };
     let done = play::run(client.clone(), &teller).await;
     teller.say(&table(&teller.lock_told(), client.base()));
@@ -23,7 +23,7 @@ pub async fn run(url: &str, token: &str, ca: Option<&[u8]>, out: impl Write + Se
 
 /// Makes the sample a pipeline of the box and says where it is.
 pub async fn apply_pipeline(url: &str, token: &str, ca: Option<&[u8]>, mut out: impl Write + Send) -> Result<()> {
-    let client = DemoClient::new(url, token, ca)?;
+    let client = Client::new(url, token, ca)?;
     let applied = super::pipeline::apply(&client).await?;
     let (name, version) = (&applied.pipeline.summary.name, applied.pipeline.version);
     let news = if applied.created { "applied" } else { "unchanged" };

@@ -4,9 +4,7 @@
 //! dashboard's button run the same code. Nothing here reads the database or calls another feature, but for the token and
 //! the audit row of the button. A second run makes a dataset version only if the data changed.
 
-mod client;
 mod console;
-mod follow;
 mod pipeline;
 mod play;
 mod probe;
@@ -15,18 +13,19 @@ mod sample;
 mod steps;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drydock_wire::demo::{DemoState, DemoStep};
 use drydock_wire::events::Topic;
 use serde_json::json;
 
-pub use client::DemoClient;
 pub use play::{Reporter, run};
 pub use routes::configure;
 
 use crate::accounts::{self, Authorized, DEFAULT_PROJECT, Principal, action};
 use crate::app::App;
+use crate::client::{self, Client};
 use crate::clock;
 use crate::config::Listeners;
 use crate::error::{Error, Result};
@@ -40,13 +39,7 @@ const TOKEN_NAME: &str = "Drydock's own, for the sample lifecycle";
 /// # Errors
 /// That of the first step that failed.
 pub async fn cli(url: &str, token: &str, as_pipeline: bool) -> Result<()> {
-    let ca = match std::env::var_os("DRYDOCK_CA") {
-        Some(path) => Some(
-            std::fs::read(&path)
-                .map_err(|cause| Error::invalid(format!("The file that DRYDOCK_CA names cannot be read: {cause}.")))?,
-        ),
-        None => None,
-    };
+    let ca = client::authority(std::env::var_os("DRYDOCK_CA").as_deref().map(Path::new))?;
     match as_pipeline {
         true => console::apply_pipeline(url, token, ca.as_deref(), std::io::stdout()).await,
         false => console::run(url, token, ca.as_deref(), std::io::stdout()).await,
@@ -104,7 +97,7 @@ impl Demo {
         Ok(state.clone())
     }
 
-    async fn client(&self, auth: &Authorized<action::Launch>) -> Result<DemoClient> {
+    async fn client(&self, auth: &Authorized<action::Launch>) -> Result<Client> {
         let who = auth.principal().clone();
         let token = self
             .app
@@ -117,7 +110,7 @@ impl Demo {
             })
             .await?;
         let ca = tokio::fs::read(self.app.data_dir.join("tls").join("ca.pem")).await.ok();
-        DemoClient::new(&self.base, &token, ca.as_deref())
+        Client::new(&self.base, &token, ca.as_deref())
     }
 
     /// The sample as a pipeline, in the name of the person who asks.
@@ -131,7 +124,7 @@ impl Demo {
         applied
     }
 
-    fn spawn(&self, client: DemoClient, who: Principal) {
+    fn spawn(&self, client: Client, who: Principal) {
         let (demo, reporter) = (self.clone(), self.clone());
         let work = tokio::spawn(async move {
             if let Err(error) = run(client, &reporter).await {

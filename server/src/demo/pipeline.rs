@@ -3,8 +3,8 @@
 
 use drydock_wire::pipelines::{AppliedPipeline, ApplyPipeline};
 
-use super::{client::DemoClient, sample, steps};
-use crate::error::Result;
+use super::{sample, steps};
+use crate::{client::Client, error::Result};
 
 const YAML: &str = include_str!("pipeline.yaml");
 /// The line of the YAML in whose place the program stands, with its indent.
@@ -19,7 +19,7 @@ pub fn yaml() -> String {
 }
 
 /// Sends data and rules, then the pipeline; a second time changes nothing.
-pub async fn apply(client: &DemoClient) -> Result<AppliedPipeline> {
+pub async fn apply(client: &Client) -> Result<AppliedPipeline> {
     let version = steps::upload(client).await?.value;
     steps::check(client, version).await?;
     client.post("/pipelines", &ApplyPipeline { yaml: yaml() }).await

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use drydock_wire::demo::{DemoStep, StepState};
 
-use super::client::DemoClient;
 use super::steps;
+use crate::client::Client;
 use crate::error::Result;
 
 /// Is told how it goes.
@@ -55,7 +55,7 @@ pub fn plan() -> Vec<DemoStep> {
 ///
 /// # Errors
 /// That of the first step that fails; the reporter has seen which, and why.
-pub async fn run(client: DemoClient, reporter: &impl Reporter) -> Result<Vec<DemoStep>> {
+pub async fn run(client: Client, reporter: &impl Reporter) -> Result<Vec<DemoStep>> {
     let play = Play { reporter, steps: Mutex::new(plan()) };
     let line = |text: &str| reporter.line(text);
     let data = play.step("upload", steps::upload(&client)).await?;
@@ -125,7 +125,7 @@ mod tests {
     async fn without_a_server_the_first_step_fails_with_what_to_do() {
         // a port that was free a moment ago
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let client = DemoClient::new(&format!("http://127.0.0.1:{port}"), "t", None).unwrap();
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), "t", None).unwrap();
         let notes = Notes::default();
         let error = run(client, &notes).await.unwrap_err();
         assert!(error.message.contains("check that the server runs"), "{}", error.message);

@@ -6,8 +6,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::client::DemoClient;
 use super::sample;
+use crate::client::Client;
 use crate::error::{Error, Result};
 
 /// Between an answer and the next question.
@@ -31,7 +31,7 @@ pub struct Probe {
 }
 
 impl Probe {
-    pub fn start(client: &DemoClient) -> Self {
+    pub fn start(client: &Client) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let client = client.clone();
         let work = tokio::spawn(async move {
@@ -60,7 +60,7 @@ impl Probe {
 }
 
 /// Sends `count` predictions one after the other.
-pub async fn ask_times(client: &DemoClient, count: usize) -> Seen {
+pub async fn ask_times(client: &Client, count: usize) -> Seen {
     let mut seen = Seen::default();
     for row in sample::held_out().iter().cycle().take(count) {
         ask(client, &mut seen, std::slice::from_ref(row)).await;
@@ -68,7 +68,7 @@ pub async fn ask_times(client: &DemoClient, count: usize) -> Seen {
     seen
 }
 
-async fn ask(client: &DemoClient, seen: &mut Seen, rows: &[sample::HeldOut]) {
+async fn ask(client: &Client, seen: &mut Seen, rows: &[sample::HeldOut]) {
     let began = Instant::now();
     let answer: Result<Value> = client.predict(sample::DEPLOYMENT, &sample::scoring_body(rows)).await;
     seen.sent += 1;

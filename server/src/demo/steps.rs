@@ -15,10 +15,10 @@ use drydock_wire::tracking::RunDetail;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
-use super::client::DemoClient;
 use super::play::Outcome;
 use super::probe::{self, Probe, Seen};
-use super::{follow, sample};
+use super::sample;
+use crate::client::{self, Client};
 use crate::error::{Error, Result};
 
 const LOWEST_ACCURACY: f64 = 0.95;
@@ -30,7 +30,7 @@ const AFTER_ROLL: Duration = Duration::from_millis(1500);
 const OBSERVED: usize = 50;
 
 /// Makes a version of the data, unless the latest has it already. The version's number.
-pub async fn upload(client: &DemoClient) -> Result<Outcome<i64>> {
+pub async fn upload(client: &Client) -> Result<Outcome<i64>> {
     let place = format!("/datasets/{}", sample::DATASET);
     if client.find::<DatasetDetail>(&place).await?.is_none() {
         let description = "Breast cancer Wisconsin (diagnostic): 30 measurements per tumour and its diagnosis.".into();
@@ -53,7 +53,7 @@ pub async fn upload(client: &DemoClient) -> Result<Outcome<i64>> {
 }
 
 /// Declares the rules and holds the version against them.
-pub async fn check(client: &DemoClient, version: i64) -> Result<Outcome<()>> {
+pub async fn check(client: &Client, version: i64) -> Result<Outcome<()>> {
     let place = format!("/datasets/{}", sample::DATASET);
     client.put::<_, DatasetDetail>(&format!("{place}/rules"), &SetRules { rules: sample::rules() }).await?;
     let report: ValidationReport = client.post(&format!("{place}/versions/{version}/validate"), &()).await?;
@@ -64,7 +64,7 @@ pub async fn check(client: &DemoClient, version: i64) -> Result<Outcome<()>> {
 }
 
 /// Trains in a container and waits for its end. The id of the run that it logged.
-pub async fn train(client: &DemoClient, version: i64, line: &(impl Fn(&str) + Sync)) -> Result<Outcome<String>> {
+pub async fn train(client: &Client, version: i64, line: &(impl Fn(&str) + Sync)) -> Result<Outcome<String>> {
     check_box(client).await?;
     let program: Upload = client.put_bytes("/uploads", sample::TRAIN).await?;
     let wish = SubmitJob {
@@ -78,7 +78,7 @@ pub async fn train(client: &DemoClient, version: i64, line: &(impl Fn(&str) + Sy
     };
     let submitted: JobDetail = client.post("/jobs", &wish).await?;
     let id = submitted.summary.id;
-    let job = follow::follow(client, &id, TRAINING_LIMIT + Duration::from_secs(300), line).await?;
+    let job = client::follow(client, &id, TRAINING_LIMIT + Duration::from_secs(300), line).await?;
     let link = format!("/jobs/{id}");
     if job.summary.state != JobState::Succeeded {
         let reason = job.summary.reason.unwrap_or_else(|| job.summary.state.as_str().to_owned());
@@ -90,7 +90,7 @@ pub async fn train(client: &DemoClient, version: i64, line: &(impl Fn(&str) + Sy
 }
 
 /// Says what is missing before a job would wait for it.
-async fn check_box(client: &DemoClient) -> Result<()> {
+async fn check_box(client: &Client) -> Result<()> {
     let docker = client.get::<Overview>("/overview").await?.docker;
     if !docker.available {
         let cause = docker.message.unwrap_or_else(|| "Docker does not answer; start it.".into());
@@ -103,7 +103,7 @@ async fn check_box(client: &DemoClient) -> Result<()> {
 }
 
 /// Lets the run pass only if it is good on the rows that were held out. Its accuracy there.
-pub async fn gate(client: &DemoClient, run_id: &str) -> Result<Outcome<f64>> {
+pub async fn gate(client: &Client, run_id: &str) -> Result<Outcome<f64>> {
     let link = format!("/runs/{run_id}");
     let run: RunDetail = client.get(&link).await?;
     let metric = |key: &str| {
@@ -121,7 +121,7 @@ pub async fn gate(client: &DemoClient, run_id: &str) -> Result<Outcome<f64>> {
 }
 
 /// Registers the run's model and moves the alias to it. The version's number.
-pub async fn register(client: &DemoClient, run_id: &str) -> Result<Outcome<i64>> {
+pub async fn register(client: &Client, run_id: &str) -> Result<Outcome<i64>> {
     let link = format!("/models/{}", sample::MODEL);
     let wish = RegisterVersion {
         run_id: run_id.to_owned(),
@@ -135,7 +135,7 @@ pub async fn register(client: &DemoClient, run_id: &str) -> Result<Outcome<i64>>
 }
 
 /// Puts the version behind the gateway and waits until it answers; predictions go on meanwhile where one answers already.
-pub async fn deploy(client: &DemoClient, version: i64) -> Result<Outcome<()>> {
+pub async fn deploy(client: &Client, version: i64) -> Result<Outcome<()>> {
     let link = format!("/deployments/{}", sample::DEPLOYMENT);
     let before: Option<DeploymentDetail> = client.find(&link).await?;
     let answers = before.is_some_and(|detail| detail.revisions.iter().any(|revision| revision.state == "live"));
@@ -172,7 +172,7 @@ fn rolled_without_failure(seen: Seen) -> Result<String> {
     }
 }
 
-async fn wait_until_live(client: &DemoClient, link: &str, version: i64) -> Result<()> {
+async fn wait_until_live(client: &Client, link: &str, version: i64) -> Result<()> {
     let deadline = Instant::now() + DEPLOY_LIMIT;
     loop {
         let summary = client.get::<DeploymentDetail>(link).await?.summary;
@@ -199,7 +199,7 @@ struct Predictions {
 
 /// Predicts one held-out row, then all of them, and compares with the labels: the served model must be as good as the
 /// trained one was.
-pub async fn predict(client: &DemoClient, trained_accuracy: f64) -> Result<Outcome<()>> {
+pub async fn predict(client: &Client, trained_accuracy: f64) -> Result<Outcome<()>> {
     let rows = sample::held_out();
     let first = &rows[..1];
     let one: Predictions = client.predict(sample::DEPLOYMENT, &sample::scoring_body(first)).await?;
@@ -219,7 +219,7 @@ pub async fn predict(client: &DemoClient, trained_accuracy: f64) -> Result<Outco
 }
 
 /// Sends some more predictions, shows how long they took, and what the gateway counted.
-pub async fn observe(client: &DemoClient) -> Result<Outcome<()>> {
+pub async fn observe(client: &Client) -> Result<Outcome<()>> {
     let seen = probe::ask_times(client, OBSERVED).await;
     if let Some(cause) = seen.first_failure {
         return Err(Error::unavailable(format!(

@@ -10,8 +10,10 @@
 
 mod container;
 mod files;
+mod logs;
 mod routes;
 mod rules;
+mod samples;
 mod store;
 mod submit;
 mod tasks;
@@ -34,6 +36,7 @@ use crate::{
 use drydock_wire::events::Topic;
 
 pub use routes::configure;
+pub use samples::Samples;
 pub use store::{Filter, images_in_use};
 pub use submit::{Checked, announce, check, new_id, submit, submit_on};
 
@@ -46,7 +49,8 @@ pub const CODE_BUCKET: &str = "code";
 const SNAPSHOT_NAME: &str = "snapshot.tar.zst";
 
 /// Starts the background part.
-pub async fn start(app: &App) -> Result<()> {
+pub async fn start(app: &App, samples: &Samples) -> Result<()> {
+    app.background.spawn(samples::Sampler::new(app.clone(), samples.clone()));
     app.background.spawn(tasks::JobKeeper::new(app.clone()));
     app.background.spawn(tasks::Scheduler::new(app.clone()));
     Ok(())
@@ -119,29 +123,6 @@ pub async fn cancel(app: &App, auth: &Authorized<action::Launch>, id: &str) -> R
 /// How many jobs run and how many wait.
 pub fn count(conn: &mut Conn) -> Result<(u64, u64)> {
     store::count(conn)
-}
-
-/// Number of the job's latest attempt (1 before the first), for its log.
-pub(crate) async fn attempt_number(app: &App, id: &str) -> Result<i64> {
-    let id = id.to_owned();
-    let find = move |conn: &mut Conn| {
-        store::require(conn, &id)?;
-        Ok(store::attempts(conn, &id)?.last().map_or(1, |attempt| attempt.number))
-    };
-    app.db.read(find).await
-}
-
-/// Whether the log of that attempt is complete. A job that is not there any more writes nothing either.
-fn has_ended(conn: &mut Conn, id: &str, number: i64) -> Result<bool> {
-    match store::require(conn, id) {
-        Ok(job) if job.state.is_final() => Ok(true),
-        Ok(_) => {
-            let attempts = store::attempts(conn, id)?;
-            Ok(attempts.iter().any(|attempt| attempt.number == number && attempt.ended_at.is_some()))
-        }
-        Err(error) if error.code == ErrorCode::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
 }
 
 /// As `cancel`, within the caller's transaction; the caller wakes `workloads` and calls `announce` once it is committed.

@@ -1,6 +1,6 @@
 //! `/api/v1/jobs`: parse, authorize, call, wrap.
 
-use actix_web::{HttpRequest, HttpResponse, get, post, web};
+use actix_web::{HttpResponse, get, post, web};
 use drydock_wire::{
     ErrorBody, Page,
     jobs::{JobDetail, JobState, JobSummary, SubmitJob},
@@ -13,21 +13,14 @@ use super::Filter;
 use crate::{
     accounts::{self, DEFAULT_PROJECT, Principal, action},
     app::App,
-    db::Conn,
     error::{Error, Result},
     scheduling::Place,
-    workloads::logs,
 };
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(submit)
-        .service(list)
-        .service(get)
-        .service(cancel)
-        .service(set_priority)
-        .service(set_queue)
-        .service(log)
-        .service(log_stream);
+    cfg.service(submit).service(list).service(get).service(cancel).service(set_priority).service(set_queue);
+    super::logs::configure(cfg);
+    super::samples::configure(cfg);
 }
 
 /// Queues a training container. A field that is not of the spec, such as a wish for privileges, is refused and audited.
@@ -114,32 +107,6 @@ async fn set_queue(
     let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
     let to = Place::Queue(wish.into_inner().queue);
     Ok(web::Json(super::move_to(&app, &auth, &id, to).await?))
-}
-
-/// What the job's container wrote so far, as text.
-#[utoipa::path(tag = "jobs", responses((status = 200, content_type = "text/plain")))]
-#[get("/jobs/{id}/log")]
-async fn log(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let number = super::attempt_number(&app, &id).await?;
-    Ok(logs::plain_text(logs::text(&app, &id, number).await?))
-}
-
-/// The same as server-sent events, live; ends with the job. `Last-Event-ID` resumes.
-#[utoipa::path(tag = "jobs", responses((status = 200, content_type = "text/event-stream")))]
-#[get("/jobs/{id}/log/stream")]
-async fn log_stream(
-    app: web::Data<App>,
-    who: Principal,
-    id: web::Path<String>,
-    request: HttpRequest,
-) -> Result<HttpResponse> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let number = super::attempt_number(&app, &id).await?;
-    let job = id.clone();
-    let finished = std::sync::Arc::new(move |conn: &mut Conn| super::has_ended(conn, &job, number));
-    let after = logs::last_event_id(&request);
-    Ok(logs::event_stream(logs::stream_until(&app, &id, number, after, finished)))
 }
 
 fn filter(query: ListQuery) -> Result<Filter> {

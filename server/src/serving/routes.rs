@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, http::StatusCode, put, web};
 use drydock_wire::Page;
+use drydock_wire::logs::{LogHits, LogPage};
 use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, PutDeployment};
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -10,7 +11,7 @@ use super::Gateway;
 use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
 use crate::app::App;
 use crate::error::Result;
-use crate::workloads::logs;
+use crate::workloads::logs::{self, AskedPage, AskedSearch, Span};
 
 /// Mounts the routes under `/api/v1`.
 pub fn configure(config: &mut ServiceConfig<'_>) {
@@ -20,7 +21,9 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(get_deployment)
         .service(delete_deployment)
         .service(log)
-        .service(log_stream);
+        .service(log_stream)
+        .service(log_lines)
+        .service(log_search);
 }
 
 /// Mounts `/serve/{deployment}/…` at the root.
@@ -104,7 +107,7 @@ async fn log(
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
-    Ok(logs::plain_text(logs::text(&app, &workload, generation).await?))
+    Ok(logs::plain_text(logs::text(&app, &workload, generation, Span::all()).await?))
 }
 
 #[utoipa::path(tag = "deployments", params(OfRevision),
@@ -121,6 +124,36 @@ async fn log_stream(
     let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
     let after = logs::last_event_id(&request);
     Ok(logs::event_stream(logs::stream(&app, &workload, generation, after)))
+}
+
+/// Lines by their numbers.
+#[utoipa::path(tag = "deployments", params(OfRevision, AskedPage), responses((status = 200, body = LogPage)))]
+#[get("/deployments/{name}/log/lines")]
+async fn log_lines(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    query: web::Query<OfRevision>,
+    asked: web::Query<AskedPage>,
+) -> Result<web::Json<LogPage>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    Ok(web::Json(logs::page(&app, &workload, generation, asked.from(), asked.limit()).await?))
+}
+
+/// Looks through the log: lines that contain a text or match an expression.
+#[utoipa::path(tag = "deployments", params(OfRevision, AskedSearch), responses((status = 200, body = LogHits)))]
+#[get("/deployments/{name}/log/search")]
+async fn log_search(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    query: web::Query<OfRevision>,
+    asked: web::Query<AskedSearch>,
+) -> Result<web::Json<LogHits>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    Ok(web::Json(logs::search(&app, &workload, generation, asked.into_inner().query()).await?))
 }
 
 /// Anyone who is signed in may predict; tokens of jobs as well.

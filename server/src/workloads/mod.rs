@@ -20,7 +20,7 @@ pub use pulls::{Fetch, OwnImages};
 pub use rules::ending;
 pub use spec::{Desired, DesiredWorkload, Kind, NewWorkload, Observed, Phase, SpecMount, Workload, WorkloadSpec};
 pub use store::{
-    Stop, demand, find, forget, list, mounted, observed, put_desired, set_desired, stop_because, why_stopped,
+    Stop, demand, find, forget, list, mounted, observed, put_desired, running, set_desired, stop_because, why_stopped,
 };
 
 /// Name of the reconciler on the status page, and of its waker.
@@ -33,7 +33,7 @@ pub fn wake(app: &App) {
 
 /// Background parts of the owners, by name: woken whenever an observed row changed. Named here rather than imported,
 /// since owners are floors above.
-const OWNERS: [&str; 2] = ["job-keeper", "deployer"];
+const OWNERS: [&str; 3] = ["job-keeper", "deployer", logs::FOLLOWER];
 
 /// Starts the reconciler and the watcher of Docker's events.
 pub async fn start(app: &App, own_images: OwnImages) -> Result<()> {
@@ -42,5 +42,6 @@ pub async fn start(app: &App, own_images: OwnImages) -> Result<()> {
     let touched = tasks::Touched::default();
     app.background.spawn(tasks::Reconciler::new(app.clone(), owners, own_images, touched.clone()));
     app.background.spawn(tasks::DockerWatcher::new(app.clone(), touched));
+    logs::start(app);
     Ok(())
 }

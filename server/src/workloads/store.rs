@@ -246,6 +246,17 @@ pub fn list(conn: &mut Conn, kind: Kind, owner: Option<&str>) -> Result<Vec<(Wor
     rows.into_iter().map(|(workload, seen)| Ok((workload.into_workload()?, seen.into_observed()?))).collect()
 }
 
+/// The workloads of a kind whose container runs now, with what was seen of them.
+pub fn running(conn: &mut Conn, kind: Kind) -> Result<Vec<(Workload, Observed)>> {
+    let rows: Vec<(WorkloadRow, ObservedRow)> = workloads::table
+        .inner_join(observations::table)
+        .filter(observations::phase.eq(Phase::Running.as_str()).and(workloads::kind.eq(kind.as_str())))
+        .select((WorkloadRow::as_select(), ObservedRow::as_select()))
+        .load(conn)
+        .map_err(Error::internal)?;
+    rows.into_iter().map(|(workload, seen)| Ok((workload.into_workload()?, seen.into_observed()?))).collect()
+}
+
 /// What something that is wished running holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Demand {

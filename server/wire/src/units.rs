@@ -92,11 +92,9 @@ const SHORT: [(&str, &str); 6] = [
     ("grace", "grace_s"),
 ];
 
-/// Keys below which names are the writer's own.
-const OWN_NAMES: [&str; 5] = ["env", "params", "grid", "random", "parameters"];
-
 /// A wish as a person wrote it in YAML, turned into what the API takes: `memory: 4GiB` is `memory_bytes: 4294967296`, `time: 2h` is
-/// `timeout_s: 7200`. Values of `env` and `params` are texts there, so numbers and booleans below them become texts.
+/// `timeout_s: 7200`, `datasets: [wine:3]` names a version, `secrets: [token]` a secret. Values of `env`, `params` and `grid` are texts
+/// there, so numbers and booleans below them become texts; what stands below them is the writer's own and is left as it is.
 pub fn to_wire(wish: Value) -> Result<Value, String> {
     match wish {
         Value::Object(fields) => {
@@ -117,22 +115,53 @@ pub fn to_wire(wish: Value) -> Result<Value, String> {
 
 fn field(name: &str, value: Value) -> Result<Value, String> {
     let said = |error: String| format!("{name}: {error}");
-    match value {
-        Value::Object(own) if name == "env" || name == "params" => Ok(Value::Object(texts(own))),
-        value if OWN_NAMES.contains(&name) => Ok(value),
-        Value::String(text) if name.ends_with("_bytes") => parse_bytes(&text).map(Value::from).map_err(said),
-        Value::String(text) if name.ends_with("_s") => parse_seconds(&text).map(Value::from).map_err(said),
-        value => to_wire(value),
+    match (name, value) {
+        ("env" | "params" | "grid", value) => Ok(texts(value)),
+        ("random", value) => Ok(random(value)),
+        ("datasets", Value::Array(items)) => Ok(items.into_iter().map(|item| named(item, dataset)).collect()),
+        ("secrets", Value::Array(items)) => Ok(items.into_iter().map(|item| named(item, str::to_owned)).collect()),
+        (_, Value::String(text)) if name.ends_with("_bytes") => parse_bytes(&text).map(Value::from).map_err(said),
+        (_, Value::String(text)) if name.ends_with("_s") => parse_seconds(&text).map(Value::from).map_err(said),
+        (_, value) => to_wire(value),
     }
 }
 
-fn texts(own: Map<String, Value>) -> Map<String, Value> {
-    let text = |value: Value| match value {
-        Value::String(_) | Value::Object(_) | Value::Array(_) => value,
+/// A list's `name` in the place of `{ name: … }`.
+fn named(item: Value, name: fn(&str) -> String) -> Value {
+    match item {
+        Value::String(text) => Value::Object(Map::from_iter([("name".to_owned(), Value::String(name(&text)))])),
+        given => given,
+    }
+}
+
+/// `wine:3` means what `wine@3` does.
+pub fn dataset(text: &str) -> String {
+    text.replacen(':', "@", 1)
+}
+
+/// What is plain becomes text, at any depth.
+fn texts(value: Value) -> Value {
+    match value {
+        Value::Object(own) => Value::Object(own.into_iter().map(|(name, value)| (name, texts(value))).collect()),
+        Value::Array(items) => items.into_iter().map(texts).collect(),
         Value::Null => Value::String(String::new()),
+        Value::String(text) => Value::String(text),
         plain => Value::String(plain.to_string()),
-    };
-    own.into_iter().map(|(name, value)| (name, text(value))).collect()
+    }
+}
+
+/// Of a random search, only the choices are texts; bounds are numbers.
+fn random(value: Value) -> Value {
+    match value {
+        Value::Object(own) => {
+            let field = |(name, value): (String, Value)| match name.as_str() {
+                "choice" => (name, texts(value)),
+                _ => (name, random(value)),
+            };
+            Value::Object(own.into_iter().map(field).collect())
+        }
+        plain => plain,
+    }
 }
 
 /// The other way, for a file that people read: sizes and times in words, and nothing where nothing is said.
@@ -143,7 +172,7 @@ pub fn to_people(wish: Value) -> Value {
         let value = match value.as_u64() {
             Some(amount) if name.ends_with("_bytes") => Value::from(bytes(amount)),
             Some(amount) if name.ends_with("_s") => Value::from(seconds(amount)),
-            _ if OWN_NAMES.contains(&name.as_str()) => value,
+            _ if ["env", "params", "grid", "random"].contains(&name.as_str()) => value,
             _ => to_people(value),
         };
         (short, value)
@@ -214,6 +243,24 @@ mod tests {
             })
         );
         assert_eq!(to_wire(to_people(wire.clone())).unwrap(), wire);
+    }
+
+    #[test]
+    fn names_stand_for_what_they_name_and_values_of_a_sweep_are_texts() {
+        let file = json!({
+            "job": { "datasets": ["wine:3", "rice", { "name": "a", "version": 2 }], "secrets": ["token"] },
+            "grid": { "lr": [0.1, 1], "on": [true] },
+            "random": { "params": { "lr": { "log_uniform": [0.001, 1] }, "kind": { "choice": [1, "b"] } }, "count": 5 },
+        });
+        let wire = json!({
+            "job": {
+                "datasets": [{ "name": "wine@3" }, { "name": "rice" }, { "name": "a", "version": 2 }],
+                "secrets": [{ "name": "token" }],
+            },
+            "grid": { "lr": ["0.1", "1"], "on": ["true"] },
+            "random": { "params": { "lr": { "log_uniform": [0.001, 1] }, "kind": { "choice": ["1", "b"] } }, "count": 5 },
+        });
+        assert_eq!(to_wire(file).unwrap(), wire);
     }
 
     #[test]

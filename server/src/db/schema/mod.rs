@@ -9,6 +9,7 @@ pub mod objects;
 pub mod pipelines;
 pub mod packages;
 pub mod registry;
+pub mod samples;
 pub mod serving;
 pub mod storage;
 pub mod traces;

@@ -26,10 +26,7 @@ pub(super) async fn end(
     end: End,
 ) -> Result<()> {
     let container = observed.as_ref().and_then(|observed| observed.container_id.clone());
-    let log = match container {
-        Some(container) => logs::keep(app, &container).await?,
-        None => None,
-    };
+    let log = logs::keep(app, &job.id, attempt.number, container.as_deref()).await?;
     let id = job.id.clone();
     app.db.write(move |conn| end_on(conn, job, attempt, observed, end, log.as_deref())).await?;
     workloads::wake(app);

@@ -1,4 +1,4 @@
-//! The server-sent events of one log: follows the container, changes over to the kept copy, says `end` once.
+//! The server-sent events of one log: its lines as they are written, then `end`, once.
 
 use std::time::Duration;
 
@@ -10,42 +10,42 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Body, Finished, LINES_AT_ONCE, Situation, lines};
-use crate::app::App;
+use super::{
+    Body, Finished,
+    lines::{self, Lines},
+    name_of,
+};
+use crate::{app::App, spool::Numbered};
 
 /// Something is sent at least this often, so that a client notices a dead connection and a proxy keeps a living one.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often the rows are looked at while there is nothing to follow.
+/// How often the rows are looked at while nothing is written.
 const LOOK: Duration = Duration::from_millis(300);
+/// The same when all is written and the end is about to be known.
+const LOOK_AT_END: Duration = Duration::from_millis(50);
 
-/// The reader went away, or the log cannot be read: either way there is nobody left to tell.
+/// The reader went away: there is nobody left to tell.
 struct Over;
 
 struct Tail {
     app: App,
-    workload_id: String,
+    workload: String,
     generation: i64,
     finished: Option<Finished>,
     /// `seq` of the next line to send.
     next: u64,
-    /// `seq` of the first line of the container that is followed.
-    base: u64,
-    /// The container whose lines were all sent.
-    drained: Option<String>,
     sent_at: Instant,
     out: mpsc::Sender<std::io::Result<Bytes>>,
 }
 
-pub fn start(app: &App, workload_id: &str, generation: i64, after: Option<u64>, finished: Option<Finished>) -> Body {
+pub fn start(app: &App, workload: &str, generation: i64, after: Option<u64>, finished: Option<Finished>) -> Body {
     let (out, body) = mpsc::channel(16);
     let tail = Tail {
         app: app.clone(),
-        workload_id: workload_id.to_owned(),
+        workload: workload.to_owned(),
         generation,
         finished,
         next: after.map_or(0, |seq| seq.saturating_add(1)),
-        base: 0,
-        drained: None,
         sent_at: Instant::now(),
         out,
     };
@@ -63,72 +63,67 @@ impl Tail {
     async fn run(mut self) -> Result<(), Over> {
         self.send(": log\n\n".into()).await?;
         loop {
-            let now = Situation::read(&self.app, &self.workload_id, self.generation, self.finished.clone()).await;
-            // A read that failed is tried again: the client could do no better.
-            if let Ok(now) = now {
-                if now.over {
-                    self.send_rest(now).await?;
-                    return self.send("event: end\ndata: {}\n\n".into()).await;
-                }
-                if let Some(container) = now.container.filter(|it| self.drained.as_ref() != Some(it)) {
-                    self.follow(container).await?;
-                }
+            // Asked before reading: what was written by then is read below. A look that failed is tried again.
+            let over = lines::has_ended(&self.app, &self.workload, self.generation, self.finished.clone()).await;
+            self.send_all().await?;
+            if over.unwrap_or(false) {
+                // what was in the spool a moment ago may be in the store by now
+                self.send_all().await?;
+                return self.send("event: end\ndata: {}\n\n".into()).await;
             }
-            sleep(LOOK).await;
+            self.wait().await;
             self.keep_alive().await?;
         }
     }
 
-    async fn send_rest(&mut self, now: Situation) -> Result<(), Over> {
-        let lines = match (now.kept, now.container) {
-            (Some(digest), _) => lines::kept(&self.app, &digest).await.map_err(|_| Over)?,
-            (None, Some(container)) => lines::live(&self.app, &container, false),
-            (None, None) => return Ok(()),
+    /// Sends what is there, and what comes without a pause.
+    async fn send_all(&mut self) -> Result<(), Over> {
+        let Ok(mut lines) = Lines::open(&self.app, &self.workload, self.generation, self.next).await else {
+            return Ok(());
         };
-        self.send_lines(lines).await.map(drop)
-    }
-
-    async fn follow(&mut self, container: String) -> Result<(), Over> {
-        // A revision's next container continues the numbers of the one before.
-        if self.drained.is_some() {
-            self.base = self.next;
-        }
-        let whole = self.send_lines(lines::live(&self.app, &container, true)).await?;
-        if whole {
-            self.drained = Some(container);
-        }
-        Ok(())
-    }
-
-    /// Sends what was not sent before; whether the lines ended without an error.
-    async fn send_lines(&mut self, lines: lines::Lines) -> Result<bool, Over> {
-        let mut batches = lines.ready_chunks(LINES_AT_ONCE);
-        let mut seq = self.base;
         loop {
-            match timeout(KEEP_ALIVE, batches.next()).await {
-                Err(_) => self.keep_alive().await?,
-                Ok(None) => return Ok(true),
-                Ok(Some(batch)) => {
-                    let mut text = String::new();
-                    let mut whole = true;
-                    for line in batch {
-                        let Ok(line) = line else {
-                            whole = false;
-                            break;
-                        };
-                        if seq >= self.next {
-                            text += &event(line, seq)?;
-                            self.next = seq + 1;
-                        }
-                        seq += 1;
-                    }
-                    if !text.is_empty() {
-                        self.send(text).await?;
-                    }
-                    if !whole {
-                        return Ok(false);
-                    }
-                }
+            let Ok(batch) = lines.batch().await else {
+                // tried again, with whatever is there then
+                sleep(LOOK).await;
+                return Ok(());
+            };
+            if !batch.is_empty() {
+                self.send_lines(batch).await?;
+            } else if !self.more_is_written().await || !matches!(lines, Lines::Written(_)) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send_lines(&mut self, batch: Vec<Numbered>) -> Result<(), Over> {
+        let mut text = String::new();
+        for it in batch {
+            self.next = it.seq + 1;
+            text += &event(it)?;
+        }
+        self.send(text).await
+    }
+
+    /// Waits for more as long as a writer is at it; no when none came for a while.
+    async fn more_is_written(&self) -> bool {
+        let Some(mut progress) = self.app.spools.progress(&name_of(&self.workload, self.generation)) else {
+            return false;
+        };
+        let ready = timeout(LOOK, progress.wait_for(|now| now.lines > self.next || now.complete)).await;
+        matches!(ready, Ok(Ok(now)) if now.lines > self.next)
+    }
+
+    /// Until there is something to look at.
+    async fn wait(&self) {
+        let name = name_of(&self.workload, self.generation);
+        let begun = self.app.spools.begun();
+        match self.app.spools.progress(&name) {
+            // `more_is_written` has waited already
+            Some(progress) if !progress.borrow().complete => {}
+            Some(_) => sleep(LOOK_AT_END).await,
+            None => {
+                let pause = if self.next > 0 { LOOK_AT_END } else { LOOK };
+                let _ = timeout(pause, begun).await;
             }
         }
     }
@@ -146,7 +141,8 @@ impl Tail {
     }
 }
 
-fn event(line: lines::Line, seq: u64) -> Result<String, Over> {
-    let data = serde_json::to_string(&line.into_wire(seq)).map_err(|_| Over)?;
+fn event(it: Numbered) -> Result<String, Over> {
+    let seq = it.seq;
+    let data = serde_json::to_string(&it.line.into_wire(seq)).map_err(|_| Over)?;
     Ok(format!("id: {seq}\nevent: line\ndata: {data}\n\n"))
 }

@@ -119,7 +119,11 @@ impl Hands {
         let Work { desired, observed, steps } = work;
         for step in steps {
             let done = match step {
-                Step::Remove { container, ran } => self.remove(&desired, &container, ran).await,
+                Step::Remove { container, ran } => {
+                    // the log of a duplicate is nobody's
+                    let is_known = observed.container_id.as_ref() == Some(&container);
+                    self.remove(&desired, &container, ran && is_known).await
+                }
                 Step::Create => self.create(&desired, &observed).await,
                 Step::Start { container } => self.start(&desired, &observed, &container).await,
             };
@@ -340,16 +344,20 @@ impl Hands {
         own.map_or(rules::STOP_GRACE, |seconds| Duration::from_secs(u64::from(seconds)))
     }
 
-    /// Before a container of the present generation goes, its log is kept; an owner may have done so already.
+    /// Before a container of the present generation goes, its log is read to the end, and kept if nothing will be added to it; an
+    /// owner may have done so already.
     async fn keep_log(&self, desired: &DesiredWorkload, container: &str) -> Result<()> {
         let (id, generation) = (desired.id.clone(), desired.generation);
+        if desired.desired == Desired::Running {
+            return logs::complete(&self.app, &id, generation, container).await;
+        }
         if desired.kind == Kind::Job {
             let wanted = id.clone();
             if self.app.db.read(move |conn| logs::kept(conn, &wanted, generation)).await?.is_some() {
                 return Ok(());
             }
         }
-        if let Some(digest) = logs::keep(&self.app, container).await? {
+        if let Some(digest) = logs::keep(&self.app, &id, generation, Some(container)).await? {
             self.app.db.write(move |conn| logs::link_kept(conn, &id, generation, &digest)).await?;
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! Follows a job: its log line by line as it is written, and its state until that is final.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use drydock_wire::jobs::{JobDetail, LogLine};
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::client::{Body, DemoClient};
+use super::{Body, Client};
 use crate::error::{Error, Result};
 
 const POLL: Duration = Duration::from_millis(400);
@@ -14,12 +14,7 @@ const POLL: Duration = Duration::from_millis(400);
 const LAST_LINES: Duration = Duration::from_secs(3);
 
 /// Waits for the job's end and hands out each line of its log, and each new reason to wait, meanwhile.
-pub async fn follow(
-    client: &DemoClient,
-    id: &str,
-    limit: Duration,
-    line: &(impl Fn(&str) + Sync),
-) -> Result<JobDetail> {
+pub async fn follow(client: &Client, id: &str, limit: Duration, line: &(impl Fn(&str) + Sync)) -> Result<JobDetail> {
     let mut log = std::pin::pin!(follow_log(client, id, line));
     let mut end = std::pin::pin!(wait_for_end(client, id, limit, line));
     let mut log_ended = false;
@@ -35,12 +30,7 @@ pub async fn follow(
     Ok(job)
 }
 
-async fn wait_for_end(
-    client: &DemoClient,
-    id: &str,
-    limit: Duration,
-    line: &(impl Fn(&str) + Sync),
-) -> Result<JobDetail> {
+async fn wait_for_end(client: &Client, id: &str, limit: Duration, line: &(impl Fn(&str) + Sync)) -> Result<JobDetail> {
     let deadline = Instant::now() + limit;
     let mut told = None;
     loop {
@@ -64,35 +54,64 @@ async fn wait_for_end(
 }
 
 /// Ends with the log. A connection that breaks, or a log that is not there yet, is tried again.
-async fn follow_log(client: &DemoClient, id: &str, line: &(impl Fn(&str) + Sync)) {
-    let mut last = None;
-    loop {
-        if let Ok(body) = client.events(&format!("/jobs/{id}/log/stream"), last).await
-            && read_lines(body, &mut last, line).await
-        {
-            return;
-        }
-        sleep(POLL).await;
+async fn follow_log(client: &Client, id: &str, line: &(impl Fn(&str) + Sync)) {
+    let mut tail = LogTail::new(client, &format!("/jobs/{id}/log/stream"));
+    while let Some(entry) = tail.next().await {
+        line(&entry.text);
     }
 }
 
-/// Whether the stream said that no more will come.
-async fn read_lines(mut body: Body, last: &mut Option<u64>, line: &(impl Fn(&str) + Sync)) -> bool {
-    let mut events = Events::default();
-    while let Some(Ok(chunk)) = body.next().await {
-        for event in events.feed(&chunk) {
-            if event.name == "end" {
-                return true;
+/// The lines of one log in their order, each once, over as many connections as it takes.
+pub struct LogTail {
+    client: Client,
+    path: String,
+    last: Option<u64>,
+    body: Option<Body>,
+    events: Events,
+    ready: VecDeque<ServerEvent>,
+}
+
+impl LogTail {
+    /// `path` is that of the stream, under `/api/v1`.
+    pub fn new(client: &Client, path: &str) -> Self {
+        let (events, ready) = (Events::default(), VecDeque::new());
+        Self { client: client.clone(), path: path.to_owned(), last: None, body: None, events, ready }
+    }
+
+    /// The next line; nothing once the server said that no more will come.
+    pub async fn next(&mut self) -> Option<LogLine> {
+        loop {
+            while let Some(event) = self.ready.pop_front() {
+                if event.name == "end" {
+                    return None;
+                }
+                if let Ok(entry) = serde_json::from_str::<LogLine>(&event.data)
+                    && self.last.is_none_or(|last| entry.seq > last)
+                {
+                    self.last = Some(entry.seq);
+                    return Some(entry);
+                }
             }
-            if let Ok(entry) = serde_json::from_str::<LogLine>(&event.data)
-                && last.is_none_or(|last| entry.seq > last)
-            {
-                *last = Some(entry.seq);
-                line(&entry.text);
+            self.read().await;
+        }
+    }
+
+    async fn read(&mut self) {
+        let Some(body) = &mut self.body else {
+            match self.client.events(&self.path, self.last).await {
+                Ok(body) => (self.body, self.events) = (Some(body), Events::default()),
+                Err(_) => sleep(POLL).await,
+            }
+            return;
+        };
+        match body.next().await {
+            Some(Ok(chunk)) => self.ready.extend(self.events.feed(&chunk)),
+            _ => {
+                self.body = None;
+                sleep(POLL).await;
             }
         }
     }
-    false
 }
 
 #[derive(Debug, Default, PartialEq)]

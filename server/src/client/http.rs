@@ -1,7 +1,6 @@
 //! A small typed client of the native API and the gateway, with errors that say what to do.
 
-use std::pin::Pin;
-use std::time::Duration;
+use std::{path::Path, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use drydock_wire::{ErrorBody, ErrorCode};
@@ -12,9 +11,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
+/// The bound of transfers that end by themselves.
+const LONG: Duration = Duration::from_secs(24 * 3600);
+
 /// A server's address and a token. Cheap to clone.
 #[derive(Clone)]
-pub struct DemoClient {
+pub struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
@@ -22,7 +24,7 @@ pub struct DemoClient {
 
 pub type Body = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>;
 
-impl DemoClient {
+impl Client {
     /// `ca` is the certificate, as PEM, that an `https://` server's own was signed by.
     ///
     /// # Errors
@@ -77,6 +79,26 @@ impl DemoClient {
         self.json(request.body(bytes)).await
     }
 
+    /// `PUT` of a file's bytes, however long that takes.
+    pub async fn put_file<T: DeserializeOwned>(&self, path: &str, file: &Path) -> Result<T> {
+        let unreadable = |cause| Error::invalid(format!("{} cannot be read: {cause}.", file.display()));
+        let opened = tokio::fs::File::open(file).await.map_err(unreadable)?;
+        let size = opened.metadata().await.map_err(unreadable)?.len();
+        let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::with_capacity(opened, 1 << 20));
+        let request = self.request(Method::PUT, &api(path)).timeout(LONG).header("content-length", size);
+        self.json(request.header("content-type", "application/octet-stream").body(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        self.send(self.request(Method::DELETE, &api(path))).await.map(drop)
+    }
+
+    /// The bytes of a `GET`, however long they come.
+    pub async fn bytes(&self, path: &str) -> Result<Body> {
+        let answer = self.send(self.request(Method::GET, &api(path)).timeout(LONG)).await?;
+        Ok(answer.bytes_stream().boxed())
+    }
+
     /// A stream of server-sent events, from after `last` where given.
     pub async fn events(&self, path: &str, last: Option<u64>) -> Result<Body> {
         let mut request = self.http.get(format!("{}{}", self.base, api(path))).bearer_auth(&self.token);
@@ -128,9 +150,10 @@ async fn refusal(answer: reqwest::Response) -> Error {
     let (status, place) = (answer.status(), answer.url().path().to_owned());
     let text = answer.text().await.unwrap_or_default();
     match serde_json::from_str::<ErrorBody>(&text) {
-        Ok(body) if body.code == ErrorCode::Unauthenticated => {
-            Error::new(body.code, "The token is not (or no longer) good; make one with `drydock token create`.")
-        }
+        Ok(body) if body.code == ErrorCode::Unauthenticated => Error::new(
+            body.code,
+            "The token is not (or no longer) good; make one in the dashboard under your name, or on the box with `drydock token create`.",
+        ),
         Ok(body) if status.is_server_error() => {
             Error::new(body.code, format!("{} (request {})", body.message, body.request_id))
         }
