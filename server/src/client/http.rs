@@ -69,6 +69,10 @@ impl Client {
         self.json(self.request(Method::PUT, &api(path)).json(body)).await
     }
 
+    pub async fn patch<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T> {
+        self.json(self.request(Method::PATCH, &api(path)).json(body)).await
+    }
+
     /// `PUT` whose answer does not matter.
     pub async fn put_quietly<B: Serialize>(&self, path: &str, body: &B) -> Result<()> {
         self.send(self.request(Method::PUT, &api(path)).json(body)).await.map(drop)

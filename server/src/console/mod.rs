@@ -52,6 +52,9 @@ pub enum Command {
     /// Python packages of the box: add, list, show, missing.
     #[command(subcommand)]
     Package(remote::PackageCommand),
+    /// Pipelines: apply, run, look, clear, pause; from anywhere.
+    #[command(subcommand)]
+    Pipeline(remote::PipelineCommand),
     /// What waits and why, and the queues.
     #[command(subcommand)]
     Queue(remote::QueueCommand),
@@ -267,6 +270,7 @@ async fn run_plain(command: Command) -> Result<()> {
             let (access, secret) = change(&flags.at.data_dir, make)?;
             print(&serde_json::json!({"access_key": access, "secret_key": secret}).to_string())
         }
+        Command::Pipeline(command) => remote::pipeline(command).await,
         Command::Queue(command) => remote::queue(command).await,
         Command::Secret(command) => remote::secret(command).await,
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token, flags.pipeline).await,

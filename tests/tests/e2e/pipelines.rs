@@ -249,3 +249,36 @@ async fn rights_are_those_that_the_person_has_now() -> Result<()> {
     assert!(task(&end, "b")["reason"].as_str().unwrap().contains("disabled or gone"), "{end:#}");
     Ok(())
 }
+
+#[tokio::test]
+async fn the_command_line_applies_runs_follows_and_clears() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let file = server.data_dir().join("two.yaml");
+    let yaml = "name: two\nparameters: { code: 0 }\ntasks:\n  a: { job: { command: [sh, -c, \"exit ${params.code}\"], tracked: false } }\n  b: { needs: [a], job: { command: [\"true\"], tracked: false } }\n";
+    std::fs::write(&file, yaml)?;
+    let (url, token) = (server.url(), admin.token().to_owned());
+    let ask = |args: Vec<String>| {
+        let (server, at) = (&server, ["--url".to_owned(), url.clone(), "--token".to_owned(), token.clone()]);
+        async move {
+            let all: Vec<&str> = args.iter().chain(&at).map(String::as_str).collect();
+            server.run(&all, None).await
+        }
+    };
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let applied = ask(vec!["pipeline".into(), "apply".into(), file.display().to_string()]).await?;
+    assert_eq!(applied, "two version 1");
+    let id = ask(words("pipeline run two --follow")).await?;
+    let shown = ask(words(&format!("pipeline show {id}"))).await?;
+    assert!(shown.starts_with("two run 1 (version 1) succeeded") && shown.contains("b     succeeded"), "{shown}");
+    let failed = ask(words("pipeline run two -p code=3 --follow")).await.unwrap_err().to_string();
+    assert!(failed.contains("The run failed: a:") && failed.contains("b blocked: a failed"), "{failed}");
+    assert!(ask(words(&format!("pipeline clear {id} b"))).await?.starts_with(&id));
+    succeeded(&admin, &id, LIMIT).await?;
+    assert_eq!(ask(words("pipeline pause two")).await?, "two is paused");
+    let listed = ask(words("pipeline list")).await?;
+    assert!(listed.contains("2 failed") && listed.contains("paused"), "{listed}");
+    assert_eq!(ask(words("pipeline resume two")).await?, "two goes on");
+    assert_eq!(ask(words("pipeline runs two")).await?.lines().count(), 3);
+    Ok(())
+}

@@ -6,6 +6,7 @@
 mod job;
 mod outputs;
 mod package;
+mod pipeline;
 mod queue;
 mod run;
 mod secret;
@@ -24,6 +25,7 @@ use crate::{
 
 pub use job::{JobCommand, job};
 pub use package::{PackageCommand, package};
+pub use pipeline::{PipelineCommand, pipeline};
 pub use queue::{QueueCommand, queue};
 pub use secret::{SecretCommand, secret};
 
