@@ -12,6 +12,14 @@ use super::{
 };
 use crate::{app::App, clock, error::Result};
 
+/// What the results of builds are called on the box alone: without a name Docker would take the last layer away with the one that it
+/// was pushed under.
+pub const REPOSITORY: &str = "drydock/build-cache";
+
+pub fn tag_of(image_id: &str) -> &str {
+    image_id.strip_prefix("sha256:").unwrap_or(image_id)
+}
+
 /// The images that a build made and took from before, by short ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Touched {
@@ -40,15 +48,15 @@ fn full(short: &[String], layers: &[Layer]) -> Vec<String> {
 }
 
 fn is_meant(id: &str, short: &str) -> bool {
-    id.strip_prefix("sha256:").unwrap_or(id).starts_with(short)
+    tag_of(id).starts_with(short)
 }
 
 /// With what each adds to the one below it.
 fn rows(made: &[String], layers: &[Layer], now: i64) -> Vec<LayerRow> {
     let sizes: BTreeMap<&str, u64> = layers.iter().map(|layer| (layer.id.as_str(), layer.size_bytes)).collect();
     let row = |(position, short): (usize, &String)| {
-        // one without a parent was not built here
-        let layer = layers.iter().find(|layer| is_meant(&layer.id, short) && layer.parent.is_some())?;
+        // the first one on `scratch` has nothing below it; what a FROM names is never among them
+        let layer = layers.iter().find(|layer| is_meant(&layer.id, short))?;
         let below = layer.parent.as_deref().and_then(|parent| sizes.get(parent)).copied().unwrap_or(0);
         Some(LayerRow {
             image_id: layer.id.clone(),
@@ -74,7 +82,7 @@ pub async fn trim(app: &App, limit_bytes: u64) -> Result<u64> {
         let before = rows.len();
         let mut kept = vec![];
         for row in rows {
-            if sum > limit_bytes && app.engine.remove_image(&row.image_id).await.map_err(from_engine)? {
+            if sum > limit_bytes && remove(app, &row.image_id).await? {
                 sum -= bytes(&row);
                 freed += bytes(&row);
                 forget.push(row.image_id);
@@ -94,6 +102,13 @@ pub async fn trim(app: &App, limit_bytes: u64) -> Result<u64> {
         tracing::info!(builds.freed_bytes = freed, "removed {freed} bytes of the build cache");
     }
     Ok(freed)
+}
+
+/// Its name of ours first, if it has one. Whether it is gone: not while something stands on it.
+async fn remove(app: &App, image_id: &str) -> Result<bool> {
+    let name = format!("{REPOSITORY}:{}", tag_of(image_id));
+    app.engine.remove_image(&name).await.map_err(from_engine)?;
+    app.engine.remove_image(image_id).await.map_err(from_engine)
 }
 
 /// How much is kept.
@@ -118,7 +133,7 @@ mod tests {
             size_bytes,
         };
         let layers = [layer("aaaa", None, 100), layer("bbbb", Some("aaaa"), 130), layer("cccc", Some("bbbb"), 130)];
-        let rows = rows(&["bbbb".into(), "cccc".into(), "aaaa".into(), "dddd".into()], &layers, 1000);
+        let rows = rows(&["bbbb".into(), "cccc".into(), "dddd".into()], &layers, 1000);
         let told: Vec<_> = rows.iter().map(|row| (row.image_id.as_str(), row.size_bytes, row.position)).collect();
         assert_eq!(told, [("sha256:bbbb", 30, 1000), ("sha256:cccc", 0, 1001)]);
         assert_eq!(full(&["cc".into(), "x".into()], &layers), ["sha256:cccc"]);

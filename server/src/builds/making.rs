@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use super::{
     NAME_OF_BOX,
     bases::{self, from_engine},
-    cache::Touched,
+    cache::{self, Touched},
     context::{Context, DOCKERFILE},
     log::Log,
     rules::{
@@ -91,7 +91,8 @@ impl Making {
         let image = self.image(&wish, &context, rewritten).await?;
         let size = self.app.engine.image(&image).await.map_err(from_engine)?.map_or(0, |found| found.size_bytes);
         let digest = self.push().await;
-        // its name was for the push; what jobs use has the digest in its name, and the layers stay as a cache
+        // Its name was for the push: what jobs use has the digest in its name. Another one keeps the last layer for the next build.
+        self.app.engine.tag(&image, cache::REPOSITORY, cache::tag_of(&image)).await.map_err(from_engine)?;
         let name = format!("{}:{}", self.target(), self.build.tag);
         self.app.engine.remove_image(&name).await.map_err(from_engine)?;
         Ok(Made { digest: digest?, size_bytes: size })
