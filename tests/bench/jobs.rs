@@ -81,7 +81,9 @@ async fn submit_to_first_line() -> Result<()> {
         admin.finished(&job, LIMIT).await?;
         // the first turn warms all three up
         if turn > 0 {
-            (bare.push(simple), plain.push(alike), ours.push(took));
+            bare.push(simple);
+            plain.push(alike);
+            ours.push(took);
         }
     }
     let (bare, alike, ours) = (median(bare), median(plain), median(ours));

@@ -67,7 +67,7 @@ impl GpuBox {
             let job = self.job(id).await?;
             let state = job["summary"]["state"].as_str().unwrap_or_default().to_owned();
             let waits = ["queued", "starting"].contains(&state.as_str());
-            Ok((!waits).then(|| (state, job)))
+            Ok((!waits).then_some((state, job)))
         })
         .await?;
         ensure!(state.0 == "running", "{:#}", state.1);

@@ -54,8 +54,8 @@ impl Gpus {
                 return Pass { note: Some(note), ..Default::default() };
             }
         };
-        let mut pass = Pass::default();
-        pass.note = (count == 0).then(|| "The NVIDIA driver is there, but it sees no GPU.".to_owned());
+        let note = (count == 0).then(|| "The NVIDIA driver is there, but it sees no GPU.".to_owned());
+        let mut pass = Pass { note, ..Pass::default() };
         for index in 0..count {
             self.read_into(&nvml, index, &mut pass);
         }

@@ -28,7 +28,11 @@ pub fn SettingsPage() -> impl IntoView {
     ];
     let engineer = untrack(|| may(Role::Engineer));
     if engineer {
-        tabs.extend([("secrets", "Secrets".to_owned()), ("webhooks", "Webhooks".to_owned()), ("moving", "Import and export".into())]);
+        tabs.extend([
+            ("secrets", "Secrets".to_owned()),
+            ("webhooks", "Webhooks".to_owned()),
+            ("moving", "Import and export".into()),
+        ]);
     }
     if admin {
         tabs.extend([("people", "People".into()), ("audit", "Audit trail".into())]);

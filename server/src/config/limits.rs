@@ -82,7 +82,9 @@ impl Limits {
         ];
         match positive.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(Error::invalid(format!("limits.{name} must be above 0."))),
-            None if self.log_bytes < 1 << 20 => Err(Error::invalid("limits.log_bytes must be at least 1048576 (1 MiB).")),
+            None if self.log_bytes < 1 << 20 => {
+                Err(Error::invalid("limits.log_bytes must be at least 1048576 (1 MiB)."))
+            }
             None if self.pids < 16 => Err(Error::invalid("limits.pids must be at least 16.")),
             None => Ok(()),
         }

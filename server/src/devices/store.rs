@@ -190,7 +190,7 @@ pub fn put(conn: &mut Conn, facts: &Facts) -> Result<()> {
             gpus::uuid.eq(&facts.uuid),
             gpus::state.eq(State::Usable.as_str()),
             gpus::state_since.eq(clock::now_ms()),
-            values.clone(),
+            values,
         ))
         .on_conflict(gpus::uuid)
         .do_update()

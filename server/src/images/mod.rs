@@ -28,9 +28,9 @@ use drydock_wire::{
 use serde_json::json;
 
 pub use oci::configure as configure_oci;
+pub use reference::{is_name, is_tag};
 pub use routes::configure;
 use use_of::Uses;
-pub use reference::{is_name, is_tag};
 pub use use_of::{Boxes, ask_who_uses, pin, pulled_as};
 
 use crate::{

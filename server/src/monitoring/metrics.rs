@@ -136,8 +136,11 @@ const GPU_MEASURES: [GpuMeasure; 10] = [
     }),
 ];
 
+/// Name, help and value of a family with a sample per thing.
+type Gauge<T> = (&'static str, &'static str, fn(&T) -> u64);
+
 fn disks_and_networks(text: &mut Exposition, of: &BoxReading) {
-    let disks: [(&str, &str, fn(&DiskReading) -> u64); 4] = [
+    let disks: [Gauge<DiskReading>; 4] = [
         ("drydock_disk_bytes", "Size of a file system.", |disk| disk.total_bytes),
         ("drydock_disk_free_bytes", "What is free of it.", |disk| disk.free_bytes),
         ("drydock_disk_read_bytes_per_second", "Read between the last two looks.", |disk| disk.read_bytes_per_s),
@@ -149,7 +152,7 @@ fn disks_and_networks(text: &mut Exposition, of: &BoxReading) {
             text.sample(name, &[("device", &disk.name), ("mounted_at", &disk.mounted_at)], value(disk));
         }
     }
-    let networks: [(&str, &str, fn(&NetworkReading) -> u64); 2] = [
+    let networks: [Gauge<NetworkReading>; 2] = [
         ("drydock_network_received_bytes_total", "Received since the interface exists.", |it| it.received_bytes),
         ("drydock_network_sent_bytes_total", "Sent since then.", |it| it.sent_bytes),
     ];

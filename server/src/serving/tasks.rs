@@ -278,7 +278,8 @@ impl Deployer {
     }
 
     async fn last_lines(&self, revision_id: &str) -> Result<String> {
-        let mut body = workloads::logs::last_text(&self.app, revision_id, container::GENERATION, QUOTED_LINES as u64).await?;
+        let mut body =
+            workloads::logs::last_text(&self.app, revision_id, container::GENERATION, QUOTED_LINES as u64).await?;
         let mut kept: Vec<u8> = Vec::new();
         while let Some(Ok(part)) = body.next().await {
             kept.extend_from_slice(&part);

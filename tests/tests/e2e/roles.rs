@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// Answer without credentials.
 /// (The last one has a proof of its own: `pipelines.rs` tries it without.)
-const OPEN: &[&str] =
-    &["GET /api/v1/setup", "POST /api/v1/setup", "POST /api/v1/login", "POST /api/v1/hooks/{id}"];
+const OPEN: &[&str] = &["GET /api/v1/setup", "POST /api/v1/setup", "POST /api/v1/login", "POST /api/v1/hooks/{id}"];
 
 /// A viewer's own account and saved views: the only things that a viewer changes.
 const OWN: &[&str] = &[

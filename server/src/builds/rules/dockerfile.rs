@@ -249,7 +249,7 @@ fn check(one: &Instruction) -> std::result::Result<(), String> {
             "ADD of an address would have Docker fetch it from the internet; send the file along and COPY it.".into()
         );
     }
-    if matches!(one.word.as_str(), "RUN" | "COPY" | "ADD") && one.rest.split_whitespace().any(|word| is_heredoc(word)) {
+    if matches!(one.word.as_str(), "RUN" | "COPY" | "ADD") && one.rest.split_whitespace().any(is_heredoc) {
         return Err("texts after << need BuildKit; put them into a file of the context and COPY it.".into());
     }
     let flags = one.rest.split_whitespace().take_while(|word| word.starts_with("--"));

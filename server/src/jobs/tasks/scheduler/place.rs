@@ -21,6 +21,9 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// Before a job whose files could not be laid out is looked at again.
 const PAUSE_MS: i64 = 30_000;
 
+/// Queue and person of a job that starts in its turn.
+type Line = Option<(String, String)>;
+
 pub(super) struct Place {
     pub held: Held,
     /// Somebody lays out its files now.
@@ -139,7 +142,7 @@ async fn try_to_fill(shared: &Shared, id: &str) -> Result<Filled> {
 }
 
 /// Its GPUs, and its line if it starts in its turn.
-fn place_of(shared: &Shared, id: &str) -> Option<(Vec<String>, Option<(String, String)>)> {
+fn place_of(shared: &Shared, id: &str) -> Option<(Vec<String>, Line)> {
     let held = lock(&shared.held);
     let place = held.get(id)?;
     let line = place.in_turn.then(|| (place.queue_id.clone(), place.person_id.clone()));
