@@ -43,12 +43,22 @@ impl Engine {
     ///
     /// Ends after an error: `NotFound` when there is no such container, `Unavailable` when Docker went away.
     pub fn logs(&self, id: &str, follow: bool) -> impl Stream<Item = Result<LogChunk>> + Send + Unpin + 'static {
+        self.logs_since(id, follow, 0)
+    }
+
+    /// As `logs`, of what Docker received at or after `since_s`, in seconds since 1970.
+    pub fn logs_since(
+        &self,
+        id: &str,
+        follow: bool,
+        since_s: i32,
+    ) -> impl Stream<Item = Result<LogChunk>> + Send + Unpin + 'static {
         let engine = self.clone();
         let id = id.to_owned();
         stream::once(async move {
             let address = engine.address().to_owned();
             match engine.docker().await {
-                Ok(docker) => lines(raw(&docker, &id, follow), id, address).boxed(),
+                Ok(docker) => lines(raw(&docker, &id, follow, since_s), id, address).boxed(),
                 Err(error) => stream::once(async { Err(error) }).boxed(),
             }
         })
@@ -70,8 +80,10 @@ fn raw(
     docker: &Docker,
     id: &str,
     follow: bool,
+    since_s: i32,
 ) -> impl Stream<Item = std::result::Result<LogOutput, DockerError>> + Send + use<> {
-    let options = LogsOptionsBuilder::default().follow(follow).stdout(true).stderr(true).timestamps(true).build();
+    let options = LogsOptionsBuilder::default().follow(follow).stdout(true).stderr(true).timestamps(true);
+    let options = options.since(since_s).build();
     docker.logs(id, Some(options))
 }
 

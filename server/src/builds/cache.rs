@@ -77,12 +77,14 @@ pub async fn trim(app: &App, limit_bytes: u64) -> Result<u64> {
     let mut forget: Vec<String> = gone.into_iter().map(|row| row.image_id).collect();
     let bytes = |row: &LayerRow| u64::try_from(row.size_bytes).unwrap_or(0);
     let (mut sum, mut freed) = (rows.iter().map(bytes).sum::<u64>(), 0);
+    // a layer that adds nothing goes with the rest when all is to go
+    let over = |sum: u64| sum > limit_bytes || limit_bytes == 0;
     // what something stood on may go in the next round
     loop {
         let before = rows.len();
         let mut kept = vec![];
         for row in rows {
-            if sum > limit_bytes && remove(app, &row.image_id).await? {
+            if over(sum) && remove(app, &row.image_id).await? {
                 sum -= bytes(&row);
                 freed += bytes(&row);
                 forget.push(row.image_id);
@@ -91,7 +93,7 @@ pub async fn trim(app: &App, limit_bytes: u64) -> Result<u64> {
             }
         }
         rows = kept;
-        if sum <= limit_bytes || rows.len() == before {
+        if !over(sum) || rows.len() == before {
             break;
         }
     }

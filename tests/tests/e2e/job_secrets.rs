@@ -107,7 +107,7 @@ async fn secrets_need_an_engineer_and_are_there_before_the_job_is() -> Result<()
 import os, urllib.request, urllib.error
 for method in ['GET', 'PUT']:
     path = '/api/v1/secrets' + ('/a' if method == 'PUT' else '')
-    ask = urllib.request.Request(os.environ['DRYDOCK_URL'] + path, method=method, data=b'{}' if method == 'PUT' else None,
+    ask = urllib.request.Request(os.environ['DRYDOCK_URL'] + path, method=method, data=b'{\"value\": \"x\"}' if method == 'PUT' else None,
         headers={'authorization': 'Bearer ' + os.environ['MLFLOW_TRACKING_TOKEN'], 'content-type': 'application/json'})
     try: print(method, urllib.request.urlopen(ask).status)
     except urllib.error.HTTPError as e: print(method, e.code)

@@ -193,7 +193,8 @@ struct Follower {
     /// Lines whose end has not been seen: they count once the container has ended.
     open: Vec<LogChunk>,
     flushed: Instant,
-    told_flood: bool,
+    /// It was stopped for writing too much: so its log ends.
+    flood: Option<String>,
 }
 
 impl Follower {
@@ -215,7 +216,7 @@ impl Follower {
             sequence,
             open: vec![],
             flushed: Instant::now(),
-            told_flood: false,
+            flood: None,
         };
         tokio::spawn(follower.run());
         Ok(())
@@ -246,7 +247,7 @@ impl Follower {
             Err(EngineError::NotFound(_)) => return self.complete().await,
             Err(_) => return Some(DOCKER_AWAY),
         }
-        match self.read().await {
+        match self.read(true).await {
             Reading::Stopped => return None,
             Reading::Broken(EngineError::NotFound(_)) => return self.complete().await,
             Reading::Broken(_) => return Some(DOCKER_AWAY),
@@ -254,6 +255,15 @@ impl Follower {
         }
         match self.app.engine.phase(&self.container).await {
             Ok(SeenPhase::Exited) => {
+                // who follows a container may miss what it wrote last (seen with 20.10): its end is read once more
+                self.open.clear();
+                self.sequence = Sequence::after(self.spool.last());
+                match self.read(false).await {
+                    Reading::Stopped => return None,
+                    Reading::Broken(EngineError::NotFound(_)) => return self.complete().await,
+                    Reading::Broken(_) => return Some(DOCKER_AWAY),
+                    Reading::Ended => {}
+                }
                 for chunk in std::mem::take(&mut self.open) {
                     self.take(chunk);
                 }
@@ -274,9 +284,13 @@ impl Follower {
         observed.is_ok_and(|observed| !observed.is_some_and(still))
     }
 
-    async fn read(&mut self) -> Reading {
+    /// All of it and then what comes; or once more what is there from the last line that was written down.
+    async fn read(&mut self, follow: bool) -> Reading {
         let stop = self.app.background.clone();
-        let mut batches = self.app.engine.logs(&self.container, true).ready_chunks(LINES_AT_ONCE);
+        let last_s = self.spool.last().map_or(0, |last| last.at_ns / 1_000_000_000);
+        let since_s = if follow { 0 } else { i32::try_from(last_s).unwrap_or(0) };
+        let chunks = self.app.engine.logs_since(&self.container, follow, since_s);
+        let mut batches = chunks.ready_chunks(LINES_AT_ONCE);
         loop {
             let due = FLUSH.saturating_sub(self.flushed.elapsed());
             tokio::select! {
@@ -342,21 +356,23 @@ impl Follower {
 
     async fn stop_a_flood(&mut self) {
         let most = self.app.config.limits.log_flood_bytes;
-        if self.told_flood || self.spool.taken_bytes() <= most {
+        if self.flood.is_some() || self.spool.taken_bytes() <= most {
             return;
         }
-        self.told_flood = true;
         let words = format!("it wrote more than {} to its log", drydock_wire::units::bytes(most));
-        self.spool.push(&note(&format!("[Stopped by Drydock: {words}.]")));
+        self.flood = Some(words.clone());
         tracing::warn!(workload.id = self.workload, "workload {} is stopped: {words}", self.workload);
         if let Err(error) = super::stop_flood(&self.app, &self.workload, words).await {
             tracing::warn!(workload.id = self.workload, "workload {} cannot be stopped: {error}", self.workload);
-            self.told_flood = false;
+            self.flood = None;
         }
     }
 
     async fn complete(&mut self) -> Option<Duration> {
         self.flush().await;
+        if let Some(words) = self.flood.take() {
+            self.spool.push(&note(&format!("[Stopped by Drydock: {words}.]")));
+        }
         match self.spool.complete().await {
             Ok(()) => None,
             Err(error) => {

@@ -293,6 +293,9 @@ impl Hands {
                 env.insert(name.into(), s3.clone());
             }
             env.insert("DRYDOCK_URL".into(), url.clone());
+            for (name, value) in installers(&url, network) {
+                env.entry(name.into()).or_insert(value);
+            }
             env.insert("MLFLOW_TRACKING_URI".into(), url);
         }
         let mount = |it: SpecMount| Mount { source: self.app.data_dir.join(it.source), target: it.target };
@@ -382,4 +385,19 @@ fn ran(work: &Work, container: &str, seen: &[Seen]) -> bool {
     let is_it =
         |it: &Seen| it.id == container && it.phase != SeenPhase::Created && it.generation == work.desired.generation;
     seen.iter().any(is_it)
+}
+
+/// Makes a plain `pip install` or `uv pip install` take from the box's index; below the home, since the image is read-only. A workload
+/// that names another index keeps it.
+fn installers(url: &str, network: &Network) -> [(&'static str, String); 6] {
+    let index = format!("{url}/pypi/simple/");
+    [
+        ("PIP_INDEX_URL", index.clone()),
+        ("PIP_TRUSTED_HOST", network.gateway.to_string()),
+        ("UV_DEFAULT_INDEX", index),
+        ("PIP_DISABLE_PIP_VERSION_CHECK", "1".into()),
+        ("PIP_NO_CACHE_DIR", "1".into()),
+        // Debian's Python is marked as the system's own; what goes below the home of a container harms nobody
+        ("PIP_BREAK_SYSTEM_PACKAGES", "1".into()),
+    ]
 }
