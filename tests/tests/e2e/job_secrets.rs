@@ -104,10 +104,10 @@ async fn secrets_need_an_engineer_and_are_there_before_the_job_is() -> Result<()
     assert!(answer["message"].as_str().is_some_and(|text| text.contains("absent")), "{answer}");
     // a job's own token neither lists nor sets them
     let program = r"
-import os, urllib.request, urllib.error
+import json, os, urllib.request, urllib.error
 for method in ['GET', 'PUT']:
     path = '/api/v1/secrets' + ('/a' if method == 'PUT' else '')
-    ask = urllib.request.Request(os.environ['DRYDOCK_URL'] + path, method=method, data=b'{\"value\": \"x\"}' if method == 'PUT' else None,
+    ask = urllib.request.Request(os.environ['DRYDOCK_URL'] + path, method=method, data=json.dumps({'value': 'x'}).encode() if method == 'PUT' else None,
         headers={'authorization': 'Bearer ' + os.environ['MLFLOW_TRACKING_TOKEN'], 'content-type': 'application/json'})
     try: print(method, urllib.request.urlopen(ask).status)
     except urllib.error.HTTPError as e: print(method, e.code)
