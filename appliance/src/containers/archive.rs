@@ -92,7 +92,8 @@ impl Engine {
 
 /// Whatever it finds in the folder goes, nothing else is in reach.
 fn emptying(instance: &str, image: &str, source: &str) -> ContainerCreateBody {
-    let words = ["find", "/emptied", "-xdev", "-mindepth", "1", "-delete"];
+    // as GNU and busybox both know it
+    let words = ["find", "/emptied", "-mindepth", "1", "-maxdepth", "1", "-exec", "rm", "-rf", "--", "{}", "+"];
     let bind = DockerMount {
         typ: Some(MountType::BIND),
         source: Some(source.to_owned()),

@@ -40,6 +40,7 @@ pub fn of_commands<'a>(runs: impl Iterator<Item = &'a str>) -> Asked {
         let is_end = |word: &String| matches!(word.as_str(), "&&" | "||" | ";" | "|" | "&");
         for command in words.split(is_end) {
             let pip = command.iter().position(|word| word.ends_with("pip") || word.ends_with("pip3"));
+            let pip = pip.filter(|at| command[..*at].iter().all(|word| leads_to_a_command(word)));
             let Some(at) = pip.filter(|at| command.get(at + 1).map(String::as_str) == Some("install")) else {
                 continue;
             };
@@ -47,6 +48,15 @@ pub fn of_commands<'a>(runs: impl Iterator<Item = &'a str>) -> Asked {
         }
     }
     asked
+}
+
+/// What may stand before the program that a shell runs: `A=1 python3 -m pip`, `uv pip`; not `echo pip`.
+fn leads_to_a_command(word: &str) -> bool {
+    let program = word.rsplit('/').next().unwrap_or(word);
+    word.contains('=')
+        || word.starts_with('-')
+        || program.starts_with("python")
+        || ["uv", "sudo", "env", "exec", "time", "nice"].contains(&program)
 }
 
 fn of_install(words: &[String], asked: &mut Asked) {
