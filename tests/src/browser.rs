@@ -30,13 +30,15 @@ const FLAGS: [&str; 11] = [
 pub struct Browser {
     pub driver: WebDriver,
     base: String,
-    _chromedriver: Child,
+    chromedriver: Child,
     profile: TempDir,
 }
 
 impl Drop for Browser {
     /// A test that failed did not close it, and Chromium outlives its driver: whoever has this profile ends.
     fn drop(&mut self) {
+        // or ending the session would wait for a browser that is gone
+        let _ = self.chromedriver.start_kill();
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -71,7 +73,7 @@ impl Browser {
             Ok(Some(WebDriver::new(&address, wishes.clone()).await?))
         })
         .await?;
-        Ok(Self { driver, base: base.to_owned(), _chromedriver: chromedriver, profile })
+        Ok(Self { driver, base: base.to_owned(), chromedriver, profile })
     }
 
     /// Ends the browser in order.

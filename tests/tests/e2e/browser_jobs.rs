@@ -131,7 +131,7 @@ async fn a_secret_goes_in_and_is_never_shown() -> Result<()> {
     assert_eq!(known[0]["name"], "hub-token");
     browser.visit("/jobs/new").await?;
     browser.press("//summary[contains(., 'Secrets')]", "the section of secrets").await?;
-    browser.fill("Secrets", "hub-token").await?;
+    browser.press("//select[@id='secret']/option[@value='hub-token']", "the secret's name").await?;
     until("the YAML names the secret", Duration::from_secs(10), || async {
         Ok(yaml(&browser).await?.contains("hub-token").then_some(()))
     })
