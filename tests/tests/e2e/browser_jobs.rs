@@ -17,6 +17,7 @@ async fn yaml(browser: &Browser) -> Result<String> {
 }
 
 async fn write_yaml(browser: &Browser, text: &str) -> Result<()> {
+    browser.sees("As YAML").await?;
     let script = "const area = document.getElementById('job-yaml'); area.focus(); area.value = arguments[0]; \
         area.dispatchEvent(new Event('input', { bubbles: true }))";
     browser.driver.execute(script, vec![text.into()]).await?;
