@@ -30,17 +30,37 @@ struct Round {
     cancelled: String,
 }
 
-async fn submit(admin: &Api, round: usize) -> Result<Round> {
+fn wishes(round: usize) -> [Value; JOBS] {
     let name = |what: &str| format!("{what}-{round}");
     let retries = json!({ "retries": { "limit": 1, "backoff_s": 1 } });
-    Ok(Round {
-        well: vec![
-            admin.submit_with(job(&name("short"), "echo done", json!({}))).await?,
-            admin.submit_with(job(&name("longer"), "sleep 1; echo done", json!({}))).await?,
-        ],
-        again: admin.submit_with(job(&name("again"), "echo done; exit 3", retries)).await?,
-        cancelled: admin.submit_with(job(&name("stopped"), "trap 'exit 1' TERM; sleep 600 & wait", json!({}))).await?,
-    })
+    [
+        job(&name("short"), "echo done", json!({})),
+        job(&name("longer"), "sleep 1; echo done", json!({})),
+        job(&name("again"), "echo done; exit 3", retries),
+        job(&name("stopped"), "trap 'exit 1' TERM; sleep 600 & wait", json!({})),
+    ]
+}
+
+/// What of them is there; a server that was killed while it was asked may have taken it or not.
+async fn found(admin: &Api, wish: &Value) -> Result<Option<String>> {
+    let name = wish["name"].as_str().unwrap_or_default();
+    let all = admin.list(&format!("/api/v1/jobs?search={name}")).await?;
+    let mut ids = all.iter().filter(|job| job["name"] == name).filter_map(|job| job["id"].as_str().map(str::to_owned));
+    let first = ids.next();
+    ensure!(ids.next().is_none(), "{name} was submitted once and is there twice");
+    Ok(first)
+}
+
+async fn all_there(admin: &Api, wishes: &[Value; JOBS]) -> Result<Round> {
+    let mut ids = vec![];
+    for wish in wishes {
+        ids.push(match found(admin, wish).await? {
+            Some(id) => id,
+            None => admin.submit_with(wish.clone()).await?,
+        });
+    }
+    let [short, longer, again, cancelled] = <[String; JOBS]>::try_from(ids).unwrap();
+    Ok(Round { well: vec![short, longer], again, cancelled })
 }
 
 /// Cancels as soon as it runs, or the server is gone.
@@ -113,9 +133,18 @@ async fn a_kill_around_a_container_leaves_no_phantom_no_duplicate_and_no_lease()
             server.set_environment(&[("DRYDOCK_FAILPOINT", &format!("kill-after-action={action}"))]);
             server.launch().await?;
         }
-        let jobs = submit(&admin, round).await?;
-        let (api, stopped) = (admin.clone(), jobs.cancelled.clone());
-        let cancel = tokio::spawn(async move { cancel_when_it_runs(&api, &stopped).await });
+        let wishes = wishes(round);
+        let mut last = None;
+        for wish in &wishes {
+            // the kill may meet a submission
+            last = admin.submit_with(wish.clone()).await.ok();
+        }
+        let api = admin.clone();
+        let cancel = tokio::spawn(async move {
+            if let Some(stopped) = last {
+                cancel_when_it_runs(&api, &stopped).await;
+            }
+        });
         if exactly {
             let end = tokio::time::Instant::now() + Duration::from_secs(20);
             while !server.has_ended()? && tokio::time::Instant::now() < end {
@@ -132,6 +161,7 @@ async fn a_kill_around_a_container_leaves_no_phantom_no_duplicate_and_no_lease()
         }
         server.set_environment(&[]);
         server.launch().await?;
+        let jobs = all_there(&admin, &wishes).await?;
         ends(&admin, &jobs).await?;
         nothing_is_left(&server).await?;
     }
