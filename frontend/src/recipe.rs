@@ -71,6 +71,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn requirements_are_lines_that_say_something() {
+        assert_eq!(requirement_lines("# models\n\n numpy==2.1 \nscipy\n"), ["numpy==2.1", "scipy"]);
+    }
+
+    #[test]
     fn names_of_repositories_are_those_of_the_registry() {
         for good in ["app", "team/app", "team/app-2", "a.b/c_d/e"] {
             assert_eq!(check_repository(good), Ok(()), "{good}");
