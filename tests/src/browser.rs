@@ -37,7 +37,8 @@ pub struct Browser {
 impl Drop for Browser {
     /// A test that failed did not close it, and Chromium outlives its driver: whoever has this profile ends.
     fn drop(&mut self) {
-        // or ending the session would wait for a browser that is gone
+        // or the driver's own end would ask for minutes after a browser that is gone
+        let _ = self.driver.clone().leak();
         let _ = self.chromedriver.start_kill();
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {

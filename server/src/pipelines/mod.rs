@@ -76,9 +76,14 @@ fn new_dataset_version(conn: &mut Conn, name: &str, version: i64) -> Result<()> 
     tell(conn, TriggerKind::DatasetVersion, name, json!({ "dataset": name, "version": version }))
 }
 
-/// Pipelines by name; `search` is part of it.
-pub async fn list(app: &App, _auth: &Authorized<action::View>, search: String) -> Result<Vec<PipelineSummary>> {
-    app.db.read(move |conn| views::summaries(conn, &search)).await
+/// One page of pipelines by name; `search` is part of it, `window` offset and length.
+pub async fn list(
+    app: &App,
+    _auth: &Authorized<action::View>,
+    search: String,
+    window: (i64, i64),
+) -> Result<Page<PipelineSummary>> {
+    app.db.read(move |conn| views::summaries(conn, &search, window)).await
 }
 
 /// One pipeline, as of a version.

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use drydock_wire::pipelines::{
-    ApprovalAnswer, ApprovalState, GridCell, GridRow, PipelineDetail, PipelineGrid, PipelineRun, PipelineRunDetail,
-    PipelineSummary, PipelineVersion, RunCause, RunState, Schedule, TaskRun, TaskState, Trigger, TriggerKind,
+use drydock_wire::{
+    Page,
+    pipelines::{
+        ApprovalAnswer, ApprovalState, GridCell, GridRow, PipelineDetail, PipelineGrid, PipelineRun, PipelineRunDetail,
+        PipelineSummary, PipelineVersion, RunCause, RunState, Schedule, TaskRun, TaskState, Trigger, TriggerKind,
+    },
 };
 use serde_json::Value;
 
@@ -44,11 +47,15 @@ impl People {
     }
 }
 
-pub fn summaries(conn: &mut Conn, search: &str) -> Result<Vec<PipelineSummary>> {
-    let wanted = search.to_lowercase();
-    let rows = store::all(conn)?.into_iter().filter(|row| row.name.contains(&wanted));
+pub fn summaries(conn: &mut Conn, search: &str, window: (i64, i64)) -> Result<Page<PipelineSummary>> {
+    let (wanted, (offset, limit)) = (search.to_lowercase(), window);
+    let rows: Vec<PipelineRow> = store::all(conn)?.into_iter().filter(|row| row.name.contains(&wanted)).collect();
+    let part = |value: i64| usize::try_from(value).unwrap_or(0);
     let mut people = People::default();
-    rows.map(|row| summary(conn, &row, &mut people)).collect()
+    let shown = rows.iter().skip(part(offset)).take(part(limit));
+    let items: Vec<PipelineSummary> = shown.map(|row| summary(conn, row, &mut people)).collect::<Result<_>>()?;
+    let end = part(offset).saturating_add(items.len());
+    Ok(Page { items, total: rows.len() as u64, next: (end < rows.len()).then(|| end.to_string()) })
 }
 
 fn summary(conn: &mut Conn, row: &PipelineRow, people: &mut People) -> Result<PipelineSummary> {

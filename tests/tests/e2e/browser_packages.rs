@@ -22,7 +22,6 @@ fn saved(folder: &std::path::Path, wheel: &Wheel) -> Result<String> {
 }
 
 #[tokio::test]
-#[ignore = "not seen to pass on the integrated tree yet: its selectors are to be gone through"]
 async fn wheels_are_dropped_looked_at_missed_yanked_and_deleted() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;
@@ -57,7 +56,7 @@ async fn wheels_are_dropped_looked_at_missed_yanked_and_deleted() -> Result<()> 
     let path = here.path().join(wheel.filename());
     fs::write(&path, zipped(&Wheel::new("tidal-model", "1.1").code("X = 1\n").entries())?)?;
     choose(&browser, "pick-wheels", path.to_str().context("a path")?).await?;
-    browser.sees("1 of 1 file failed").await?;
+    browser.sees("1 of 2 files failed").await?;
     browser.shoot("packages-conflict-light-1280").await?;
     browser.click("Close the uploads").await?;
 

@@ -37,7 +37,6 @@ async fn focused(browser: &Browser) -> Result<String> {
 }
 
 #[tokio::test]
-#[ignore = "not seen to pass on the integrated tree yet: its selectors are to be gone through"]
 async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;
@@ -151,7 +150,9 @@ async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     ensure!(!engineer.offers("Raise the priority of big-one").await?, "not hers");
     engineer.visit("/queue?tab=queues").await?;
     engineer.sees("weight 3").await?;
-    ensure!(!engineer.offers("New queue").await? && !engineer.offers("Settings").await?);
+    ensure!(!engineer.offers("New queue").await?);
+    let settings = By::XPath("//section[contains(@class, 'queue')]//button[contains(., 'Settings')]");
+    ensure!(engineer.driver.find_all(settings).await?.is_empty(), "an engineer sets queues");
     engineer.close().await?;
 
     // its jobs gone, the queue can be deleted; the default one cannot

@@ -229,6 +229,26 @@ async fn a_fault_in_the_yaml_is_told_with_its_line() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_list_comes_in_pages() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    for name in ["beta", "alpha", "gamma"] {
+        let yaml = format!("name: {name}\ntasks:\n  a: {{ job: {{ command: [\"true\"] }} }}\n");
+        admin.post("/api/v1/pipelines", json!({ "yaml": yaml })).await?;
+    }
+    let names =
+        |page: &Value| page["items"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+    let first = admin.get("/api/v1/pipelines?limit=2").await?;
+    assert_eq!((names(&first), &first["total"]), (vec![json!("alpha"), json!("beta")], &json!(3)), "{first}");
+    let next = first["next"].as_str().unwrap();
+    let second = admin.get(&format!("/api/v1/pipelines?limit=2&page={next}")).await?;
+    assert_eq!((names(&second), &second["next"]), (vec![json!("gamma")], &Value::Null), "{second}");
+    assert_eq!(names(&admin.get("/api/v1/pipelines?search=ALPH&limit=200").await?), [json!("alpha")]);
+    assert_eq!(admin.status(Method::GET, "/api/v1/pipelines?page=x", None).await?, 400);
+    Ok(())
+}
+
+#[tokio::test]
 async fn rights_are_those_that_the_person_has_now() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;

@@ -145,7 +145,7 @@ async fn apply(at: &At, file: &std::path::Path) -> Result<()> {
 }
 
 async fn list(at: &At) -> Result<()> {
-    let all: Page<PipelineSummary> = at.connect()?.get("/pipelines").await?;
+    let all: Page<PipelineSummary> = at.connect()?.get("/pipelines?limit=200").await?;
     let row = |one: &PipelineSummary| {
         let last = one.last_runs.first();
         let next = match (one.paused, one.next_due_at) {

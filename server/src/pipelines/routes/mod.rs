@@ -43,6 +43,17 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 struct Search {
     /// Part of the name.
     search: Option<String>,
+    page: Option<String>,
+    /// 1 to 200; 50 when absent.
+    limit: Option<i64>,
+}
+
+/// Offset and length of a page of a list.
+fn window(page: Option<&str>, limit: Option<i64>) -> Result<(i64, i64)> {
+    let offset = page.filter(|page| !page.is_empty()).map_or(Ok(0), str::parse::<i64>);
+    let offset = offset.ok().filter(|offset| *offset >= 0);
+    let offset = offset.ok_or_else(|| Error::invalid("page: use 'next' of the page before."))?;
+    Ok((offset, limit.unwrap_or(50).clamp(1, 200)))
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -68,8 +79,9 @@ async fn list(
     query: web::Query<Search>,
 ) -> Result<web::Json<Page<PipelineSummary>>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let items = super::list(&app, &auth, query.into_inner().search.unwrap_or_default()).await?;
-    Ok(web::Json(Page { total: items.len() as u64, items, next: None }))
+    let Search { search, page, limit } = query.into_inner();
+    let window = window(page.as_deref(), limit)?;
+    Ok(web::Json(super::list(&app, &auth, search.unwrap_or_default(), window).await?))
 }
 
 /// Makes the YAML the newest version of the pipeline that it names.

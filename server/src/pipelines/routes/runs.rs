@@ -43,10 +43,7 @@ impl Window {
         let state =
             |word: &str| RunState::parse(word).ok_or_else(|| Error::invalid(format!("There is no state '{word}'.")));
         let states = words.map(state).collect::<Result<_>>()?;
-        let offset = self.page.as_deref().filter(|page| !page.is_empty()).map_or(Ok(0), str::parse::<i64>);
-        let offset = offset.ok().filter(|offset| *offset >= 0);
-        let offset = offset.ok_or_else(|| Error::invalid("page: use 'next' of the page before."))?;
-        Ok((states, (offset, self.limit.unwrap_or(50).clamp(1, 200))))
+        Ok((states, super::window(self.page.as_deref(), self.limit)?))
     }
 }
 
