@@ -175,7 +175,7 @@ fn node(
                     <title>{what}</title>
                     {many.then(|| view! { <rect x=x + 5 y=y + 5 width=WIDTH height=HEIGHT rx="9" class="behind"></rect> })}
                     <rect x=x y=y width=WIDTH height=HEIGHT rx="9"></rect>
-                    <rect x=x y=y + 9 width="4" height=HEIGHT - 18 rx="2" class="mark"></rect>
+                    <rect x=x y=y + 9 width="4" height=HEIGHT - 18 rx="2" class="node-state"></rect>
                     <text x=x + 15 y=y + 22 class="title">{short(&shape.name, 20)}</text>
                     <text x=x + WIDTH - 10 y=y + 21 class="kind" text-anchor="end">{kind}</text>
                     <text x=x + 15 y=y + 40 class="detail">{below}</text>
