@@ -153,7 +153,7 @@ async fn the_jobs_pages_are_accessible_and_have_their_pictures() -> Result<()> {
     let pages = [
         ("jobs-list", "/jobs".to_owned(), "pictured"),
         ("jobs-form", format!("/jobs/new?from={job}"), "As YAML"),
-        ("jobs-charts", format!("/jobs/{job}?tab=charts"), "Memory"),
+        ("jobs-charts", format!("/jobs/{job}?tab=charts"), "Memory (MiB)"),
         ("jobs-outputs", format!("/jobs/{job}?tab=outputs"), "report.txt"),
         ("jobs-attempts", format!("/jobs/{job}?tab=attempts"), "Attempt 1"),
         ("jobs-spec", format!("/jobs/{job}?tab=spec"), "lr=0.1"),

@@ -13,7 +13,7 @@ use crate::{
     live::remote,
     pages::parts::{DropZone, Listing, UploadList, short_id},
     shell::use_overview,
-    ui::{Card, Field, Icon, SelectField, Show},
+    ui::{Card, Field, Icon, SelectField, Show, TextArea},
 };
 use drydock_wire::{events::Topic, overview::Overview, queues::Queue};
 use leptos::prelude::*;
@@ -73,9 +73,14 @@ pub fn Sections(form: Form, tried: RwSignal<bool>) -> impl IntoView {
 
 #[component]
 fn Program(form: Form, tried: RwSignal<bool>) -> impl IntoView {
+    // several lines: a program in the command may have some, and an input would lose their ends
+    let refused = move || {
+        let said = form.command.with(|text| check_command(text).err()).filter(|_| tried.get());
+        said.map(str::to_owned)
+    };
     view! {
         <Field id="job-name" label="Name" value=form.name check=check_name tried=tried hint="Such as train-wine; jobs may share a name." mono=true/>
-        <Field id="command" label="Command" value=form.command check=check_command tried=tried mono=true
+        <TextArea id="command" label="Command" value=form.command rows=2 refused=Signal::derive(refused) mono=true
             hint="Program and arguments, as in a shell. The code lies in /workspace; it starts in /scratch, where it may write. What it leaves in /outputs is kept."/>
         <div class="field">
             <span class="label">"Code"</span>
