@@ -116,6 +116,15 @@ impl Dockerd {
         Ok(())
     }
 
+    /// SIGTERM, and the wait for its end, as an upgrade of Docker has it. With `keeps_running` containers go on meanwhile.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let pid = std::fs::read_to_string(self.folder.path().join("pid")).context("its pid")?;
+        ensure!(root_command("kill")?.arg(pid.trim()).status()?.success(), "kill {pid}");
+        child.wait()?;
+        self.end_containerd()
+    }
+
     /// Where the machine has no containerd, the daemon keeps one, which dies with it and leaves its pid file. A daemon that starts while a
     /// process has that number, be it a zombie that nobody has waited for yet, takes it for its containerd and gives up after 15 s.
     fn end_containerd(&self) -> Result<()> {

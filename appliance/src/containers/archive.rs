@@ -55,6 +55,27 @@ impl Engine {
         }
     }
 
+    /// A container that never starts and has one folder, read-only, at `target`: through it is read what a container that is gone left
+    /// there. Its id. The name is for it alone; one that an earlier try left under it goes first.
+    ///
+    /// # Errors
+    /// `Refused` for a folder outside `allow_writes_under`, `NoSuchImage`.
+    pub async fn stand_in(
+        &self,
+        instance: &str,
+        name: &str,
+        image: &str,
+        folder: &Path,
+        target: &str,
+    ) -> Result<String> {
+        let source = resolve_source(folder, self.write_roots())?;
+        self.remove(name).await?;
+        let body = standing_in(instance, image, &source.to_string_lossy(), target);
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        let made = self.call(USUAL, image, |docker| async move { docker.create_container(Some(options), body).await });
+        Ok(made.await?.id)
+    }
+
     /// Empties a folder whose files belong to containers. `image` needs `find`, as the runtime image has.
     ///
     /// # Errors
@@ -94,12 +115,6 @@ impl Engine {
 fn emptying(instance: &str, image: &str, source: &str) -> ContainerCreateBody {
     // as GNU and busybox both know it
     let words = ["find", "/emptied", "-mindepth", "1", "-maxdepth", "1", "-exec", "rm", "-rf", "--", "{}", "+"];
-    let bind = DockerMount {
-        typ: Some(MountType::BIND),
-        source: Some(source.to_owned()),
-        target: Some("/emptied".to_owned()),
-        ..Default::default()
-    };
     ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(words.map(str::to_owned).to_vec()),
@@ -113,11 +128,38 @@ fn emptying(instance: &str, image: &str, source: &str) -> ContainerCreateBody {
             security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
             readonly_rootfs: Some(true),
             network_mode: Some("none".to_owned()),
-            mounts: Some(vec![bind]),
+            mounts: Some(vec![bind(source, "/emptied")]),
             memory: Some(MEMORY_BYTES),
             pids_limit: Some(16),
             ..Default::default()
         }),
+        ..Default::default()
+    }
+}
+
+/// Nothing of it ever runs.
+fn standing_in(instance: &str, image: &str, source: &str, target: &str) -> ContainerCreateBody {
+    let folder = DockerMount { read_only: Some(true), ..bind(source, target) };
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(vec!["false".to_owned()]),
+        cmd: Some(vec![]),
+        labels: Some([(LABEL_HOUSEKEEPING.to_owned(), instance.to_owned())].into()),
+        host_config: Some(HostConfig {
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            network_mode: Some("none".to_owned()),
+            mounts: Some(vec![folder]),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn bind(source: &str, target: &str) -> DockerMount {
+    DockerMount {
+        typ: Some(MountType::BIND),
+        source: Some(source.to_owned()),
+        target: Some(target.to_owned()),
         ..Default::default()
     }
 }
@@ -139,5 +181,17 @@ mod tests {
         insta::with_settings!({ sort_maps => true }, {
             insta::assert_json_snapshot!("emptying", emptying("box1", "drydock/runtime:1", "/data/run/jobs/j-1"));
         });
+    }
+
+    #[test]
+    fn a_stand_in_has_one_folder_which_it_cannot_change_and_is_not_of_the_instances_containers() {
+        let body = standing_in("box1", "drydock/runtime:1", "/data/run/jobs/j-1/outputs", "/outputs");
+        let host = body.host_config.unwrap_or_default();
+        let mounts = host.mounts.unwrap_or_default();
+        let of = |it: &DockerMount| (it.source.clone(), it.target.clone(), it.read_only);
+        let only = (Some("/data/run/jobs/j-1/outputs".to_owned()), Some("/outputs".to_owned()), Some(true));
+        assert_eq!(mounts.iter().map(of).collect::<Vec<_>>(), [only]);
+        assert_eq!(host.network_mode.as_deref(), Some("none"));
+        assert_eq!(body.labels, Some([(LABEL_HOUSEKEEPING.to_owned(), "box1".to_owned())].into()));
     }
 }

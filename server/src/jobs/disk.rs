@@ -1,7 +1,8 @@
 //! Disk limits of running attempts: Docker has none for folders, so a watcher looks once a second and stops what uses more than it
 //! asked for.
 //!
-//! Always holds: a job is stopped for its own use, or, when the box is below its floor, because it wrote most in the last seconds. The
+//! Always holds: a job is stopped for its own use, or, when the box is below its floor, because it wrote most in the last seconds. Then the
+//! next one is stopped only when the room of the one before has come and was not enough, or what is left goes quickly all the same. The
 //! limit is soft: a fast writer gets a second's worth beyond it. Folders that the server may not read (it need not be root) count for
 //! nothing here; for them there is the floor of the box.
 
@@ -37,6 +38,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 const REST: u32 = 10;
 /// Who wrote most is said of so long.
 const RECENTLY: Duration = Duration::from_secs(10);
+/// The room of a job that was stopped is waited for so long: it has its time to end, and its folders go then.
+const PATIENCE: Duration = Duration::from_secs(60);
 const DEEPEST: usize = 256;
 /// `O_DIRECTORY | O_NOFOLLOW` of Linux: a folder that became a link since it was listed is not entered.
 const FOLDER_ITSELF: i32 = 0o200_000 | 0o400_000;
@@ -50,6 +53,17 @@ pub struct DiskWatcher {
     /// By job and attempt.
     seen: Mutex<BTreeMap<(String, i64), History>>,
     next: Mutex<Option<Instant>>,
+    /// The last one that was stopped because the box was full.
+    stopped: Mutex<Option<Stopped>>,
+}
+
+/// Who was stopped for the box, when, and how much was free then.
+#[derive(Clone)]
+struct Stopped {
+    job: String,
+    number: i64,
+    at: Instant,
+    free_bytes: u64,
 }
 
 /// A running attempt and what it has on the disk.
@@ -76,7 +90,7 @@ impl Task for DiskWatcher {
 
 impl DiskWatcher {
     pub fn new(app: App) -> Self {
-        Self { app, seen: Mutex::default(), next: Mutex::default() }
+        Self { app, seen: Mutex::default(), next: Mutex::default(), stopped: Mutex::default() }
     }
 
     async fn pass(&self) -> Result<()> {
@@ -98,8 +112,9 @@ impl DiskWatcher {
             let words = format!("its {} of disk were full", workloads::mebibytes(outputs::disk_bytes(&one.job)));
             self.stop(one, words).await?;
         }
-        if self.app.objects.room().state().level == DiskLevel::Full {
-            self.stop_greediest(&uses).await?;
+        let disk = self.app.objects.room().state();
+        if disk.level == DiskLevel::Full && !self.awaits_room(disk.free_bytes).await? {
+            self.stop_greediest(&uses, disk.free_bytes).await?;
         }
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(began + began.elapsed() * REST);
         Ok(())
@@ -124,13 +139,28 @@ impl DiskWatcher {
         uses
     }
 
-    async fn stop_greediest(&self, uses: &[Use]) -> Result<()> {
+    /// Whether the room of the one that was stopped last is still to come. Not while half of what was left then went, too: it may be all of
+    /// it before that one is gone.
+    async fn awaits_room(&self, free_bytes: u64) -> Result<bool> {
+        let is_due = |it: &&Stopped| it.at.elapsed() < PATIENCE && free_bytes >= it.free_bytes / 2;
+        let last = self.stopped.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(is_due).cloned();
+        match last {
+            Some(last) => files::are_there(&self.app, &last.job, last.number).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn stop_greediest(&self, uses: &[Use], free_bytes: u64) -> Result<()> {
         match greediest(uses.iter().map(|one| (one.recent, one.bytes))) {
             Some(index) => {
                 let one = &uses[index];
                 let wrote = workloads::mebibytes(one.bytes);
                 let words = format!("the disk of the box is full, and of what runs this job wrote most ({wrote})");
-                self.stop(one, words).await
+                self.stop(one, words).await?;
+                let (job, number) = (one.job.id.clone(), one.number);
+                let stopped = Stopped { job, number, at: Instant::now(), free_bytes };
+                *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopped);
+                Ok(())
             }
             None => Ok(()),
         }

@@ -142,6 +142,12 @@ pub async fn sweep(app: &App) -> Result<()> {
     datasets::evict(app, &mounted).await
 }
 
+/// Whether an attempt still takes room: its folder is there, or some that are being removed.
+pub async fn are_there(app: &App, job_id: &str, number: i64) -> Result<bool> {
+    let own = format!("{job_id}-{number}");
+    Ok(names_in(&app.data_dir.join(FOLDER)).await?.iter().any(|name| *name == own || name.starts_with(GONE)))
+}
+
 /// Of the jobs among these ids that have not ended: the number of the last attempt that has.
 pub type Live = BTreeMap<String, i64>;
 

@@ -34,6 +34,7 @@ mod job_logs;
 mod job_parts;
 mod job_retries;
 mod job_secrets;
+mod job_vanished;
 mod jobs;
 mod kill;
 mod lifecycle;

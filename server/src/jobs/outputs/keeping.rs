@@ -3,9 +3,10 @@
 use std::{
     collections::HashMap,
     io::{self, Read},
+    path::Path,
 };
 
-use drydock_appliance::containers::EngineError;
+use drydock_appliance::{RUNTIME_IMAGE, containers::EngineError};
 use drydock_wire::validate;
 use tokio::{runtime::Handle, task::JoinSet};
 
@@ -24,10 +25,24 @@ use crate::{
 const AT_ONCE: usize = 32;
 const CHUNK_BYTES: usize = 256 << 10;
 
+/// As `take`, where somebody removed the container: another one, which never runs, has the folder instead of it.
+///
+/// # Errors
+/// As `take`.
+pub async fn take_without(app: &App, attempt: &str, folder: &Path, most_bytes: u64) -> Result<Kept> {
+    let name = format!("drydock-outputs-{attempt}");
+    let made = app.engine.stand_in(&app.instance, &name, RUNTIME_IMAGE, folder, OUTPUTS).await;
+    let taken = take(app, &made.map_err(not_read)?, most_bytes).await;
+    if let Err(error) = app.engine.remove(&name).await {
+        tracing::warn!(container.name = name, "the container {name}, which is not needed any more, is left: {error}");
+    }
+    taken
+}
+
 /// Reads all files of the container's `/outputs` into the store.
 ///
 /// # Errors
-/// `unavailable` while Docker or the store is away; else why they cannot be kept.
+/// `unavailable` while Docker or the store is away, `not_found` without the container; else why they cannot be kept.
 pub async fn take(app: &App, container: &str, most_bytes: u64) -> Result<Kept> {
     let body = app.engine.archive(container, OUTPUTS).await.map_err(not_read)?;
     let (objects, threads) = (app.objects.clone(), Handle::current());
@@ -128,6 +143,7 @@ fn below(name: &str) -> Option<String> {
 fn not_read(error: EngineError) -> Error {
     match error {
         EngineError::Unavailable(text) => Error::unavailable(text),
+        EngineError::NotFound(text) => Error::not_found(text),
         other => Error::refused(other.to_string()),
     }
 }
@@ -137,6 +153,7 @@ fn unreadable(error: io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<EngineError>());
     match inner {
         Some(EngineError::Unavailable(text)) => Error::unavailable(text.clone()),
+        Some(EngineError::NotFound(text)) => Error::not_found(text.clone()),
         _ if error.kind() == io::ErrorKind::UnexpectedEof => Error::unavailable(format!("Docker broke off: {error}")),
         _ => Error::internal(error),
     }

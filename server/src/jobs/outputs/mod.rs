@@ -2,24 +2,22 @@
 //! made for it.
 //!
 //! Always holds: content is in the store before the transaction that ends the attempt refers to it, so outputs and end become visible
-//! together, and a crash in between repeats both. Links, pipes and the like are left out, and it is said so: nothing outside the
+//! together, and a crash in between repeats both. They outlive a container that somebody removed. Links, pipes and the like are left out, and it is said so: nothing outside the
 //! folder is ever read. What cannot be kept fails the job and stays on the disk for a day.
 
 mod keeping;
 mod looking;
 mod routes;
 
+use std::path::Path;
+
+use drydock_wire::ErrorCode;
+
 use super::{
     files,
     store::{AttemptRecord, Job},
 };
-use crate::{
-    app::App,
-    clock,
-    db::Conn,
-    error::{Error, Result},
-    objects, tracking,
-};
+use crate::{app::App, clock, db::Conn, error::Result, objects, tracking};
 
 pub use looking::{archive, file, list};
 pub use routes::configure;
@@ -69,13 +67,9 @@ pub async fn keep(app: &App, job: &Job, attempt: &AttemptRecord, container: Opti
     if is_empty(&folder).await {
         return Ok(Kept::default());
     }
-    let taken = match container {
-        Some(container) => keeping::take(app, container, disk_bytes(job)).await,
-        None => Err(Error::not_found("its container is gone")),
-    };
-    match taken {
+    match take(app, job, attempt.number, &folder, container).await {
         Ok(kept) => Ok(kept),
-        Err(error) if error.code == drydock_wire::ErrorCode::Unavailable => Err(error),
+        Err(error) if error.code == ErrorCode::Unavailable => Err(error),
         Err(error) => {
             let left = files::leave_unkept(app, &job.id, attempt.number)?;
             tracing::warn!(job.id = job.id, "outputs of job {} are not kept: {error}", job.id);
@@ -86,8 +80,19 @@ pub async fn keep(app: &App, job: &Job, attempt: &AttemptRecord, container: Opti
     }
 }
 
+/// From the container, or without it where somebody removed that.
+async fn take(app: &App, job: &Job, number: i64, folder: &Path, container: Option<&str>) -> Result<Kept> {
+    if let Some(container) = container {
+        match keeping::take(app, container, disk_bytes(job)).await {
+            Err(error) if error.code == ErrorCode::NotFound => {}
+            other => return other,
+        }
+    }
+    keeping::take_without(app, &format!("{}-{number}", job.id), folder, disk_bytes(job)).await
+}
+
 /// Whether nothing was written, as far as can be seen without Docker.
-async fn is_empty(folder: &std::path::Path) -> bool {
+async fn is_empty(folder: &Path) -> bool {
     match tokio::fs::read_dir(folder).await {
         Ok(mut entries) => matches!(entries.next_entry().await, Ok(None)),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,

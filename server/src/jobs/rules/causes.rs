@@ -72,7 +72,7 @@ pub fn of_exit(observed: &Observed) -> String {
 }
 
 pub const REBOOT: &str = "the box was restarted while it ran";
-pub const VANISHED: &str = "The container vanished; nothing is known about its end.";
+pub const VANISHED: &str = "its container is gone: somebody removed it behind Drydock's back (docker rm, or a prune), and nothing is known about its end";
 
 fn size(bytes: u64) -> String {
     let mib = bytes >> 20;

@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_vanished_container_makes_the_job_lost() {
-        assert_snapshot!(told(&facts(&seen(Phase::Vanished))), @"end lost The container vanished; nothing is known about its end.");
+        assert_snapshot!(told(&facts(&seen(Phase::Vanished))), @"end lost its container is gone: somebody removed it behind Drydock's back (docker rm, or a prune), and nothing is known about its end");
         assert_snapshot!(told(&Facts { observed: None, ..facts(&seen(Phase::Vanished)) }), @"end lost Nothing is known about its container.");
     }
 

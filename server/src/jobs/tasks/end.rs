@@ -47,12 +47,16 @@ pub(super) async fn end(
     Ok(())
 }
 
-/// What could not be kept fails an attempt that ended well; what was left out is remarked.
+/// What could not be kept fails an attempt that ended well, and is said of every other; what was left out is remarked.
 fn judge(end: &mut End, kept: &Kept) {
     if end.state == JobState::Succeeded && kept.problem.is_some() {
         (end.state, end.cause) = (JobState::Failed, Some(Cause::Disk));
     }
-    let said = end.reason.take().or_else(|| kept.problem.clone());
+    let said = match (end.reason.take(), &kept.problem) {
+        // where they are is needed by whoever wants them back
+        (Some(said), Some(problem)) => Some(format!("{}; {problem}", said.trim_end_matches('.'))),
+        (said, problem) => said.or_else(|| problem.clone()),
+    };
     end.reason = said.or_else(|| kept.remark());
 }
 
