@@ -1,9 +1,15 @@
-//! The command line: parses, sets up logging, runs.
+//! The command line: parses, sets up logging, runs. The dashboard's files are compiled in here.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use drydock::{boot, config::Config, console, error::Result};
+use drydock::{boot, config::Config, console, error::Result, web::assets::Dashboard};
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "../frontend/dist"]
+#[allow_missing = true]
+struct Files;
 
 fn main() -> ExitCode {
     let cli = console::Cli::parse();
@@ -23,7 +29,7 @@ fn run(cli: console::Cli) -> Result<console::Ended> {
         console::Command::Serve(flags) => {
             let config = Config::load(flags)?;
             log_to_stderr(config.log_json);
-            runtime.block_on(boot::serve(config)).map(|()| console::Ended::Well)
+            runtime.block_on(boot::serve(config, Dashboard(Files::get))).map(|()| console::Ended::Well)
         }
         command => runtime.block_on(console::run(command)),
     }
