@@ -49,6 +49,9 @@ pub enum Command {
     /// Jobs on a box, from anywhere: run, list, show, logs, cancel, rerun, outputs, sweep.
     #[command(subcommand)]
     Job(remote::JobCommand),
+    /// Images built on the box: build, list, logs, cancel.
+    #[command(subcommand)]
+    Image(remote::ImageCommand),
     /// Python packages of the box: add, list, show, missing.
     #[command(subcommand)]
     Package(remote::PackageCommand),
@@ -239,6 +242,7 @@ pub async fn run(command: Command) -> Result<Ended> {
         Command::Export(ExportCommand::Mlflow(flags)) => transfers::mlflow::export(flags).await?,
         Command::Objects(ObjectsCommand::Move(flags)) => moving::run(flags).await?,
         Command::Job(command) => return remote::job(command).await,
+        Command::Image(command) => return remote::image(command).await,
         Command::Package(command) => return remote::package(command).await,
         other => run_plain(other).await.map(|()| true)?,
     };

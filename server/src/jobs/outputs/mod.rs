@@ -5,6 +5,7 @@
 //! together, and a crash in between repeats both. Links, pipes and the like are left out, and it is said so: nothing outside the
 //! folder is ever read. What cannot be kept fails the job and stays on the disk for a day.
 
+mod into_dataset;
 mod keeping;
 mod looking;
 mod routes;
@@ -21,6 +22,7 @@ use crate::{
     objects, tracking,
 };
 
+pub use into_dataset::into_dataset;
 pub use looking::{archive, file, list};
 pub use routes::configure;
 
