@@ -281,6 +281,7 @@ async fn run_plain(command: Command) -> Result<()> {
         | Command::Export(_)
         | Command::Objects(_)
         | Command::Job(_)
+        | Command::Image(_)
         | Command::Package(_) => Err(Error::internal(anyhow::anyhow!("this is not a plain console command"))),
         Command::Admin(AdminCommand::Create(flags)) => {
             with_password(&flags, |conn, password| accounts::console_create_admin(conn, &flags.username, password))

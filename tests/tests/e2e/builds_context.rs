@@ -113,7 +113,7 @@ async fn an_image_is_built_from_a_laptop_with_its_log_its_digest_and_its_exit_co
     // without waiting; looked at, ended and listed from here
     ann.put("slow/Dockerfile", &format!("FROM {}\nRUN echo begun && sleep 61235\n", world.base))?;
     let id = ann.ask(&["image", "build", "-t", "slow", "--detach", "slow"]).await?;
-    assert_eq!(ann.ask(&["image", "cancel", &id]).await?.is_empty(), false);
+    assert!(["cancelled", "running", "queued"].contains(&ann.ask(&["image", "cancel", &id]).await?.as_str()));
     let ran = ann.run(&["image", "logs", "-f", &id]).await?;
     assert!(ran.code == 1 && ran.told.contains("cancelled by ann"), "{} {}", ran.code, ran.told);
     let listed = ann.ask(&["image", "list", "team"]).await?;

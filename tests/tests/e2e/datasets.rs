@@ -289,19 +289,20 @@ async fn what_a_job_left_becomes_a_version_without_copying_and_its_run_leads_to_
         .await?;
     assert_eq!(text, "as made");
 
-    // from the version back to job and run, and from the run forward to both versions
-    for (of, made) in [("dataset/clean:1".to_owned(), 1), (format!("run/{run}"), 2)] {
+    // from the version back to job and run, and from each of them forward
+    let (by_job, by_run) = (format!("job/{job}"), format!("run/{run}"));
+    for (of, from, made) in [
+        ("dataset/clean:1", by_job.as_str(), 1),
+        ("dataset/clean:1", by_run.as_str(), 1),
+        (by_run.as_str(), by_run.as_str(), 2),
+        (by_job.as_str(), by_job.as_str(), 2),
+    ] {
         let graph = admin.get(&format!("/api/v1/lineage/{of}")).await?;
-        let edges = graph["edges"].as_array().unwrap();
-        for from in [format!("job/{job}"), format!("run/{run}")] {
-            let to = format!("dataset/clean:{made}");
-            let found = edges.iter().any(|edge| edge["from"] == from && edge["label"] == "made" && edge["to"] == to);
-            assert!(found, "{from} made {to}: {graph:#}");
-        }
+        let to = format!("dataset/clean:{made}");
+        let is_it = |edge: &Value| edge["from"] == from && edge["label"] == "made" && edge["to"] == to.as_str();
+        assert!(graph["edges"].as_array().unwrap().iter().any(is_it), "{from} made {to}: {graph:#}");
     }
     let audit = admin.get("/api/v1/audit?limit=200").await?.to_string();
     assert!(audit.contains("dataset.create") && audit.contains("dataset.version") && audit.contains(&run), "{audit}");
-    // the job's outputs may go: the versions have their content
-    assert_eq!(server.count("SELECT count(*) FROM dataset_versions")?, 2);
     Ok(())
 }

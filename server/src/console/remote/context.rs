@@ -47,21 +47,20 @@ pub fn pack(root: &Path, dockerfile: &str) -> Result<Packed> {
         None => text(&root.join(IGNORE))?.map_or_else(|| Ok(Ignored::default()), |text| Ignored::parse(&text))?,
     };
     let archive = tempfile::NamedTempFile::new().map_err(Error::internal)?;
-    let packed = zstd::Encoder::new(archive.as_file(), ZSTD_LEVEL).map_err(Error::internal)?;
-    let mut packing = Packing {
-        root,
-        ignored,
-        always: [dockerfile.to_owned(), own, IGNORE.to_owned()],
-        to: tar::Builder::new(packed),
-        entries: 0,
-        files: 0,
-    };
+    let files = write(root, ignored, [dockerfile.to_owned(), own, IGNORE.to_owned()], archive.as_file())?;
+    let bytes = archive.as_file().metadata().map_err(Error::internal)?.len();
+    Ok(Packed { archive, files, bytes })
+}
+
+/// The number of files.
+fn write(root: &Path, ignored: Ignored, always: [String; 3], file: &File) -> Result<usize> {
+    let packed = zstd::Encoder::new(file, ZSTD_LEVEL).map_err(Error::internal)?;
+    let mut packing = Packing { root, ignored, always, to: tar::Builder::new(packed), entries: 0, files: 0 };
     packing.folder("")?;
     let files = packing.files;
     let packed = packing.to.into_inner().map_err(Error::internal)?;
     packed.finish().and_then(|mut to| to.flush()).map_err(Error::internal)?;
-    let bytes = archive.as_file().metadata().map_err(Error::internal)?.len();
-    Ok(Packed { archive, files, bytes })
+    Ok(files)
 }
 
 fn text(path: &Path) -> Result<Option<String>> {
