@@ -15,7 +15,10 @@ use futures_util::{Stream, StreamExt, stream, stream::BoxStream};
 use tar::{Archive, Builder, EntryType, Header};
 use tokio::{runtime::Handle, sync::mpsc};
 
-use super::rules::form;
+use super::rules::{
+    dockerignore::{IGNORE, Ignored},
+    form,
+};
 use crate::{
     app::App,
     error::{Error, Result},
@@ -24,7 +27,6 @@ use crate::{
 
 /// The Dockerfile that Docker is given; in no image, since it says itself to be left out.
 pub const DOCKERFILE: &str = ".drydock.Dockerfile";
-const IGNORE: &str = ".dockerignore";
 const MOST_ENTRIES: usize = 200_000;
 /// Texts of the context that are looked into: the Dockerfile, lists of requirements.
 const MOST_TEXT_BYTES: u64 = 1 << 20;
@@ -38,6 +40,7 @@ pub struct Context {
     files: Vec<BuildFile>,
     texts: BTreeMap<String, String>,
     limit_bytes: u64,
+    ignored: Ignored,
 }
 
 impl Context {
@@ -54,7 +57,25 @@ impl Context {
             texts.insert(form::REQUIREMENTS.to_owned(), form.requirements.join("\n") + "\n");
         }
         let limit_bytes = app.config.limits.build_context_bytes;
-        Self { objects: app.objects.clone(), archive: wish.context.clone(), files, texts, limit_bytes }
+        let ignored = Ignored::default();
+        Self { objects: app.objects.clone(), archive: wish.context.clone(), files, texts, limit_bytes, ignored }
+    }
+
+    /// Leaves out of what Docker is sent what the context's `.dockerignore` says; of a Dockerfile that has one of its own
+    /// (`Dockerfile.dockerignore`) that one counts instead. The Dockerfile is read before, and so may be left out, too.
+    ///
+    /// # Errors
+    /// `invalid` with the line, for a pattern that is none.
+    pub fn leaving_out(mut self, texts: &BTreeMap<String, String>, dockerfile: &str) -> Result<Self> {
+        if let Some(text) = texts.get(&of_its_own(dockerfile)).or_else(|| texts.get(IGNORE)) {
+            self.ignored = Ignored::parse(text)?;
+        }
+        Ok(self)
+    }
+
+    /// Whether it stays behind; what Drydock itself puts in never does.
+    fn leaves_out(&self, path: &str) -> bool {
+        !path.starts_with(form::FOLDER) && self.ignored.leaves_out(path)
     }
 
     /// The texts of the context by path, as far as they are wanted or look like requirements.
@@ -65,9 +86,10 @@ impl Context {
         let (context, wanted, runtime) = (self.clone(), wanted.to_owned(), Handle::current());
         let read = move || {
             let mut texts = BTreeMap::new();
+            let own = of_its_own(&wanted);
+            let is_text = |path: &str| path == wanted || path == IGNORE || path == own || looks_like_requirements(path);
             context.each(&runtime, |path, entry| {
-                let is_text = path == wanted || path == IGNORE || looks_like_requirements(path);
-                if is_text && entry.header().entry_type() == EntryType::Regular {
+                if is_text(path) && entry.header().entry_type() == EntryType::Regular {
                     let mut bytes = vec![];
                     entry.take(MOST_TEXT_BYTES).read_to_end(&mut bytes)?;
                     texts.insert(path.to_owned(), String::from_utf8_lossy(&bytes).into_owned());
@@ -75,7 +97,7 @@ impl Context {
                 Ok(())
             })?;
             for file in &context.files {
-                if file.path == wanted || file.path == IGNORE || looks_like_requirements(&file.path) {
+                if is_text(&file.path) {
                     let mut bytes = vec![];
                     context.open(&runtime, &file.digest)?.1.take(MOST_TEXT_BYTES).read_to_end(&mut bytes)?;
                     texts.insert(file.path.clone(), String::from_utf8_lossy(&bytes).into_owned());
@@ -96,10 +118,10 @@ impl Context {
         let (sender, receiver) = mpsc::channel(4);
         let (mut context, runtime) = (self.clone(), Handle::current());
         context.texts.insert(DOCKERFILE.to_owned(), dockerfile);
-        // the daemon leaves out the two that only concern the build, and nothing else: the sender has done so already
+        // the daemon leaves out the two that only concern the build, and nothing else: that is for the sender to do
         let ignore = match ignore {
-            Some(theirs) => format!("{theirs}\n{DOCKERFILE}\n"),
-            None => format!("{DOCKERFILE}\n{IGNORE}\n"),
+            Some(theirs) if !self.ignored.leaves_out(IGNORE) => format!("{theirs}\n{DOCKERFILE}\n"),
+            _ => format!("{DOCKERFILE}\n{IGNORE}\n"),
         };
         context.texts.insert(IGNORE.to_owned(), ignore);
         tokio::task::spawn_blocking(move || {
@@ -116,18 +138,24 @@ impl Context {
         let own: BTreeSet<&str> =
             self.texts.keys().map(String::as_str).chain(self.files.iter().map(|file| file.path.as_str())).collect();
         self.each(runtime, |path, entry| {
-            if own.contains(path) {
+            if own.contains(path) || self.leaves_out(path) {
                 return Ok(());
             }
             let mut header = entry.header().clone();
             match entry.link_name()? {
                 Some(target) if header.entry_type().is_symlink() || header.entry_type().is_hard_link() => {
+                    if header.entry_type().is_hard_link() && self.leaves_out(&relative(&target)?) {
+                        let target = target.display();
+                        return Err(bad(format!(
+                            "{path} is another name of {target}, which {IGNORE} leaves out; pack it with tar --hard-dereference"
+                        )));
+                    }
                     out.append_link(&mut header, path, target)
                 }
                 _ => out.append_data(&mut header, path, entry),
             }
         })?;
-        for file in &self.files {
+        for file in self.files.iter().filter(|file| !self.leaves_out(&file.path)) {
             let (size, reader) = self.open(runtime, &file.digest)?;
             out.append_data(&mut plain(size), &file.path, reader)?;
         }
@@ -180,6 +208,11 @@ fn unreadable(cause: IoError) -> Error {
 
 fn bad(why: String) -> IoError {
     IoError::new(std::io::ErrorKind::InvalidData, why)
+}
+
+/// What a Dockerfile has instead of the context's, as BuildKit knows it.
+fn of_its_own(dockerfile: &str) -> String {
+    format!("{dockerfile}{IGNORE}")
 }
 
 fn looks_like_requirements(path: &str) -> bool {

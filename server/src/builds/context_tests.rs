@@ -115,3 +115,50 @@ async fn what_leads_elsewhere_or_is_too_large_is_refused() {
     let context = world.context(b"no archive, but long enough to be read as one".repeat(40), &[]).await;
     assert!(context.texts("Dockerfile").await.is_err());
 }
+
+#[tokio::test]
+async fn what_dockerignore_names_stays_behind_and_the_dockerfile_counts_all_the_same() {
+    let world = World::new(1 << 20);
+    let ignore = "# all but the sources\n**\n!src\nsrc/**/*.log\n";
+    let archive = tar(&[
+        ("Dockerfile", FILE, "FROM a\n"),
+        ("data/", EntryType::Directory, ""),
+        ("data/big.bin", FILE, "0"),
+        ("src/", EntryType::Directory, ""),
+        ("src/a.py", FILE, "1"),
+        ("src/deep/x.log", FILE, "2"),
+        ("src/link", EntryType::Symlink, "../data/big.bin"),
+        (".dockerignore", FILE, ignore),
+        ("other.Dockerfile.dockerignore", FILE, "src\n"),
+    ]);
+    let context = world.context(archive.clone(), &[("src/new.py", "3"), ("data/more", "4")]).await;
+    let texts = context.texts("Dockerfile").await.unwrap();
+    assert_eq!(texts["Dockerfile"], "FROM a\n");
+    let context = context.leaving_out(&texts, "Dockerfile").unwrap();
+    let found = sent(&context).await;
+    let names: Vec<&str> = found.keys().map(String::as_str).collect();
+    assert_eq!(names, [DOCKERFILE, IGNORE, "src/", "src/a.py", "src/link", "src/new.py"]);
+    assert_eq!(found[IGNORE], ".drydock.Dockerfile\n.dockerignore\n", "it names itself, so Docker drops it, too");
+
+    // a Dockerfile's own list counts instead of the context's
+    let context = world.context(archive, &[]).await;
+    let texts = context.texts("other.Dockerfile").await.unwrap();
+    let context = context.leaving_out(&texts, "other.Dockerfile").unwrap();
+    let found = sent(&context).await;
+    assert!(found.contains_key("data/big.bin") && !found.contains_key("src/a.py"), "{found:?}");
+
+    let wrong = BTreeMap::from([(IGNORE.to_owned(), "a[\n".to_owned())]);
+    let error = world.context(vec![], &[]).await.leaving_out(&wrong, "Dockerfile").err().unwrap();
+    assert!(error.message.contains("line 1"), "{error}");
+}
+
+#[tokio::test]
+async fn another_name_of_what_stays_behind_is_said_rather_than_sent_broken() {
+    let world = World::new(1 << 20);
+    let archive = tar(&[("data/a", FILE, "0"), ("b", EntryType::Link, "data/a")]);
+    let context = world.context(archive, &[]).await;
+    let texts = BTreeMap::from([(IGNORE.to_owned(), "data\n".to_owned())]);
+    let context = context.leaving_out(&texts, "Dockerfile").unwrap();
+    let last = context.stream(String::new(), None).collect::<Vec<_>>().await.pop().unwrap();
+    assert!(last.unwrap_err().to_string().contains("--hard-dereference"));
+}

@@ -18,6 +18,7 @@ use super::{
     log::Log,
     rules::{
         dockerfile::Dockerfile,
+        dockerignore::IGNORE,
         progress::{Progress, Said},
         requirements,
     },
@@ -80,6 +81,7 @@ impl Making {
         let context = Context::of(&self.app, &wish);
         let path = wish.dockerfile_path.clone().unwrap_or_else(|| "Dockerfile".into());
         self.texts = context.texts(&path).await?;
+        let context = context.leaving_out(&self.texts, &path)?;
         let text = match super::text(&wish).or_else(|| self.texts.get(&path).cloned()) {
             Some(text) => text,
             None => return Err(Error::invalid(format!("The context has no {path}; say where its Dockerfile is."))),
@@ -134,7 +136,7 @@ impl Making {
             // the other half is for what serves
             cpus: std::thread::available_parallelism().map_or(1.0, |cores| (cores.get() as f64 / 2.0).max(1.0)),
         };
-        let sent = context.stream(dockerfile, self.texts.get(".dockerignore"));
+        let sent = context.stream(dockerfile, self.texts.get(IGNORE));
         let mut steps = self.app.engine.build(asked, sent);
         let mut image = None;
         while let Some(step) = steps.next().await {

@@ -22,6 +22,7 @@ use drydock_wire::{
 use serde_json::json;
 
 pub use routes::configure;
+pub use rules::dockerignore;
 pub use store::Filter;
 
 use crate::{

@@ -50,6 +50,9 @@ pub enum Command {
     /// Jobs on a box, from anywhere: run, list, show, logs, cancel, rerun, outputs, sweep.
     #[command(subcommand)]
     Job(remote::JobCommand),
+    /// Images built on the box: build, list, logs, cancel.
+    #[command(subcommand)]
+    Image(remote::ImageCommand),
     /// Python packages of the box: add, list, show, missing.
     #[command(subcommand)]
     Package(remote::PackageCommand),
@@ -264,6 +267,7 @@ async fn run(command: Command) -> Result<Ended> {
         Command::Export(ExportCommand::Mlflow(flags)) => transfers::mlflow::export(flags).await?,
         Command::Objects(ObjectsCommand::Move(flags)) => moving::run(flags).await?,
         Command::Job(command) => return remote::job(command).await,
+        Command::Image(command) => return remote::image(command).await,
         Command::Package(command) => return remote::package(command).await,
         other => run_plain(other).await.map(|()| true)?,
     };
@@ -277,6 +281,7 @@ async fn run_plain(command: Command) -> Result<()> {
         | Command::Export(_)
         | Command::Objects(_)
         | Command::Job(_)
+        | Command::Image(_)
         | Command::Package(_) => Err(Error::internal(anyhow::anyhow!("this is not a plain console command"))),
         Command::Admin(AdminCommand::Create(flags)) => {
             with_password(&flags, |conn, password| accounts::console_create_admin(conn, &flags.username, password))

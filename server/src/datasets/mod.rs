@@ -43,6 +43,7 @@ use serde_json::json;
 
 pub use mounts::{Mount, evict, laid_out, mount};
 pub use routes::configure;
+pub use sources::{Found, from_found};
 pub use uses::ask_who_uses;
 pub use versions::tell_of_new;
 
@@ -92,13 +93,24 @@ pub fn version_on_conn(conn: &mut Conn, name: &str, version: i64) -> Result<Opti
     }
 }
 
-/// For `lineage`: the job whose output became the version.
-pub fn job_that_made(conn: &mut Conn, name: &str, version: i64) -> Result<Option<String>> {
+/// For `lineage`: the job whose output became the version, and the runs of it that had it.
+pub fn makers(conn: &mut Conn, name: &str, version: i64) -> Result<Option<(String, Vec<String>)>> {
     let source = version_on_conn(conn, name, version)?.map(|summary| summary.source);
     Ok(match source {
-        Some(VersionSource::Job { job_id, .. }) => Some(job_id),
+        Some(VersionSource::Job { job_id, run_ids, .. }) => Some((job_id, run_ids)),
         _ => None,
     })
+}
+
+/// For `lineage`: versions that this run's share of the job's output became, oldest first.
+pub fn made_by_run(conn: &mut Conn, job_id: &str, run_id: &str) -> Result<Vec<(String, i64)>> {
+    let mut found = vec![];
+    for (name, version) in store::made_by_job(conn, job_id)? {
+        if makers(conn, &name, version)?.is_some_and(|(_, runs)| runs.iter().any(|run| run == run_id)) {
+            found.push((name, version));
+        }
+    }
+    Ok(found)
 }
 
 /// For `lineage`: versions that the job's output became, oldest first.

@@ -1,11 +1,12 @@
-//! Versions made from what is on the box already: objects of a bucket, artifacts of a job's runs. Nothing is copied: the version
-//! refers to the same content.
+//! Versions made from what is on the box already: objects of a bucket, artifacts of a job's runs, what a job left. Nothing is copied:
+//! the version refers to the same content.
 
-use drydock_wire::datasets::{CreatedVersion, VersionFromBucket, VersionFromJob, VersionSource};
-use drydock_wire::validate;
+use drydock_wire::datasets::{CreateDataset, CreatedVersion, VersionFromBucket, VersionFromJob, VersionSource};
+use drydock_wire::{ErrorCode, validate};
 
 use super::manifest::{Change, Changes, Entry};
 use super::rules;
+use super::store;
 use super::versions::{self, Making};
 use crate::accounts::{Authorized, action};
 use crate::app::App;
@@ -101,9 +102,61 @@ pub async fn from_job(
             put(&mut changes, path, &file.digest, u64::try_from(file.size_bytes).unwrap_or(0))?;
         }
     }
-    let source = VersionSource::Job { job_id: wish.job_id, run_ids, path: wish.path };
+    let source = VersionSource::Job { job_id: wish.job_id, run_ids, path: wish.path, attempt: None };
     let making = Making { base: wish.base_version, changes, message: wish.message, source, is_found: true };
     versions::make(app, auth.principal(), name, making).await
+}
+
+/// What a feature above found for a version, in a place that the caller may read.
+pub struct Found {
+    /// Paths with digests and sizes in bytes.
+    pub files: Vec<(String, String, u64)>,
+    pub source: VersionSource,
+    pub message: String,
+    /// The version to add to; absent: the files are the whole version.
+    pub base_version: Option<String>,
+    /// Folder of the version that the files go to; empty: its top.
+    pub into: String,
+}
+
+/// For `jobs`: a version of that content, of a dataset which `create` makes if need be.
+///
+/// # Errors
+/// `not_found` for a dataset that is not there and is not to be made; `invalid` for paths that no file of a dataset can have.
+pub async fn from_found(
+    app: &App,
+    auth: &Authorized<action::Develop>,
+    name: &str,
+    create: bool,
+    found: Found,
+) -> Result<CreatedVersion> {
+    rules::check_text("message", &found.message)?;
+    let into = folder_of(&found.into)?;
+    let mut changes = Changes::default();
+    for (path, digest, size) in &found.files {
+        put(&mut changes, format!("{into}{path}"), digest, *size)?;
+    }
+    is_there(app, auth, name, create).await?;
+    let Found { source, message, base_version: base, .. } = found;
+    versions::make(app, auth.principal(), name, Making { base, changes, message, source, is_found: true }).await
+}
+
+/// Makes the dataset if it is to be made; another who makes it at the same moment is no obstacle.
+async fn is_there(app: &App, auth: &Authorized<action::Develop>, name: &str, create: bool) -> Result<()> {
+    let wanted = name.to_owned();
+    match app.db.read(move |conn| store::dataset(conn, &wanted)).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code != ErrorCode::NotFound => Err(error),
+        Err(_) if !create => Err(Error::not_found(format!(
+            "There is no dataset called {name}. Choose one that there is, or say that it is to be made (create)."
+        ))),
+        Err(_) => {
+            match super::create(app, auth, CreateDataset { name: name.to_owned(), description: String::new() }).await {
+                Err(error) if error.code != ErrorCode::AlreadyExists => Err(error),
+                _ => Ok(()),
+            }
+        }
+    }
 }
 
 /// The folder with its `/`, or nothing.

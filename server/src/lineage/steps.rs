@@ -70,8 +70,10 @@ pub fn back(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
         }
         NodeKind::Dataset => {
             let Some((name, number)) = numbered(&key.id) else { return Ok(Vec::new()) };
-            let made_by = datasets::job_that_made(conn, name, number)?;
-            Ok(made_by.map(|id| Link::new(Key::new(NodeKind::Job, id), MADE, key.clone())).into_iter().collect())
+            let Some((job, runs)) = datasets::makers(conn, name, number)? else { return Ok(Vec::new()) };
+            let runs = runs.into_iter().map(|run| Key::new(NodeKind::Run, run));
+            let makers = std::iter::once(Key::new(NodeKind::Job, job)).chain(runs);
+            Ok(makers.map(|maker| Link::new(maker, MADE, key.clone())).collect())
         }
         NodeKind::Input | NodeKind::Commit | NodeKind::Source => Ok(Vec::new()),
     }
@@ -164,18 +166,7 @@ pub fn forward(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
             links.extend(made.into_iter().map(|(name, v)| Link::new(key.clone(), MADE, dataset_key(&name, v))));
             Ok(links)
         }
-        NodeKind::Run => {
-            let models = tracking::logged_models_made_by(conn, &key.id)?;
-            let mut links: Vec<Link> = models
-                .into_iter()
-                .map(|id| Link::new(key.clone(), "logged", Key::new(NodeKind::LoggedModel, id)))
-                .collect();
-            // What was registered from a logged model hangs on that one.
-            let versions = registry::versions_made_from(conn, MadeFrom::Run(&key.id))?;
-            let direct = versions.into_iter().filter(|version| version.model_id.is_none() && !is_copy(&version.source));
-            links.extend(direct.map(|v| Link::new(key.clone(), "registered as", version_key(&v.model, v.version))));
-            Ok(links)
-        }
+        NodeKind::Run => forward_of_run(conn, key),
         NodeKind::LoggedModel => {
             let versions = registry::versions_made_from(conn, MadeFrom::LoggedModel(&key.id))?;
             let direct = versions.into_iter().filter(|version| !is_copy(&version.source));
@@ -187,6 +178,21 @@ pub fn forward(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
         NodeKind::Version => forward_of_version(conn, key),
         NodeKind::Deployment => Ok(Vec::new()),
     }
+}
+
+fn forward_of_run(conn: &mut Conn, key: &Key) -> Result<Vec<Link>> {
+    let models = tracking::logged_models_made_by(conn, &key.id)?;
+    let mut links: Vec<Link> =
+        models.into_iter().map(|id| Link::new(key.clone(), "logged", Key::new(NodeKind::LoggedModel, id))).collect();
+    // What was registered from a logged model hangs on that one.
+    let versions = registry::versions_made_from(conn, MadeFrom::Run(&key.id))?;
+    let direct = versions.into_iter().filter(|version| version.model_id.is_none() && !is_copy(&version.source));
+    links.extend(direct.map(|v| Link::new(key.clone(), "registered as", version_key(&v.model, v.version))));
+    if let Some(job) = tracking::run_on_conn(conn, &key.id)?.and_then(|run| run.info.job_id) {
+        let made = datasets::made_by_run(conn, &job, &key.id)?;
+        links.extend(made.into_iter().map(|(name, v)| Link::new(key.clone(), MADE, dataset_key(&name, v))));
+    }
+    Ok(links)
 }
 
 /// `models:/name/3`, other than `models:/m-…`.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     schema::{self, ScheduleSpec, Spec, TriggerSpec},
+    starting,
     store::{
         self, PipelineRow, VersionRow,
         starts::{self, ScheduleRow, TriggerRow, word},
@@ -188,14 +189,21 @@ fn schedules(
     now: i64,
 ) -> Result<()> {
     let known = starts::schedules_of(conn, &row.id)?;
-    // Edits made since stay, where the YAML says nothing new.
+    // Edits made since stay, where the YAML says nothing new; so does what was added beside it.
     let unchanged = before.is_some_and(|before| before.schedules == spec.schedules);
     for old in &known {
-        if unchanged {
-            starts::put_schedule(conn, &ScheduleRow { person_id: who.person_id.clone(), ..old.clone() })?;
-        } else if spec.schedules.iter().all(|wanted| wanted.name != old.name) {
-            starts::delete_schedule(conn, &old.id)?;
+        let is_taken_over = !unchanged && spec.schedules.iter().any(|wanted| wanted.name == old.name);
+        if is_taken_over {
+            continue;
         }
+        if !unchanged && !old.by_hand {
+            starts::delete_schedule(conn, &old.id)?;
+            continue;
+        }
+        if old.by_hand {
+            fits(spec, old)?;
+        }
+        starts::put_schedule(conn, &ScheduleRow { person_id: who.person_id.clone(), ..old.clone() })?;
     }
     if unchanged {
         return Ok(());
@@ -205,6 +213,17 @@ fn schedules(
         starts::put_schedule(conn, &schedule(row, who, wanted, old, now)?)?;
     }
     Ok(())
+}
+
+/// A schedule that the YAML does not know of must be able to start runs of the new version.
+fn fits(spec: &Spec, row: &ScheduleRow) -> Result<()> {
+    let made = starting::parameters(spec, row.parameters()?);
+    made.map(drop).map_err(|words| {
+        Error::invalid(format!(
+            "{words} The schedule {}, which was added beside the YAML, could start nothing: change or remove it first.",
+            row.name
+        ))
+    })
 }
 
 fn schedule(
@@ -227,6 +246,7 @@ fn schedule(
         person_id: who.person_id.clone(),
         // Other times begin now.
         done_until: same_times.map_or(now, |old| old.done_until),
+        by_hand: false,
     })
 }
 

@@ -12,6 +12,7 @@ mod kinds;
 mod routes;
 mod rules;
 mod running;
+mod schedules;
 mod schema;
 mod starting;
 mod store;
@@ -25,13 +26,14 @@ use drydock_wire::{
     events::Topic,
     pipelines::{
         AnswerApproval, ClearTask, PipelineDetail, PipelineGrid, PipelineRun, PipelineRunDetail, PipelineSummary,
-        Rerun, RunCause, RunState, StartRun, Trigger, TriggerKind, UpdatePipeline, UpdateSchedule,
+        Rerun, RunCause, RunState, StartRun, Trigger, TriggerKind, UpdatePipeline,
     },
 };
 use serde_json::{Value, json};
 
 pub use applying::{apply, check};
 pub use routes::configure;
+pub use schedules::{add as add_schedule, remove as remove_schedule, update as update_schedule};
 
 use crate::{
     accounts::{self, Authorized, Principal, action, secrets},
@@ -41,7 +43,6 @@ use crate::{
     error::{Error, Result},
     jobs, objects,
 };
-use rules::clock::Clock;
 use starting::NewRun;
 use store::starts::{self, word};
 use tasks::{Runner, steps::Touched};
@@ -146,45 +147,6 @@ pub async fn delete(app: &App, auth: &Authorized<action::Launch>, name: String) 
     app.db.write(remove).await?;
     app.events.publish(Topic::Pipelines, Some(&topic));
     Ok(())
-}
-
-/// Changes a schedule. Other times begin now, and so does one that is resumed; its runs go in the name of whoever changed it.
-pub async fn update_schedule(
-    app: &App,
-    auth: &Authorized<action::Launch>,
-    name: String,
-    id: String,
-    wish: UpdateSchedule,
-) -> Result<PipelineDetail> {
-    let who = auth.principal().clone();
-    let topic = name.clone();
-    let change = move |conn: &mut Conn| {
-        let pipeline = store::require(conn, &name)?;
-        let found = starts::schedules_of(conn, &pipeline.id)?.into_iter().find(|row| row.id == id);
-        let before = found.ok_or_else(|| Error::not_found(format!("{name} has no schedule {id}.")))?;
-        let mut row = before.clone();
-        row.cron = wish.cron.unwrap_or(row.cron);
-        row.zone = wish.zone.unwrap_or(row.zone);
-        row.paused = wish.paused.unwrap_or(row.paused);
-        if let Some(catch_up) = wish.catch_up {
-            row.catch_up = word(catch_up)?;
-        }
-        Clock::new(&row.cron, &row.zone).map_err(Error::invalid)?;
-        let resumed = before.paused && !row.paused;
-        if resumed || (&row.cron, &row.zone) != (&before.cron, &before.zone) {
-            row.done_until = clock::now_ms();
-        }
-        row.person_id.clone_from(&who.person_id);
-        starts::put_schedule(conn, &row)?;
-        let of = |row: &starts::ScheduleRow| json!([row.cron, row.zone, row.catch_up, row.paused]);
-        let detail = json!({ "schedule": row.name, "before": of(&before), "after": of(&row) });
-        accounts::audit(conn, &who, "pipeline.schedule", &format!("pipeline/{name}"), detail)?;
-        views::detail(conn, &name, None)
-    };
-    let detail = app.db.write(change).await?;
-    wake(app);
-    app.events.publish(Topic::Pipelines, Some(&topic));
-    Ok(detail)
 }
 
 /// A new token for a webhook; the one before is good no more.

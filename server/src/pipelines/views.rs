@@ -25,7 +25,7 @@ use crate::{
     accounts::{self, Principal},
     clock::now_ms,
     db::Conn,
-    error::{Error, Result},
+    error::Result,
 };
 
 const LAST_RUNS: i64 = 10;
@@ -118,7 +118,8 @@ fn schedule(conn: &mut Conn, row: &ScheduleRow, people: &mut People) -> Result<S
         paused: row.paused,
         by: people.name(conn, &row.person_id)?,
         next: clock.map(|clock| clock.upcoming(now_ms(), NEXT)).unwrap_or_default(),
-        parameters: serde_json::from_str(&row.parameters).map_err(Error::internal)?,
+        parameters: row.parameters()?,
+        by_hand: row.by_hand,
     })
 }
 

@@ -259,6 +259,32 @@ wire! {
         pub size_bytes: u64,
     }
 
+    /// `POST /api/v1/jobs/{id}/outputs/dataset`: what an attempt left in `/outputs` as a new version of a dataset; no byte is copied.
+    /// Answers `CreatedVersion`: 201, or 200 and the latest version when that has the very same content.
+    #[derive(Default)]
+    #[serde(deny_unknown_fields)]
+    pub struct DatasetFromOutputs {
+        /// The dataset's name.
+        pub dataset: String,
+        /// Makes the dataset if there is none of that name.
+        #[serde(default)]
+        pub create: bool,
+        /// A folder of the outputs, or one file; empty: all of them.
+        #[serde(default)]
+        pub path: String,
+        /// Absent: the last one.
+        #[serde(default)]
+        pub attempt: Option<i64>,
+        #[serde(default)]
+        pub message: String,
+        /// The version to add to: a number, a tag or `latest`; absent: the files are the whole version.
+        #[serde(default)]
+        pub base_version: Option<String>,
+        /// Folder of the version that the files go to; empty: its top.
+        #[serde(default)]
+        pub into: String,
+    }
+
     /// One line of a log, as `data:` of a server-sent event named `line`. The event's id is `seq`; a client that reconnects
     /// with `Last-Event-ID` gets the lines after it. A final event named `end` says that no more will come.
     pub struct LogLine {

@@ -11,16 +11,16 @@ use crate::registry::run;
 
 const LIMIT: Duration = Duration::from_secs(180);
 
-struct World {
-    server: Server,
-    admin: Api,
-    ann: Api,
+pub struct World {
+    pub server: Server,
+    pub admin: Api,
+    pub ann: Api,
     /// A small image that is on the box alone.
-    base: String,
+    pub base: String,
 }
 
 impl World {
-    async fn start(settings: &str) -> Result<Self> {
+    pub async fn start(settings: &str) -> Result<Self> {
         let server = Server::start_as(Setup { settings, ..Setup::default() }).await?;
         let admin = server.admin().await?;
         let ann = server.person(&admin, "ann", "engineer").await?;
@@ -28,7 +28,7 @@ impl World {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir_all(folder.path().join("bin"))?;
         std::fs::copy("/usr/bin/busybox", folder.path().join("bin/busybox"))?;
-        for name in ["sh", "echo", "sleep", "dd", "cat", "ls"] {
+        for name in ["sh", "echo", "sleep", "dd", "cat", "ls", "find", "sort"] {
             std::os::unix::fs::symlink("busybox", folder.path().join("bin").join(name))?;
         }
         let shell =
@@ -37,7 +37,7 @@ impl World {
         Ok(Self { server, admin, ann, base })
     }
 
-    async fn submit(&self, wish: Value) -> Result<String> {
+    pub async fn submit(&self, wish: Value) -> Result<String> {
         let build = self.ann.post("/api/v1/builds", wish).await?;
         Ok(build["summary"]["id"].as_str().context("no id")?.to_owned())
     }
@@ -46,7 +46,7 @@ impl World {
         self.ann.get(&format!("/api/v1/builds/{id}")).await
     }
 
-    async fn ended(&self, id: &str) -> Result<Value> {
+    pub async fn ended(&self, id: &str) -> Result<Value> {
         until(&format!("build {id} did not end"), LIMIT, || async {
             let detail = self.get(id).await?;
             let state = detail["summary"]["state"].as_str().unwrap_or_default().to_owned();
@@ -61,14 +61,14 @@ impl World {
     }
 
     /// Its end has to be a success; the detail and the log.
-    async fn good(&self, id: &str) -> Result<(Value, String)> {
+    pub async fn good(&self, id: &str) -> Result<(Value, String)> {
         let (detail, log) = (self.ended(id).await?, self.log(id).await?);
         ensure!(detail["summary"]["state"] == "succeeded", "{detail:#}\n{log}");
         Ok((detail, log))
     }
 
     /// What a job of that image prints.
-    async fn prints(&self, image: &str, command: &[&str]) -> Result<String> {
+    pub async fn prints(&self, image: &str, command: &[&str]) -> Result<String> {
         let job = self.ann.submit_with(json!({ "name": "built", "image": image, "command": command })).await?;
         let end = self.ann.finished(&job, LIMIT).await?;
         let log = self.ann.send(Method::GET, &format!("/api/v1/jobs/{job}/log"), None).await?.1;
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Leaves nothing on the machine's Docker.
-    async fn end(self) -> Result<()> {
+    pub async fn end(self) -> Result<()> {
         self.admin.delete("/api/v1/build-cache").await?;
         let _ = run("docker", &["rmi", "--force", &self.base], &[]).await;
         Ok(())
@@ -101,7 +101,7 @@ async fn context(api: &Api, files: &[(&str, &str)]) -> Result<String> {
     api.upload(packed(folder.path()).await?).await
 }
 
-async fn packed(folder: &Path) -> Result<Vec<u8>> {
+pub async fn packed(folder: &Path) -> Result<Vec<u8>> {
     let to = tempfile::NamedTempFile::new()?;
     let shell = format!("tar -C {} -c . | zstd -q -f -o {}", folder.display(), to.path().display());
     run("sh", &["-c", &shell], &[]).await?;

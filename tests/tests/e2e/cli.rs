@@ -10,23 +10,27 @@ use tokio::process::Command;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a command printed and how it ended.
-struct Ran {
-    code: i32,
-    out: String,
-    told: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub told: String,
 }
 
 /// A laptop: a folder, and what its shell has in its environment.
-struct Laptop {
+pub struct Laptop {
     folder: tempfile::TempDir,
     environment: Vec<(&'static str, String)>,
 }
 
 impl Laptop {
-    async fn of(server: &Server, username: &str) -> Result<Self> {
+    pub async fn of(server: &Server, username: &str) -> Result<Self> {
         let admin = server.admin().await?;
         let person = server.person(&admin, username, "engineer").await?;
-        let mut environment = vec![("DRYDOCK_URL", server.url()), ("DRYDOCK_TOKEN", person.token().to_owned())];
+        Self::with(server, person.token())
+    }
+
+    pub fn with(server: &Server, token: &str) -> Result<Self> {
+        let mut environment = vec![("DRYDOCK_URL", server.url()), ("DRYDOCK_TOKEN", token.to_owned())];
         let folder = tempfile::tempdir()?;
         if let Some(authority) = server.authority() {
             std::fs::copy(authority, folder.path().join("ca.pem"))?;
@@ -36,17 +40,17 @@ impl Laptop {
         Ok(Self { folder, environment })
     }
 
-    fn work(&self) -> std::path::PathBuf {
+    pub fn work(&self) -> std::path::PathBuf {
         self.folder.path().join("work")
     }
 
-    fn put(&self, name: &str, text: &str) -> Result<()> {
+    pub fn put(&self, name: &str, text: &str) -> Result<()> {
         let path = self.work().join(name);
         std::fs::create_dir_all(path.parent().context("no parent")?)?;
         Ok(std::fs::write(path, text)?)
     }
 
-    async fn run(&self, args: &[&str]) -> Result<Ran> {
+    pub async fn run(&self, args: &[&str]) -> Result<Ran> {
         let output = self.command(args).output().await?;
         Ok(Ran {
             code: output.status.code().unwrap_or(-1),
@@ -56,13 +60,13 @@ impl Laptop {
     }
 
     /// Its output; an error when it ended otherwise than well.
-    async fn ask(&self, args: &[&str]) -> Result<String> {
+    pub async fn ask(&self, args: &[&str]) -> Result<String> {
         let ran = self.run(args).await?;
         ensure!(ran.code == 0, "drydock {}: {}\n{}{}", args.join(" "), ran.code, ran.out, ran.told);
         Ok(ran.out.trim().to_owned())
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(args).current_dir(self.work()).env_clear().stdin(Stdio::null()).kill_on_drop(true);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -202,6 +206,39 @@ async fn what_a_job_uses_is_drawn_from_samples() -> Result<()> {
     assert!((2e8..5.4e8).contains(&peak), "{peak}");
     let detail = admin.get(&format!("/api/v1/jobs/{job}")).await?;
     assert_eq!(detail["attempts"][0]["peak_memory_bytes"], kept["peak_memory_bytes"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_job_left_is_made_a_dataset_of_from_here() -> Result<()> {
+    let server = Server::start().await?;
+    let ann = Laptop::of(&server, "ann").await?;
+    let program = "mkdir /outputs/clean && echo 1 > /outputs/clean/a.csv && echo 2 > /outputs/b.csv";
+    ann.ask(&["job", "run", "--no-code", "--name", "leaver", "-f", "--", "sh", "-c", program]).await?;
+    let made = ["job", "outputs", "leaver", "--dataset", "clean", "--path", "clean"];
+    let ran = ann.run(&made).await?;
+    assert!(ran.code == 1 && ran.told.contains("no dataset called clean"), "{}", ran.told);
+    let create = [&made[..], &["--create", "-m", "from here"]].concat();
+    assert_eq!(ann.ask(&create).await?, "clean@1");
+    let ran = ann.run(&create).await?;
+    assert!(ran.out.trim() == "clean@1" && ran.told.contains("very same content"), "{}{}", ran.out, ran.told);
+    // all of it, and a job that has it mounted
+    assert_eq!(ann.ask(&["job", "outputs", "leaver", "--dataset", "clean"]).await?, "clean@2");
+    let ran = ann
+        .run(&[
+            "job",
+            "run",
+            "--no-code",
+            "--data",
+            "clean:2",
+            "-f",
+            "--",
+            "sh",
+            "-c",
+            "cd /data/clean && cat b.csv clean/a.csv",
+        ])
+        .await?;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "2\n1\n"), "{}", ran.told);
     Ok(())
 }
 

@@ -213,3 +213,96 @@ async fn a_job_reads_the_tagged_version_cannot_change_it_and_its_output_becomes_
     api.delete(&format!("{WINE}?even_if_used=true")).await?;
     Ok(())
 }
+
+/// Leaves a folder and a file, and goes on.
+const LEAVER: &str = r#"
+import os, time
+os.makedirs("/outputs/clean/deep")
+open("/outputs/clean/red.csv", "w").write("id,acid\n1,3.5\n2,3.1\n")
+open("/outputs/clean/deep/large.bin", "wb").write(b"7" * 300001)
+open("/outputs/notes.txt", "w").write("as made")
+print("left", flush=True)
+time.sleep(600)
+"#;
+
+/// Files of the data folder that have so many bytes.
+fn files_of_size(folder: &std::path::Path, bytes: u64) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(about) if about.is_dir() => files_of_size(&entry.path(), bytes),
+            Ok(about) => usize::from(about.is_file() && about.len() == bytes),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn what_a_job_left_becomes_a_version_without_copying_and_its_run_leads_to_it() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let (api, vic) = (server.person(&admin, "ann", "engineer").await?, server.person(&admin, "vic", "viewer").await?);
+    let job = api.submit("leaver", &["python3", "-c", LEAVER]).await?;
+    let path = format!("/api/v1/jobs/{job}/outputs/dataset");
+    let wish = |path: &str| json!({ "dataset": "clean", "path": path, "message": "from the job", "create": true });
+    until("it left them", LIMIT, || async {
+        let (_, log) = api.send(Method::GET, &format!("/api/v1/jobs/{job}/log"), None).await?;
+        Ok(log.to_string().contains("left").then_some(()))
+    })
+    .await?;
+    let (status, refused) = api.send(Method::POST, &path, Some(wish("clean"))).await?;
+    assert!(status == 409 && refused["message"].as_str().unwrap().contains("has not ended"), "{refused}");
+    api.post(&format!("/api/v1/jobs/{job}/cancel"), Value::Null).await?;
+    api.finished(&job, LIMIT).await?;
+
+    // neither a typing error nor a viewer makes a dataset
+    let without = json!({ "dataset": "clean", "path": "clean" });
+    let (status, refused) = api.send(Method::POST, &path, Some(without)).await?;
+    assert!(status == 404 && refused["message"].as_str().unwrap().contains("(create)"), "{refused}");
+    assert_eq!(vic.status(Method::POST, &path, Some(wish("clean"))).await?, 403);
+    let (status, refused) = api.send(Method::POST, &path, Some(wish("none"))).await?;
+    assert!(status == 404 && refused["message"].as_str().unwrap().contains("/outputs/none"), "{refused}");
+    assert_eq!(api.status(Method::POST, &path, Some(wish("../x"))).await?, 400);
+    assert_eq!(api.status(Method::GET, "/api/v1/datasets/clean", None).await?, 404, "nothing was made meanwhile");
+
+    let before = files_of_size(server.data_dir(), 300_001);
+    let made = api.post(&path, wish("clean")).await?;
+    assert_eq!((&made["created"], &made["version"]["file_count"]), (&json!(true), &json!(2)), "{made}");
+    assert_eq!(files_of_size(server.data_dir(), 300_001), before, "the large one is there once");
+    let run = api.get(&format!("/api/v1/jobs/{job}/outputs")).await?["run_id"].as_str().unwrap().to_owned();
+    let source = json!({ "from": "job", "job_id": job, "run_ids": [run], "path": "clean", "attempt": 1 });
+    assert_eq!(made["version"]["source"], source);
+    let text =
+        api.request(Method::GET, "/api/v1/datasets/clean/versions/1/file?path=red.csv").send().await?.text().await?;
+    assert_eq!(text, "id,acid\n1,3.5\n2,3.1\n");
+    let again = api.post(&path, wish("clean")).await?;
+    assert_eq!((&again["created"], &again["version"]["version"]), (&json!(false), &json!(1)), "the very same content");
+    // one file, added to what is there
+    let more = json!({ "dataset": "clean", "path": "notes.txt", "base_version": "latest", "into": "docs" });
+    let made = api.post(&path, more).await?;
+    assert_eq!((&made["version"]["version"], &made["version"]["file_count"]), (&json!(2), &json!(3)), "{made}");
+    let text = api
+        .request(Method::GET, "/api/v1/datasets/clean/versions/2/file?path=docs/notes.txt")
+        .send()
+        .await?
+        .text()
+        .await?;
+    assert_eq!(text, "as made");
+
+    // from the version back to job and run, and from each of them forward
+    let (by_job, by_run) = (format!("job/{job}"), format!("run/{run}"));
+    for (of, from, made) in [
+        ("dataset/clean:1", by_job.as_str(), 1),
+        ("dataset/clean:1", by_run.as_str(), 1),
+        (by_run.as_str(), by_run.as_str(), 2),
+        (by_job.as_str(), by_job.as_str(), 2),
+    ] {
+        let graph = admin.get(&format!("/api/v1/lineage/{of}")).await?;
+        let to = format!("dataset/clean:{made}");
+        let is_it = |edge: &Value| edge["from"] == from && edge["label"] == "made" && edge["to"] == to.as_str();
+        assert!(graph["edges"].as_array().unwrap().iter().any(is_it), "{from} made {to}: {graph:#}");
+    }
+    let audit = admin.get("/api/v1/audit?limit=200").await?.to_string();
+    assert!(audit.contains("dataset.create") && audit.contains("dataset.version") && audit.contains(&run), "{audit}");
+    Ok(())
+}

@@ -140,3 +140,97 @@ async fn a_job_that_waits_over_a_restart_has_the_value_of_its_start() -> Result<
     assert!(folder.join("word").is_file(), "the files of an attempt that goes on are made anew");
     Ok(())
 }
+
+/// Of the value: as it is, and as a careless program or format would turn it.
+fn forms(value: &str) -> Vec<String> {
+    use base64::Engine;
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(value);
+    vec![value.to_owned(), hex, base64]
+}
+
+/// Fails with the file that has the value in any form.
+fn clean(folder: &std::path::Path, values: &[&str]) -> Result<()> {
+    for form in values.iter().flat_map(|value| forms(value)) {
+        let found = has_text(folder, &form)?;
+        anyhow::ensure!(found.is_none(), "{form} is in clear in {}", found.unwrap_or_default().display());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_that_leaves_the_box_has_a_secret_in_clear() -> Result<()> {
+    // no text of a test's own sources or of a system
+    let values = ["zq-Leaving-4711-first-value", "zq-Leaving-4712-second-value"];
+    let mut server = Server::start().await?;
+    let admin = server.admin().await?;
+    for value in values {
+        admin.put("/api/v1/secrets/LEAVING", json!({ "value": value })).await?;
+    }
+    let program = r"
+import sys, time
+word = open('/run/secrets/LEAVING').read()
+print('it is', word, flush=True); print(word, file=sys.stderr, flush=True)
+time.sleep(600)
+";
+    let wish = json!({ "name": "control-mark", "command": python(program), "secrets": [{ "name": "LEAVING" }] });
+    let job = admin.submit_with(wish).await?;
+    until("it has printed its secret", LIMIT, || async {
+        Ok(Some(log_of(&admin, &job).await.unwrap_or_default()).filter(|log| log.matches("***").count() >= 2))
+    })
+    .await?;
+    // while all is open: the database, its write-ahead log, logs that are being written
+    let data = server.data_dir().to_owned();
+    let wal = std::fs::metadata(data.join("drydock.db-wal")).context("there is no write-ahead log")?.len();
+    anyhow::ensure!(wal > 0, "the write-ahead log is empty: nothing is looked at");
+    assert!(has_text(&data, "control-mark")?.is_some(), "what is in the database is found by this search");
+    clean(&data, &values)?;
+    let container = server.containers()?.pop().context("no container")?;
+    let inspected = docker::inspect(&container.id)?.to_string();
+    let mut answers = vec![("docker inspect", inspected)];
+    for path in [
+        format!("/api/v1/jobs/{job}"),
+        format!("/api/v1/jobs/{job}/log"),
+        format!("/api/v1/jobs/{job}/log/lines"),
+        format!("/api/v1/jobs/{job}/log/search?q=it+is"),
+        "/api/v1/secrets".to_owned(),
+        "/api/v1/audit?limit=200".to_owned(),
+        "/api/v1/queue".to_owned(),
+        "/metrics".to_owned(),
+    ] {
+        answers.push(("an answer", admin.request(Method::GET, &path).send().await?.text().await?));
+    }
+    // a search for the value itself finds no line of the log
+    let search = format!("/api/v1/jobs/{job}/log/search?q={}", values[1]);
+    let hits = admin.get(&search).await?;
+    assert_eq!(hits["hits"], json!([]), "{hits}");
+    answers.push(("the server's own log", server.printed()));
+    for (what, text) in &answers {
+        for form in values.iter().flat_map(|value| forms(value)) {
+            assert!(!text.contains(&form), "{what}: {text}");
+        }
+    }
+    assert!(answers.iter().any(|(_, text)| text.contains("secret.update") || text.contains("secret.create")));
+
+    // a backup while it runs and one at rest, unpacked; what is given out for MLflow; what doctor says
+    admin.post(&format!("/api/v1/jobs/{job}/cancel"), Value::Null).await?;
+    let leaving = tempfile::tempdir()?;
+    let at = |name: &str| leaving.path().join(name).display().to_string();
+    server.run(&["backup", &at("running.backup")], None).await?;
+    admin.finished(&job, LIMIT).await?;
+    let export = ["export", "mlflow", "--url", &server.url(), "--token", admin.token(), &at("mlruns")];
+    let said = server.run(&export, None).await?;
+    std::fs::write(leaving.path().join("export.txt"), said)?;
+    server.stop().await?;
+    server.run(&["backup", &at("rest.backup")], None).await?;
+    std::fs::write(leaving.path().join("doctor.txt"), server.run(&["doctor"], None).await?)?;
+    for name in ["running", "rest"] {
+        std::fs::create_dir(leaving.path().join(name))?;
+        let shell = format!("zstd -dc {}.backup | tar -x -C {}", at(name), at(name));
+        let done = std::process::Command::new("sh").args(["-c", &shell]).status()?;
+        anyhow::ensure!(done.success(), "{shell}: {done}");
+        assert!(has_text(&leaving.path().join(name), "control-mark")?.is_some(), "the backup has the job's row");
+    }
+    clean(leaving.path(), &values)?;
+    clean(&data, &values)
+}

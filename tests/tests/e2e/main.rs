@@ -25,6 +25,7 @@ mod browser_store;
 mod bucket_keys;
 mod buckets;
 mod builds;
+mod builds_context;
 mod cli;
 mod datasets;
 mod datasets_checks;

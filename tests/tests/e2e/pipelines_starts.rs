@@ -178,3 +178,94 @@ async fn a_webhook_needs_its_token_or_a_signature_and_gives_parameters_by_name()
     assert_eq!(call(path, Some(("authorization", bearer)), "").await?, 202);
     nth(&admin, "hooked", 3).await.map(drop)
 }
+
+#[tokio::test]
+async fn a_schedule_is_added_edited_paused_and_removed_beside_the_yaml() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let (ann, vera) = (server.person(&admin, "ann", "engineer").await?, server.person(&admin, "vera", "viewer").await?);
+    let yaml = |most: u32, night: &str| {
+        format!(
+            "name: beside\nparameters: {{ day: null }}\ntasks:\n  a: {{ approval: {{}} }}\nconcurrency: {{ most: {most} }}\nschedules:\n  - {{ name: {night}, cron: \"0 3 * * *\", zone: Europe/Berlin, catch_up: none, parameters: {{ day: it }} }}\n"
+        )
+    };
+    apply(&admin, &yaml(50, "night")).await?;
+    let all = "/api/v1/pipelines/beside/schedules";
+    let noon = json!({ "name": "noon", "cron": "0 12 * * *", "zone": "Asia/Tokyo", "catch_up": "last", "parameters": { "day": "noon" } });
+    let with = |key: &str, value: Value| {
+        let mut wish = noon.clone();
+        wish[key] = value;
+        wish
+    };
+    // what cannot be is refused with what to do, and nothing is kept of it
+    for (wish, status, words) in [
+        (with("cron", json!("every day")), 400, "five fields"),
+        (with("zone", json!("Mars/Base")), 400, "Europe/Berlin"),
+        (with("parameters", json!({})), 400, "day has no default"),
+        (with("parameters", json!({ "day": "x", "nigth": 1 })), 400, "no parameter nigth"),
+        (with("name", json!("  ")), 400, "name"),
+        (with("name", json!("night")), 409, "edit that one"),
+    ] {
+        let (found, answer) = ann.send(Method::POST, all, Some(wish.clone())).await?;
+        assert!(found == status && answer.to_string().contains(words), "{wish}: {found} {answer}");
+    }
+    let mut unsaid = noon.clone();
+    unsaid.as_object_mut().unwrap().remove("catch_up");
+    assert_eq!(ann.status(Method::POST, all, Some(unsaid)).await? / 100, 4, "what becomes of missed runs is said");
+    assert_eq!(vera.status(Method::POST, all, Some(noon.clone())).await?, 403);
+    assert_eq!(server.count("SELECT count(*) FROM pipeline_schedules")?, 1);
+
+    let detail = ann.post(all, noon).await?;
+    let (night, noon) = (&detail["schedules"][0], &detail["schedules"][1]);
+    assert_eq!(
+        (&noon["name"], &noon["by_hand"], &noon["by"]),
+        (&json!("noon"), &json!(true), &json!("ann")),
+        "{detail}"
+    );
+    assert_eq!(night["by_hand"], false);
+    let path = format!("{all}/{}", noon["id"].as_str().unwrap());
+    tokio::time::sleep(QUIET).await;
+    assert!(runs(&admin, "beside").await?.is_empty(), "it begins now: no instant before it is made up for");
+
+    // two nights away: the last noon is made up for; two more in a pause: none
+    let days = "UPDATE pipeline_schedules SET done_until = done_until - 2 * 86400000";
+    server.alter(days)?;
+    let run = nth(&admin, "beside", 1).await?;
+    assert_eq!(run["cause"]["schedule"], "noon", "{run}");
+    ann.patch(&path, json!({ "paused": true })).await?;
+    server.alter(days)?;
+    tokio::time::sleep(QUIET).await;
+    let edited = ann.patch(&path, json!({ "paused": false, "parameters": { "day": "later" } })).await?;
+    assert_eq!(edited["schedules"][1]["parameters"], json!({ "day": "later" }));
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(runs(&admin, "beside").await?.len(), 1, "a pause is not replayed");
+    assert_eq!(ann.status(Method::PATCH, &path, Some(json!({ "parameters": {} }))).await?, 400);
+
+    // an apply leaves it there, in the name of who applied; one that it could start nothing of is refused
+    let applied = apply(&admin, &yaml(51, "late")).await?;
+    let names: Vec<&Value> =
+        applied["pipeline"]["schedules"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["late", "noon"]);
+    assert_eq!(applied["pipeline"]["schedules"][1]["by"], "admin");
+    let other = yaml(51, "late").replace("day:", "days:");
+    let (status, refused) = admin.send(Method::POST, "/api/v1/pipelines", Some(json!({ "yaml": other }))).await?;
+    assert!(status == 400 && refused.to_string().contains("The schedule noon"), "{refused}");
+
+    // one of the YAML goes until the YAML says something else; one beside it for good
+    let late = applied["pipeline"]["schedules"][0]["id"].as_str().unwrap();
+    assert_eq!(vera.status(Method::DELETE, &path, None).await?, 403);
+    for path in [&path, &format!("{all}/{late}")] {
+        assert_eq!(ann.status(Method::DELETE, path, None).await?, 204);
+        assert_eq!(ann.status(Method::DELETE, path, None).await?, 404);
+    }
+    let applied = apply(&admin, &yaml(52, "late")).await?;
+    assert_eq!(applied["pipeline"]["schedules"], json!([]));
+    let applied = apply(&admin, &yaml(52, "later")).await?;
+    assert_eq!(applied["pipeline"]["schedules"][0]["name"], "later");
+    let audit = admin.get("/api/v1/audit?limit=200").await?.to_string();
+    for verb in ["pipeline.schedule.create", "\"pipeline.schedule\"", "pipeline.schedule.delete"] {
+        assert!(audit.contains(verb), "{verb}: {audit}");
+    }
+    assert_eq!(runs(&admin, "beside").await?.len(), 1, "what it started stays");
+    Ok(())
+}

@@ -185,6 +185,7 @@ fn EditSchedule(editing: RwSignal<Option<Schedule>>, name: Memo<String>) -> impl
             zone: Some(zone.get_untracked().trim().to_owned()),
             catch_up: Some(catch_up),
             paused: None,
+            parameters: None,
         };
         change(&name.get_untracked(), &id, wish, busy, move || {
             open.set(false);

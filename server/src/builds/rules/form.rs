@@ -3,6 +3,8 @@
 use drydock_wire::builds::BuildForm;
 
 /// Where in the context the form's files are put.
+/// Where what a form brings lies in the context.
+pub const FOLDER: &str = ".drydock/";
 pub const REQUIREMENTS: &str = ".drydock/requirements.txt";
 pub const DEBS: &str = ".drydock/debs";
 pub const CODE: &str = ".drydock/code";

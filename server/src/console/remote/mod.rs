@@ -3,6 +3,8 @@
 //!
 //! Always holds: what a program reads goes to standard output, what people are told beside it to standard error; nothing is asked back.
 
+mod context;
+mod image;
 mod job;
 mod outputs;
 mod package;
@@ -23,6 +25,7 @@ use crate::{
     error::{Error, Result},
 };
 
+pub use image::{ImageCommand, image};
 pub use job::{JobCommand, job};
 pub use package::{PackageCommand, package};
 pub use pipeline::{PipelineCommand, pipeline};

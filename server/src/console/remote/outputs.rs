@@ -1,4 +1,4 @@
-//! `drydock job outputs`: what a job left in `/outputs`, as files here.
+//! `drydock job outputs`: what a job left in `/outputs`, as files here or as a version of a dataset there.
 
 use std::{
     fs::File,
@@ -7,12 +7,16 @@ use std::{
 };
 
 use clap::Args;
-use drydock_wire::{jobs::JobOutputs, validate};
+use drydock_wire::{
+    datasets::CreatedVersion,
+    jobs::{DatasetFromOutputs, JobOutputs},
+    validate,
+};
 use futures_util::StreamExt;
 
 use super::{job::OneJob, say, tell};
 use crate::{
-    client::Body,
+    client::{Body, Client},
     error::{Error, Result},
 };
 
@@ -25,11 +29,34 @@ pub struct OutputFlags {
     /// Of this attempt rather than of the latest.
     #[arg(long)]
     attempt: Option<i64>,
+    /// Make them a version of this dataset, without copying; prints NAME@VERSION.
+    #[arg(long, value_name = "NAME", conflicts_with = "folder")]
+    dataset: Option<String>,
+    /// Only this folder or file of them.
+    #[arg(long, requires = "dataset")]
+    path: Option<String>,
+    /// Make the dataset if there is none of that name.
+    #[arg(long, requires = "dataset")]
+    create: bool,
+    /// What is told of the version.
+    #[arg(long, short, requires = "dataset")]
+    message: Option<String>,
 }
 
 pub async fn fetch(flags: OutputFlags) -> Result<()> {
     let (client, job) = flags.one.find().await?;
     let id = &job.summary.id;
+    if let Some(dataset) = flags.dataset {
+        let wish = DatasetFromOutputs {
+            dataset,
+            create: flags.create,
+            path: flags.path.unwrap_or_default(),
+            attempt: flags.attempt,
+            message: flags.message.unwrap_or_default(),
+            ..DatasetFromOutputs::default()
+        };
+        return into_dataset(&client, id, &wish).await;
+    }
     let attempt = flags.attempt.map(|number| format!("&attempt={number}")).unwrap_or_default();
     let found: JobOutputs = client.get(&format!("/jobs/{id}/outputs?deep=true{attempt}")).await?;
     let Some(folder) = flags.folder else {
@@ -50,6 +77,14 @@ pub async fn fetch(flags: OutputFlags) -> Result<()> {
     let unpacked = tokio::task::spawn_blocking(move || unpack(archive, &to)).await.map_err(Error::internal)??;
     tell(&format!("{unpacked} files in {}", folder.display()));
     Ok(())
+}
+
+async fn into_dataset(client: &Client, job: &str, wish: &DatasetFromOutputs) -> Result<()> {
+    let made: CreatedVersion = client.post(&format!("/jobs/{job}/outputs/dataset"), wish).await?;
+    if !made.created {
+        tell("The latest version has the very same content; no other was made.");
+    }
+    say(&format!("{}@{}", wish.dataset, made.version.version))
 }
 
 /// Writes a body as it comes.

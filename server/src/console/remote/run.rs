@@ -203,7 +203,7 @@ fn name_of(command: &[String]) -> String {
     if name.is_empty() { "job".to_owned() } else { name.to_owned() }
 }
 
-fn pair(text: &str) -> std::result::Result<(String, String), String> {
+pub fn pair(text: &str) -> std::result::Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("'{text}' is no NAME=VALUE."))?;
     Ok((name.to_owned(), value.to_owned()))
 }

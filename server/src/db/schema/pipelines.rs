@@ -85,6 +85,7 @@ diesel::table! {
         paused -> Bool,
         person_id -> Text,
         done_until -> BigInt,
+        by_hand -> Bool,
     }
 }
 

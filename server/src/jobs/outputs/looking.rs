@@ -25,9 +25,9 @@ use crate::{
 type View = Authorized<action::View>;
 
 /// An attempt's outputs, each with its path below `/outputs`.
-struct Outputs {
-    attempt: AttemptRecord,
-    files: Vec<(String, Object)>,
+pub struct Outputs {
+    pub attempt: AttemptRecord,
+    pub files: Vec<(String, Object)>,
 }
 
 /// A folder of an attempt's outputs; the last attempt's where none is named.
@@ -90,7 +90,11 @@ pub async fn archive(
     Ok(parts.try_flatten().chain(stream::iter([Ok(tarball::trailer())])))
 }
 
-async fn load(app: &App, id: &str, attempt: Option<i64>) -> Result<Outputs> {
+/// All of an attempt; of the last one where none is named.
+///
+/// # Errors
+/// `not_found` for a job or an attempt that is not there.
+pub async fn load(app: &App, id: &str, attempt: Option<i64>) -> Result<Outputs> {
     let id = id.to_owned();
     app.db
         .read(move |conn| {

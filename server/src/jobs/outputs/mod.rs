@@ -5,6 +5,7 @@
 //! together, and a crash in between repeats both. They outlive a container that somebody removed. Links, pipes and the like are left out, and it is said so: nothing outside the
 //! folder is ever read. What cannot be kept fails the job and stays on the disk for a day.
 
+mod into_dataset;
 mod keeping;
 mod looking;
 mod routes;
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::{app::App, clock, db::Conn, error::Result, objects, tracking};
 
+pub use into_dataset::into_dataset;
 pub use looking::{archive, file, list};
 pub use routes::configure;
 

@@ -1,7 +1,11 @@
 //! `/api/v1/jobs/{id}/outputs`.
 
-use actix_web::{HttpRequest, HttpResponse, get, http::header, web};
-use drydock_wire::{ErrorBody, jobs::JobOutputs};
+use actix_web::{HttpRequest, HttpResponse, get, http::header, post, web};
+use drydock_wire::{
+    ErrorBody,
+    datasets::CreatedVersion,
+    jobs::{DatasetFromOutputs, JobOutputs},
+};
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -13,7 +17,7 @@ use crate::{
 };
 
 pub fn configure(cfg: &mut ServiceConfig<'_>) {
-    cfg.service(file).service(archive).service(list);
+    cfg.service(file).service(archive).service(into_dataset).service(list);
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -97,4 +101,21 @@ async fn archive(
         .content_type("application/x-tar")
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}-outputs.tar\"")))
         .streaming(body))
+}
+
+/// A folder or a file of it as a new version of a dataset, without copying.
+#[utoipa::path(tag = "jobs", request_body = DatasetFromOutputs, responses(
+    (status = 201, body = CreatedVersion), (status = 200, description = "nothing changed", body = CreatedVersion),
+    (status = 404, body = ErrorBody), (status = 409, description = "the attempt goes on", body = ErrorBody)))]
+#[post("/jobs/{id}/outputs/dataset")]
+async fn into_dataset(
+    app: web::Data<App>,
+    who: Principal,
+    id: web::Path<String>,
+    wish: web::Json<DatasetFromOutputs>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let answer = super::into_dataset(&app, &auth, &id, wish.into_inner()).await?;
+    let mut response = if answer.created { HttpResponse::Created() } else { HttpResponse::Ok() };
+    Ok(response.json(answer))
 }

@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, http::StatusCode, patch,
 use drydock_wire::{
     ErrorBody, Page,
     pipelines::{
-        AppliedPipeline, ApplyPipeline, EventTaken, PipelineCheck, PipelineDetail, PipelineGrid, PipelineSummary,
-        TellEvent, Trigger, UpdatePipeline, UpdateSchedule,
+        AppliedPipeline, ApplyPipeline, CreateSchedule, EventTaken, PipelineCheck, PipelineDetail, PipelineGrid,
+        PipelineSummary, TellEvent, Trigger, UpdatePipeline, UpdateSchedule,
     },
 };
 use serde::Deserialize;
@@ -31,7 +31,9 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(update)
         .service(remove)
         .service(grid)
+        .service(add_schedule)
         .service(update_schedule)
+        .service(remove_schedule)
         .service(renew_token)
         .service(tell_event)
         .service(hook);
@@ -169,6 +171,22 @@ async fn grid(
     Ok(web::Json(super::grid(&app, &auth, name.into_inner(), limit).await?))
 }
 
+/// Adds a schedule beside those of the YAML.
+#[utoipa::path(tag = "pipelines", request_body = CreateSchedule, responses(
+    (status = 201, body = PipelineDetail), (status = 400, body = ErrorBody), (status = 409, body = ErrorBody)))]
+#[post("/pipelines/{name}/schedules")]
+async fn add_schedule(
+    app: web::Data<App>,
+    who: Principal,
+    name: web::Path<String>,
+    wish: web::Json<CreateSchedule>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let detail = super::add_schedule(&app, &auth, name.into_inner(), wish.into_inner()).await?;
+    Ok(HttpResponse::Created().json(detail))
+}
+
+/// Edits, pauses or resumes a schedule.
 #[utoipa::path(tag = "pipelines", request_body = UpdateSchedule,
     responses((status = 200, body = PipelineDetail), (status = 404, body = ErrorBody)))]
 #[patch("/pipelines/{name}/schedules/{id}")]
@@ -181,6 +199,20 @@ async fn update_schedule(
     let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
     let (name, id) = path.into_inner();
     Ok(web::Json(super::update_schedule(&app, &auth, name, id, wish.into_inner()).await?))
+}
+
+/// Removes a schedule; the runs that it started stay.
+#[utoipa::path(tag = "pipelines", responses((status = 204), (status = 404, body = ErrorBody)))]
+#[delete("/pipelines/{name}/schedules/{id}")]
+async fn remove_schedule(
+    app: web::Data<App>,
+    who: Principal,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let (name, id) = path.into_inner();
+    super::remove_schedule(&app, &auth, name, id).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// A new token for a webhook, told this once.

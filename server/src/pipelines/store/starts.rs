@@ -1,8 +1,11 @@
 //! Rows of what starts runs: schedules, triggers, and events that happened.
 
+use std::collections::BTreeMap;
+
 use diesel::prelude::*;
 use drydock_wire::pipelines::{CatchUp, RunState, TriggerKind};
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{
     db::{
@@ -27,6 +30,8 @@ pub struct ScheduleRow {
     pub paused: bool,
     pub person_id: String,
     pub done_until: i64,
+    /// Not of the YAML.
+    pub by_hand: bool,
 }
 
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
@@ -68,6 +73,10 @@ pub fn meaning<T: DeserializeOwned>(word: &str) -> Result<T> {
 impl ScheduleRow {
     pub fn catch_up(&self) -> Result<CatchUp> {
         meaning(&self.catch_up)
+    }
+
+    pub fn parameters(&self) -> Result<BTreeMap<String, Value>> {
+        serde_json::from_str(&self.parameters).map_err(Error::internal)
     }
 }
 

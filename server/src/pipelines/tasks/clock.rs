@@ -1,9 +1,6 @@
 //! Schedules: for each instant that is due a run, in one transaction with the schedule's own row.
 
-use std::collections::BTreeMap;
-
 use drydock_wire::pipelines::RunCause;
-use serde_json::Value;
 
 use super::{
     super::{
@@ -16,11 +13,7 @@ use super::{
     },
     Runner,
 };
-use crate::{
-    clock::now_ms,
-    db::Conn,
-    error::{Error, Result},
-};
+use crate::{clock::now_ms, db::Conn, error::Result};
 
 impl Runner {
     pub(super) async fn look_at_clock(&self) -> Result<()> {
@@ -68,7 +61,7 @@ fn make_runs(conn: &mut Conn, seen: &ScheduleRow) -> Result<Vec<String>> {
     let due = of(&row, now_ms())?;
     let mut made = vec![];
     for due_at in &due.instants {
-        let given: BTreeMap<String, Value> = serde_json::from_str(&row.parameters).map_err(Error::internal)?;
+        let given = row.parameters()?;
         let cause = RunCause::Schedule { schedule: row.name.clone(), zone: row.zone.clone(), due_at: *due_at };
         let dedupe = Some(format!("{}/{due_at}", row.id));
         let new = NewRun { version: None, given, cause, dedupe, person_id: &row.person_id };

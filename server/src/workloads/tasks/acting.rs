@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use drydock_appliance::containers::{ContainerSpec, EngineError, Mount, Network, Seen, SeenPhase};
+use drydock_appliance::containers::{EngineError, Network, Seen, SeenPhase};
 use tokio::sync::Semaphore;
 
 use super::{
     super::rules::{self, Action},
-    Desired, DesiredWorkload, Kind, Observed, OwnImages, Phase, Pulls, Readiness, SpecMount, Workload, away, failpoint,
+    Desired, DesiredWorkload, Kind, Observed, OwnImages, Phase, Pulls, Readiness, Workload, away, container, failpoint,
     logs, record, store,
 };
 use crate::{app::App, background::Waker, clock, error::Result};
@@ -22,8 +22,6 @@ use crate::{app::App, background::Waker, clock, error::Result};
 const AT_ONCE: usize = 8;
 /// After a step that Docker could not do.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Where S3 clients look for the address: boto3 and aws-cli, s3fs, mlflow.
-const S3_ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL", "FSSPEC_S3_ENDPOINT_URL", "MLFLOW_S3_ENDPOINT_URL"];
 
 pub(super) struct Hands {
     app: App,
@@ -235,7 +233,7 @@ impl Hands {
         let creating = Observed { phase: Phase::Creating, message: None, ..observed.clone() };
         self.record(desired, creating.clone()).await?;
         let created = match self.network().await {
-            Ok(network) => self.app.engine.create_or_adopt(&self.container(workload, &network)).await,
+            Ok(network) => self.app.engine.create_or_adopt(&container::of(&self.app, workload, &network)).await,
             Err(error) => Err(error),
         };
         let (container, is_new) = match created {
@@ -279,46 +277,6 @@ impl Hands {
         let network = self.app.engine.ensure_network(&self.app.instance).await?;
         *lock(&self.network) = Some(network.clone());
         Ok(network)
-    }
-
-    fn container(&self, workload: Workload, network: &Network) -> ContainerSpec {
-        let spec = workload.spec;
-        let mut env = spec.env;
-        env.extend(workload.secrets);
-        if spec.reach_drydock {
-            let at = &self.app.config.listeners;
-            let url = format!("http://{}:{}", network.gateway, at.container_port);
-            let s3 = format!("http://{}:{}", network.gateway, at.container_s3_port);
-            for name in S3_ENDPOINTS {
-                env.insert(name.into(), s3.clone());
-            }
-            env.insert("DRYDOCK_URL".into(), url.clone());
-            for (name, value) in installers(&url, network) {
-                env.entry(name.into()).or_insert(value);
-            }
-            env.insert("MLFLOW_TRACKING_URI".into(), url);
-        }
-        let mount = |it: SpecMount| Mount { source: self.app.data_dir.join(it.source), target: it.target };
-        ContainerSpec {
-            instance: self.app.instance.to_string(),
-            workload: workload.id,
-            generation: workload.generation,
-            spec_hash: workload.spec_hash,
-            kind: workload.kind.as_str().into(),
-            image: spec.image,
-            command: spec.command,
-            env,
-            mounts: spec.mounts.into_iter().map(mount).collect(),
-            writable: spec.writable.into_iter().map(mount).collect(),
-            working_dir: spec.working_dir,
-            cpus: spec.cpus,
-            memory_bytes: spec.memory_bytes,
-            pids: self.app.config.limits.pids,
-            // its pages count as the container's memory; half, so that a full disk is told apart from full memory
-            scratch_bytes: self.app.config.limits.scratch_bytes.min(spec.memory_bytes / 2),
-            gpu_uuids: spec.gpu_uuids,
-            network: network.name.clone(),
-        }
     }
 
     /// Stops in the background; the container's exit is an event that wakes the next pass.
@@ -385,19 +343,4 @@ fn ran(work: &Work, container: &str, seen: &[Seen]) -> bool {
     let is_it =
         |it: &Seen| it.id == container && it.phase != SeenPhase::Created && it.generation == work.desired.generation;
     seen.iter().any(is_it)
-}
-
-/// Makes a plain `pip install` or `uv pip install` take from the box's index; below the home, since the image is read-only. A workload
-/// that names another index keeps it.
-fn installers(url: &str, network: &Network) -> [(&'static str, String); 6] {
-    let index = format!("{url}/pypi/simple/");
-    [
-        ("PIP_INDEX_URL", index.clone()),
-        ("PIP_TRUSTED_HOST", network.gateway.to_string()),
-        ("UV_DEFAULT_INDEX", index),
-        ("PIP_DISABLE_PIP_VERSION_CHECK", "1".into()),
-        ("PIP_NO_CACHE_DIR", "1".into()),
-        // Debian's Python is marked as the system's own; what goes below the home of a container harms nobody
-        ("PIP_BREAK_SYSTEM_PACKAGES", "1".into()),
-    ]
 }

@@ -5,6 +5,7 @@
 //! known of it is written by one at a time. Recording before acting is what makes every crash harmless; see `rules`.
 
 mod acting;
+mod container;
 mod looking;
 mod watcher;
 

@@ -51,8 +51,14 @@ wire! {
         Upload,
         /// Objects under a prefix of a bucket, as they were then.
         Bucket { bucket: String, prefix: String },
-        /// Artifacts of a job's runs.
-        Job { job_id: String, run_ids: Vec<String>, path: String },
+        /// Artifacts of a job's runs; with `attempt`, what that attempt left in `/outputs`, and `path` is below that.
+        Job {
+            job_id: String,
+            run_ids: Vec<String>,
+            path: String,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            attempt: Option<i64>,
+        },
     }
 
     #[derive(Copy, Eq)]

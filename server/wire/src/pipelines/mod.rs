@@ -1,7 +1,8 @@
 //! Versioned graphs of tasks, their runs, schedules and triggers.
 //!
 //! Routes: `GET|POST /api/v1/pipelines`, `POST …/pipelines/check`, `GET|PATCH|DELETE …/pipelines/{name}`, `GET …/{name}/yaml`,
-//! `GET|POST …/{name}/runs`, `GET …/{name}/grid`, `PATCH …/{name}/schedules/{id}`, `GET …/pipeline-runs`, `GET …/pipeline-runs/{id}`,
+//! `GET|POST …/{name}/runs`, `GET …/{name}/grid`, `POST …/{name}/schedules`,
+//! `PATCH|DELETE …/{name}/schedules/{id}`, `GET …/pipeline-runs`, `GET …/pipeline-runs/{id}`,
 //! `POST …/pipeline-runs/{id}/cancel`, `…/clear`, `…/rerun`, `…/approvals`, `POST …/pipeline-events`, `POST /api/v1/hooks/{id}`.
 
 mod runs;
@@ -173,6 +174,28 @@ wire! {
         /// The next five instants, whether paused or not.
         pub next: Vec<i64>,
         pub parameters: BTreeMap<String, Value>,
+        /// It was added beside the YAML, and so no apply removes it.
+        #[serde(default)]
+        pub by_hand: bool,
+    }
+
+    /// `POST /api/v1/pipelines/{name}/schedules` answers the `PipelineDetail` (201). The YAML stays as it is, and so does the schedule
+    /// whatever is applied later, unless that has one of the same name. `DELETE …/schedules/{id}` removes one; one of the YAML comes
+    /// again with an apply whose `schedules` differ from those of the version before.
+    #[serde(deny_unknown_fields)]
+    pub struct CreateSchedule {
+        /// Of this pipeline; no other of its schedules has it.
+        pub name: String,
+        /// Five fields: minute, hour, day, month, weekday.
+        pub cron: String,
+        /// `Europe/Berlin`.
+        pub zone: String,
+        pub catch_up: CatchUp,
+        /// Instead of the pipeline's defaults; one without a default must be here.
+        #[serde(default)]
+        pub parameters: BTreeMap<String, Value>,
+        #[serde(default)]
+        pub paused: bool,
     }
 
     /// `PATCH /api/v1/pipelines/{name}/schedules/{id}`. What is absent stays. An edit holds until an apply whose `schedules` differ
@@ -183,7 +206,10 @@ wire! {
         pub cron: Option<String>,
         pub zone: Option<String>,
         pub catch_up: Option<CatchUp>,
+        /// A pause is not made up for.
         pub paused: Option<bool>,
+        /// All of them: those that are not here have the pipeline's defaults.
+        pub parameters: Option<BTreeMap<String, Value>>,
     }
 
     #[derive(Copy, Eq)]

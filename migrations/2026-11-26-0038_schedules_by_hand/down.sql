@@ -1,0 +1,1 @@
+ALTER TABLE pipeline_schedules DROP COLUMN by_hand;
