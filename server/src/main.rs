@@ -1,40 +1,26 @@
-//! The command line: parses, sets up logging, runs.
+//! The command line, with the dashboard's files compiled in. What runs is in the library, down to the last future, so that this links in
+//! a moment.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use drydock::{boot, config::Config, console, error::Result};
+use drydock::{console, web::assets::Dashboard};
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "../frontend/dist"]
+#[allow_missing = true]
+struct Files;
 
 fn main() -> ExitCode {
     let cli = console::Cli::parse();
-    match run(cli) {
+    match console::main(cli, Dashboard(Files::get)) {
         Ok(ended) => ExitCode::from(ended.exit_code()),
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
         }
     }
-}
-
-fn run(cli: console::Cli) -> Result<console::Ended> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(drydock::error::Error::internal)?;
-    match cli.command {
-        console::Command::Serve(flags) => {
-            let config = Config::load(flags)?;
-            log_to_stderr(config.log_json);
-            runtime.block_on(boot::serve(config)).map(|()| console::Ended::Well)
-        }
-        command => runtime.block_on(console::run(command)),
-    }
-}
-
-/// `DRYDOCK_LOG` filters as `RUST_LOG` does elsewhere.
-fn log_to_stderr(json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off,actix_server=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if json { builder.json().flatten_event(true).init() } else { builder.init() }
 }
 
 #[allow(clippy::print_stderr, reason = "the console is the interface here")]

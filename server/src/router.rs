@@ -49,6 +49,7 @@ pub struct Faces {
     pub images: images::Images,
     pub upkeep: upkeep::Upkeep,
     pub samples: jobs::Samples,
+    pub dashboard: assets::Dashboard,
 }
 
 /// A listener's set of routes.
@@ -72,6 +73,7 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
             packages::configure_index(config, packages::Readers::Named);
             serving::gateway::configure(config);
             storage::configure_links(config);
+            config.app_data(web::Data::new(faces.dashboard));
             config.default_service(web::route().to(assets::serve));
         }
         Face::Containers => {

@@ -14,7 +14,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::{disk::root_command, until};
+use crate::{
+    disk::{as_root, root_command},
+    until,
+};
 
 /// The image that every daemon here has: busybox alone, whose environment asks for all GPUs and another library, as a hostile one would.
 pub const BUSYBOX: &str = "drydock-test/busybox:1";
@@ -107,8 +110,28 @@ impl Dockerd {
         let pid = std::fs::read_to_string(self.folder.path().join("pid")).context("its pid")?;
         ensure!(root_command("kill")?.args(["-9", pid.trim()]).status()?.success(), "kill {pid}");
         child.wait()?;
+        self.end_containerd()?;
         // a start refuses while the file names a process that may be another's by now
         root_command("rm")?.arg("-f").arg(self.folder.path().join("pid")).status()?;
+        Ok(())
+    }
+
+    /// Where the machine has no containerd, the daemon keeps one, which dies with it and leaves its pid file. A daemon that starts while a
+    /// process has that number, be it a zombie that nobody has waited for yet, takes it for its containerd and gives up after 15 s.
+    fn end_containerd(&self) -> Result<()> {
+        let file = self.folder.path().join("exec/containerd/containerd.pid");
+        let Ok(pid) = as_root("cat", &[file.as_os_str()]) else { return Ok(()) };
+        let pid = pid.trim();
+        for _ in 0..100 {
+            if !is_alive(pid) {
+                break;
+            }
+            // it may have died since
+            let _ = root_command("kill")?.args(["-9", pid]).stderr(Stdio::null()).status()?;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        ensure!(!is_alive(pid), "containerd {pid} of the private dockerd does not die");
+        ensure!(root_command("rm")?.arg("-f").arg(&file).status()?.success(), "rm {}", file.display());
         Ok(())
     }
 
@@ -221,6 +244,9 @@ impl Dockerd {
         if let Some(mut child) = self.child.take() {
             child.wait()?;
         }
+        // one that kept containers mounts its data upon themselves, and forgets that when it was killed
+        let data = self.folder.path().join("data");
+        let _ = root_command("umount")?.args(["--lazy", "--recursive"]).arg(data).stderr(Stdio::null()).status()?;
         root_command("rm")?.arg("-rf").args(["data", "exec"].map(|name| self.folder.path().join(name))).status()?;
         Ok(())
     }
@@ -232,6 +258,13 @@ impl Drop for Dockerd {
             crate::fault::report(&format!("a private dockerd is left in {}: {error}", self.folder.path().display()));
         }
     }
+}
+
+/// Whether a process with this number runs; one that only waits to be waited for does not.
+fn is_alive(pid: &str) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // the state comes behind the name in brackets
+    stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with(['Z', 'X']))
 }
 
 fn find(program: &str) -> Option<PathBuf> {

@@ -35,14 +35,16 @@ use crate::{
     router::{Face, Faces},
     scheduling, serving,
     spool::Spools,
-    storage, tracking, trash, webhooks, workloads,
+    storage, tracking, trash,
+    web::assets::Dashboard,
+    webhooks, workloads,
 };
 
 /// Name of the database in the data directory.
 pub const DATABASE: &str = "drydock.db";
 
 /// Runs until SIGTERM or SIGINT.
-pub async fn serve(config: Config) -> Result<()> {
+pub async fn serve(config: Config, dashboard: Dashboard) -> Result<()> {
     let began = std::time::Instant::now();
     prepare_data_dir(&config.data_dir)?;
     let _lock = lock(&config.data_dir)?;
@@ -55,7 +57,7 @@ pub async fn serve(config: Config) -> Result<()> {
         listeners::bind(registry, "The registry port")?,
     );
     let bound = [sockets.0.local_addr(), sockets.1.local_addr(), sockets.2.local_addr()];
-    let (faces, listening) = (assemble(config).await?, Listening::default());
+    let (faces, listening) = (assemble(config, dashboard).await?, Listening::default());
     start_tasks(&faces, &listening).await?;
     listeners::serve(&faces, &listening, Face::Web, sockets.0, http)?;
     listeners::s3(&faces, &listening, sockets.1, s3)?;
@@ -92,7 +94,7 @@ pub fn lock(dir: &Path) -> Result<File> {
     }
 }
 
-async fn assemble(config: Config) -> Result<Faces> {
+async fn assemble(config: Config, dashboard: Dashboard) -> Result<Faces> {
     let data_dir = config.data_dir.canonicalize().map_err(Error::internal)?;
     let db = Db::open(&data_dir.join(DATABASE))?;
     let box_key = BoxKey::load_or_create(&data_dir.join("box.key"))?;
@@ -121,7 +123,8 @@ async fn assemble(config: Config) -> Result<Faces> {
     let demo = demo::Demo::new(&app);
     let courier = webhooks::courier(&app)?;
     let images = images::Images::new(&app)?;
-    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep: Default::default(), samples: Default::default() })
+    let (upkeep, samples) = Default::default();
+    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep, samples, dashboard })
 }
 
 /// This installation's id: made once, on every container's label.

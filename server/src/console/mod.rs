@@ -18,11 +18,12 @@ use drydock_wire::storage::{CreateS3Key, KeyScope};
 use crate::{
     accounts::{self, secrets::BoxKey},
     boot,
-    config::ServeFlags,
+    config::{Config, ServeFlags},
     db::{self, Conn},
     demo,
     error::{Error, Result},
     transfers,
+    web::assets::Dashboard,
 };
 
 /// Drydock: data, training, tracking, registry and serving in one program, without the internet.
@@ -232,8 +233,32 @@ impl Ended {
     }
 }
 
+/// Runs a command to its end. Not `async`: whoever polls a future compiles it, and that is to be this library.
+///
+/// # Errors
+/// What the command or the server says; the caller shows it.
+pub fn main(cli: Cli, dashboard: Dashboard) -> Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::internal)?;
+    match cli.command {
+        Command::Serve(flags) => {
+            let config = Config::load(flags)?;
+            log_to_stderr(config.log_json);
+            runtime.block_on(boot::serve(config, dashboard)).map(|()| Ended::Well)
+        }
+        command => runtime.block_on(run(command)),
+    }
+}
+
+/// `DRYDOCK_LOG` filters as `RUST_LOG` does elsewhere.
+fn log_to_stderr(json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off,actix_server=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json { builder.json().flatten_event(true).init() } else { builder.init() }
+}
+
 /// Runs a command other than `serve`.
-pub async fn run(command: Command) -> Result<Ended> {
+async fn run(command: Command) -> Result<Ended> {
     let whole = match command {
         Command::Import(ImportCommand::Mlflow(flags)) => transfers::mlflow::import(flags).await?,
         Command::Export(ExportCommand::Mlflow(flags)) => transfers::mlflow::export(flags).await?,

@@ -7,6 +7,7 @@ mod bad_jobs;
 mod bombs;
 mod bombs_ports;
 mod cut;
+mod docker_away;
 mod full_disk;
 mod gpu_faults;
 mod image_tricks;
