@@ -39,8 +39,8 @@ macro_rules! lazy_page {
 lazy_page!(home, Overview, draw_overview, fetch_overview, pages::overview::OverviewPage);
 lazy_page!(home, Setup, draw_setup, fetch_setup, pages::setup::SetupPage);
 lazy_page!(runs, Runs, draw_runs, fetch_runs, pages::runs::RunsPage);
-lazy_page!(run, Run, draw_run, fetch_run, pages::runs::RunPage);
-lazy_page!(compare, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
+lazy_page!(runs, Run, draw_run, fetch_run, pages::runs::RunPage);
+lazy_page!(runs, Compare, draw_compare, fetch_compare, pages::runs::ComparePage);
 lazy_page!(models, Models, draw_models, fetch_models, pages::models::ModelsPage);
 lazy_page!(models, Traces, draw_traces, fetch_traces, pages::traces::TracesPage);
 lazy_page!(models, Trace, draw_trace, fetch_trace, pages::traces::TracePage);
@@ -80,8 +80,6 @@ lazy_page!(data, Trash, draw_trash, fetch_trash, pages::trash::TrashPage);
 pub async fn fetch_all() {
     let _ = fetch_overview().await;
     let _ = fetch_runs().await;
-    let _ = fetch_run().await;
-    let _ = fetch_compare().await;
     let _ = fetch_jobs().await;
     let _ = fetch_pipelines().await;
     let _ = fetch_models().await;

@@ -29,6 +29,28 @@ pub fn bytes(n: u64) -> String {
     format!("{} {}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
 }
 
+/// A GPU in a few words: `GPU 0 · NVIDIA RTX A6000 · 5f2ab81c`, `GPU 1 instance · MIG 1g.5gb · 77aa0b12`. Without a number: one that the
+/// box does not know any more.
+pub fn gpu(number: Option<u32>, name: &str, uuid: &str, is_instance: bool) -> String {
+    let first = match (number, is_instance) {
+        (Some(number), false) => format!("GPU {number}"),
+        (Some(number), true) => format!("GPU {number} instance"),
+        (None, _) => "Former GPU".to_owned(),
+    };
+    [first.as_str(), name, short_uuid(uuid)]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// The first block of a GPU's id, which tells those of one box apart.
+pub fn short_uuid(uuid: &str) -> &str {
+    let rest = uuid.strip_prefix("GPU-").or_else(|| uuid.strip_prefix("MIG-")).unwrap_or(uuid);
+    rest.split('-').find(|block| block.len() >= 8 || !rest.contains('-')).unwrap_or(rest)
+}
+
 /// A duration in milliseconds: `84 ms`, `3.2 s`, `4m 05s`, `6h 10m`, `3d 4h`.
 pub fn duration(ms: u64) -> String {
     let s = ms / 1000;
@@ -114,6 +136,15 @@ mod tests {
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes((1 << 20) - 1), "1 MiB");
         assert_eq!(bytes(12 << 30), "12 GiB");
+    }
+
+    #[test]
+    fn gpus_are_told_by_number_model_and_id() {
+        let uuid = "GPU-5f2ab81c-3d5e-0f5a-9c1b-2f0c7a1e9d33";
+        assert_eq!(gpu(Some(0), "NVIDIA RTX A6000", uuid, false), "GPU 0 · NVIDIA RTX A6000 · 5f2ab81c");
+        assert_eq!(gpu(Some(1), "MIG 1g.5gb", "MIG-77aa0b12-1", true), "GPU 1 instance · MIG 1g.5gb · 77aa0b12");
+        assert_eq!(gpu(None, "", uuid, false), "Former GPU · 5f2ab81c");
+        assert_eq!(short_uuid("odd"), "odd");
     }
 
     #[test]

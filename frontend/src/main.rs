@@ -29,6 +29,8 @@ mod layout;
 mod live;
 #[cfg(target_arch = "wasm32")]
 mod pages;
+#[cfg(any(target_arch = "wasm32", test))]
+mod place;
 #[cfg(target_arch = "wasm32")]
 mod reactive;
 #[cfg(any(target_arch = "wasm32", test))]

@@ -14,6 +14,16 @@ fn effect_of(mut work: Box<dyn FnMut()>) {
     Effect::new(move |_| work());
 }
 
+/// As `effect`, but the first time before anything else happens, so that nothing is missed that changes right after.
+pub fn follow(work: impl FnMut() + 'static) {
+    follow_of(Box::new(work));
+}
+
+fn follow_of(mut work: Box<dyn FnMut()>) {
+    let running = RenderEffect::new(move |_| work());
+    StoredValue::new_local(running);
+}
+
 /// A value made from others; who reads it hears of a change only if the value differs.
 pub fn memo<T: PartialEq + Send + Sync + 'static>(make: impl Fn() -> T + Send + Sync + 'static) -> Memo<T> {
     memo_of(Box::new(make))

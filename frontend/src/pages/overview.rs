@@ -9,8 +9,8 @@ use crate::{
     session::may,
     shell::use_overview,
     ui::{
-        Button, Card, EmptyState, Icon, LinkButton, Loaded, Look, Meter, PageHead, Pill, Skeleton, Status, TimeAgo,
-        Tone, toast::toast_error,
+        Button, Card, Each, EmptyState, Icon, LinkButton, Loaded, Look, Meter, PageHead, Pill, Skeleton, Status,
+        TimeAgo, Tone, toast::toast_error, with_code,
     },
 };
 use drydock_wire::{
@@ -180,11 +180,11 @@ fn Docker(data: Signal<Overview>) -> impl IntoView {
         <Card title="Docker" aside=state>
             <dl class="facts">
                 <dt>"Engine"</dt><dd>{move || docker.with(|d| d.version.clone().or(d.message.clone()).unwrap_or_else(|| "does not answer".into()))}</dd>
-                <dt>"Runtime image"</dt><dd>{move || docker.with(|d| match (d.available, d.runtime_image) {
+                <dt>"Runtime image"</dt><dd>{move || docker.with(|d| with_code(match (d.available, d.runtime_image) {
                     (_, true) => "on this box",
                     (true, false) => "missing: `make up` builds it",
                     (false, false) => "not known while Docker is away",
-                })}</dd>
+                }))}</dd>
                 <dt>"Background"</dt><dd>
                     <details class="tasks" open=failing>
                         <summary>{move || tasks.with(|t| plural(t.len() as u64, "part"))}{move || if failing() { ", one failing" } else { "" }}</summary>
@@ -251,7 +251,7 @@ fn Sample() -> impl IntoView {
             <p>"Real data through the whole life of a model: a versioned dataset, checked, trained on in a container, gated, registered, deployed, and asked for a prediction."</p>
             <Loaded remote=demo lines=8 let:state>
                 <ol class="steps" aria-label="Steps of the sample">
-                    <For each=move || state.with(|s| s.steps.iter().map(|s| s.id.clone()).collect::<Vec<_>>()) key=|id| id.clone()
+                    <Each keys=move || state.with(|s| s.steps.iter().map(|s| s.id.clone()).collect::<Vec<_>>())
                         children=move |id| view! { <Step state id/> }/>
                 </ol>
             </Loaded>

@@ -12,7 +12,7 @@ use crate::{
     live::{Remote, remote},
     reactive::{effect, memo},
     session,
-    ui::{ErrorState, Icon, Show},
+    ui::{ErrorState, Icon, Show, with_code},
 };
 use drydock_wire::{
     ErrorCode,
@@ -148,7 +148,7 @@ fn Banner() -> impl IntoView {
     });
     move || {
         text.get().map(|(what, then)| {
-            view! { <div class="banner" role="status" data-testid="docker-banner"><Icon name="unplug"/><p><b>{what}</b>" "{then}</p></div> }
+            view! { <div class="banner" role="status" data-testid="docker-banner"><Icon name="unplug"/><p><b>{with_code(&what)}</b>" "{with_code(then)}</p></div> }
         })
     }
 }

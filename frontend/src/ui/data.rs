@@ -5,10 +5,10 @@ use crate::{
     api::ApiError,
     app::{ago, set_title},
     live::Remote,
-    reactive::{effect, memo},
+    reactive::{effect, follow, memo},
 };
 use leptos::{ev, html, prelude::*};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// One drawing of the sprite `public/icons.svg` (Lucide); the names are listed there.
@@ -29,6 +29,15 @@ fn icon_href(name: &str) -> String {
         });
         format!("{sprite}#{name}")
     })
+}
+
+/// Text in which what stands between backticks is code: commands in advice.
+pub fn with_code(text: &str) -> Vec<AnyView> {
+    let part = |(at, part): (usize, &str)| match at % 2 {
+        0 => part.to_owned().into_any(),
+        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
+    };
+    text.split('`').enumerate().filter(|(_, part)| !part.is_empty()).map(part).collect()
 }
 
 /// The head of a page: title (also the window's), a line below it, actions at the right.
@@ -87,7 +96,7 @@ pub fn EmptyState(
         <div class="empty" data-testid="empty">
             <span class="glyph"><Icon name=icon/></span>
             <h2>{title}</h2>
-            <p>{text}</p>
+            <p>{with_code(&text)}</p>
             {children.map(|c| view! { <div class="actions">{c()}</div> })}
         </div>
     }
@@ -111,7 +120,7 @@ pub fn ErrorState(error: ApiError, #[prop(into)] retry: Callback<()>) -> impl In
         <div class="empty failed" role="alert" data-testid="error">
             <span class="glyph"><Icon name="triangle-alert"/></span>
             <h2>{error_title(&error)}</h2>
-            <p>{error.message}</p>
+            <p>{with_code(&error.message)}</p>
             {(!id.is_empty()).then(|| view! { <p class="dim">"Request " <code>{id}</code></p> })}
             <div class="actions"><Button icon="rotate-ccw" on_press=move |_| retry.run(())>"Try again"</Button></div>
         </div>
@@ -141,11 +150,15 @@ where
     let there = memo(move || remote.data.with(Option::is_some));
     let content = move || {
         let shown = RwSignal::new(remote.data.get_untracked()?);
-        effect(move || {
-            remote.data.with(|value| match value {
-                Some(value) if shown.with_untracked(|s| s != value) => shown.set(value.clone()),
-                _ => {}
-            });
+        // a remote value tells of itself only when it has changed; the first time it is what is shown
+        let first = Cell::new(true);
+        follow(move || {
+            remote.data.track();
+            if !first.take()
+                && let Some(value) = remote.data.get_untracked()
+            {
+                shown.set(value);
+            }
         });
         Some(children(shown.into()).into_any())
     };

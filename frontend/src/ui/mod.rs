@@ -5,6 +5,7 @@
 pub mod button;
 pub mod data;
 pub mod dialog;
+pub mod each;
 pub mod field;
 pub mod list;
 pub mod show;
@@ -15,8 +16,11 @@ pub mod toast;
 pub mod url;
 
 pub use button::{Button, CopyButton, LinkButton, Look};
-pub use data::{Card, EmptyState, ErrorState, Facts, Icon, Loaded, Meter, PageHead, Skeleton, Tabs, TimeAgo};
+pub use data::{
+    Card, EmptyState, ErrorState, Facts, Icon, Loaded, Meter, PageHead, Skeleton, Tabs, TimeAgo, with_code,
+};
 pub use dialog::{ConfirmDialog, Dialog, opened_by};
+pub use each::Each;
 pub use field::{Field, SelectField, TextArea};
 pub use list::{Chips, Pager, SearchBox};
 pub use show::Show;

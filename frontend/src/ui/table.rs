@@ -1,7 +1,7 @@
 //! A table of things: each row leads to its thing's page. j and k move between rows, enter opens, / searches (the shell
 //! handles these keys by looking for `a.row-link`).
 
-use super::{Icon, theme, url::Param};
+use super::{Each, Icon, theme, url::Param};
 use crate::{app::go, reactive::memo};
 use leptos::{ev, prelude::*};
 use std::sync::Arc;
@@ -149,7 +149,7 @@ where
                     <th class="tools" scope="col"><ColumnMenu id columns hidden/></th>
                 </tr></thead>
                 <tbody>
-                    <For each=keys key=|k| k.clone() children=move |k| row(k, sorted, visible, key, href)/>
+                    <Each keys children=move |k| row(k, sorted, visible, key, href)/>
                 </tbody>
             </table>
         </div>

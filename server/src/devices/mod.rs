@@ -24,6 +24,7 @@ pub use view::ask_who_holds;
 use crate::{
     accounts::{self, Authorized, action},
     app::App,
+    db::Conn,
     error::{Error, Result},
     workloads,
 };
@@ -47,6 +48,28 @@ pub async fn start(app: &App) -> Result<()> {
 /// The machine, its GPUs, who holds them and what happened to them.
 pub async fn devices(app: &App, _auth: &Authorized<action::View>) -> Result<Devices> {
     view::devices(app).await
+}
+
+/// What a GPU is called, for figures that are kept by its id alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuName {
+    pub uuid: String,
+    /// The driver's number, of an instance that of its GPU.
+    pub number: u32,
+    /// The model, or the instance's profile.
+    pub name: String,
+    pub is_instance: bool,
+}
+
+/// All GPUs that the box knows, also ones that are missing now.
+pub fn names(conn: &mut Conn) -> Result<Vec<GpuName>> {
+    let name = |row: store::GpuRow| GpuName {
+        is_instance: row.parent_uuid.is_some(),
+        uuid: row.uuid,
+        number: row.number,
+        name: row.name,
+    };
+    Ok(store::all(conn)?.into_iter().map(name).collect())
 }
 
 /// Gives a GPU to nobody until an admin frees it; what runs on it goes on to its end, or is stopped now.

@@ -31,6 +31,15 @@ wire! {
     #[derive(Default)]
     pub struct GpuSamples {
         pub uuid: String,
+        /// The driver's number of it, or of the GPU that the instance is cut from; absent: the box does not know this GPU any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub number: Option<u32>,
+        /// Its model, such as `NVIDIA RTX A6000`, or the instance's profile; empty as above.
+        #[serde(default)]
+        pub name: String,
+        /// A MIG instance.
+        #[serde(default)]
+        pub is_instance: bool,
         /// Utilisation of the whole GPU, 0 to 100.
         pub percent: Vec<Option<f64>>,
         /// Of the attempt where the driver tells processes apart, else of the whole GPU.

@@ -31,7 +31,16 @@ async fn gpus_are_looked_at_quarantined_and_freed() -> Result<()> {
         browser.sees_within(text, SOON).await?;
     }
     browser.sees_within("5 GiB", SOON).await?;
+    // a line for each GPU, by its name
+    browser.sees("GPU 0 · Fake GPU 0 · 00000000").await?;
+    browser.sees("GPU 1 · Fake GPU 1 · 00000000").await?;
     let mut barriers = looked_at(&browser, "devices", "/devices", "Held by").await?;
+    let charts = format!("/jobs/{job}?tab=charts");
+    browser.visit(&charts).await?;
+    browser.sees_within("GPU at work (%)", SOON).await?;
+    browser.sees("GPU 0 · Fake GPU 0 · 00000000").await?;
+    barriers.extend(looked_at(&browser, "jobs-charts-gpu", &charts, "GPU memory (GiB)").await?);
+    browser.visit("/devices").await?;
     browser.look(1280, "light").await?;
     browser.sees("Held by").await?;
 

@@ -30,6 +30,74 @@ async fn ordered(api: &Api, wanted: &[&str]) -> Result<()> {
         .await
 }
 
+async fn has_priority(api: &Api, name: &str, wanted: i64) -> Result<()> {
+    until(&format!("the priority of {name} is not {wanted}"), SOON, || async {
+        let queue = api.get("/api/v1/queue").await?;
+        let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
+        Ok(jobs.iter().any(|job| job["name"] == name && job["priority"] == wanted).then_some(()))
+    })
+    .await
+}
+
+/// The names of the rows, from the top.
+async fn rows(browser: &Browser) -> Result<Vec<String>> {
+    let script = "return [...document.querySelectorAll('table.waiting tbody td.what > a')].map(a => a.textContent)";
+    Ok(browser.driver.execute(script, vec![]).await?.convert()?)
+}
+
+async fn handle(browser: &Browser, name: &str) -> Result<WebElement> {
+    Ok(browser.driver.find(By::XPath(format!("//button[@aria-label='Move {name}']"))).await?)
+}
+
+/// Jobs are dragged with the pointer and carried with the keys; a way back is offered, and Escape leaves them where they are. At
+/// first big-two has priority 2, the others none.
+async fn moved_by_hand(browser: &Browser, admin: &Api) -> Result<()> {
+    until("big-two is not first", SOON, || async {
+        Ok((rows(browser).await?.first().map(String::as_str) == Some("big-two")).then_some(()))
+    })
+    .await?;
+    let last = rows(browser).await?.pop().context("rows")?;
+    let (from, to) = (handle(browser, &last).await?, handle(browser, "big-two").await?);
+    let chain = browser.driver.action_chain().click_and_hold_element(&from).move_by_offset(0, -8);
+    chain.move_to_element_with_offset(&to, 0, -14).perform().await?;
+    browser.sees(&format!("{last}: priority 3, before big-two.")).await?;
+    browser.shoot("queue-dragged-light-1280").await?;
+    browser.driver.action_chain().release().perform().await?;
+    has_priority(admin, &last, 3).await?;
+    until("it does not stand first", SOON, || async {
+        Ok((rows(browser).await?.first() == Some(&last)).then_some(()))
+    })
+    .await?;
+    browser.click("Undo").await?;
+    has_priority(admin, &last, 0).await?;
+    until("it still stands first", SOON, || async { Ok((rows(browser).await?.first() != Some(&last)).then_some(())) })
+        .await?;
+
+    // with the keys: left where it is, then put behind the next, which needs a priority below it
+    let next = rows(browser).await?.get(1).context("two rows")?.clone();
+    let key = handle(browser, "big-two").await?;
+    key.focus().await?;
+    key.send_keys(Key::Enter + "").await?;
+    browser.sees("Esc leaves it").await?;
+    key.send_keys(Key::Down + "").await?;
+    browser.sees(&format!("big-two: priority −1, behind {next}.")).await?;
+    key.send_keys(Key::Escape + "").await?;
+    until("the job is still in the hand", SOON, || async {
+        Ok((!browser.text().await?.contains("Esc leaves it")).then_some(()))
+    })
+    .await?;
+    has_priority(admin, "big-two", 2).await?;
+    key.send_keys(Key::Space + "").await?;
+    browser.sees("Esc leaves it").await?;
+    key.send_keys(Key::Down + "").await?;
+    key.send_keys(Key::Space + "").await?;
+    has_priority(admin, "big-two", -1).await?;
+    until("the focus was lost", SOON, || async { Ok((focused(browser).await? == "Move big-two").then_some(())) })
+        .await?;
+    browser.click("Undo").await?;
+    has_priority(admin, "big-two", 2).await
+}
+
 /// What holds the focus.
 async fn focused(browser: &Browser) -> Result<String> {
     let script = "return document.activeElement.getAttribute('aria-label') || document.activeElement.textContent";
@@ -80,12 +148,7 @@ async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     browser.look(1280, "light").await?;
     browser.sees("Next in line").await?;
     browser.click("Raise the priority of big-two").await?;
-    until("it has priority 1", SOON, || async {
-        let queue = admin.get("/api/v1/queue").await?;
-        let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
-        Ok(jobs.iter().any(|job| job["name"] == "big-two" && job["priority"] == 1).then_some(()))
-    })
-    .await?;
+    has_priority(&admin, "big-two", 1).await?;
     browser.sees("The priority of big-two is 1").await?;
     until("the focus was lost", SOON, || async {
         Ok((focused(&browser).await? == "Raise the priority of big-two").then_some(()))
@@ -96,6 +159,8 @@ async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     link.send_keys("++").await?;
     browser.sees("The priority of big-two is").await?;
     link.send_keys("-").await?;
+    has_priority(&admin, "big-two", 2).await?;
+    moved_by_hand(&browser, &admin).await?;
 
     // queues: made with a cap, in use, paused, deleted
     browser.click("Queues and people").await?;
@@ -148,6 +213,7 @@ async fn the_order_is_read_and_changed_and_queues_are_kept() -> Result<()> {
     engineer.sees("of-erin").await?;
     ensure!(engineer.offers("Raise the priority of of-erin").await?);
     ensure!(!engineer.offers("Raise the priority of big-one").await?, "not hers");
+    ensure!(engineer.offers("Move of-erin").await? && !engineer.offers("Move big-one").await?, "only her own is moved");
     engineer.visit("/queue?tab=queues").await?;
     engineer.sees("weight 3").await?;
     ensure!(!engineer.offers("New queue").await?);

@@ -14,7 +14,7 @@ use crate::{
     pages::parts::{FolderPath, Interrupted, query},
     reactive::{effect, memo},
     transfer::{self, Goal},
-    ui::{Button, EmptyState, Icon, Loaded, Look, SearchBox, Show, TimeAgo},
+    ui::{Button, Each, EmptyState, Icon, Loaded, Look, SearchBox, Show, TimeAgo},
 };
 use drydock_wire::storage::{BucketDetail, ObjectList, ObjectSummary};
 use leptos::prelude::*;
@@ -160,7 +160,7 @@ fn Rows(
                     <th scope="col" class="tools"><span class="sr">"Download"</span></th>
                 </tr></thead>
                 <tbody>
-                    <For each=move || list.with(|l| l.folders.clone()) key=|f| f.clone() let:folder>{folder_row(folder, name, writes, chosen)}</For>
+                    <Each keys=move || list.with(|l| l.folders.clone()) let:folder>{folder_row(folder, name, writes, chosen)}</Each>
                     <For each=move || list.with(|l| l.objects.clone()) key=|o| (o.key.clone(), o.etag.clone(), o.modified_at) let:object>
                         {object_row(object, name, writes, chosen, searching())}
                     </For>

@@ -42,7 +42,8 @@ fn state(gpu: &GpuDevice) -> Status {
 
 /// The card of the GPU of this id; it keeps what it showed last while the GPU leaves the list.
 pub fn card(uuid: String, devices: Signal<Devices>, quarantining: RwSignal<Option<GpuDevice>>) -> impl IntoView {
-    let find = move || devices.with(|d| d.gpus.iter().find(|gpu| gpu.uuid == uuid).cloned());
+    let wanted = uuid.clone();
+    let find = move || devices.with(|d| d.gpus.iter().find(|gpu| gpu.uuid == wanted).cloned());
     let Some(first) = untrack(&find) else { return ().into_any() };
     let gpu =
         Memo::new(move |old: Option<&GpuDevice>| find().or_else(|| old.cloned()).unwrap_or_else(|| first.clone()));
@@ -53,11 +54,12 @@ pub fn card(uuid: String, devices: Signal<Devices>, quarantining: RwSignal<Optio
     view! {
         <section class="card device" class:instance=is_instance aria-label=move || heading.get()>
             <div class="card-head wraps">
-                <h3>{move || heading.get()}</h3><span class="dim">{name}</span>
+                <h3>{move || heading.get()}</h3>
                 {move || view! { <Pill status=pill.get()/> }}
                 <span class="push"></span>
                 <Actions gpu quarantining/>
             </div>
+            <p class="dim device-name">{name}" "<code title=uuid.clone()>{format::short_uuid(&uuid).to_owned()}</code></p>
             <Trouble gpu/>
             <Show when=move || gpu.with(|g| g.is_divided)>
                 <p class="dim">"It is cut into instances; those are given in its place."</p>

@@ -2,6 +2,7 @@
 
 mod events;
 mod gpu;
+mod history;
 mod holders;
 mod machine;
 mod quarantine;
@@ -10,7 +11,7 @@ use crate::{
     format,
     live::remote,
     reactive::memo,
-    ui::{Card, Icon, Loaded, PageHead, Show},
+    ui::{Card, Each, Icon, Loaded, PageHead, Show},
 };
 use drydock_wire::{
     devices::{Devices, GpuDevice},
@@ -58,8 +59,9 @@ fn All(devices: Signal<Devices>) -> impl IntoView {
         })}
         <Show when=move || uuids.with(|all| !all.is_empty()) fallback=move || view! { <NoGpu note/> }>
             <div class="devices">
-                <For each=move || uuids.get() key=|uuid| uuid.clone() let:uuid>{gpu::card(uuid, devices, quarantining)}</For>
+                <Each keys=uuids let:uuid>{gpu::card(uuid, devices, quarantining)}</Each>
             </div>
+            <history::History devices/>
             <holders::SharingNote over_share/>
             <events::Events devices/>
         </Show>

@@ -1,5 +1,6 @@
 //! The job that has its turn next: what it waits for, and by when it starts at the latest.
 
+use super::order::sentence;
 use crate::{
     api::seg,
     app::ago,
@@ -42,7 +43,7 @@ fn card(job: QueuedJob) -> impl IntoView {
             <Icon name="flag"/>
             <div>
                 <h2>"Next in line: "<a href=href>{job.name}</a></h2>
-                <p class="dim">{job.reason}</p>
+                <p class="dim">{sentence(&job.reason)}</p>
             </div>
             <div class="promise"><span class="dim">"starts at the latest"</span><b>{clock(by)}</b><span class="dim">{move || ago(by)}</span></div>
         </section>

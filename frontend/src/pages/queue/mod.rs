@@ -4,6 +4,7 @@ mod amounts;
 mod caps;
 mod dialogs;
 mod head;
+mod moving;
 mod order;
 mod people;
 mod priority;

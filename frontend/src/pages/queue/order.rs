@@ -3,6 +3,7 @@
 use super::{
     amounts::BoxMeters,
     head::{Head, clock},
+    moving::{Board, Carrying, Handle},
     priority::{Priority, Said, change, highest, may_move, note_pressed, put_into},
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     format,
     pages::parts::describe,
     reactive::{effect, memo},
-    ui::{Button, EmptyState, Icon, Pager, Show, TimeAgo, url::Param},
+    ui::{Button, Each, EmptyState, Icon, Pager, Show, TimeAgo, url::Param},
 };
 use drydock_wire::queues::{Queue, QueueOrder, QueuedJob};
 use leptos::{ev, prelude::*};
@@ -23,6 +24,7 @@ pub fn Order(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, queue: Param
     let keys = move || order.with(|o| o.jobs.items.iter().map(|job| job.id.clone()).collect::<Vec<_>>());
     let count = memo(move || order.with(|o| o.jobs.items.len()));
     keep_focus(order, pressed);
+    let board = Board::new(order, queues, said, pressed);
     let undecided = move || order.with(|o| o.decided_at.is_none() && !o.jobs.items.is_empty());
     let paused = move || {
         let names = queues.with(|all| {
@@ -37,19 +39,18 @@ pub fn Order(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, queue: Param
         {move || paused().map(|names| view! {
             <p class="callout warn among" role="status"><Icon name="pause"/><span>{format!("Paused, so that nothing of it starts: {names}. ")}<a href="/queue?tab=queues">"See the queues"</a></span></p>
         })}
-        <Show when=move || queues.with(|q| q.len() > 1)>
-            <div class="toolbar"><Which queues queue page/>
-                <Show when=move || queues.with(|all| all.iter().any(|q| q.waiting > 0))><span class="dim push wide-only">"On a row, "<kbd>"+"</kbd>" and "<kbd>"−"</kbd>" change the priority"</span></Show></div>
-        </Show>
+        <Show when=move || queues.with(|q| q.len() > 1)><div class="toolbar"><Which queues queue page/></div></Show>
         <p class="sr" role="status" aria-live="polite">{move || said.get()}</p>
         <Show when=move || count.get() != 0 fallback=move || view! { <Nothing order queue/> }>
             <div class="pane" role="region" aria-label="Waiting jobs" tabindex="0">
                 <table class="grid waiting" aria-label="Waiting jobs">
                     <thead><tr><th scope="col" class="num">"#"</th><th scope="col">"Job"</th><th scope="col" class="wide-only">"Why it waits"</th>
                         <th scope="col">"Priority"</th><th scope="col" class="wide-only">"Queue"</th><th scope="col" class="num wide-only">"Since"</th></tr></thead>
-                    <tbody><For each=keys key=|id| id.clone() let:id>{row(id, order, queues, said, pressed)}</For></tbody>
+                    <tbody node_ref=board.rows><Each keys let:id>{row(id, order, queues, said, pressed, board)}</Each></tbody>
                 </table>
             </div>
+            <Carrying board/>
+            <p class="dim wide-only">"A job is moved by its handle, with the pointer or with "<kbd>"Enter"</kbd>" and the arrow keys. On a row, "<kbd>"+"</kbd>" and "<kbd>"−"</kbd>" change the priority."</p>
             <Pager param=page total=Signal::derive(move || order.with(|o| o.jobs.total)) noun="job" shown=Signal::derive(move || count.get())
                 next=Signal::derive(move || order.with(|o| o.jobs.next.clone()))/>
         </Show>
@@ -126,7 +127,11 @@ fn row(
     queues: Signal<Vec<Queue>>,
     said: Said,
     pressed: RwSignal<String>,
+    board: Board,
 ) -> impl IntoView {
+    let (held, marked) = (id.clone(), id.clone());
+    let lifted = memo(move || board.carries(&held));
+    let line = memo(move || board.line(&marked));
     let find = move || order.with(|o| o.jobs.items.iter().find(|job| job.id == id).cloned());
     let Some(first) = untrack(&find) else { return ().into_any() };
     let job =
@@ -151,9 +156,10 @@ fn row(
     let link_id = format!("waiting-{}", job.with_untracked(|j| j.id.clone()));
     let text = move |of: fn(&QueuedJob) -> String| move || job.with(of);
     let since = memo(move || job.with(|j| j.since));
+    let movable = untrack(|| job.with(may_move));
     view! {
-        <tr class:next=move || job.with(|j| j.starts_by.is_some()) on:keydown=on_key>
-            <td class="num dim">{text(|j| format::number(j.position))}</td>
+        <tr class:next=move || job.with(|j| j.starts_by.is_some()) class:lifted=move || lifted.get() data-line=move || line.get() on:keydown=on_key>
+            <td class="num dim">{movable.then(|| view! { <Handle job board/> })}{text(|j| format::number(j.position))}</td>
             <td class="what"><a class="row-link name" id=link_id href=href>{text(|j| j.name.clone())}</a>{text(|j| match j.attempts {
                     0 => String::new(),
                     n => format!(" · attempt {}", n + 1),
@@ -176,7 +182,7 @@ fn Promise(job: Memo<QueuedJob>) -> impl IntoView {
     move || by.get().map(|at| view! { <b class="by" title=move || ago(at)>{format!("by {}", clock(at))}</b> " " })
 }
 
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |c| c.to_uppercase().chain(chars).collect())
 }

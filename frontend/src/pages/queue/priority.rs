@@ -3,8 +3,12 @@
 use crate::{
     api::{self, seg},
     live,
+    place::shown,
     session::{may, use_me},
-    ui::{Icon, toast::toast_error},
+    ui::{
+        Icon,
+        toast::{toast_error, toast_undo},
+    },
 };
 use drydock_wire::{
     accounts::Role,
@@ -16,7 +20,7 @@ use leptos::{prelude::*, task::spawn_local};
 use std::time::Duration;
 
 /// The lowest that a person sets here; below all usual ones.
-const LOWEST: i32 = -10;
+pub const LOWEST: i32 = -10;
 
 /// What was changed last, read out by screen readers.
 pub type Said = RwSignal<String>;
@@ -55,15 +59,31 @@ pub fn change(job: &QueuedJob, step: i32, highest: i32, said: Said) {
             if step > 0 { "highest" } else { "lowest" }
         ));
     }
-    let (to, name) = (format!("/jobs/{}/priority", seg(&job.id)), job.name.clone());
+    send(job.id.clone(), job.name.clone(), priority, said, None);
+}
+
+/// Sets it where the job was put down by hand, with a way back beside what was done.
+pub fn set(job: &QueuedJob, priority: i32, said: Said) {
+    send(job.id.clone(), job.name.clone(), priority, said, Some(job.priority));
+}
+
+/// `before`: what undoing sets again; absent: it is not offered.
+fn send(id: String, name: String, priority: i32, said: Said, before: Option<i32>) {
+    let to = format!("/jobs/{}/priority", seg(&id));
     spawn_local(async move {
         match api::post::<_, JobDetail>(&to, &SetPriority { priority }).await {
             Ok(_) => {
-                let _ = said.try_set(format!("The priority of {name} is {priority}."));
-                live::hint(Topic::Queue);
+                let words = format!("The priority of {name} is {}.", shown(priority));
+                if let Some(before) = before {
+                    let undo = move || send(id.clone(), name.clone(), before, said, None);
+                    toast_undo("Moved", &words, undo);
+                }
+                let _ = said.try_set(words);
             }
             Err(error) => toast_error("The priority was not changed", &error),
         }
+        // in both cases: the list shows what is true
+        live::hint(Topic::Queue);
     });
 }
 
@@ -117,7 +137,7 @@ pub fn Priority(
     view! {
         <span class="priority">
             {allowed.then(|| button(-1))}
-            <b class="tabular">{move || job.with(|j| j.priority.to_string().replace('-', "−"))}</b>
+            <b class="tabular">{move || job.with(|j| shown(j.priority))}</b>
             {allowed.then(|| button(1))}
         </span>
     }

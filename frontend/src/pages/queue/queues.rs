@@ -11,7 +11,7 @@ use crate::{
     pages::parts::Listing,
     reactive::memo,
     session::may,
-    ui::{Button, Card, Facts, Look, Pill, Show, Status, Tone},
+    ui::{Button, Card, Each, Facts, Look, Pill, Show, Status, Tone},
 };
 use drydock_wire::{
     accounts::Role,
@@ -34,7 +34,7 @@ pub fn Queues(list: Signal<Listing<Queue>>) -> impl IntoView {
             </Show>
         </div>
         <div class="queues">
-            <For each=move || names.get() key=|name| name.clone() let:name>{card(name, list, editing, deleting)}</For>
+            <Each keys=names let:name>{card(name, list, editing, deleting)}</Each>
         </div>
         <SettingsDialog editing/>
         <DeleteQueue deleting/>

@@ -5,7 +5,7 @@ use crate::{
     format::plural,
     reactive::memo,
     ui::{
-        EmptyState, Icon, SearchBox, Show,
+        Each, EmptyState, Icon, SearchBox, Show,
         url::{Param, param},
     },
 };
@@ -101,9 +101,9 @@ pub fn MetricCharts(runs: Signal<Vec<RunSeries>>, settings: Settings) -> impl In
                     <SearchBox param=wanted label="Search charts"/>
                 </Show>
             </div>
-            <For each=move || sections.get() key=|s| s.clone() let:section>
+            <Each keys=move || sections.get() let:section>
                 <Section section titles groups settings shut/>
-            </For>
+            </Each>
             <Show when=move || titles.with(Vec::is_empty)><p class="dim none">"No chart has that in its name."</p></Show>
         </Show>
     }
@@ -151,7 +151,7 @@ fn Section(
         {head}
         <Show when=move || !is_shut()>
             <div class="charts" class:single=move || own.with(|t| t.len() == 1)>
-                <For each=move || own.get() key=|t| t.clone() let:title>
+                <Each keys=own let:title>
                     {
                         let key = title.clone();
                         let series = Signal::derive(move || groups.with(|g| g.get(&key).cloned().unwrap_or_default()));
@@ -163,7 +163,7 @@ fn Section(
                             </section>
                         }
                     }
-                </For>
+                </Each>
             </div>
         </Show>
     }

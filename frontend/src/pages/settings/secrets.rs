@@ -31,7 +31,7 @@ pub fn Secrets() -> impl IntoView {
         <Loaded remote=secrets let:list>
             {move || if list.with(|l| l.items().is_empty()) { view! {
                 <div class="pane"><EmptyState icon="key-round" title="No secret yet"
-                    text="Keep a token or a password here, and name it in a job: it becomes a file that only its container sees. On the command line: drydock secret set NAME --stdin"/></div>
+                    text="Keep a token or a password here, and name it in a job: it becomes a file that only its container sees. On the command line: `drydock secret set NAME --stdin`"/></div>
             }.into_any() } else { view! {
                 <div class="pane" tabindex="0" role="region" aria-label="Secrets"><table class="grid">
                     <thead><tr><th scope="col">"Name"</th><th scope="col" class="wide-only">"Used by"</th><th scope="col">"Set"</th>

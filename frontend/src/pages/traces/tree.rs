@@ -5,7 +5,7 @@
 use super::{kind_words, micros};
 use crate::{
     reactive::memo,
-    ui::{Icon, Show, url::Param},
+    ui::{Each, Icon, Show, url::Param},
 };
 use drydock_wire::traces::SpanSummary;
 use leptos::{ev, html, prelude::*};
@@ -112,7 +112,7 @@ pub fn SpanTree(
             <span class="ticks"><i>"0"</i><i>{move || micros(end.get() / 2)}</i><i>{move || micros(end.get())}</i></span>
         </div>
         <div class="spans" role="tree" aria-label="Spans" node_ref=node on:keydown=on_key>
-            <For each=ids key=|id| id.clone() children=line/>
+            <Each keys=ids children=line/>
         </div>
         <Show when=move || { left() > 0 }>
             <button type="button" class="btn small" on:click=move |_| most.update(|m| *m += AT_ONCE)>

@@ -29,6 +29,7 @@ use crate::{
     background::Task,
     clock,
     db::Conn,
+    devices::names,
     error::{Error, Result},
     workloads::{self, Kind},
 };
@@ -249,17 +250,19 @@ async fn job_samples(
     let known = app.db.read(move |conn| {
         let found = store::require(conn, &job)?;
         let attempt = store::attempts(conn, &job)?.into_iter().find(|attempt| attempt.number == number);
-        Ok((rows::since(conn, &job, number, since)?, found.spec.resources, attempt))
+        Ok((rows::since(conn, &job, number, since)?, found.spec.resources, attempt, names(conn)?))
     });
-    let (mut samples, resources, attempt) = known.await?;
+    let (mut samples, resources, attempt, names) = known.await?;
     let last = samples.last().map_or(i64::MIN, |sample| sample.at);
     samples.extend(all.waiting(&of).into_iter().filter(|sample| sample.at > last && sample.at >= since));
     let peak = attempt.and_then(|attempt| attempt.peak_memory_bytes).and_then(|peak| u64::try_from(peak).ok());
+    let mut columns = series::columns(&samples, points);
+    series::name(&mut columns.gpus, &names);
     Ok(web::Json(JobSamples {
         attempt: number,
         peak_memory_bytes: peak,
         cpus_limit: resources.cpus,
         memory_limit_bytes: resources.memory_bytes,
-        ..series::columns(&samples, points)
+        ..columns
     }))
 }

@@ -4,6 +4,8 @@ use drydock_appliance::{containers::Usage, devices::GpuReading};
 use drydock_wire::samples::{GpuSamples, JobSamples};
 use serde::{Deserialize, Serialize};
 
+use crate::devices::GpuName;
+
 /// One instant. The names are short since they are kept by the thousand.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -90,6 +92,17 @@ pub fn columns(samples: &[Sample], points: usize) -> JobSamples {
     found
 }
 
+/// Says what the GPUs are called, and puts them in the order of their numbers; ones that the box forgot come last.
+pub fn name(gpus: &mut [GpuSamples], names: &[GpuName]) {
+    for gpu in gpus.iter_mut() {
+        if let Some(known) = names.iter().find(|known| known.uuid == gpu.uuid) {
+            (gpu.number, gpu.is_instance) = (Some(known.number), known.is_instance);
+            gpu.name.clone_from(&known.name);
+        }
+    }
+    gpus.sort_by_key(|gpu| (gpu.number.is_none(), gpu.number, gpu.uuid.clone()));
+}
+
 fn gpus_of(samples: &[Sample]) -> Vec<GpuSamples> {
     let mut uuids: Vec<&str> = samples.iter().flat_map(|it| &it.gpus).map(|gpu| gpu.uuid.as_str()).collect();
     uuids.sort_unstable();
@@ -128,6 +141,25 @@ mod tests {
         assert_eq!(of_gpu(&gpu, |pid| pid == 2).memory_bytes, 7);
         let silent = GpuReading { memory_used_bytes: 20, ..GpuReading::default() };
         assert_eq!(of_gpu(&silent, |_| true).memory_bytes, 20);
+    }
+
+    #[test]
+    fn gpus_are_named_and_in_the_order_of_their_numbers() {
+        let name = |uuid: &str, number, name: &str| GpuName {
+            uuid: uuid.into(),
+            number,
+            name: name.into(),
+            is_instance: uuid.starts_with("MIG"),
+        };
+        let of = |uuid: &str| GpuSamples { uuid: uuid.into(), ..GpuSamples::default() };
+        let mut gpus = vec![of("GPU-a"), of("GPU-gone"), of("GPU-z"), of("MIG-b")];
+        super::name(&mut gpus, &[name("GPU-z", 0, "RTX"), name("GPU-a", 1, "RTX"), name("MIG-b", 1, "1g.5gb")]);
+        let told: Vec<_> = gpus.iter().map(|gpu| (gpu.uuid.as_str(), gpu.number, gpu.is_instance)).collect();
+        assert_eq!(
+            told,
+            [("GPU-z", Some(0), false), ("GPU-a", Some(1), false), ("MIG-b", Some(1), true), ("GPU-gone", None, false)]
+        );
+        assert_eq!((gpus[2].name.as_str(), gpus[3].name.as_str()), ("1g.5gb", ""));
     }
 
     #[test]

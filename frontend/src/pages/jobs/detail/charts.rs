@@ -7,14 +7,18 @@ use crate::{
     live::remote,
     pages::parts::query,
     reactive::memo,
-    ui::{Card, EmptyState, Loaded, Show, url::Param},
+    ui::{Card, Each, EmptyState, Loaded, Show, url::Param},
 };
-use drydock_wire::{jobs::JobDetail, samples::JobSamples};
+use drydock_wire::{
+    jobs::JobDetail,
+    samples::{GpuSamples, JobSamples},
+};
 use leptos::prelude::*;
 use std::{sync::Arc, time::Duration};
 
 const PERIOD: Duration = Duration::from_secs(4);
 const GIB: f64 = 1_073_741_824.0;
+const KIB: f64 = 1_024.0;
 const MIB: f64 = 1_048_576.0;
 
 #[component]
@@ -55,13 +59,13 @@ fn Drawn(samples: Signal<JobSamples>) -> impl IntoView {
         }>
             <p class="dim">{move || samples.with(peak)}</p>
             <div class="charts">
-                <For each=move || titles.get() key=|t| t.clone() let:title>
+                <Each keys=titles let:title>
                     {
                         let key = title.clone();
                         let series = Signal::derive(move || Arc::new(samples.with(|s| lines(s, &key))));
                         view! { <Card title=title.clone()><LineChart title series settings axis=Axis::Clock/></Card> }
                     }
-                </For>
+                </Each>
             </div>
         </Show>
     }
@@ -85,12 +89,26 @@ fn memory_unit(s: &JobSamples) -> (f64, &'static str) {
     unit(s.memory_limit_bytes.max(s.memory_bytes.iter().copied().max().unwrap_or(0)))
 }
 
+/// Of rates: the unit in which the highest of them is no tiny fraction.
+fn rate_unit(all: [&[u64]; 2]) -> (f64, &'static str) {
+    let most = all.into_iter().flatten().copied().max().unwrap_or(0);
+    if most as f64 >= MIB / 10.0 { (MIB, "MiB/s") } else { (KIB, "KiB/s") }
+}
+
+fn disk_unit(s: &JobSamples) -> (f64, &'static str) {
+    rate_unit([&s.disk_read_bytes_s, &s.disk_write_bytes_s])
+}
+
+fn net_unit(s: &JobSamples) -> (f64, &'static str) {
+    rate_unit([&s.net_in_bytes_s, &s.net_out_bytes_s])
+}
+
 fn titles(s: &JobSamples) -> Vec<String> {
     let mut titles = vec!["CPU (cores)".to_owned(), format!("Memory ({})", memory_unit(s).1)];
-    for gpu in 0..s.gpus.len() {
-        titles.extend([format!("GPU {gpu} (%)"), format!("GPU {gpu} memory (GiB)")]);
+    if !s.gpus.is_empty() {
+        titles.extend(["GPU at work (%)".to_owned(), "GPU memory (GiB)".to_owned()]);
     }
-    titles.extend(["Disk (MiB/s)".to_owned(), "Network (MiB/s)".to_owned()]);
+    titles.extend([format!("Disk ({})", disk_unit(s).1), format!("Network ({})", net_unit(s).1)]);
     titles
 }
 
@@ -105,18 +123,14 @@ fn lines(s: &JobSamples, title: &str) -> Vec<Series> {
         colour,
     };
     let limit = |value: f64| vec![value; at.len()];
-    let rate = |values: &[u64]| values.iter().map(|v| *v as f64 / MIB).collect::<Vec<_>>();
-    let known = |values: &[Option<f64>]| values.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<_>>();
-    if let Some(rest) = title.strip_prefix("GPU ") {
-        let Some(gpu) = rest.split(' ').next().and_then(|n| n.parse::<usize>().ok()).and_then(|n| s.gpus.get(n)) else {
-            return vec![];
+    let rate = |values: &[u64], unit: f64| values.iter().map(|v| *v as f64 / unit).collect::<Vec<_>>();
+    if title.starts_with("GPU ") {
+        let of = |gpu: &GpuSamples| match title.contains("memory") {
+            false => gpu.percent.iter().map(|v| v.unwrap_or(f64::NAN)).collect(),
+            true => gpu.memory_bytes.iter().map(|v| v.map_or(f64::NAN, |v| v as f64 / GIB)).collect(),
         };
-        return match rest.contains("memory") {
-            false => vec![line("utilisation", 4, known(&gpu.percent))],
-            true => {
-                vec![line("used", 5, gpu.memory_bytes.iter().map(|v| v.map_or(f64::NAN, |v| v as f64 / GIB)).collect())]
-            }
-        };
+        let called = |gpu: &GpuSamples| format::gpu(gpu.number, &gpu.name, &gpu.uuid, gpu.is_instance);
+        return s.gpus.iter().enumerate().map(|(at, gpu)| line(&called(gpu), at, of(gpu))).collect();
     }
     let (size, _) = memory_unit(s);
     match title.split(' ').next().unwrap_or_default() {
@@ -125,7 +139,16 @@ fn lines(s: &JobSamples, title: &str) -> Vec<Series> {
             line("used", 0, s.memory_bytes.iter().map(|v| *v as f64 / size).collect()),
             line("limit", 3, limit(s.memory_limit_bytes as f64 / size)),
         ],
-        "Disk" => vec![line("read", 1, rate(&s.disk_read_bytes_s)), line("written", 2, rate(&s.disk_write_bytes_s))],
-        _ => vec![line("received", 1, rate(&s.net_in_bytes_s)), line("sent", 2, rate(&s.net_out_bytes_s))],
+        "Disk" => {
+            let (unit, _) = disk_unit(s);
+            vec![
+                line("read", 1, rate(&s.disk_read_bytes_s, unit)),
+                line("written", 2, rate(&s.disk_write_bytes_s, unit)),
+            ]
+        }
+        _ => {
+            let (unit, _) = net_unit(s);
+            vec![line("received", 1, rate(&s.net_in_bytes_s, unit)), line("sent", 2, rate(&s.net_out_bytes_s, unit))]
+        }
     }
 }

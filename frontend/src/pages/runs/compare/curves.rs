@@ -6,7 +6,7 @@ use crate::{
     live::{Remote, remote},
     pages::parts::query,
     reactive::memo,
-    ui::{Card, EmptyState, Loaded, SearchBox, Show, url::param},
+    ui::{Card, Each, EmptyState, Loaded, SearchBox, Show, url::param},
 };
 use drydock_wire::{
     events::Topic,
@@ -70,7 +70,7 @@ pub fn Curves(it: Compared) -> impl IntoView {
                 </Show>
             </div>
             <div class="charts" class:single=move || drawn.with(|d: &Vec<String>| d.len() == 1)>
-                <For each=move || drawn.get() key=|k: &String| k.clone() let:metric><One it metric settings/></For>
+                <Each keys=move || drawn.get() let:metric><One it metric settings/></Each>
             </div>
         </Show>
     }
