@@ -137,7 +137,7 @@ async fn what_dockerignore_names_stays_behind_and_the_dockerfile_counts_all_the_
     let context = context.leaving_out(&texts, "Dockerfile").unwrap();
     let found = sent(&context).await;
     let names: Vec<&str> = found.keys().map(String::as_str).collect();
-    assert_eq!(names, [DOCKERFILE, IGNORE, "src/", "src/a.py", "src/link", "src/new.py"]);
+    assert_eq!(names, [IGNORE, DOCKERFILE, "src", "src/a.py", "src/link", "src/new.py"]);
     assert_eq!(found[IGNORE], ".drydock.Dockerfile\n.dockerignore\n", "it names itself, so Docker drops it, too");
 
     // a Dockerfile's own list counts instead of the context's
