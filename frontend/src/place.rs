@@ -67,7 +67,7 @@ fn line(jobs: &[QueuedJob], from: usize, slot: usize, priority: i32) -> usize {
     if slot < from {
         of_queue().find(|(_, other)| other.priority < priority).map_or(slot, |(at, _)| at.min(slot))
     } else {
-        of_queue().filter(|(_, other)| other.priority > priority).next_back().map_or(slot, |(at, _)| (at + 1).max(slot))
+        of_queue().rfind(|(_, other)| other.priority > priority).map_or(slot, |(at, _)| (at + 1).max(slot))
     }
 }
 

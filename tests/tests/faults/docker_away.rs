@@ -64,7 +64,7 @@ async fn what_is_said_is_true_soon_after_docker_is_back() -> Result<()> {
 /// Between moments and, where the full counts are asked for, every fifth time two minutes.
 fn away_for(round: usize, dice: &mut Dice) -> Duration {
     match is_full() {
-        true if round % 5 == 0 => Duration::from_secs(120),
+        true if round.is_multiple_of(5) => Duration::from_secs(120),
         true => Duration::from_millis(500 + dice.below(20_000)),
         false => Duration::from_millis(500 + dice.below(4000)),
     }
