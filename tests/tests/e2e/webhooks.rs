@@ -61,7 +61,11 @@ async fn what_happens_in_the_registry_reaches_the_receiver_signed() -> Result<()
     assert_eq!((&made["action"], &made["data"]), (&json!("created"), &expected));
     let alias = find("model_version_alias").context("no alias")?;
     assert_eq!(alias["data"], json!({ "name": "wine", "alias": "champion", "version": "1" }));
-    let log = log(&admin, &id).await?;
+    // the receiver hears of it before its answer is written down
+    let log = until("both are written down", SOON, || async {
+        Ok(Some(log(&admin, &id).await?).filter(|log| log.iter().all(|one| one["state"] != "due")))
+    })
+    .await?;
     assert!(log.iter().all(|one| one["state"] == "delivered" && one["attempts"] == 1), "{log:?}");
     // The secret is told nowhere.
     let view = admin.get(&format!("/api/v1/webhooks/{id}")).await?;
