@@ -2,8 +2,8 @@
 //! made for it.
 //!
 //! Always holds: content is in the store before the transaction that ends the attempt refers to it, so outputs and end become visible
-//! together, and a crash in between repeats both. They outlive a container that somebody removed. Links, pipes and the like are left out, and it is said so: nothing outside the
-//! folder is ever read. What cannot be kept fails the job and stays on the disk for a day.
+//! together, and a crash in between repeats both. They outlive a container that somebody removed. Links, pipes and the like are left
+//! out, and it is said so: nothing outside the folder is ever read. What cannot be kept fails the job and stays on the disk for a day.
 
 mod into_dataset;
 mod keeping;
