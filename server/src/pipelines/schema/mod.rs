@@ -30,11 +30,16 @@ pub fn read(yaml: &str) -> (Option<Spec>, Vec<Problem>) {
     (Some(spec), problems)
 }
 
+/// The line, from 1, of a character as editors count: YAML's reader also breaks lines at a lone `\r`, U+0085, U+2028 and U+2029.
+fn editors_line(yaml: &str, index: usize) -> Option<u32> {
+    u32::try_from(yaml.chars().take(index).filter(|c| *c == '\n').count() + 1).ok()
+}
+
 fn unreadable(yaml: &str, cause: &serde_yaml_ng::Error) -> Problem {
     let said = cause.to_string();
     // The place is told beside it.
     let message = said.split(" at line ").next().unwrap_or(&said).to_owned();
-    let line = cause.location().and_then(|place| u32::try_from(place.line()).ok()).filter(|line| *line > 0);
+    let line = cause.location().and_then(|place| editors_line(yaml, place.index()));
     // A fault of a task is told at the task's start by the reader; its key is nearer.
     let line = match message.split_once(": unknown field `") {
         Some((path, rest)) => {

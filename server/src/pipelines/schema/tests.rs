@@ -144,6 +144,10 @@ fn what_is_no_yaml_says_where() {
         assert!(spec.is_none());
         assert!(problems[0].line.is_some_and(|found| found >= line), "{text:?}: {problems:?}");
     }
+    // only a line feed ends a line for an editor, whatever YAML's reader makes of it
+    for text in ["\r ", "a:\u{2028}\u{85}\r\r"] {
+        assert_eq!(read(text).1[0].line, Some(1), "{text:?}");
+    }
     let (_, problems) = read("name: x\ntasks:\n  a: { approval: {} }\n  a: { approval: {} }\n");
     assert!(problems[0].message.contains("a is there twice"), "{problems:?}");
     assert!(!read(&"x".repeat(2 << 20)).1.is_empty());
