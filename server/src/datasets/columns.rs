@@ -159,12 +159,12 @@ impl Column {
                     // `True` of pandas and `true` of Parquet are one
                     word if *is_boolean => {
                         other = word.to_ascii_lowercase();
-                        &other
+                        other.as_str()
                     }
                     word if word.len() <= WORD_BYTES => word,
                     word => {
                         other = format!("{} ({} bytes)", table::excerpt(word), word.len());
-                        &other
+                        other.as_str()
                     }
                 };
                 match counts.get_mut(word) {

@@ -61,7 +61,7 @@ fn Correction(param: Param) -> impl IntoView {
     view! {
         <label class="pick"><span>"Correction "</span>
             <select prop:value=move || param.get() on:change:target=move |e| param.push(&e.target().value())>
-                {ways.map(|(value, text)| view! { <option value=value selected=param.get_untracked() == value>{text}</option> }).collect_view()}
+                {ways.into_iter().map(|(value, text)| view! { <option value=value selected=param.get_untracked() == value>{text}</option> }).collect_view()}
             </select>
         </label>
     }
