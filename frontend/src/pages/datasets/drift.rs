@@ -98,18 +98,20 @@ fn table(t: &TableDrift, reference: i64) -> AnyView {
         view! { <p class="dim">{format!("Compared: {old} and {new} rows, drawn by chance.")}</p> }
     });
     let label = format!("Drift of the columns of {}", t.path);
+    let (title, table_label) = (t.path.clone(), label.clone());
+    let (told, columns) = (verdict(drift, reference), drift.columns.iter().map(column).collect_view());
     view! {
-        <Card title=t.path.clone() class="flush" aside=move || view! { <span class="dim tabular">{facts.clone()}</span> }>
-            <div class="drift-verdict">{verdict(drift, reference)}{drawn}</div>
-            <div class="scroll-x" role="region" aria-label=label.clone() tabindex="0">
-                <table class="grid profile" aria-label=label>
+        <Card title=title class="flush" aside=move || view! { <span class="dim tabular">{facts.clone()}</span> }>
+            <div class="drift-verdict">{told}{drawn}</div>
+            <div class="scroll-x" role="region" aria-label=label tabindex="0">
+                <table class="grid profile" aria-label=table_label>
                     <thead><tr>
                         <th scope="col">"Column"</th><th scope="col">"Verdict"</th><th scope="col">"Before and after"</th>
                         <th scope="col">"Test"</th><th scope="col" class="num">"Statistic"</th>
                         <th scope="col" class="num">"P-value"</th><th scope="col" class="num">"Threshold"</th>
                         <th scope="col" class="num">"Mean"</th><th scope="col" class="num">"Missing"</th>
                     </tr></thead>
-                    <tbody>{drift.columns.iter().map(column).collect_view()}</tbody>
+                    <tbody>{columns}</tbody>
                 </table>
             </div>
         </Card>
