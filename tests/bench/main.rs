@@ -29,6 +29,7 @@ async fn main() -> Result<()> {
         Some("datasets") => return datasets::measure().await,
         Some("drift") => return drift::measure(scratch.path()),
         Some("jobs") => return jobs::measure().await,
+        Some("short-jobs") => return jobs::short_jobs().await,
         _ => {}
     }
     footprint::sizes()?;
