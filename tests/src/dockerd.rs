@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
+    bridge::Bridge,
     disk::{as_root, root_command},
     until,
 };
@@ -22,11 +23,12 @@ use crate::{
 /// The image that every daemon here has: busybox alone, whose environment asks for all GPUs and another library, as a hostile one would.
 pub const BUSYBOX: &str = "drydock-test/busybox:1";
 
-/// The daemon. Ends, with all its containers and data, when it is dropped.
+/// The daemon. Ends, with all its containers and data, when it is dropped, and its bridge after it.
 pub struct Dockerd {
     folder: tempfile::TempDir,
     child: Option<Child>,
     name: String,
+    bridge: Bridge,
     /// Whether containers outlive the daemon, as `live-restore` has it; otherwise it ends at its start what it finds running.
     pub keeps_running: bool,
 }
@@ -56,7 +58,7 @@ impl Dockerd {
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("dockerd-").tempdir()?;
         let name = format!("drydock-test-{}", std::process::id());
-        let mut dockerd = Self { folder, child: None, name, keeps_running: false };
+        let mut dockerd = Self { folder, child: None, name, bridge: Bridge::new()?, keeps_running: false };
         dockerd.write_hook()?;
         dockerd.launch().await?;
         dockerd.import_busybox()?;
@@ -89,7 +91,7 @@ impl Dockerd {
             .arg("dockerd")
             .args([flag("data-root", "data"), flag("exec-root", "exec"), flag("pidfile", "pid")])
             .args(["--host".to_owned(), self.host()])
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", &pool])
+            .args(["--bridge", &self.bridge.name, "--iptables=false", "--ip6tables=false", &pool])
             // where the machine has a containerd of its own, the two daemons share it and must not share names
             .args(self.keeps_running.then_some("--live-restore"))
             .arg(format!("--containerd-namespace={}", self.name))

@@ -7,7 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Dice, Fault, GpuBox, fault::is_full, until};
+use drydock_tests::{
+    Dice, Fault, GpuBox, bridge,
+    docker::machines_bridge,
+    fault::{allowed, is_full},
+    until,
+};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(90);
@@ -18,6 +23,7 @@ const WORK: &str = "trap 'exit 143' TERM; while true; do sleep 0.2; done";
 #[tokio::test]
 async fn what_is_said_is_true_soon_after_docker_is_back() -> Result<()> {
     let mut fault = Fault::new("a private dockerd killed, away, and started again", 4, 50);
+    the_machines_bridge_is_there()?;
     let mut gpu_box = GpuBox::start("gpus=1\n").await?;
     let (mut slowest, mut survived) = (Duration::ZERO, 0);
     for round in 0..fault.count {
@@ -36,7 +42,7 @@ async fn what_is_said_is_true_soon_after_docker_is_back() -> Result<()> {
         tokio::time::sleep(away_for(round, &mut fault.dice)).await;
         gpu_box.dockerd.launch().await?;
         let back = Instant::now();
-        until("what is said is not true", TRUTH, || async {
+        until("what is said is not true", allowed(TRUTH), || async {
             Ok(is_true(&gpu_box, &[&through, &ends, &late]).await?.then_some(()))
         })
         .await
@@ -54,10 +60,22 @@ async fn what_is_said_is_true_soon_after_docker_is_back() -> Result<()> {
         end_all(&gpu_box, &[&through, &ends]).await?;
         gpu_box.leases(0, 0).await?;
     }
+    drop(gpu_box);
+    the_machines_bridge_is_there()?;
     let count = fault.count;
     fault.held(format!(
         "{count} times, all true within {slowest:.1?} of its return; {survived} containers that outlived it were neither lost nor doubled"
     ));
+    Ok(())
+}
+
+/// The private daemon has a bridge of its own and leaves the machine's alone.
+fn the_machines_bridge_is_there() -> Result<()> {
+    let Some(name) = machines_bridge() else { return Ok(()) };
+    ensure!(
+        bridge::is_there(&name),
+        "the machine has no {name} any more; its Docker makes it anew when it is started again"
+    );
     Ok(())
 }
 
