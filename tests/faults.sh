@@ -25,6 +25,13 @@ status=0
 # One after the other: some of them measure.
 # shellcheck disable=SC2086  # one word per option
 cargo test --release $MEMBERS --test faults --test fuzz -- --test-threads=1 --nocapture "$@" || status=1
+# What measures or draws seeds among the end-to-end tests; `make test` gives it more time, and the same seeds at each run.
+if [ $# = 0 ]; then
+    # shellcheck disable=SC2086  # one word per option
+    cargo test --release $MEMBERS --test e2e -- --test-threads=1 --nocapture \
+        the_scrub_reads collection_runs_beside a_purge_that_is_killed \
+        the_cluster_may_go_away a_cluster_that_is_away content_moves_into_the_cluster || status=1
+fi
 
 say "fault, count, seed, time, outcome"
 column -t -s "$(printf '\t')" "$DRYDOCK_FAULTS_REPORT" 2>/dev/null || cat "$DRYDOCK_FAULTS_REPORT"

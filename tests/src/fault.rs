@@ -57,7 +57,7 @@ pub fn is_full() -> bool {
 }
 
 /// How long what is promised within `promised` may take: so long in `make faults`, which has the machine to itself and where promises are
-/// measured; ten times as long in `make test`, whose machine may be busy with anything. What is measured is printed either way.
+/// measured; ten times as long in `make test`, whose machine may be busy with anything. The test prints what it was.
 pub fn allowed(promised: Duration) -> Duration {
     if is_full() { promised } else { promised * SLACK }
 }

@@ -1,7 +1,10 @@
 //! The cluster below is away, in the two ways in which clusters are: nobody listens, or packets vanish. On every face writes of large
 //! content are refused in bounded time with 503 and Retry-After, and all else goes on.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use drydock_tests::{
@@ -25,13 +28,8 @@ const PROMPT: Duration = Duration::from_secs(3);
 
 /// Content of its own for each write: what is there already would need no cluster.
 fn fresh(size: usize) -> Vec<u8> {
-    let mut id = Dice::new(drydock::clock::now_ms().unsigned_abs() ^ rand_bits());
-    id.bytes(size)
-}
-
-fn rand_bits() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst) << 40
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Dice::new(NEXT.fetch_add(1, Ordering::SeqCst) << 40).bytes(size)
 }
 
 /// A write of that many bytes on one of the faces; what it was answered.
