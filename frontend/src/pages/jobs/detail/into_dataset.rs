@@ -110,7 +110,7 @@ fn Form(open: RwSignal<bool>, job: Memo<String>, outputs: Signal<JobOutputs>, fo
             <p class="soft">"A version of a dataset that refers to the same content: nothing is copied, and it stays when the job's outputs go."</p>
             <Which fields datasets tried/>
             <Field id="outputs-path" label="Of the outputs" value=fields.path check=check_path tried=tried mono=true list="outputs-paths"
-                placeholder="clean" hint="A folder or a file below /outputs; empty: all of it."/>
+                hint="A folder or a file below /outputs; empty: all of it."/>
             <Suggestions id="outputs-paths" values=suggested/>
             <Field id="outputs-message" label="Message" value=fields.message hint="What it is, in a line."/>
             <div class="actions">
@@ -152,7 +152,7 @@ fn Which(fields: Fields, datasets: Memo<Vec<DatasetSummary>>, tried: RwSignal<bo
             .into_any();
         }
         view! {
-            <div class="stack" class:unchosen=move || unchosen.get()>
+            <div class="stack">
                 <SelectField id="outputs-known" label="Dataset" value=fields.chosen options/>
                 <Show when=move || unchosen.get()><p class="missing" role="alert">"Choose the dataset."</p></Show>
                 <Show when=move || latest.get().is_some()>
