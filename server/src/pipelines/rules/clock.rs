@@ -6,7 +6,6 @@
 
 use croner::{
     Cron, Direction,
-    errors::CronError,
     parser::{CronParser, Seconds, Year},
 };
 use drydock_wire::pipelines::CatchUp;
@@ -82,24 +81,16 @@ impl Clock {
 
     /// A gap of more than two hours in local time (a zone that crossed the date line) ends croner's search: it goes on behind it.
     fn search(&self, at: i64, direction: Direction, inclusive: bool) -> Option<i64> {
-        (0..=GAP_DAYS)
-            .find_map(|day| {
-                let away = day * 86_400_000;
-                let from =
-                    if direction == Direction::Forward { at.saturating_add(away) } else { at.saturating_sub(away) };
-                let (from, inclusive) = (self.local(from)?, inclusive || day > 0);
-                let found = match direction {
-                    Direction::Forward => self.cron.find_next_occurrence(&from, inclusive),
-                    Direction::Backward => self.cron.find_previous_occurrence(&from, inclusive),
-                };
-                match found {
-                    Ok(found) => Some(Some(found.timestamp().as_millisecond())),
-                    // Thousands of years were looked through: it never comes.
-                    Err(CronError::TimeSearchLimitExceeded) => Some(None),
-                    Err(_) => None,
-                }
-            })
-            .flatten()
+        (0..=GAP_DAYS).find_map(|day| {
+            let away = day * 86_400_000;
+            let from = if direction == Direction::Forward { at.saturating_add(away) } else { at.saturating_sub(away) };
+            let (from, inclusive) = (self.local(from)?, inclusive || day > 0);
+            let found = match direction {
+                Direction::Forward => self.cron.find_next_occurrence(&from, inclusive),
+                Direction::Backward => self.cron.find_previous_occurrence(&from, inclusive),
+            };
+            found.ok().map(|found| found.timestamp().as_millisecond())
+        })
     }
 
     /// The first instants after `at`.
