@@ -3,6 +3,7 @@
 mod deploy;
 mod detail;
 mod list;
+mod open_inference;
 mod predict;
 mod traffic;
 
