@@ -308,6 +308,7 @@ fn predictions_of_every_form_become_tensors() {
     let pair = vec![("a".to_owned(), "INT64", vec![2]), ("b".to_owned(), "BYTES", vec![2])];
     assert_eq!(outputs("[{\"a\": 1, \"b\": {\"c\": 1}}, {\"a\": 2, \"b\": []}]", &none), pair);
     assert_eq!(outputs("{\"a\": [[1]], \"b\": 2}", &none)[0], ("a".to_owned(), "INT64", vec![1, 1]));
+    assert_eq!(outputs("[{\"a\": 1}]", &columns(&[("a", "double")])), one("INT64", &[1]), "a series");
     let single = signed(json!([]), tensor("float32", json!([-1, 2])));
     assert_eq!(outputs("[[0.1, 1]]", &single), one("FP32", &[1, 2]));
     let small = signed(json!([]), tensor("uint8", json!([-1])));
