@@ -134,9 +134,10 @@ fn v2_requests(data: &[u8]) {
         assert_eq!(input.values.len(), input.shape.iter().product::<usize>(), "{input:?}");
     }
     let all = v2::Request { outputs: None, binary: true, ..request.clone() };
-    let answer = v2::answer(&all, "m", 1, &request.inputs).expect("binary carries everything");
+    let answer =
+        v2::answer(&all, "m", 1, &request.inputs).unwrap_or_else(|fault| panic!("binary carries everything: {fault}"));
     assert!(answer.header_length.is_some_and(|length| length <= answer.body.len()));
-    let signature = Signature::read(MLMODEL).expect("a signature");
+    let signature = Signature::read(MLMODEL).unwrap_or_else(|fault| panic!("{fault}"));
     for known in [&signature, &Signature::default()] {
         match v2::invocation(&request, known) {
             Ok(body) => assert!(v2::v2_of_invocation(&body, &[]).map_or_else(|fault| !fault.0.is_empty(), |_| true)),
@@ -147,7 +148,7 @@ fn v2_requests(data: &[u8]) {
 
 /// A model's answer is refused, or every output has as many values as its shape says.
 fn v2_predictions(data: &[u8]) {
-    let signature = Signature::read(MLMODEL).expect("a signature");
+    let signature = Signature::read(MLMODEL).unwrap_or_else(|fault| panic!("{fault}"));
     for known in [&signature, &Signature::default()] {
         for output in v2::tensors_of_predictions(data, known).unwrap_or_default() {
             assert_eq!(output.values.len(), output.shape.iter().product::<usize>(), "{output:?}");

@@ -3,7 +3,6 @@
 mod deploy;
 mod detail;
 mod list;
-mod open_inference;
 mod predict;
 mod traffic;
 

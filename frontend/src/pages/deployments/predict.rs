@@ -1,6 +1,6 @@
 //! A box to try a deployment in: a body to send, what came back, how long it took, the same as a command.
 
-use super::{open_inference::OpenInference, traffic::milliseconds};
+use super::traffic::milliseconds;
 use crate::{
     api::{self, Answer, ApiError},
     ui::{Button, Card, CopyButton, Look, Pill, Status, TextArea, Tone},
@@ -25,7 +25,6 @@ pub fn PredictionBox(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<Outcome, ApiError>>);
     let endpoint = Signal::derive(move || deployment.with(|d| d.summary.endpoint.clone()));
-    let name = Signal::derive(move || deployment.with(|d| d.summary.name.clone()));
     let problem = Signal::derive(move || {
         body.with(|b| serde_json::from_str::<Value>(b).err()).map(|e| format!("This is not JSON: {e}."))
     });
@@ -76,7 +75,6 @@ pub fn PredictionBox(deployment: Signal<DeploymentDetail>) -> impl IntoView {
             <div class="stack">
                 <Card title="Answer"><div aria-live="polite" data-testid="prediction">{move || answer(outcome.get())}</div></Card>
                 <Curl endpoint body/>
-                <OpenInference name/>
             </div>
         </div>
     }
