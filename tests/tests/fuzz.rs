@@ -1,7 +1,11 @@
-//! The fuzz targets with the bytes of a seeded generator: valid texts put together at random, then damaged. A failure prints the
-//! seed; `DRYDOCK_FUZZ_SEED` runs it again, `DRYDOCK_FUZZ_CASES` runs more.
+//! The fuzz targets with the bytes of a seeded generator: valid texts put together at random, then damaged. 60,000 cases of the same seed
+//! at each run, so that a change is let in or not by what it is; `make faults` draws another seed. A failure prints the seed;
+//! `DRYDOCK_FUZZ_SEED` runs it again, or draws one where it is `random`; `DRYDOCK_FUZZ_CASES` runs more.
 
-use drydock_tests::fuzz::{TARGETS, Target};
+use drydock_tests::{
+    dice::seed_of,
+    fuzz::{TARGETS, Target},
+};
 
 /// xorshift64*: enough for throwing things.
 struct Dice(u64);
@@ -182,6 +186,44 @@ const PIPELINE: [&str; 24] = [
     "  ",
     ": ",
 ];
+const TENSORS: [&str; 36] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"inputs\":[",
+    "{\"name\":\"a\",",
+    "{\"name\":\"b\",",
+    "{\"name\":\"c\",",
+    "\"shape\":[1],",
+    "\"shape\":[2,1],",
+    "\"shape\":[4294967296,4294967296],",
+    "\"datatype\":\"FP64\",",
+    "\"datatype\":\"BYTES\",",
+    "\"datatype\":\"INT64\",",
+    "\"data\":[1]}",
+    "\"data\":[[1],[2]]}",
+    "\"data\":[\"x\"]}",
+    "\"parameters\":{\"binary_data_size\":8}}",
+    "]}",
+    "\n",
+    "\u{4}\u{0}\u{0}\u{0}abcd",
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "null",
+    "true",
+    "0.5",
+    "\"x\"",
+    "{\"predictions\":[",
+    "{\"a\":1}",
+    "\"dataframe_split\":{\"columns\":[\"a\"],\"data\":[[1]]}",
+    "\"instances\":[",
+    "\"outputs\":[{\"name\":\"a\"}],",
+    "\"id\":\"x\",",
+];
 
 fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
     let (words, between): (&[&str], &str) = match name {
@@ -189,10 +231,13 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
         "graphql_documents" => (&GRAPHQL, " "),
         "pipeline_conditions" => (&CONDITION, " "),
         "pipeline_documents" => (&PIPELINE, ""),
+        name if name.starts_with("v2_") => (&TENSORS, ""),
         _ => (&WORDS, " "),
     };
     let mut text = String::new();
-    if name == "otlp_protobuf" {
+    if name == "v2_requests" && dice.roll(2) == 0 {
+        text = tensors(dice);
+    } else if name == "otlp_protobuf" {
         let bytes = message(dice, 9);
         return damaged(dice, bytes);
     } else if name == "otlp_json" {
@@ -224,6 +269,18 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
         }
     }
     damaged(dice, text.into_bytes())
+}
+
+/// A request with its parts in the right order.
+fn tensors(dice: &mut Dice) -> String {
+    let inputs: Vec<String> = (0..1 + dice.roll(3))
+        .map(|_| {
+            let (name, shape) = (dice.pick(&TENSORS[7..10]), dice.pick(&TENSORS[10..13]));
+            format!("{name}{shape}{}{}", dice.pick(&TENSORS[13..16]), dice.pick(&TENSORS[16..20]))
+        })
+        .collect();
+    let rest = dice.pick(&["", "\n\u{4}\u{0}\u{0}\u{0}abcd", "\n12345678", "\n"]);
+    format!("{{{}\"inputs\":[{}]}}{rest}", dice.pick(&TENSORS[34..36]), inputs.join(","))
 }
 
 fn damaged(dice: &mut Dice, mut bytes: Vec<u8>) -> Vec<u8> {
@@ -300,15 +357,14 @@ fn export(dice: &mut Dice) -> String {
     )
 }
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok()?.parse().ok()
-}
+/// Of each target.
+const CASES: u64 = 60_000;
 
 #[test]
 fn strangers_texts_are_read_or_refused_and_mean_what_they_say() {
-    let seed = number("DRYDOCK_FUZZ_SEED").unwrap_or_else(|| drydock::clock::now_ms().unsigned_abs() | 1);
-    let cases = number("DRYDOCK_FUZZ_CASES").unwrap_or(60_000);
-    println!("DRYDOCK_FUZZ_SEED={seed} DRYDOCK_FUZZ_CASES={cases}");
+    let seed = seed_of("DRYDOCK_FUZZ_SEED");
+    let cases = std::env::var("DRYDOCK_FUZZ_CASES")
+        .map_or(CASES, |asked| asked.parse().expect("DRYDOCK_FUZZ_CASES is no number"));
     for (name, target) in TARGETS {
         throw((name, target), seed, cases);
     }

@@ -13,6 +13,7 @@ mod routes;
 mod rules;
 mod store;
 mod tasks;
+pub mod v2;
 mod views;
 
 use std::collections::HashMap;
@@ -262,6 +263,7 @@ fn unknown(name: &str) -> Error {
 async fn show(app: &App, gateway: &Gateway) -> Result<()> {
     let _drawing = gateway.drawing().await;
     let since = clock::now_ms() - HOUR_MS;
+    let of_app = app.clone();
     let known: Vec<String> =
         gateway.endpoints().into_iter().map(|(_, endpoint)| endpoint.deployment_id.clone()).collect();
     let (targets, mut kept) = app
@@ -275,7 +277,7 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
                     kept.insert(row.id.clone(), store::kept_traffic(conn, &row, since)?);
                 }
                 let serving = live.get(&row.id).filter(|_| !row.deleting);
-                let replica = serving.and_then(|revision| Some((revision.id.clone(), revision.routed()?.address)));
+                let replica = serving.and_then(|revision| answering(&of_app, revision));
                 targets.push(gateway::Target { deployment_id: row.id, deployment: row.name, replica });
             }
             Ok((targets, kept))
@@ -283,6 +285,19 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
         .await?;
     gateway.show(&targets, |id| kept.remove(id).unwrap_or_default());
     Ok(())
+}
+
+/// The replica as the gateway knows it; absent while it does not answer.
+fn answering(app: &App, revision: &RevisionRow) -> Option<gateway::Answering> {
+    Some(gateway::Answering {
+        revision_id: revision.id.clone(),
+        address: revision.routed()?.address,
+        model: gateway::Model {
+            name: revision.model.clone(),
+            version: revision.version,
+            folder: container::model_folder(app, &revision.id),
+        },
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! The table is a picture of the rows (live revisions and the address at which each answered); `show` replaces it, at
 //! boot before the listeners open and after every change. A request takes a lease on its replica under the lock
-//! that a switch takes, so after a switch the old replica's leases can only become fewer. Never here: deciding what serves.
+//! that a switch takes, so after a switch the old replica's leases can only become fewer. What the model server speaks is
+//! passed on as it is; the Open Inference Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here:
+//! deciding what serves.
 
 mod body;
 mod headers;
@@ -10,15 +12,20 @@ pub mod histogram;
 pub mod meter;
 mod proxy;
 mod relay;
+mod translated;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use meter::{Kept, Meter};
-pub use proxy::forward;
+pub use proxy::{forward, refused};
+
+use crate::error::{Error, Result};
+use crate::serving::v2;
 
 pub use super::routes::configure_gateway as configure;
 
@@ -43,7 +50,24 @@ pub struct Target {
     pub deployment_id: String,
     pub deployment: String,
     /// Absent while no replica is well.
-    pub replica: Option<(String, SocketAddr)>,
+    pub replica: Option<Answering>,
+}
+
+/// The replica that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answering {
+    pub revision_id: String,
+    pub address: SocketAddr,
+    pub model: Model,
+}
+
+/// What it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    pub name: String,
+    pub version: i64,
+    /// Where its files are, `MLmodel` among them.
+    pub folder: PathBuf,
 }
 
 /// The table. Cheap to clone.
@@ -75,6 +99,9 @@ pub struct Endpoint {
 struct Replica {
     revision_id: String,
     address: SocketAddr,
+    model: Model,
+    /// Read when it is first asked for.
+    signature: tokio::sync::OnceCell<Arc<v2::Signature>>,
     in_flight: AtomicU64,
 }
 
@@ -139,19 +166,25 @@ impl Gateway {
         self.shared.limits
     }
 
-    fn point(&self, endpoint: &Endpoint, to: Option<&(String, SocketAddr)>) {
+    fn point(&self, endpoint: &Endpoint, to: Option<&Answering>) {
         let mut current = endpoint.current.write().unwrap_or_else(PoisonError::into_inner);
         let now = current.as_ref().map(|replica| (&replica.revision_id, replica.address));
-        if now == to.map(|(revision_id, address)| (revision_id, *address)) {
+        if now == to.map(|it| (&it.revision_id, it.address)) {
             return;
         }
-        *current = to.map(|(revision_id, address)| self.replica(revision_id, *address));
+        *current = to.map(|it| self.replica(it));
     }
 
-    fn replica(&self, revision_id: &str, address: SocketAddr) -> Arc<Replica> {
-        let fresh = Arc::new(Replica { revision_id: revision_id.to_owned(), address, in_flight: AtomicU64::default() });
+    fn replica(&self, answering: &Answering) -> Arc<Replica> {
+        let fresh = Arc::new(Replica {
+            revision_id: answering.revision_id.clone(),
+            address: answering.address,
+            model: answering.model.clone(),
+            signature: tokio::sync::OnceCell::new(),
+            in_flight: AtomicU64::default(),
+        });
         let mut replicas = self.shared.replicas.write().unwrap_or_else(PoisonError::into_inner);
-        replicas.insert(revision_id.to_owned(), fresh.clone());
+        replicas.insert(answering.revision_id.clone(), fresh.clone());
         fresh
     }
 }
@@ -179,6 +212,33 @@ impl Endpoint {
 impl Lease {
     fn address(&self) -> SocketAddr {
         self.replica.address
+    }
+
+    fn model(&self) -> &Model {
+        &self.replica.model
+    }
+
+    /// The model's signature; an empty one where it has none.
+    async fn signature(&self) -> Result<Arc<v2::Signature>> {
+        let read = || async { self.replica.model.signature().await.map(Arc::new) };
+        self.replica.signature.get_or_try_init(read).await.cloned()
+    }
+}
+
+impl Model {
+    async fn signature(&self) -> Result<v2::Signature> {
+        let path = self.folder.join("MLmodel");
+        let size = match tokio::fs::metadata(&path).await {
+            Ok(about) => about.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(v2::Signature::default()),
+            Err(error) => return Err(Error::internal(error)),
+        };
+        if size > v2::MAX_FILE_BYTES {
+            return Err(Error::refused(format!("The MLmodel file of '{}' is too large; use /invocations.", self.name)));
+        }
+        let text = tokio::fs::read_to_string(&path).await.map_err(Error::internal)?;
+        v2::Signature::read(&text)
+            .map_err(|fault| Error::refused(format!("The signature of '{}' cannot be used: {fault}", self.name)))
     }
 }
 

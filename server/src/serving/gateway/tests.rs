@@ -14,6 +14,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::*;
 use crate::clock;
 
+mod v2;
+
 /// A gateway on a socket, with its address.
 fn front(limits: Limits) -> (Gateway, String) {
     async fn serve(
@@ -86,7 +88,12 @@ async fn rude_model(parts: Vec<&'static str>) -> SocketAddr {
 }
 
 fn point(gateway: &Gateway, revision: &str, address: SocketAddr) {
-    let replica = Some((revision.to_owned(), address));
+    point_to(gateway, revision, address, PathBuf::from("/nonexistent"));
+}
+
+fn point_to(gateway: &Gateway, revision: &str, address: SocketAddr, folder: PathBuf) {
+    let model = Model { name: "wine-model".into(), version: 3, folder };
+    let replica = Some(Answering { revision_id: revision.to_owned(), address, model });
     let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica };
     gateway.show(&[target], |_| Kept::default());
 }
