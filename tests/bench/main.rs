@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "the figures are the program's output")]
 
 mod datasets;
+mod drift;
 mod footprint;
 mod frames;
 mod jobs;
@@ -26,6 +27,7 @@ async fn main() -> Result<()> {
         Some("frames") => return frames::measure().await,
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
+        Some("drift") => return drift::measure(scratch.path()),
         Some("jobs") => return jobs::measure().await,
         Some("short-jobs") => return jobs::short_jobs().await,
         _ => {}
@@ -37,6 +39,7 @@ async fn main() -> Result<()> {
     upload::compare(scratch.path()).await?;
     frames::measure().await?;
     datasets::measure().await?;
+    drift::measure(scratch.path())?;
     jobs::measure().await?;
     scale::compare().await
 }

@@ -5,6 +5,7 @@
 //! only be referred to by who uploaded it, by versions of the dataset that has it, or by finding it in a bucket or in a job's
 //! output. Never here: unpacking of archives, or a judgement on a file's content other than the rules that its owner declared.
 
+pub mod columns;
 mod compare;
 mod difference;
 mod download;

@@ -40,6 +40,8 @@ pub(super) static READING_SMALL: Semaphore = Semaphore::const_new(2);
 pub(super) static READING_LARGE: Semaphore = Semaphore::const_new(1);
 /// For differences, which somebody waits for.
 static READING_SOON: Semaphore = Semaphore::const_new(1);
+/// For columns that are compared, which takes longer and more memory.
+static READING_COLUMNS: Semaphore = Semaphore::const_new(1);
 
 /// Profiles new versions, holds latest ones against new rules, forgets old uploads.
 pub struct Profiler {
@@ -327,6 +329,15 @@ where
     F: FnOnce(&LaidOut) -> std::io::Result<T> + Send + 'static,
 {
     read_in_turn(&READING_SOON, laid, work).await
+}
+
+/// As `read_soon`, for columns of a whole table.
+pub async fn read_for_comparison<T, F>(laid: LaidOut, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&LaidOut) -> std::io::Result<T> + Send + 'static,
+{
+    read_in_turn(&READING_COLUMNS, laid, work).await
 }
 
 async fn read_in_turn<T, F>(turns: &Semaphore, laid: LaidOut, work: F) -> Result<T>

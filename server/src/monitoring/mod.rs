@@ -4,6 +4,7 @@
 //! Always holds: every answer carries `x-request-id`, and so does every log line of its request; metrics name routes by
 //! pattern, never by path, so that nobody can make them grow. Never here: deciding anything by what was measured.
 
+pub mod drift;
 mod exposition;
 mod health;
 pub mod http;

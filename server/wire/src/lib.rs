@@ -19,6 +19,7 @@ pub mod builds;
 pub mod datasets;
 pub mod demo;
 pub mod devices;
+pub mod drift;
 pub mod error;
 pub mod events;
 pub mod images;

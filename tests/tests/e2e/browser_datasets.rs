@@ -97,6 +97,12 @@ async fn a_dataset_is_looked_through_compared_tagged_and_loses_a_version() -> Re
     browser.sees("read-me.txt").await?;
     browser.sees("gone").await?;
     looked_at(&browser, "changes", "read-me.txt").await?;
+    browser.press("//*[@role='tab' and normalize-space(.)='Drift']", "Drift").await?;
+    browser.sees("Kolmogorov-Smirnov").await?;
+    browser.sees("Dates and times go on by themselves").await?;
+    looked_at(&browser, "drift", "Drifted").await?;
+    browser.visit("/datasets/wine?tab=drift&from=1&to=1").await?;
+    browser.sees("No drift").await?;
 
     browser.visit("/datasets/wine?tab=rules&as=yaml").await?;
     browser.sees("Rules as YAML").await?;

@@ -29,6 +29,7 @@ mod builds_context;
 mod cli;
 mod datasets;
 mod datasets_checks;
+mod datasets_drift;
 mod device_request;
 mod devices;
 mod job_logs;

@@ -19,22 +19,10 @@ use leptos::prelude::*;
 
 #[component]
 pub fn Changes(dataset: Signal<DatasetDetail>, name: Memo<String>) -> impl IntoView {
-    let (from, to) = (param("from", ""), param("to", ""));
-    let newest = move || dataset.with(|d| d.versions.first().map(|v| v.version));
-    let right = move || to.get().parse::<i64>().ok().or_else(newest);
-    let left = move || {
-        let wanted = from.get().parse::<i64>().ok();
-        wanted.or_else(|| {
-            let right = right()?;
-            dataset.with(|d| {
-                let before = d.versions.iter().find(|v| v.version == right).and_then(|v| v.parent);
-                let is_there = |n: &i64| d.versions.iter().any(|v| v.version == *n);
-                before.filter(is_there).or_else(|| d.versions.iter().map(|v| v.version).find(|n| *n < right))
-            })
-        })
-    };
+    let chosen = Chosen::of(dataset);
+    let (left, right) = (chosen.left, chosen.right);
     let diff = remote::<VersionDiff>(
-        move || Some(format!("/datasets/{}/diff?from={}&to={}", seg(&name.get()), left()?, right()?)),
+        move || Some(format!("/datasets/{}/diff?from={}&to={}", seg(&name.get()), left.get()?, right.get()?)),
         &[],
     );
     // versions do not change: only what is still to be found out about them is worth asking for again
@@ -50,16 +38,45 @@ pub fn Changes(dataset: Signal<DatasetDetail>, name: Memo<String>) -> impl IntoV
             <EmptyState icon="git-compare" title="Nothing to compare yet" text="With a second version this page shows what changed."/>
         }>
             <div class="toolbar">
-                <Pick dataset label="From" param=from shown=Signal::derive(left)/>
-                <Pick dataset label="To" param=to shown=Signal::derive(right)/>
+                <Pick dataset label="From" param=chosen.from shown=left/>
+                <Pick dataset label="To" param=chosen.to shown=right/>
             </div>
             <Loaded remote=diff lines=8 let:diff>{move || diff.with(shown)}</Loaded>
         </Show>
     }
 }
 
+/// The two versions that are compared: the address's, else the newest and its parent.
+#[derive(Clone, Copy)]
+pub struct Chosen {
+    pub from: Param,
+    pub to: Param,
+    pub left: Signal<Option<i64>>,
+    pub right: Signal<Option<i64>>,
+}
+
+impl Chosen {
+    pub fn of(dataset: Signal<DatasetDetail>) -> Self {
+        let (from, to) = (param("from", ""), param("to", ""));
+        let newest = move || dataset.with(|d| d.versions.first().map(|v| v.version));
+        let right = Signal::derive(move || to.get().parse::<i64>().ok().or_else(newest));
+        let left = move || {
+            let wanted = from.get().parse::<i64>().ok();
+            wanted.or_else(|| {
+                let right = right.get()?;
+                dataset.with(|d| {
+                    let before = d.versions.iter().find(|v| v.version == right).and_then(|v| v.parent);
+                    let is_there = |n: &i64| d.versions.iter().any(|v| v.version == *n);
+                    before.filter(is_there).or_else(|| d.versions.iter().map(|v| v.version).find(|n| *n < right))
+                })
+            })
+        };
+        Self { from, to, left: Signal::derive(left), right }
+    }
+}
+
 #[component]
-fn Pick(
+pub fn Pick(
     dataset: Signal<DatasetDetail>,
     label: &'static str,
     param: Param,
@@ -183,19 +200,23 @@ fn spread(c: &ColumnChange) -> AnyView {
             let all: f64 = h.iter().sum::<f64>().max(1.0);
             h.iter().map(|n| n / all).collect::<Vec<f64>>()
         };
-        let (a, b) = (share(&before.histogram), share(&after.histogram));
-        let most = a.iter().chain(&b).copied().fold(f64::MIN_POSITIVE, f64::max);
-        let height = move |n: f64| if n <= 0.0 { 0.0 } else { (n / most * 100.0).max(4.0) };
-        let bars = a.iter().zip(&b).map(|(x, y)| {
-            let title = format!("before {}, after {}", format::percent(*x), format::percent(*y));
-            let (x, y) = (height(*x), height(*y));
-            view! { <span title=title><i class="before" style:height=format!("{x:.1}%")></i><i style:height=format!("{y:.1}%")></i></span> }
-        });
-        return view! { <div class="bars pairs" role="img" aria-label=format!("{} before and after", c.name)>{bars.collect_view()}</div> }.into_any();
+        return side_by_side(&c.name, &share(&before.histogram), &share(&after.histogram), &|_| String::new());
     }
     let tops = after.top_values.iter().take(3).map(|top| {
         let old = before.top_values.iter().find(|t| t.value == top.value).map_or(0, |t| t.count);
         view! { <span class="top"><span>{top.value.clone()}</span><small class="dim">{format::number(old)}" → "{format::number(top.count)}</small></span> }
     });
     view! { <div class="tops">{tops.collect_view()}</div> }.into_any()
+}
+
+/// Shares of the same bins or values before and after, as pairs of bars; `place` says what a pair is about.
+pub fn side_by_side(name: &str, before: &[f64], after: &[f64], place: &dyn Fn(usize) -> String) -> AnyView {
+    let most = before.iter().chain(after).copied().fold(f64::MIN_POSITIVE, f64::max);
+    let height = move |n: f64| if n <= 0.0 { 0.0 } else { (n / most * 100.0).max(4.0) };
+    let pairs = before.iter().zip(after).enumerate().map(|(at, (x, y))| {
+        let title = format!("{}before {}, after {}", place(at), format::percent(*x), format::percent(*y));
+        let (x, y) = (height(*x), height(*y));
+        view! { <span title=title><i class="before" style:height=format!("{x:.1}%")></i><i style:height=format!("{y:.1}%")></i></span> }
+    });
+    view! { <div class="bars pairs" role="img" aria-label=format!("{name} before and after")>{pairs.collect_view()}</div> }.into_any()
 }

@@ -2,6 +2,7 @@
 
 use super::{
     changes::Changes,
+    drift::Drift,
     files::Files,
     profile::Profiles,
     report::Report,
@@ -61,6 +62,7 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
         ("files", "Files".to_owned()),
         ("versions", "Versions".to_owned()),
         ("changes", "Changes".to_owned()),
+        ("drift", "Drift".to_owned()),
         ("use", "Use it".to_owned()),
     ];
     if is_engineer() {
@@ -70,6 +72,7 @@ fn Detail(dataset: Signal<DatasetDetail>) -> impl IntoView {
         "rules" => view! { <Rules dataset detail/> }.into_any(),
         "versions" => view! { <Timeline dataset name/> }.into_any(),
         "changes" => view! { <Changes dataset name/> }.into_any(),
+        "drift" => view! { <Drift dataset name/> }.into_any(),
         "upload" if is_engineer() => view! { <NewVersion dataset detail tab version/> }.into_any(),
         other => match (number.get(), other) {
             (None, _) => view! { <NoVersion tab/> }.into_any(),

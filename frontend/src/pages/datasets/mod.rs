@@ -2,6 +2,7 @@
 
 mod changes;
 mod detail;
+mod drift;
 mod files;
 mod list;
 mod profile;
