@@ -13,6 +13,7 @@ use reqwest::{Client, header};
 use tokio::time::Instant;
 
 use super::body::{Upload, drain, too_large};
+use super::meter::Outcome;
 use super::relay::{Held, Passage, broke, relay};
 use super::{Gateway, Lease, headers};
 use crate::error::{Error, Result, request_id};
@@ -21,19 +22,30 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 /// Shorter than the scorer keeps an idle connection (75 s), so that it is never the one to close first.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
+/// Asks for a revision by its number; in an answer, the number of the revision that gave it.
+pub const REVISION_HEADER: &str = "x-drydock-revision";
+
 /// Answers a request of `/serve/{deployment}/…`; whatever goes wrong is an answer too, and counted.
 pub async fn forward(gateway: &Gateway, deployment: &str, request: &HttpRequest, payload: Payload) -> HttpResponse {
     let Some(endpoint) = gateway.endpoint(deployment) else {
         return Error::not_found(format!("There is no deployment '{deployment}'.")).error_response();
     };
-    let lease = endpoint.lease();
+    let lease = match wanted_revision(request) {
+        Ok(None) => endpoint.lease(),
+        Ok(Some(number)) => match endpoint.lease_of(number) {
+            Some(lease) => Some(lease),
+            None => return no_such_revision(deployment, number).error_response(),
+        },
+        Err(error) => return error.error_response(),
+    };
     let mut passage = Passage::begin(endpoint);
     match exchange(gateway, request, payload, lease, &mut passage).await {
         Ok((answer, lease, upload)) => {
             let patience = gateway.limits().patience;
+            let number = lease.replica.number;
             let held = Held { lease, passage, upload, patience };
             match relay(answer, held, *request.method() == Method::HEAD).await {
-                Ok(response) => response,
+                Ok(response) => with_revision(response, number),
                 Err(error) => error.error_response(),
             }
         }
@@ -63,6 +75,7 @@ async fn exchange(
     let mut may_retry = true;
     loop {
         passage.reached_replica = true;
+        passage.replica = Some(lease.replica.clone());
         let attempt = send(request, &lease, &upload, length);
         let refused = match tokio::time::timeout_at(deadline, attempt).await {
             Err(_) => return Err(too_slow(limits.patience)),
@@ -72,12 +85,17 @@ async fn exchange(
         if let Some(refusal) = upload.refusal() {
             return Err(refusal);
         }
-        // nobody listened: the replica has just ended, and its successor may have taken over
-        if !(may_retry && refused.is_connect() && upload.can_be_sent_again()) {
+        // nobody listened: the replica has just ended, and its successor may have taken over. One on trial that broke off
+        // is stood in for by the live one: a prediction changes nothing, so asking twice is safe.
+        let may_ask_again = refused.is_connect() || lease.is_on_trial();
+        if !(may_retry && may_ask_again && upload.can_be_sent_again()) {
             return Err(broke(refused));
         }
         may_retry = false;
-        lease = passage.endpoint().lease().ok_or_else(|| none_ready(request))?;
+        if lease.is_on_trial() {
+            lease.replica.tally.record(Outcome { status: None, took: None }, true);
+        }
+        lease = passage.endpoint().lease_instead(&lease).ok_or_else(|| none_ready(request))?;
     }
 }
 
@@ -102,6 +120,28 @@ async fn send(
         outgoing = outgoing.body(upload.send());
     }
     outgoing.send().await
+}
+
+/// The revision that the caller asks for by its number, if it does.
+fn wanted_revision(request: &HttpRequest) -> Result<Option<i64>> {
+    let Some(value) = request.headers().get(REVISION_HEADER) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let number = number.ok_or_else(|| {
+        Error::invalid("X-Drydock-Revision is the number of a revision that runs, as 4; leave it out for the live one.")
+    })?;
+    Ok(Some(number))
+}
+
+fn no_such_revision(deployment: &str, number: i64) -> Error {
+    Error::not_found(format!(
+        "Revision {number} of '{deployment}' does not run now. The deployment's page lists those that do."
+    ))
+}
+
+fn with_revision(mut response: HttpResponse, number: i64) -> HttpResponse {
+    let name = actix_web::http::header::HeaderName::from_static(REVISION_HEADER);
+    response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from(number));
+    response
 }
 
 /// A client per thread; cloning it is counting a reference.
