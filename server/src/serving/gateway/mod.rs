@@ -236,7 +236,7 @@ impl Endpoint {
         let mut tried = routes.beside.iter().filter(|(_, weight)| *weight > 0);
         match tried.find(|(_, weight)| is_turn_of(*weight, turn)) {
             Some((replica, _)) => Some(Lease::of(replica, Why::Trial)),
-            None => routes.current.as_ref().map(|replica| Lease::of(replica, false)),
+            None => routes.current.as_ref().map(|replica| Lease::of(replica, Why::Live)),
         }
     }
 
