@@ -116,12 +116,8 @@ fn a_candidate_is_kept_as_a_live_one_until_another_is_asked_for() {
 
 #[test]
 fn a_warm_revision_stays_for_its_time_and_while_it_is_well() {
-    let warm = Facts {
-        is_goal: false,
-        container: Container::Running(RUN),
-        routed: Some(RUN),
-        ..facts(RevisionState::Warm)
-    };
+    let warm =
+        Facts { is_goal: false, container: Container::Running(RUN), routed: Some(RUN), ..facts(RevisionState::Warm) };
     assert_eq!(next_step(&warm), Step::Nothing);
     assert_eq!(next_step(&Facts { warm_is_over: true, ..warm.clone() }), Step::Drain);
     assert_eq!(next_step(&Facts { container: ended(1), ..warm }), Step::Drain);

@@ -74,7 +74,9 @@ mod tests {
     fn a_caller_that_leaves_says_nothing_and_a_break_is_a_failure() {
         let tally = Tally::default();
         let took = Some(Duration::from_millis(3));
-        for (status, broken) in [(Some(200), false), (Some(400), false), (Some(503), false), (None, true), (None, false)] {
+        for (status, broken) in
+            [(Some(200), false), (Some(400), false), (Some(503), false), (None, true), (None, false)]
+        {
             tally.record(Outcome { status, took }, broken);
         }
         let counts = tally.counts();

@@ -74,11 +74,8 @@ impl Judge {
 
     async fn one(&self, case: Case, probe: &reqwest::Client) -> Result<()> {
         let (plan, state, candidate) = (case.release.plan()?, case.release.state()?, case.candidate.state()?);
-        let seen = if candidate == RevisionState::Candidate {
-            self.look(&case, &plan, probe).await?
-        } else {
-            Seen::default()
-        };
+        let seen =
+            if candidate == RevisionState::Candidate { self.look(&case, &plan, probe).await? } else { Seen::default() };
         let facts = Facts {
             plan: &plan,
             state,
@@ -95,7 +92,12 @@ impl Judge {
         if next == Move::Nothing {
             return Ok(());
         }
-        tracing::info!(deployment.name = case.deployment, release.revision = case.release.revision, ?next, "release moves");
+        tracing::info!(
+            deployment.name = case.deployment,
+            release.revision = case.release.revision,
+            ?next,
+            "release moves"
+        );
         let next = self.with_last_words(next, &facts, &case.candidate).await;
         let (release, now) = (case.release, clock::now_ms());
         self.app.db.write(move |conn| take(conn, &release, &plan, next, now)).await?;
@@ -119,8 +121,7 @@ impl Judge {
             if let ReleasePlan::Canary(plan) = plan {
                 let stable = case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default();
                 let candidate = self.gateway.counts(&case.candidate.id);
-                let look =
-                    rules::look(&plan.analysis, &candidate, &stable, clock::now_ms(), case.release.place());
+                let look = rules::look(&plan.analysis, &candidate, &stable, clock::now_ms(), case.release.place());
                 seen.bad_looks = if look.broken.is_empty() { 0 } else { seen.bad_looks + 1 };
                 self.keep(case, &look).await?;
                 seen.look = Some(look);

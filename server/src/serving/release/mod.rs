@@ -50,12 +50,7 @@ impl Order {
 }
 
 /// The release that goes on, with what was measured, and those that are over.
-pub async fn page(
-    app: &App,
-    gateway: &Gateway,
-    _auth: &Authorized<action::View>,
-    name: &str,
-) -> Result<ReleasePage> {
+pub async fn page(app: &App, gateway: &Gateway, _auth: &Authorized<action::View>, name: &str) -> Result<ReleasePage> {
     let (row, of_deployment) = rows_of(app, name).await?;
     let rows = app.db.read(move |conn| views::rows(conn, &row.id)).await?;
     views::page(rows, &of_deployment, gateway)
@@ -83,8 +78,9 @@ pub async fn order(
 
 fn order_on(conn: &mut Conn, who: &Principal, name: &str, order: Order) -> Result<()> {
     let row = revisions::find(conn, name)?.ok_or_else(|| unknown(name))?;
-    let release = store::open_of(conn, &row.id)?
-        .ok_or_else(|| Error::conflict(format!("No release of '{name}' goes on; there is nothing to {}.", order.word())))?;
+    let release = store::open_of(conn, &row.id)?.ok_or_else(|| {
+        Error::conflict(format!("No release of '{name}' goes on; there is nothing to {}.", order.word()))
+    })?;
     let (by, now) = (Some(who.username.as_str()), clock::now_ms());
     match order {
         Order::Promote => {
@@ -134,8 +130,12 @@ fn roll_back_on(conn: &mut Conn, who: &Principal, name: &str, number: Option<i64
     audit(conn, who, "deployment.rollback", &format!("deployment/{name}"), detail)?;
     if !is_warm {
         registry::resolve(conn, &wanted.model, &wanted.version.to_string())?;
-        let wish =
-            Wish { model: wanted.model.clone(), version: wanted.version, resources: wanted.resources()?, release: None };
+        let wish = Wish {
+            model: wanted.model.clone(),
+            version: wanted.version,
+            resources: wanted.resources()?,
+            release: None,
+        };
         return super::put_rows(conn, name, &wish, by);
     }
     replaced(conn, &row.id, &format!("{by} went back to revision {}.", wanted.number), now)?;

@@ -77,7 +77,10 @@ fn bad_looks_in_a_row_roll_back_with_the_figures_in_words() {
     let bad = Facts { step: 1, look: Some(&slow), bad_looks: 1, ..facts(&plan) };
     assert_eq!(next_move(&bad), Move::Nothing, "one look is no proof, and no reason to go on");
     let Move::RollBack(why) = next_move(&Facts { bad_looks: 2, ..bad.clone() }) else { panic!("it must go back") };
-    assert!(why.starts_with("p95 of 9") && why.ends_with(" ms over 400 ms in step 2 (25 %) over 310 requests"), "{why}");
+    assert!(
+        why.starts_with("p95 of 9") && why.ends_with(" ms over 400 ms in step 2 (25 %) over 310 requests"),
+        "{why}"
+    );
     assert!(matches!(next_move(&Facts { bad_looks: 2, paused: true, ..bad.clone() }), Move::RollBack(_)));
     let Move::RollBack(why) = next_move(&Facts { bad_looks: 2, step: 3, ..bad }) else { panic!("it must go back") };
     assert!(why.contains("in step 2"), "{why}");
@@ -171,7 +174,10 @@ fn a_plan_that_cannot_be_names_its_field() {
         (with_steps(&[step(5, 1), step(100, 1)]), "release.steps[1].weight "),
         (with_steps(&[step(5, 1), step(5, 1)]), "release.steps[1].weight "),
         (with_steps(&[step(5, u64::MAX)]), "release.steps[0].hold_s "),
-        (with_analysis(Analysis { min_success_rate: Some(0.99), ..usual.clone() }), "release.analysis.min_success_rate "),
+        (
+            with_analysis(Analysis { min_success_rate: Some(0.99), ..usual.clone() }),
+            "release.analysis.min_success_rate ",
+        ),
         (with_analysis(Analysis { max_p50_ms: Some(-1.0), ..usual.clone() }), "release.analysis.max_p50_ms "),
         (with_analysis(Analysis { max_p99_ms: Some(f64::NAN), ..usual.clone() }), "release.analysis.max_p99_ms "),
         (with_analysis(Analysis { min_requests: 0, ..usual.clone() }), "release.analysis.min_requests "),

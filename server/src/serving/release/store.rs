@@ -174,10 +174,7 @@ pub fn note(conn: &mut Conn, release_id: &str, by: Option<&str>, what: &str, now
 /// Who did what, oldest first.
 pub fn events_of(conn: &mut Conn, release_id: &str) -> Result<Vec<EventRow>> {
     let query = release_events::table.filter(release_events::release_id.eq(release_id)).order(release_events::id);
-    query
-        .select((release_events::at, release_events::by, release_events::what))
-        .load(conn)
-        .map_err(Error::internal)
+    query.select((release_events::at, release_events::by, release_events::what)).load(conn).map_err(Error::internal)
 }
 
 #[cfg(test)]
@@ -201,7 +198,8 @@ mod tests {
 
     #[test]
     fn of_a_step_that_is_over_the_last_look_is_kept_and_of_the_present_one_the_last_forty() {
-        let looks = (0..5).map(|at| look(0, at)).chain((5..8).map(|at| look(1, at))).chain((8..60).map(|at| look(2, at)));
+        let looks =
+            (0..5).map(|at| look(0, at)).chain((5..8).map(|at| look(1, at))).chain((8..60).map(|at| look(2, at)));
         let kept = shortened(looks.collect());
         let places: Vec<(u32, i64)> = kept.iter().map(|look| (look.step, look.at)).collect();
         assert_eq!(places[..3], [(0, 4), (1, 7), (2, 20)]);

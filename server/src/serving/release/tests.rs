@@ -147,7 +147,7 @@ fn switching_back_and_forth_is_at_once_while_the_other_is_warm() {
     let conn = &mut connection();
     let release = released(conn, blue_green());
     promote(conn, &release, "by ann", Some("ann"), NOW).unwrap();
-    let who = Principal::of_test("ann");
+    let who = crate::app::testing::somebody("ann");
     assert_eq!(roll_back_on(conn, &who, "wine", None).unwrap(), (1, false));
     assert_eq!((states(conn), goal(conn)), (vec![(2, "warm"), (1, "live")], 1));
     assert!(revision(conn, 1).routed().is_some());
