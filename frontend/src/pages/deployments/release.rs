@@ -279,7 +279,7 @@ fn OrderDialog(
         };
         act(busy, "That was refused", call, move |()| {
             asking.set(false);
-            page.reload();
+            page.refetch();
             toast(Tone::Good, "Done", "The release shows it.");
         });
     };
