@@ -27,6 +27,7 @@ async fn main() -> Result<()> {
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
         Some("jobs") => return jobs::measure().await,
+        Some("short-jobs") => return jobs::short_jobs().await,
         _ => {}
     }
     footprint::sizes()?;

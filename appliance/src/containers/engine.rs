@@ -1,11 +1,18 @@
 //! [`Engine`]: the calls to Docker, each with its time-out, each safe to repeat.
 
-use std::{collections::HashMap, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    future::Future,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use bollard::{
     Docker,
     auth::DockerCredentials,
     errors::Error as DockerError,
+    models::ContainerSummary,
     query_parameters::{
         CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ListContainersOptionsBuilder,
         RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
@@ -21,7 +28,7 @@ use super::{
     ContainerSpec, EngineError, Result, Seen, SeenPhase,
     connection::Address,
     error::{classify, timed_out},
-    sandbox::{self, LABEL_INSTANCE, LABEL_SPEC_HASH},
+    sandbox::{self, LABEL_INSTANCE, LABEL_SPEC_HASH, LABEL_WORKLOAD},
     seen, spec,
 };
 
@@ -99,17 +106,27 @@ impl Engine {
 
     /// All containers of this instance, running or not. One that vanishes while it is looked at is left out.
     pub async fn list(&self, instance: &str) -> Result<Vec<Seen>> {
-        self.list_since(instance, &HashMap::new()).await
+        self.list_since(instance, &HashMap::new(), &BTreeSet::new()).await
     }
 
-    /// As `list`; a container that is as far as it was in `known` is taken from there, rather than looked at closely again.
-    pub async fn list_since(&self, instance: &str, known: &HashMap<String, Seen>) -> Result<Vec<Seen>> {
+    /// As `list`; a container that is as far as it was in `known` is taken from there, rather than looked at closely again. Those of
+    /// the workloads to `leave` are left out: Docker answers for a container that is being started only when it has been.
+    pub async fn list_since(
+        &self,
+        instance: &str,
+        known: &HashMap<String, Seen>,
+        leave: &BTreeSet<String>,
+    ) -> Result<Vec<Seen>> {
         let filters = [("label".to_owned(), vec![format!("{LABEL_INSTANCE}={instance}")])].into();
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let found = self
             .call(QUICK, "the containers", |docker| async move { docker.list_containers(Some(options)).await })
             .await?;
-        let looks = found.into_iter().filter_map(|summary| {
+        let is_left = |summary: &ContainerSummary| {
+            let labels = summary.labels.as_ref();
+            labels.and_then(|labels| labels.get(LABEL_WORKLOAD)).is_some_and(|id| leave.contains(id))
+        };
+        let looks = found.into_iter().filter(|summary| !is_left(summary)).filter_map(|summary| {
             let (id, state) = (summary.id?, summary.state);
             // one that runs has an address a moment later
             let whole = |seen: &&Seen| seen.phase != SeenPhase::Running || seen.address.is_some();

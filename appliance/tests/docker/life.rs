@@ -51,14 +51,17 @@ async fn only_a_container_that_got_further_is_looked_at_closely_again() {
         seen.spec_hash = "remembered".into();
         known.insert(seen.id.clone(), seen);
     }
-    let again = world.engine.list_since(&world.instance, &known).await.unwrap();
+    let none = std::collections::BTreeSet::new();
+    let again = world.engine.list_since(&world.instance, &known, &none).await.unwrap();
     assert_eq!((again.len(), again[0].spec_hash.as_str()), (1, "remembered"));
+    let leave = [again[0].workload.clone()].into();
+    assert_eq!(world.engine.list_since(&world.instance, &known, &leave).await.unwrap(), []);
     world.engine.stop(&id, Duration::from_secs(1)).await.unwrap();
-    let ended = world.engine.list_since(&world.instance, &known).await.unwrap();
+    let ended = world.engine.list_since(&world.instance, &known, &none).await.unwrap();
     assert_eq!((ended[0].phase, ended[0].spec_hash.as_str()), (SeenPhase::Exited, "hash-1"));
     assert!(ended[0].exit_code.is_some());
     world.engine.remove(&id).await.unwrap();
-    assert_eq!(world.engine.list_since(&world.instance, &known).await.unwrap(), []);
+    assert_eq!(world.engine.list_since(&world.instance, &known, &none).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ pub fn seen(observed: Option<&Observed>, memory_bytes: u64) -> Container {
 /// Puts the model's files where the container sees them, all or none. Doing it again changes nothing.
 pub async fn place(app: &App, revision_id: &str, files: &[(String, String)]) -> Result<()> {
     let folder = app.run_dir(RUN_KIND, revision_id);
-    let (whole, part) = (folder.join("model"), folder.join("model.partial"));
+    let (whole, part) = (model_folder(app, revision_id), folder.join("model.partial"));
     if tokio::fs::try_exists(&whole).await.map_err(Error::internal)? {
         return Ok(());
     }
@@ -117,6 +117,11 @@ pub async fn place(app: &App, revision_id: &str, files: &[(String, String)]) -> 
         .map_err(Error::internal)?
         .map_err(Error::internal)?;
     tokio::fs::rename(&part, &whole).await.map_err(Error::internal)
+}
+
+/// Where `place` puts them.
+pub fn model_folder(app: &App, revision_id: &str) -> PathBuf {
+    app.run_dir(RUN_KIND, revision_id).join("model")
 }
 
 /// Removes what `place` made; without it, nothing happens.

@@ -15,6 +15,7 @@ mod routes;
 mod rules;
 mod store;
 mod tasks;
+pub mod v2;
 mod views;
 
 use std::collections::HashMap;
@@ -273,6 +274,7 @@ fn unknown(name: &str) -> Error {
 async fn show(app: &App, gateway: &Gateway) -> Result<()> {
     let _drawing = gateway.drawing().await;
     let since = clock::now_ms() - HOUR_MS;
+    let of_app = app.clone();
     let known: Vec<String> =
         gateway.endpoints().into_iter().map(|(_, endpoint)| endpoint.deployment_id.clone()).collect();
     let (targets, mut kept) = app
@@ -284,7 +286,7 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
                 if !known.contains(&row.id) {
                     kept.insert(row.id.clone(), store::kept_traffic(conn, &row, since)?);
                 }
-                targets.push(target(&row, &all, weights.get(&row.id))?);
+                targets.push(target(&of_app, &row, &all, weights.get(&row.id))?);
             }
             Ok((targets, kept))
         })
@@ -294,19 +296,37 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
 }
 
 /// A deployment's line of the gateway's table; a candidate gets the percent that its release says.
-fn target(row: &DeploymentRow, routed: &[RevisionRow], on_trial: Option<&(i64, u32)>) -> Result<gateway::Target> {
-    let (mut replica, mut number, mut beside) = (None, 0, Vec::new());
+fn target(
+    app: &App,
+    row: &DeploymentRow,
+    routed: &[RevisionRow],
+    on_trial: Option<&(i64, u32)>,
+) -> Result<gateway::Target> {
+    let (mut replica, mut beside) = (None, Vec::new());
     for revision in routed.iter().filter(|it| it.deployment_id == row.id && !row.deleting) {
-        let Some(run) = revision.routed() else { continue };
+        let Some(answering) = answering(app, revision) else { continue };
         if revision.state()? == rules::RevisionState::Live {
-            (replica, number) = (Some((revision.id.clone(), run.address)), revision.number);
+            replica = Some(answering);
             continue;
         }
         let weight = on_trial.filter(|(number, _)| *number == revision.number).map_or(0, |(_, weight)| *weight);
-        let (number, revision_id) = (revision.number, revision.id.clone());
-        beside.push(gateway::Beside { number, revision_id, address: run.address, weight });
+        beside.push((answering, weight));
     }
-    Ok(gateway::Target { deployment_id: row.id.clone(), deployment: row.name.clone(), replica, number, beside })
+    Ok(gateway::Target { deployment_id: row.id.clone(), deployment: row.name.clone(), replica, beside })
+}
+
+/// The replica as the gateway knows it; absent while it does not answer.
+fn answering(app: &App, revision: &RevisionRow) -> Option<gateway::Answering> {
+    Some(gateway::Answering {
+        revision_id: revision.id.clone(),
+        number: revision.number,
+        address: revision.routed()?.address,
+        model: gateway::Model {
+            name: revision.model.clone(),
+            version: revision.version,
+            folder: container::model_folder(app, &revision.id),
+        },
+    })
 }
 
 #[cfg(test)]

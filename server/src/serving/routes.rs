@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::Gateway;
 use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::workloads::logs::{self, AskedPage, AskedSearch, Span};
 
 /// Mounts the routes under `/api/v1`.
@@ -160,11 +160,13 @@ async fn log_search(
 /// Anyone who is signed in may predict; tokens of jobs as well.
 async fn serve(
     gateway: web::Data<Gateway>,
-    who: Principal,
+    who: std::result::Result<Principal, Error>,
     request: HttpRequest,
     path: web::Path<(String, String)>,
     payload: web::Payload,
-) -> Result<HttpResponse> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    Ok(super::gateway::forward(&gateway, &path.0, &request, payload).await)
+) -> HttpResponse {
+    match who.and_then(|who| accounts::authorize(&who, action::View, DEFAULT_PROJECT).map(drop)) {
+        Ok(()) => super::gateway::forward(&gateway, &path.0, &request, payload).await,
+        Err(error) => super::gateway::refused(&request, &error),
+    }
 }

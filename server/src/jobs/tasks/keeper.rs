@@ -1,8 +1,8 @@
 //! The keeper: moves each admitted job along what the reconciler saw of its container, and ends its attempt.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -18,7 +18,7 @@ use crate::{
     app::App,
     background::Task,
     clock,
-    error::Result,
+    error::{Error, Result},
     workloads::{self, Desired},
 };
 
@@ -26,12 +26,22 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// Takes every job that has an attempt one step further.
-pub struct JobKeeper {
+pub struct JobKeeper(Arc<Keeping>);
+
+struct Keeping {
     app: App,
     /// Since when a container is known to run here, and how long it had then: a jump of the wall clock ends no job.
     running: Mutex<BTreeMap<String, (Instant, i64)>>,
+    /// Jobs whose attempt is being ended, each by a task of its own: an end waits for Docker and the disk, and holds up no other.
+    ending: Mutex<BTreeSet<String>>,
+    /// Why an end did not come about since the last pass.
+    failed: Mutex<Option<Error>>,
     swept: Mutex<Option<Instant>>,
     boot_id: Option<String>,
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Task for JobKeeper {
@@ -50,22 +60,34 @@ impl Task for JobKeeper {
 
 impl JobKeeper {
     pub fn new(app: App) -> Self {
-        Self { app, running: Mutex::default(), swept: Mutex::default(), boot_id: boot_id() }
+        Self(Arc::new(Keeping {
+            app,
+            running: Mutex::default(),
+            ending: Mutex::default(),
+            failed: Mutex::default(),
+            swept: Mutex::default(),
+            boot_id: boot_id(),
+        }))
     }
 
     async fn pass(&self) -> Result<()> {
-        let all = self.app.db.read(store::admitted).await?;
-        // Ends wait for Docker and the disk: side by side, so that one does not hold up the others.
-        let steps = all.into_iter().map(|one| async {
+        let keeping = &self.0;
+        // Taken before anything is read: a row of a job that is being ended may be out of date as soon as it is.
+        let ending = lock(&keeping.ending).clone();
+        let failed = lock(&keeping.failed).take();
+        let all = keeping.app.db.read(store::admitted).await?;
+        let steps = all.into_iter().filter(|one| !ending.contains(&one.job.id)).map(|one| async {
             let id = one.job.id.clone();
-            self.advance(one).await.inspect_err(|error| tracing::warn!(job.id = id, "job {id}: {error}"))
+            keeping.advance(one).await.inspect_err(|error| tracing::warn!(job.id = id, "job {id}: {error}"))
         });
         let results = futures_util::future::join_all(steps).await;
-        self.sweep().await?;
-        results.into_iter().collect()
+        keeping.sweep().await?;
+        results.into_iter().chain(failed.map(Err)).collect()
     }
+}
 
-    async fn advance(&self, one: Admitted) -> Result<()> {
+impl Keeping {
+    async fn advance(self: &Arc<Self>, one: Admitted) -> Result<()> {
         let Admitted { job, attempt, observed, stop, longest_s } = one;
         let rebooted = attempt.boot_id.is_some() && self.boot_id.is_some() && attempt.boot_id != self.boot_id;
         let facts = Facts {
@@ -82,15 +104,36 @@ impl JobKeeper {
         match rules::step(&facts) {
             Step::Show { state, reason } => self.show(job, attempt, observed, state, reason).await,
             Step::TimeOut { reason } => self.time_out(job, attempt, reason).await,
-            Step::End(how) => self.end(job, attempt, observed, how).await,
+            Step::End(how) => {
+                self.end(job, attempt, observed, how);
+                Ok(())
+            }
         }
     }
 
-    async fn end(&self, job: Job, attempt: AttemptRecord, observed: Option<Observed>, how: rules::End) -> Result<()> {
-        let key = key(&job.id, attempt.number);
-        end::end(&self.app, job, attempt, observed, how).await?;
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-        Ok(())
+    /// Ends the attempt in the background; what happens to the job meanwhile is seen by the pass that this wakes.
+    fn end(self: &Arc<Self>, job: Job, attempt: AttemptRecord, observed: Option<Observed>, how: rules::End) {
+        let id = job.id.clone();
+        if !lock(&self.ending).insert(id.clone()) {
+            return;
+        }
+        let keeping = self.clone();
+        tokio::spawn(async move {
+            let key = key(&id, attempt.number);
+            let ended = end::end(&keeping.app, job, attempt, observed, how).await;
+            lock(&keeping.ending).remove(&id);
+            match ended {
+                Ok(()) => {
+                    lock(&keeping.running).remove(&key);
+                    keeping.app.background.waker(KEEPER).wake();
+                }
+                Err(error) => {
+                    // tried again by the next pass of the period: what it waits for is not there yet
+                    tracing::warn!(job.id = id, "job {id}: {error}");
+                    *lock(&keeping.failed) = Some(error);
+                }
+            }
+        });
     }
 
     async fn show(
@@ -143,7 +186,7 @@ impl JobKeeper {
 
     async fn sweep(&self) -> Result<()> {
         let due = {
-            let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut swept = lock(&self.swept);
             let due = swept.is_none_or(|at| at.elapsed() >= SWEEP);
             if due {
                 *swept = Some(Instant::now());
@@ -158,7 +201,7 @@ impl JobKeeper {
 
     fn ran_ms(&self, id: &str, number: i64, observed: Option<&Observed>) -> i64 {
         let Some(started_at) = observed.and_then(|observed| observed.started_at) else { return 0 };
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         let (since, before) =
             running.entry(key(id, number)).or_insert_with(|| (Instant::now(), (clock::now_ms() - started_at).max(0)));
         *before + i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX)

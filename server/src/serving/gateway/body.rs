@@ -101,6 +101,25 @@ impl Upload {
     }
 }
 
+/// All of a body that has to be understood before it is sent on.
+///
+/// # Errors
+/// As `Upload::receive`.
+pub async fn whole(mut payload: Payload, limit_bytes: u64) -> Result<Bytes> {
+    let mut parts = VecDeque::new();
+    let mut bytes = 0;
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?;
+        bytes += part.len();
+        if bytes as u64 > limit_bytes {
+            drain(payload).await;
+            return Err(too_large(limit_bytes));
+        }
+        parts.push_back(part);
+    }
+    Ok(join(parts, bytes))
+}
+
 /// Lets the caller finish a body that is refused anyway, within reason: many send all of it before they read the answer,
 /// and would see a broken connection instead.
 pub async fn drain(mut payload: Payload) {

@@ -81,10 +81,56 @@ pub fn towards_caller(from: &UpstreamHeaders) -> ActixHeaders {
             to.append(name, value);
         }
     }
-    // whatever a model answers, a browser shows it as a document of its own without scripts
-    to.insert(actix::CONTENT_SECURITY_POLICY, actix::HeaderValue::from_static("default-src 'none'; sandbox"));
-    to.insert(actix::X_CONTENT_TYPE_OPTIONS, actix::HeaderValue::from_static("nosniff"));
+    make_harmless(&mut to);
     to
+}
+
+/// Whatever a model answers, a browser shows it as a document of its own without scripts.
+pub fn make_harmless(answer: &mut ActixHeaders) {
+    answer.insert(actix::CONTENT_SECURITY_POLICY, actix::HeaderValue::from_static("default-src 'none'; sandbox"));
+    answer.insert(actix::X_CONTENT_TYPE_OPTIONS, actix::HeaderValue::from_static("nosniff"));
+}
+
+/// Of a body that is sent in another form than it came.
+const OF_THE_BODY: [&str; 5] =
+    ["accept-encoding", "content-encoding", "content-type", "content-md5", "inference-header-content-length"];
+
+/// Makes them the headers of a request with a JSON body.
+pub fn make_json(request: &mut UpstreamHeaders) {
+    OF_THE_BODY.iter().for_each(|name| drop(request.remove(*name)));
+    request.insert(upstream::CONTENT_TYPE, upstream::HeaderValue::from_static("application/json"));
+}
+
+/// W3C's trace context: the caller's where it has a valid one, else a new one, so that what the model server logs belongs to a request.
+pub fn take_on_trace(request: &mut UpstreamHeaders) {
+    let mut sent = request.get_all("traceparent").iter();
+    let only = sent.next().filter(|_| sent.next().is_none());
+    if only.and_then(|value| value.to_str().ok()).is_some_and(is_traceparent) {
+        return;
+    }
+    request.remove("traceparent");
+    request.remove("tracestate");
+    let (trace, span) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
+    if let Ok(value) = upstream::HeaderValue::from_str(&format!("00-{trace}-{}-01", &span[..16])) {
+        request.insert("traceparent", value);
+    }
+}
+
+/// `version-trace-span-flags`; what a later version adds after them is not looked at.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(5, '-').collect();
+    let is_hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let is_id = |part: &str, length: usize| is_hex(part, length) && part.bytes().any(|byte| byte != b'0');
+    match parts.as_slice() {
+        [version, trace, span, flags, rest @ ..] => {
+            let known_length = *version != "00" || rest.is_empty();
+            let version = is_hex(version, 2) && *version != "ff";
+            version && known_length && is_id(trace, 32) && is_id(span, 16) && is_hex(flags, 2)
+        }
+        _ => false,
+    }
 }
 
 fn connection_options<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -110,6 +156,37 @@ mod tests {
         headers.insert(actix::CONNECTION, "keep-alive, X-Secret-Hop".parse().unwrap());
         let passed = towards_model(&headers);
         assert_eq!(passed.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["content-type"]);
+    }
+
+    #[test]
+    fn a_valid_trace_goes_on_and_any_other_begins_anew() {
+        let taken_on = |sent: &[&str]| {
+            let mut headers = UpstreamHeaders::new();
+            headers.insert("tracestate", "a=1".parse().unwrap());
+            sent.iter().for_each(|text| drop(headers.append("traceparent", text.parse().unwrap())));
+            take_on_trace(&mut headers);
+            let made = headers.get("traceparent").unwrap().to_str().unwrap().to_owned();
+            assert!(is_traceparent(&made), "{made}");
+            (made, headers.contains_key("tracestate"))
+        };
+        let valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(taken_on(&[valid]), (valid.to_owned(), true));
+        let later = "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more";
+        assert_eq!(taken_on(&[later]), (later.to_owned(), true));
+        let zero = "00-00000000000000000000000000000000-b7ad6b7169203331-01";
+        let long = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more";
+        for odd in [
+            &[][..],
+            &["x"],
+            &[zero],
+            &[long],
+            &[valid, valid],
+            &[&valid.to_uppercase()],
+            &[&valid.replacen("00", "ff", 1)],
+        ] {
+            let (made, has_state) = taken_on(odd);
+            assert!(made != valid && !has_state, "{odd:?} {made}");
+        }
     }
 
     #[test]

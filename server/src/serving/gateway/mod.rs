@@ -2,7 +2,9 @@
 //!
 //! The table is a picture of the rows (live revisions and the address at which each answered); `show` replaces it, at
 //! boot before the listeners open and after every change. A request takes a lease on its replica under the lock
-//! that a switch takes, so after a switch the old replica's leases can only become fewer. Never here: deciding what serves.
+//! that a switch takes, so after a switch the old replica's leases can only become fewer. What the model server speaks is
+//! passed on as it is; the Open Inference Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here:
+//! deciding what serves.
 
 mod body;
 mod headers;
@@ -11,15 +13,20 @@ pub mod meter;
 mod proxy;
 mod relay;
 pub mod tally;
+mod translated;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use meter::{Kept, Meter};
-pub use proxy::{REVISION_HEADER, forward};
+pub use proxy::{REVISION_HEADER, forward, refused};
+
+use crate::error::{Error, Result};
+use crate::serving::v2;
 
 pub use super::routes::configure_gateway as configure;
 
@@ -46,21 +53,29 @@ pub struct Target {
     pub deployment_id: String,
     pub deployment: String,
     /// Absent while no replica is well.
-    pub replica: Option<(String, SocketAddr)>,
-    /// Number of that replica's revision.
-    pub number: i64,
-    /// Revisions that run beside it: of a release, or kept warm.
-    pub beside: Vec<Beside>,
+    pub replica: Option<Answering>,
+    /// Revisions that run beside it, of a release or kept warm, each with the percent of the requests that it gets; those
+    /// that ask for it by its number come on top.
+    pub beside: Vec<(Answering, u32)>,
 }
 
-/// A revision that runs beside the live one.
+/// The replica that answers for a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beside {
-    pub number: i64,
+pub struct Answering {
     pub revision_id: String,
+    /// The revision's.
+    pub number: i64,
     pub address: SocketAddr,
-    /// Percent of the deployment's requests; those that ask for it by number come on top.
-    pub weight: u32,
+    pub model: Model,
+}
+
+/// What it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    pub name: String,
+    pub version: i64,
+    /// Where its files are, `MLmodel` among them.
+    pub folder: PathBuf,
 }
 
 /// The table. Cheap to clone.
@@ -103,6 +118,9 @@ struct Replica {
     revision_id: String,
     number: i64,
     address: SocketAddr,
+    model: Model,
+    /// Read when it is first asked for.
+    signature: tokio::sync::OnceCell<Arc<v2::Signature>>,
     in_flight: AtomicU64,
     tally: Tally,
 }
@@ -197,25 +215,27 @@ impl Gateway {
         // a revision that only changes its place keeps its replica, with its requests and counts
         let known: Vec<Arc<Replica>> =
             routes.current.iter().chain(routes.beside.iter().map(|(replica, _)| replica)).cloned().collect();
-        let find = |number: i64, revision_id: &str, address: SocketAddr| {
-            let same = known.iter().find(|it| it.revision_id == revision_id && it.address == address);
-            same.cloned().unwrap_or_else(|| self.replica(number, revision_id, address))
+        let find = |it: &Answering| {
+            let same = known.iter().find(|known| known.revision_id == it.revision_id && known.address == it.address);
+            same.cloned().unwrap_or_else(|| self.replica(it))
         };
-        let current = to.replica.as_ref().map(|(revision_id, address)| find(to.number, revision_id, *address));
-        let beside = to.beside.iter().map(|it| (find(it.number, &it.revision_id, it.address), it.weight));
-        *routes = Routes { beside: beside.collect(), current };
+        let current = to.replica.as_ref().map(find);
+        let beside = to.beside.iter().map(|(answering, weight)| (find(answering), *weight)).collect();
+        *routes = Routes { current, beside };
     }
 
-    fn replica(&self, number: i64, revision_id: &str, address: SocketAddr) -> Arc<Replica> {
+    fn replica(&self, answering: &Answering) -> Arc<Replica> {
         let fresh = Arc::new(Replica {
-            revision_id: revision_id.to_owned(),
-            number,
-            address,
+            revision_id: answering.revision_id.clone(),
+            number: answering.number,
+            address: answering.address,
+            model: answering.model.clone(),
+            signature: tokio::sync::OnceCell::new(),
             in_flight: AtomicU64::default(),
             tally: Tally::default(),
         });
         let mut replicas = self.shared.replicas.write().unwrap_or_else(PoisonError::into_inner);
-        replicas.insert(revision_id.to_owned(), fresh.clone());
+        replicas.insert(answering.revision_id.clone(), fresh.clone());
         fresh
     }
 }
@@ -282,6 +302,33 @@ impl Lease {
 
     fn address(&self) -> SocketAddr {
         self.replica.address
+    }
+
+    fn model(&self) -> &Model {
+        &self.replica.model
+    }
+
+    /// The model's signature; an empty one where it has none.
+    async fn signature(&self) -> Result<Arc<v2::Signature>> {
+        let read = || async { self.replica.model.signature().await.map(Arc::new) };
+        self.replica.signature.get_or_try_init(read).await.cloned()
+    }
+}
+
+impl Model {
+    async fn signature(&self) -> Result<v2::Signature> {
+        let path = self.folder.join("MLmodel");
+        let size = match tokio::fs::metadata(&path).await {
+            Ok(about) => about.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(v2::Signature::default()),
+            Err(error) => return Err(Error::internal(error)),
+        };
+        if size > v2::MAX_FILE_BYTES {
+            return Err(Error::refused(format!("The MLmodel file of '{}' is too large; use /invocations.", self.name)));
+        }
+        let text = tokio::fs::read_to_string(&path).await.map_err(Error::internal)?;
+        v2::Signature::read(&text)
+            .map_err(|fault| Error::refused(format!("The signature of '{}' cannot be used: {fault}", self.name)))
     }
 }
 

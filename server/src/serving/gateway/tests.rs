@@ -14,6 +14,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::*;
 use crate::clock;
 
+mod v2;
+
 /// A gateway on a socket, with its address.
 fn front(limits: Limits) -> (Gateway, String) {
     async fn serve(
@@ -86,37 +88,28 @@ async fn rude_model(parts: Vec<&'static str>) -> SocketAddr {
 }
 
 fn point(gateway: &Gateway, revision: &str, address: SocketAddr) {
-    let replica = Some((revision.to_owned(), address));
-    let target = Target {
-        deployment_id: "d".into(),
-        deployment: "wine".into(),
-        replica,
-        number: number_of(revision),
-        beside: vec![],
-    };
+    point_to(gateway, revision, address, PathBuf::from("/nonexistent"));
+}
+
+fn point_to(gateway: &Gateway, revision: &str, address: SocketAddr, folder: PathBuf) {
+    let replica = Some(answering(revision, address, folder));
+    let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica, beside: vec![] };
     gateway.show(&[target], |_| Kept::default());
 }
 
 /// `r7` is revision 7.
-fn number_of(revision: &str) -> i64 {
-    revision.trim_start_matches('r').parse().unwrap()
+fn answering(revision: &str, address: SocketAddr, folder: PathBuf) -> Answering {
+    let number = revision.trim_start_matches('r').parse().unwrap();
+    let model = Model { name: "wine-model".into(), version: 3, folder };
+    Answering { revision_id: revision.to_owned(), number, address, model }
 }
 
 /// The live revision with others beside it.
 fn point_beside(gateway: &Gateway, live: (&str, SocketAddr), others: &[(&str, SocketAddr, u32)]) {
-    let beside = others.iter().map(|(revision, address, weight)| Beside {
-        number: number_of(revision),
-        revision_id: (*revision).to_owned(),
-        address: *address,
-        weight: *weight,
-    });
-    let target = Target {
-        deployment_id: "d".into(),
-        deployment: "wine".into(),
-        replica: Some((live.0.to_owned(), live.1)),
-        number: number_of(live.0),
-        beside: beside.collect(),
-    };
+    let of = |revision: &str, address| answering(revision, address, PathBuf::from("/nonexistent"));
+    let beside = others.iter().map(|(revision, address, weight)| (of(revision, *address), *weight)).collect();
+    let replica = Some(of(live.0, live.1));
+    let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica, beside };
     gateway.show(&[target], |_| Kept::default());
 }
 
@@ -224,8 +217,7 @@ async fn nobody_there_is_said_in_words_and_codes() {
     let client = reqwest::Client::new();
     let ask = || client.post(format!("{url}/serve/wine/invocations")).body("{}").send();
     assert_eq!(ask().await.unwrap().status(), 404);
-    let target =
-        Target { deployment_id: "d".into(), deployment: "wine".into(), replica: None, number: 0, beside: vec![] };
+    let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica: None, beside: vec![] };
     gateway.show(&[target], |_| Kept::default());
     let answer = ask().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers().contains_key("retry-after")), (503, true));
@@ -304,7 +296,6 @@ fn the_table_shows_the_rows_and_nothing_else() {
         deployment_id: id.into(),
         deployment: name.into(),
         replica: None,
-        number: 0,
         beside: vec![],
     };
     gateway.show(&[target("1", "a"), target("2", "b")], |_| Kept::default());

@@ -2,7 +2,7 @@
 //! something, is looked at closely: the list may lag behind what was told.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -28,8 +28,8 @@ impl Looks {
         Self { app, touched, last: Mutex::default() }
     }
 
-    /// All containers of this instance, as they are now.
-    pub async fn look(&self) -> Result<Vec<Seen>, EngineError> {
+    /// The containers of this instance, as they are now, without those of the workloads to `leave`.
+    pub async fn look(&self, leave: &BTreeSet<String>) -> Result<Vec<Seen>, EngineError> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).take();
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
         let (since, mut known) = match last {
@@ -38,7 +38,7 @@ impl Looks {
         };
         known.retain(|id, _| !touched.contains(id));
         // after a failure everything is looked at anew
-        let seen = self.app.engine.list_since(&self.app.instance, &known).await?;
+        let seen = self.app.engine.list_since(&self.app.instance, &known, leave).await?;
         let known = seen.iter().map(|one| (one.id.clone(), one.clone())).collect();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((since, known));
         Ok(seen)

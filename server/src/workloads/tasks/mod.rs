@@ -79,11 +79,10 @@ impl Reconciler {
         let busy = self.hands.busy();
         let mut rows = self.app.db.read(store::live).await?;
         rows.retain(|(desired, _)| !busy.contains(&desired.id));
-        let mut seen = match self.looks.look().await {
+        let seen = match self.looks.look(&busy).await {
             Ok(seen) => seen,
             Err(away) => return self.wait_for_docker(rows, &away).await,
         };
-        seen.retain(|container| !busy.contains(&container.workload));
         if self.docker_away.swap(false, Ordering::Relaxed) {
             tracing::info!("Docker is back");
         }
