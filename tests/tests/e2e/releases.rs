@@ -31,7 +31,7 @@ async fn taste(api: &Api, behaviours: &[&str]) -> Result<()> {
 }
 
 async fn put(api: &Api, version: u32, release: Value) -> Result<Value> {
-    let mut wish = json!({ "model": "taster", "version": version.to_string(), "resources": { "cpus": 0.5, "memory_bytes": 1u64 << 30 } });
+    let mut wish = json!({ "model": "taster", "version": version.to_string(), "resources": { "cpus": 1.0, "memory_bytes": 1u64 << 30 } });
     if !release.is_null() {
         wish["release"] = release;
     }
@@ -225,8 +225,8 @@ async fn a_bad_canary_goes_back_by_itself_and_says_why() -> Result<()> {
 
 #[tokio::test]
 async fn green_is_tried_privately_and_switching_forth_and_back_fails_no_request() -> Result<()> {
-    let (_server, admin) = first_is_live(&["good", "better"]).await?;
-    let viewer = _server.person(&admin, "vera", "viewer").await?;
+    let (server, admin) = first_is_live(&["good", "better"]).await?;
+    let viewer = server.person(&admin, "vera", "viewer").await?;
     let load = Load::start(&admin);
     put(&admin, 2, json!({ "strategy": "blue_green", "keep_old_s": 20 })).await?;
     revision_is(&admin, 2, "candidate").await?;
