@@ -10,6 +10,8 @@ mod app;
 #[cfg(target_arch = "wasm32")]
 mod area;
 #[cfg(any(target_arch = "wasm32", test))]
+mod asked;
+#[cfg(any(target_arch = "wasm32", test))]
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 mod chart;
 #[cfg(any(target_arch = "wasm32", test))]

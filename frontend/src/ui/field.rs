@@ -25,6 +25,9 @@ pub fn Field(
     #[prop(optional)] mono: bool,
     #[prop(optional)] autofocus: bool,
     #[prop(optional)] disabled: bool,
+    /// Id of a `Suggestions`.
+    #[prop(optional)]
+    list: Option<&'static str>,
 ) -> impl IntoView {
     let left = RwSignal::new(false);
     let error = memo(move || {
@@ -36,7 +39,7 @@ pub fn Field(
         <div class="field" class:invalid=move || error.with(Option::is_some)>
             <label for=id>{label}</label>
             <input id=id name=id type=kind class:mono=mono bind:value=value autocomplete=autocomplete placeholder=placeholder
-                autofocus=autofocus disabled=disabled spellcheck="false" autocapitalize="off"
+                autofocus=autofocus disabled=disabled list=list spellcheck="false" autocapitalize="off"
                 on:blur=move |_| note_left(value, left)
                 aria-invalid=move || error.with(Option::is_some).then_some("true") aria-describedby=format!("{id}-note")/>
             <p id=format!("{id}-note") class="note" aria-live="polite">{move || error.get().unwrap_or_else(|| hint.clone())}</p>
@@ -100,10 +103,46 @@ pub fn SelectField(
     }
 }
 
+/// What a field offers while one types in it; anything else may be typed, too.
+#[component]
+pub fn Suggestions(id: &'static str, #[prop(into)] values: Signal<Vec<String>>) -> impl IntoView {
+    view! { <datalist id=id>{move || values.get().into_iter().map(|v| view! { <option value=v></option> }).collect_view()}</datalist> }
+}
+
+/// One of a few that are all in sight. Nothing is chosen beforehand where `value` is empty: it must be said.
+#[component]
+pub fn Choice(
+    /// Of the field; also the name that the buttons share.
+    id: &'static str,
+    #[prop(into)] label: String,
+    value: RwSignal<String>,
+    /// Pairs of value and text.
+    options: Vec<(&'static str, String)>,
+    #[prop(optional, into)] tried: Option<Signal<bool>>,
+    /// What to do while nothing is chosen.
+    #[prop(default = "Choose one.")]
+    missing: &'static str,
+) -> impl IntoView {
+    let unsaid = memo(move || tried.is_some_and(|t| t.get()) && value.with(String::is_empty));
+    let option = move |(this, text): (&'static str, String)| {
+        view! {
+            <label class="check"><input type="radio" name=id value=this prop:checked=move || value.with(|v| v == this)
+                on:change=move |_| value.set(this.to_owned())/><span>{text}</span></label>
+        }
+    };
+    view! {
+        <fieldset class="field choice" class:invalid=move || unsaid.get() aria-describedby=format!("{id}-note")>
+            <legend>{label}</legend>
+            {options.into_iter().map(option).collect_view()}
+            <p id=format!("{id}-note") class="note" aria-live="polite">{move || if unsaid.get() { missing } else { "" }}</p>
+        </fieldset>
+    }
+}
+
 /// Goes to the first field that says what is wrong with it.
 pub fn focus_wrong() {
     request_animation_frame(|| {
-        let wrong = ".field.invalid > :is(input, textarea, select)";
+        let wrong = ".field.invalid > :is(input, textarea, select), .choice.invalid input";
         let field = document().query_selector(wrong).ok().flatten();
         if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
             let _ = field.focus();

@@ -21,7 +21,7 @@ pub use data::{
 };
 pub use dialog::{ConfirmDialog, Dialog, opened_by};
 pub use each::Each;
-pub use field::{Field, SelectField, TextArea};
+pub use field::{Choice, Field, SelectField, Suggestions, TextArea};
 pub use list::{Chips, Pager, SearchBox};
 pub use show::Show;
 pub use status::{Pill, Status, Tone};

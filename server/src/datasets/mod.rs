@@ -136,9 +136,18 @@ pub async fn list(app: &App, _auth: &Authorized<action::View>) -> Result<Vec<Dat
 
 /// Makes an empty dataset.
 pub async fn create(app: &App, auth: &Authorized<action::Develop>, wish: CreateDataset) -> Result<DatasetDetail> {
-    rules::check_naming(&wish.name, &wish.description)?;
     let who = auth.principal().clone();
-    let dataset = DatasetRow {
+    let dataset = new_dataset(wish)?;
+    let made = dataset.clone();
+    app.db.write(move |conn| insert(conn, &who, &dataset)).await?;
+    app.events.publish(Topic::Datasets, Some(&made.name));
+    Ok(DatasetDetail { summary: summary(&made, None, 0), rules: vec![], versions: vec![], tags: vec![] })
+}
+
+/// The row of a dataset that is to be made.
+fn new_dataset(wish: CreateDataset) -> Result<DatasetRow> {
+    rules::check_naming(&wish.name, &wish.description)?;
+    Ok(DatasetRow {
         id: uuid::Uuid::now_v7().to_string(),
         name: wish.name,
         description: wish.description,
@@ -148,17 +157,14 @@ pub async fn create(app: &App, auth: &Authorized<action::Develop>, wish: CreateD
         last_version: 0,
         versions_made: 0,
         rules_yaml: None,
-    };
-    let made = dataset.clone();
-    app.db
-        .write(move |conn| {
-            store::insert_dataset(conn, &dataset)?;
-            let detail = json!({ "id": dataset.id, "description": dataset.description });
-            accounts::audit(conn, &who, "dataset.create", &subject(&dataset.name), detail)
-        })
-        .await?;
-    app.events.publish(Topic::Datasets, Some(&made.name));
-    Ok(DatasetDetail { summary: summary(&made, None, 0), rules: vec![], versions: vec![], tags: vec![] })
+    })
+}
+
+/// The row with its entry in the audit trail.
+fn insert(conn: &mut Conn, who: &Principal, dataset: &DatasetRow) -> Result<()> {
+    store::insert_dataset(conn, dataset)?;
+    let detail = json!({ "id": dataset.id, "description": dataset.description });
+    accounts::audit(conn, who, "dataset.create", &subject(&dataset.name), detail)
 }
 
 /// The dataset with its rules and versions.

@@ -1,7 +1,7 @@
 //! Versions made from what is on the box already: objects of a bucket, artifacts of a job's runs, what a job left. Nothing is copied:
 //! the version refers to the same content.
 
-use drydock_wire::datasets::{CreateDataset, CreatedVersion, VersionFromBucket, VersionFromJob, VersionSource};
+use drydock_wire::datasets::{CreatedVersion, VersionFromBucket, VersionFromJob, VersionSource};
 use drydock_wire::{ErrorCode, validate};
 
 use super::manifest::{Change, Changes, Entry};
@@ -57,7 +57,8 @@ pub async fn from_bucket(
         return Err(Error::not_found(format!("There is no object under {place} that you may read.")));
     }
     let source = VersionSource::Bucket { bucket: wish.bucket, prefix: wish.prefix };
-    let making = Making { base: wish.base_version, changes, message: wish.message, source, is_found: true };
+    let making =
+        Making { base: wish.base_version, changes, message: wish.message, source, is_found: true, create: false };
     versions::make(app, auth.principal(), name, making).await
 }
 
@@ -103,7 +104,8 @@ pub async fn from_job(
         }
     }
     let source = VersionSource::Job { job_id: wish.job_id, run_ids, path: wish.path, attempt: None };
-    let making = Making { base: wish.base_version, changes, message: wish.message, source, is_found: true };
+    let making =
+        Making { base: wish.base_version, changes, message: wish.message, source, is_found: true, create: false };
     versions::make(app, auth.principal(), name, making).await
 }
 
@@ -119,7 +121,7 @@ pub struct Found {
     pub into: String,
 }
 
-/// For `jobs`: a version of that content, of a dataset which `create` makes if need be.
+/// For `jobs`: a version of that content, of a dataset which `create` makes with it if need be. One that is refused leaves none.
 ///
 /// # Errors
 /// `not_found` for a dataset that is not there and is not to be made; `invalid` for paths that no file of a dataset can have.
@@ -131,32 +133,43 @@ pub async fn from_found(
     found: Found,
 ) -> Result<CreatedVersion> {
     rules::check_text("message", &found.message)?;
+    if !create {
+        is_there(app, name).await?;
+    }
+    match make_found(app, auth, name, create, &found).await {
+        // another made it at the same moment: the version goes to theirs
+        Err(error) if create && error.code == ErrorCode::AlreadyExists => {
+            make_found(app, auth, name, false, &found).await
+        }
+        made => made,
+    }
+}
+
+async fn is_there(app: &App, name: &str) -> Result<()> {
+    let wanted = name.to_owned();
+    match app.db.glance(move |conn| store::dataset(conn, &wanted)).await {
+        Err(error) if error.code == ErrorCode::NotFound => Err(Error::not_found(format!(
+            "There is no dataset called {name}. Choose one that there is, or say that it is to be made (create)."
+        ))),
+        found => found.map(drop),
+    }
+}
+
+async fn make_found(
+    app: &App,
+    auth: &Authorized<action::Develop>,
+    name: &str,
+    create: bool,
+    found: &Found,
+) -> Result<CreatedVersion> {
     let into = folder_of(&found.into)?;
     let mut changes = Changes::default();
     for (path, digest, size) in &found.files {
         put(&mut changes, format!("{into}{path}"), digest, *size)?;
     }
-    is_there(app, auth, name, create).await?;
-    let Found { source, message, base_version: base, .. } = found;
-    versions::make(app, auth.principal(), name, Making { base, changes, message, source, is_found: true }).await
-}
-
-/// Makes the dataset if it is to be made; another who makes it at the same moment is no obstacle.
-async fn is_there(app: &App, auth: &Authorized<action::Develop>, name: &str, create: bool) -> Result<()> {
-    let wanted = name.to_owned();
-    match app.db.read(move |conn| store::dataset(conn, &wanted)).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.code != ErrorCode::NotFound => Err(error),
-        Err(_) if !create => Err(Error::not_found(format!(
-            "There is no dataset called {name}. Choose one that there is, or say that it is to be made (create)."
-        ))),
-        Err(_) => {
-            match super::create(app, auth, CreateDataset { name: name.to_owned(), description: String::new() }).await {
-                Err(error) if error.code != ErrorCode::AlreadyExists => Err(error),
-                _ => Ok(()),
-            }
-        }
-    }
+    let (message, source) = (found.message.clone(), found.source.clone());
+    let making = Making { base: found.base_version.clone(), changes, message, source, is_found: true, create };
+    versions::make(app, auth.principal(), name, making).await
 }
 
 /// The folder with its `/`, or nothing.

@@ -3,8 +3,9 @@
 
 use std::sync::OnceLock;
 
+use drydock_wire::ErrorCode;
 use drydock_wire::datasets::{
-    CreateVersion, CreatedVersion, DatasetFile, FilePage, VersionDetail, VersionLine, VersionSource,
+    CreateDataset, CreateVersion, CreatedVersion, DatasetFile, FilePage, VersionDetail, VersionLine, VersionSource,
 };
 use drydock_wire::events::Topic;
 use futures_util::{Stream, StreamExt};
@@ -51,6 +52,17 @@ pub struct Making {
     pub source: VersionSource,
     /// The content was found in a place that the caller may read, so that it need not be their upload.
     pub is_found: bool,
+    /// Makes the dataset if there is none of that name, in the transaction that adds its first version.
+    pub create: bool,
+}
+
+/// What a version is added to.
+struct Line {
+    dataset: DatasetRow,
+    /// There is no row of the dataset yet.
+    is_new: bool,
+    base: Option<VersionRow>,
+    latest: Option<VersionRow>,
 }
 
 /// Adds a version of these files, unless the latest has the very same content.
@@ -63,7 +75,8 @@ pub async fn create(
     rules::check_text("message", &wish.message)?;
     let changes = rules::changes(wish.files, wish.remove, wish.base_version.is_some())?;
     let source = VersionSource::Upload;
-    let making = Making { base: wish.base_version, changes, message: wish.message, source, is_found: false };
+    let making =
+        Making { base: wish.base_version, changes, message: wish.message, source, is_found: false, create: false };
     make(app, auth.principal(), name, making).await
 }
 
@@ -112,7 +125,8 @@ where
     }
     take(&rest)?;
     let changes = wishes.finish()?;
-    let making = Making { base, changes, message, source: VersionSource::Upload, is_found: false };
+    let source = VersionSource::Upload;
+    let making = Making { base, changes, message, source, is_found: false, create: false };
     make(app, auth.principal(), name, making).await
 }
 
@@ -120,19 +134,9 @@ where
 pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Result<CreatedVersion> {
     // From before the base is looked up: content of a version that is deleted meanwhile is not let go under the new one.
     let guard = MAKING.read().await;
-    let (wanted, base) = (name.to_owned(), making.base.clone());
-    let (dataset, base, latest) = app
-        .db
-        .read(move |conn| {
-            let dataset = store::dataset(conn, &wanted)?;
-            let base = base.map(|text| resolve(conn, &dataset, &text)).transpose()?;
-            let latest = match dataset.last_version {
-                0 => None,
-                last => Some(store::version(conn, &dataset, last)?),
-            };
-            Ok((dataset, base, latest))
-        })
-        .await?;
+    let (wanted, base, create) = (name.to_owned(), making.base.clone(), making.create);
+    let line = app.db.read(move |conn| line(conn, &wanted, base, create)).await?;
+    let Line { dataset, is_new, base, latest } = line;
     if !making.is_found {
         check_references(app, who, &dataset.id, &making.changes).await?;
     }
@@ -144,6 +148,9 @@ pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Res
     let (who, message, source) = (who.clone(), making.message, store::source_text(&making.source)?);
     let Made { root, file_count, size_bytes, digest } = made;
     let keep = move |conn: &mut Conn, root: &str| {
+        if is_new {
+            super::insert(conn, &who, &dataset)?;
+        }
         let dataset = store::dataset_by_id(conn, &dataset.id)?;
         let row = VersionRow {
             dataset_id: dataset.id.clone(),
@@ -171,6 +178,30 @@ pub async fn make(app: &App, who: &Principal, name: &str, making: Making) -> Res
         answer.version = tasks::analyze_now(app, name, &id, answer.version).await;
     }
     Ok(answer)
+}
+
+/// The line of versions of that name; with `create` perhaps one that is still to be made.
+fn line(conn: &mut Conn, name: &str, base: Option<String>, create: bool) -> Result<Line> {
+    let dataset = match store::dataset(conn, name) {
+        Err(error) if error.code == ErrorCode::NotFound && create => return new_line(name, base),
+        found => found?,
+    };
+    let base = base.map(|text| resolve(conn, &dataset, &text)).transpose()?;
+    let latest = match dataset.last_version {
+        0 => None,
+        last => Some(store::version(conn, &dataset, last)?),
+    };
+    Ok(Line { dataset, is_new: false, base, latest })
+}
+
+fn new_line(name: &str, base: Option<String>) -> Result<Line> {
+    if let Some(base) = base {
+        return Err(Error::not_found(format!(
+            "There is no dataset called {name} yet, and so no version {base:?} to add to; leave base_version out."
+        )));
+    }
+    let dataset = super::new_dataset(CreateDataset { name: name.to_owned(), description: String::new() })?;
+    Ok(Line { dataset, is_new: true, base: None, latest: None })
 }
 
 async fn write(

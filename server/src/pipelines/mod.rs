@@ -33,7 +33,9 @@ use serde_json::{Value, json};
 
 pub use applying::{apply, check};
 pub use routes::configure;
-pub use schedules::{add as add_schedule, remove as remove_schedule, update as update_schedule};
+pub use schedules::{
+    add as add_schedule, preview as preview_schedule, remove as remove_schedule, update as update_schedule,
+};
 
 use crate::{
     accounts::{self, Authorized, Principal, action, secrets},

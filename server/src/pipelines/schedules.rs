@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use drydock_wire::{
     events::Topic,
-    pipelines::{CreateSchedule, PipelineDetail, UpdateSchedule},
+    pipelines::{CreateSchedule, PipelineDetail, PreviewSchedule, SchedulePreview, UpdateSchedule},
 };
 use serde_json::{Value, json};
 
 use super::{
-    rules::clock::Clock,
+    rules::{clock::Clock, preview::preview_at},
     starting,
     store::{
         self, PipelineRow,
@@ -54,6 +54,11 @@ pub async fn update(
     wish: UpdateSchedule,
 ) -> Result<PipelineDetail> {
     change(app, auth, name, move |conn, who, pipeline| update_on(conn, who, pipeline, &id, wish)).await
+}
+
+/// When one would run, or what is wrong with it; nothing is kept.
+pub fn preview(wish: &PreviewSchedule) -> SchedulePreview {
+    preview_at(wish, clock::now_ms())
 }
 
 /// Removes one; the runs that it started stay.
@@ -111,7 +116,7 @@ fn add_on(conn: &mut Conn, who: &Principal, pipeline: &PipelineRow, wish: Create
         done_until: clock::now_ms(),
         by_hand: true,
     };
-    Clock::new(&row.cron, &row.zone).map_err(Error::invalid)?;
+    Clock::checked(&row.cron, &row.zone).map_err(Error::invalid)?;
     starts::put_schedule(conn, &row)?;
     audit(conn, who, "pipeline.schedule.create", pipeline, json!({ "schedule": row.name, "after": told(&row) }))
 }
@@ -119,8 +124,8 @@ fn add_on(conn: &mut Conn, who: &Principal, pipeline: &PipelineRow, wish: Create
 fn update_on(conn: &mut Conn, who: &Principal, pipeline: &PipelineRow, id: &str, wish: UpdateSchedule) -> Result<()> {
     let before = require(conn, pipeline, id)?;
     let mut row = before.clone();
-    row.cron = wish.cron.unwrap_or(row.cron);
-    row.zone = wish.zone.unwrap_or(row.zone);
+    row.cron = wish.cron.map_or(row.cron, |cron| cron.trim().to_owned());
+    row.zone = wish.zone.map_or(row.zone, |zone| zone.trim().to_owned());
     row.paused = wish.paused.unwrap_or(row.paused);
     if let Some(catch_up) = wish.catch_up {
         row.catch_up = word(catch_up)?;
@@ -128,9 +133,11 @@ fn update_on(conn: &mut Conn, who: &Principal, pipeline: &PipelineRow, id: &str,
     if let Some(parameters) = &wish.parameters {
         row.parameters = written(conn, pipeline, parameters)?;
     }
-    Clock::new(&row.cron, &row.zone).map_err(Error::invalid)?;
-    let resumed = before.paused && !row.paused;
-    if resumed || (&row.cron, &row.zone) != (&before.cron, &before.zone) {
+    let other_times = (&row.cron, &row.zone) != (&before.cron, &before.zone);
+    if other_times {
+        Clock::checked(&row.cron, &row.zone).map_err(Error::invalid)?;
+    }
+    if other_times || (before.paused && !row.paused) {
         row.done_until = clock::now_ms();
     }
     row.person_id.clone_from(&who.person_id);

@@ -140,6 +140,74 @@ async fn a_secret_goes_in_and_is_never_shown() -> Result<()> {
     browser.close().await
 }
 
+/// What becomes of what a job left, from its page.
+#[tokio::test]
+async fn what_a_job_left_becomes_a_dataset_from_its_page() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let program = "import os; os.makedirs('/outputs/clean'); open('/outputs/clean/red.csv', 'w').write('id,acid\\n1,3.5\\n'); \
+        open('/outputs/notes.txt', 'w').write('as made')";
+    let wish = json!({ "name": "leaver", "command": ["python3", "-c", program],
+        "resources": { "cpus": 0.5, "memory_bytes": 256 << 20 } });
+    let job = admin.submit_with(wish).await?;
+    admin.finished(&job, CONTAINER).await?;
+    let browser = Browser::open(&server.url()).await?;
+    log_in(&browser, "admin").await?;
+    let outputs = format!("/jobs/{job}?tab=outputs");
+    browser.visit(&outputs).await?;
+    browser.click("clean/").await?;
+    browser.sees("red.csv").await?;
+    browser.click("Make a dataset of it").await?;
+    assert_eq!(value_of(&browser, "outputs-path").await?, "clean", "the folder that was looked at");
+    browser.fill("Name", "Clean Wine").await?;
+    browser.click("Make the dataset").await?;
+    browser.sees("Use 1 to 63 lower-case letters").await?;
+    browser.fill("Name", "clean-wine").await?;
+    browser.fill("Of the outputs", "../etc").await?;
+    browser.click("Make the dataset").await?;
+    browser.sees("Use a relative path").await?;
+    browser.fill("Of the outputs", "nothing").await?;
+    browser.click("Make the dataset").await?;
+    browser.sees("left nothing in /outputs/nothing").await?;
+    assert!(admin.list("/api/v1/datasets").await?.is_empty(), "a refused one leaves no dataset");
+    browser.fill("Of the outputs", "clean").await?;
+    browser.fill("Message", "of the leaver").await?;
+    browser.click("Make the dataset").await?;
+    browser.sees("Version 1 of clean-wine made").await?;
+    browser.sees("red.csv").await?;
+    assert_eq!(browser.path().await?, "/datasets/clean-wine");
+
+    // another version of it: one file, added to what is there
+    browser.visit(&outputs).await?;
+    browser.click("Make a dataset of it").await?;
+    browser.fill("Name", "clean-wine").await?;
+    browser.sees("There is a dataset of that name").await?;
+    browser.press("//label[contains(., 'a version of a dataset that there is')]", "an existing dataset").await?;
+    browser.click("Add the version").await?;
+    browser.sees("Choose the dataset.").await?;
+    browser.press("//select[@id='outputs-known']/option[@value='clean-wine']", "clean-wine").await?;
+    browser.press("//label[contains(., 'Keep the 1 file of its latest version')]", "keep its files").await?;
+    browser.fill("Of the outputs", "notes.txt").await?;
+    browser.shoot("job-outputs-add-light-1280").await?;
+    browser.click("Add the version").await?;
+    browser.sees("Version 2 of clean-wine made").await?;
+    let made = admin.get("/api/v1/datasets/clean-wine/versions/2").await?;
+    assert_eq!(made["summary"]["file_count"], 2, "{made}");
+    each_look(&browser, "job-outputs-dataset", async || {
+        browser.visit(&outputs).await?;
+        browser.sees("notes.txt").await?;
+        browser.click("Make a dataset of it").await?;
+        browser.fill("Name", "wine").await
+    })
+    .await?;
+    browser.close().await
+}
+
+async fn value_of(browser: &Browser, id: &str) -> Result<String> {
+    let script = "return document.getElementById(arguments[0]).value";
+    Ok(browser.driver.execute(script, vec![id.into()]).await?.convert()?)
+}
+
 #[tokio::test]
 async fn the_jobs_pages_are_accessible_and_have_their_pictures() -> Result<()> {
     let server = Server::start().await?;
@@ -161,6 +229,21 @@ async fn the_jobs_pages_are_accessible_and_have_their_pictures() -> Result<()> {
         ("secrets-empty", "/settings?tab=secrets".to_owned(), "No secret yet"),
     ];
     look_through(&server, &pages).await
+}
+
+/// What `open` opens, in both themes and at two widths: a picture, no barrier.
+pub async fn each_look(browser: &Browser, name: &str, open: impl AsyncFn() -> Result<()>) -> Result<()> {
+    let mut barriers = vec![];
+    for theme in ["light", "dark"] {
+        for width in [1280, 390] {
+            browser.look(width, theme).await?;
+            open().await?;
+            browser.shoot(&format!("{name}-{theme}-{width}")).await?;
+            barriers.extend(browser.barriers().await?.into_iter().map(|found| format!("{theme} {width}: {found}")));
+        }
+    }
+    assert!(barriers.is_empty(), "{name}: {} findings:\n{}", barriers.len(), barriers.join("\n"));
+    Ok(())
 }
 
 /// Each page in both themes and at two widths: a picture, no barrier, nothing that scrolls sideways.

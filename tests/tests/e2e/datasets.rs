@@ -263,6 +263,10 @@ async fn what_a_job_left_becomes_a_version_without_copying_and_its_run_leads_to_
     let (status, refused) = api.send(Method::POST, &path, Some(wish("none"))).await?;
     assert!(status == 404 && refused["message"].as_str().unwrap().contains("/outputs/none"), "{refused}");
     assert_eq!(api.status(Method::POST, &path, Some(wish("../x"))).await?, 400);
+    let mut onto = wish("clean");
+    onto["base_version"] = json!("latest");
+    let (status, refused) = api.send(Method::POST, &path, Some(onto)).await?;
+    assert!(status == 404 && refused["message"].as_str().unwrap().contains("leave base_version out"), "{refused}");
     assert_eq!(api.status(Method::GET, "/api/v1/datasets/clean", None).await?, 404, "nothing was made meanwhile");
 
     let before = files_of_size(server.data_dir(), 300_001);

@@ -200,6 +200,8 @@ async fn a_schedule_is_added_edited_paused_and_removed_beside_the_yaml() -> Resu
     // what cannot be is refused with what to do, and nothing is kept of it
     for (wish, status, words) in [
         (with("cron", json!("every day")), 400, "five fields"),
+        (with("cron", json!("0 12 31 2 *")), 400, "never run"),
+        (with("cron", json!("0 25 * * *")), 400, "is no hour"),
         (with("zone", json!("Mars/Base")), 400, "Europe/Berlin"),
         (with("parameters", json!({})), 400, "day has no default"),
         (with("parameters", json!({ "day": "x", "nigth": 1 })), 400, "no parameter nigth"),
@@ -209,6 +211,15 @@ async fn a_schedule_is_added_edited_paused_and_removed_beside_the_yaml() -> Resu
         let (found, answer) = ann.send(Method::POST, all, Some(wish.clone())).await?;
         assert!(found == status && answer.to_string().contains(words), "{wish}: {found} {answer}");
     }
+    // what it would do is told before there is one, by who may make it
+    let times = "/api/v1/pipeline-schedule-preview";
+    let seen = ann.post(times, json!({ "cron": "0 12 * * *", "zone": "Asia/Tokyo" })).await?;
+    let next = seen["next"].as_array().unwrap();
+    assert!(next.len() == 5 && next[0]["local"].as_str().unwrap().ends_with("T12:00:00+09:00"), "{seen}");
+    let wrong = ann.post(times, json!({ "cron": "0 12 31 2 *", "zone": "Mars/Base" })).await?;
+    assert_eq!((&wrong["next"], &wrong["cron_fault"]), (&json!([]), &Value::Null), "no times without a zone: {wrong}");
+    assert!(wrong["zone_fault"].as_str().unwrap().contains("Europe/Berlin"), "{wrong}");
+    assert_eq!(vera.status(Method::POST, times, Some(json!({ "cron": "* * * * *", "zone": "UTC" }))).await?, 403);
     let mut unsaid = noon.clone();
     unsaid.as_object_mut().unwrap().remove("catch_up");
     assert_eq!(ann.status(Method::POST, all, Some(unsaid)).await? / 100, 4, "what becomes of missed runs is said");
@@ -216,6 +227,7 @@ async fn a_schedule_is_added_edited_paused_and_removed_beside_the_yaml() -> Resu
     assert_eq!(server.count("SELECT count(*) FROM pipeline_schedules")?, 1);
 
     let detail = ann.post(all, noon).await?;
+    assert_eq!(detail["schedules"][1]["next"][0], next[0]["at"], "the preview and the schedule are of one clock");
     let (night, noon) = (&detail["schedules"][0], &detail["schedules"][1]);
     assert_eq!(
         (&noon["name"], &noon["by_hand"], &noon["by"]),

@@ -1,96 +1,39 @@
-//! What starts a pipeline by itself: its schedules with their next instants, its triggers.
+//! What starts a pipeline by itself: its schedules, its triggers.
 
-use super::words::{catch_up, trigger};
+use super::{schedules::Schedules, words::trigger};
 use crate::{
     api::{self, seg},
-    live::hint,
+    live::remote,
     pages::parts::is_engineer,
-    reactive::effect,
-    ui::{
-        Button, Card, CopyButton, Dialog, Field, Icon, Look, Pill, SelectField, Show, Status, TimeAgo, Tone, act,
-        opened_by, toast,
-    },
+    reactive::memo,
+    ui::{Button, Card, CopyButton, Show, Tone, act, toast},
 };
 use drydock_wire::{
     events::Topic,
-    pipelines::{CatchUp, PipelineDetail, Schedule, Trigger, TriggerKind, UpdateSchedule},
+    pipelines::{PipelineDetail, Trigger, TriggerKind},
 };
-use js_sys::Date;
 use leptos::prelude::*;
-use wasm_bindgen::JsValue;
 
+/// What starts it is of the pipeline, not of a version; parameters are those of the newest, whichever version the page shows.
 #[component]
 pub fn Starts(pipeline: Signal<PipelineDetail>) -> impl IntoView {
-    let name = Memo::new(move |_| pipeline.with(|p| p.summary.name.clone()));
-    let editing = RwSignal::new(None::<Schedule>);
-    let schedules = move || pipeline.with(|p| p.schedules.clone());
-    let triggers = move || pipeline.with(|p| p.triggers.clone());
+    let name = memo(move || pipeline.with(|p| p.summary.name.clone()));
+    let is_old = memo(move || pipeline.with(|p| p.version != p.summary.version));
+    let path = move || is_old.get().then(|| format!("/pipelines/{}", seg(&name.get())));
+    let newest = remote::<PipelineDetail>(path, &[Topic::Pipelines]);
+    let pipeline = Signal::derive(move || newest.data.get().filter(|_| is_old.get()).unwrap_or_else(|| pipeline.get()));
+    let triggers = memo(move || pipeline.with(|p| p.triggers.clone()));
     view! {
         <div class="split">
-            <Card title="Schedules">
-                <Show when=move || !schedules().is_empty() fallback=|| view! {
-                    <p class="dim none">"It has no schedule. Write one under schedules in its YAML: a cron with its time zone, and what becomes of missed runs."</p>
-                }>
-                    <ul class="plain-list starts">{move || schedules().into_iter().map(|s| schedule(s, name, editing)).collect_view()}</ul>
-                </Show>
-            </Card>
+            <Schedules pipeline/>
             <Card title="Triggers">
-                <Show when=move || !triggers().is_empty() fallback=|| view! {
+                <Show when=move || triggers.with(|all| !all.is_empty()) fallback=|| view! {
                     <p class="dim none">"Nothing that happens starts it. Under triggers in its YAML it can follow a new dataset version, an alert, a drift finding, another pipeline or a webhook."</p>
                 }>
-                    <ul class="plain-list starts">{move || triggers().into_iter().map(|t| view! { <OneTrigger t name/> }).collect_view()}</ul>
+                    <ul class="plain-list starts">{move || triggers.get().into_iter().map(|t| view! { <OneTrigger t name/> }).collect_view()}</ul>
                 </Show>
             </Card>
         </div>
-        <EditSchedule editing name/>
-    }
-}
-
-fn local(at: i64) -> String {
-    Date::new(&JsValue::from_f64(at as f64)).to_locale_string("default", &JsValue::UNDEFINED).into()
-}
-
-fn change(name: &str, id: &str, wish: UpdateSchedule, busy: RwSignal<bool>, done: impl FnOnce() + 'static) {
-    let path = format!("/pipelines/{}/schedules/{}", seg(name), seg(id));
-    act(
-        busy,
-        "The schedule was not changed",
-        async move { api::patch::<_, PipelineDetail>(&path, &wish).await },
-        move |_| {
-            hint(Topic::Pipelines);
-            done();
-        },
-    );
-}
-
-fn schedule(s: Schedule, name: Memo<String>, editing: RwSignal<Option<Schedule>>) -> impl IntoView {
-    let busy = RwSignal::new(false);
-    let (this, id, paused) = (s.clone(), s.id.clone(), s.paused);
-    let pause = move |_| {
-        let wish = UpdateSchedule { paused: Some(!paused), ..UpdateSchedule::default() };
-        change(&name.get_untracked(), &id, wish, busy, move || {
-            let text = if paused { "What fell into the pause is not made up for." } else { "" };
-            toast(Tone::Good, if paused { "The schedule goes on" } else { "The schedule is paused" }, text);
-        });
-    };
-    let next = s
-        .next
-        .iter()
-        .map(|at| view! { <li><time>{local(*at)}</time>" "<span class="dim"><TimeAgo at=*at/></span></li> })
-        .collect_view();
-    view! {
-        <li>
-            <div class="start-head"><b>{s.words}</b>{paused.then(|| view! { <Pill status=Status::new(Tone::Neutral, "Paused")/> })}
-                {is_engineer().then(|| view! {
-                    <span class="push row">
-                        <Button small=true busy on_press=pause icon=if paused { "play" } else { "pause" }>{if paused { "Resume" } else { "Pause" }}</Button>
-                        <Button small=true icon="pencil" on_press=move |_| editing.set(Some(this.clone()))>"Edit"</Button>
-                    </span>
-                })}
-            </div>
-            <p class="dim"><code>{s.cron}</code>" in "{s.zone}" · "{catch_up(s.catch_up)}" · in the name of "{s.by}</p>
-            <details><summary>{if paused { "When it would run next" } else { "When it runs next" }}</summary><ol class="plain-list">{next}</ol></details>
-        </li>
     }
 }
 
@@ -136,75 +79,5 @@ fn OneTrigger(t: Trigger, name: Memo<String>) -> impl IntoView {
                 }
             })}
         </li>
-    }
-}
-
-fn check_cron(text: &str) -> Result<(), &'static str> {
-    match text.split_whitespace().count() {
-        5 => Ok(()),
-        _ => Err("Five fields: minute, hour, day, month, weekday; such as 0 3 * * 1."),
-    }
-}
-
-#[component]
-fn EditSchedule(editing: RwSignal<Option<Schedule>>, name: Memo<String>) -> impl IntoView {
-    let open = opened_by(editing);
-    let (cron, zone, how) = (RwSignal::new(String::new()), RwSignal::new(String::new()), RwSignal::new(String::new()));
-    let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
-    effect(move || {
-        if let Some(s) = editing.get() {
-            cron.set(s.cron);
-            zone.set(s.zone);
-            how.set(
-                match s.catch_up {
-                    CatchUp::None => "none",
-                    CatchUp::Last => "last",
-                    CatchUp::All => "all",
-                }
-                .to_owned(),
-            );
-            tried.set(false);
-        }
-    });
-    let options = [("none", CatchUp::None), ("last", CatchUp::Last), ("all", CatchUp::All)];
-    let options: Vec<(String, String)> = options.map(|(v, how)| (v.to_owned(), catch_up(how).to_owned())).into();
-    let submit = move |e: leptos::ev::SubmitEvent| {
-        e.prevent_default();
-        tried.set(true);
-        let Some(id) = editing.with_untracked(|s| s.as_ref().map(|s| s.id.clone())) else { return };
-        if cron.with_untracked(|c| check_cron(c).is_err()) {
-            return;
-        }
-        let catch_up = match how.get_untracked().as_str() {
-            "last" => CatchUp::Last,
-            "all" => CatchUp::All,
-            _ => CatchUp::None,
-        };
-        let wish = UpdateSchedule {
-            cron: Some(cron.get_untracked().trim().to_owned()),
-            zone: Some(zone.get_untracked().trim().to_owned()),
-            catch_up: Some(catch_up),
-            paused: None,
-            parameters: None,
-        };
-        change(&name.get_untracked(), &id, wish, busy, move || {
-            open.set(false);
-            toast(Tone::Good, "The schedule is changed", "It holds until a version with other schedules is applied.");
-        });
-    };
-    let options = StoredValue::new(options);
-    view! {
-        <Dialog open title="Edit the schedule">
-            <form novalidate on:submit=submit>
-                <Field id="cron" label="Cron" value=cron check=check_cron tried=tried mono=true hint="Minute, hour, day, month, weekday: 0 3 * * 1 is Mondays at three."/>
-                <Field id="zone" label="Time zone" value=zone mono=true hint="Such as Europe/Berlin or UTC."/>
-                <SelectField id="catch-up" label="After a time in which the box was off" value=how options=Signal::stored(options.get_value())/>
-                <p class="callout neutral"><Icon name="info"/><span>"The YAML keeps what it says; this edit holds until a version with other schedules is applied."</span></p>
-                <div class="actions">
-                    <Button on_press=move |_| open.set(false)>"Cancel"</Button>
-                    <Button look=Look::Primary submit=true busy=busy>"Save"</Button>
-                </div>
-            </form>
-        </Dialog>
     }
 }

@@ -1,7 +1,7 @@
 //! Moving a waiting job to another place, by its handle: dragged with the pointer, or picked up and carried with the keys. Where it is
 //! put becomes its priority (`place`); an undo stands beside what was done.
 
-use super::priority::{LOWEST, Said, highest, may_move, note_pressed, set};
+use super::priority::{Changes, LOWEST, highest, may_move, note_pressed};
 use crate::{
     place::{self, Put, shown},
     reactive::memo,
@@ -30,7 +30,7 @@ pub struct Carried {
 pub struct Board {
     order: Signal<QueueOrder>,
     queues: Signal<Vec<Queue>>,
-    said: Said,
+    changes: Changes,
     pressed: RwSignal<String>,
     carried: RwSignal<Option<Carried>>,
     /// The body of the table.
@@ -40,7 +40,12 @@ pub struct Board {
 }
 
 impl Board {
-    pub fn new(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, said: Said, pressed: RwSignal<String>) -> Self {
+    pub fn new(
+        order: Signal<QueueOrder>,
+        queues: Signal<Vec<Queue>>,
+        changes: Changes,
+        pressed: RwSignal<String>,
+    ) -> Self {
         let carried = RwSignal::new(None::<Carried>);
         let put = memo(move || {
             let carried = carried.get()?;
@@ -51,7 +56,7 @@ impl Board {
                 Some((jobs[from].clone(), place::put(jobs, from, carried.slot, LOWEST, top)))
             })
         });
-        Self { order, queues, said, pressed, carried, rows: NodeRef::new(), put }
+        Self { order, queues, changes, pressed, carried, rows: NodeRef::new(), put }
     }
 
     pub fn carries(&self, id: &str) -> bool {
@@ -79,7 +84,8 @@ impl Board {
         let Some(slot) = self.place_of(&job.id) else { return };
         self.carried.set(Some(Carried { id: job.id.clone(), slot, pointer }));
         if pointer.is_none() {
-            self.said
+            self.changes
+                .said
                 .set(format!("{} is picked up. Arrow keys move it, Enter puts it down, Escape leaves it.", job.name));
         }
     }
@@ -98,7 +104,7 @@ impl Board {
             let name = self
                 .order
                 .with_untracked(|o| o.jobs.items.iter().find(|job| job.id == carried.id).map(|job| job.name.clone()));
-            self.said.set(format!("{} stays where it is.", name.unwrap_or_default()));
+            self.changes.said.set(format!("{} stays where it is.", name.unwrap_or_default()));
         }
     }
 
@@ -109,10 +115,10 @@ impl Board {
         match outcome {
             Some((job, Put::To { priority, .. })) => {
                 note_pressed(self.pressed, handle_id(&job.id));
-                set(&job, priority, self.said);
+                self.changes.set(&job, priority);
             }
-            Some((job, Put::Not(why))) => self.said.set(format!("{} stays where it is: {why}.", job.name)),
-            Some((job, Put::Same)) if by_keys => self.said.set(format!("{} stays where it is.", job.name)),
+            Some((job, Put::Not(why))) => self.changes.said.set(format!("{} stays where it is: {why}.", job.name)),
+            Some((job, Put::Same)) if by_keys => self.changes.said.set(format!("{} stays where it is.", job.name)),
             _ => {}
         }
     }
@@ -214,7 +220,7 @@ fn key(e: &ev::KeyboardEvent, mine: Option<Carried>, board: Board) {
     board.hold_at(slot);
     board.show(slot);
     if let Some((job, put)) = board.put.get_untracked() {
-        board.said.set(words(&job, &put));
+        board.changes.said.set(words(&job, &put));
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     amounts::BoxMeters,
     head::{Head, clock},
     moving::{Board, Carrying, Handle},
-    priority::{Priority, Said, change, highest, may_move, note_pressed, put_into},
+    priority::{Changes, Priority, highest, may_move, note_pressed, put_into},
 };
 use crate::{
     api::seg,
@@ -20,11 +20,11 @@ use wasm_bindgen::JsCast;
 
 #[component]
 pub fn Order(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, queue: Param, page: Param) -> impl IntoView {
-    let (said, pressed) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let (changes, pressed) = (Changes::of(order), RwSignal::new(String::new()));
     let keys = move || order.with(|o| o.jobs.items.iter().map(|job| job.id.clone()).collect::<Vec<_>>());
     let count = memo(move || order.with(|o| o.jobs.items.len()));
     keep_focus(order, pressed);
-    let board = Board::new(order, queues, said, pressed);
+    let board = Board::new(order, queues, changes, pressed);
     let undecided = move || order.with(|o| o.decided_at.is_none() && !o.jobs.items.is_empty());
     let paused = move || {
         let names = queues.with(|all| {
@@ -40,13 +40,13 @@ pub fn Order(order: Signal<QueueOrder>, queues: Signal<Vec<Queue>>, queue: Param
             <p class="callout warn among" role="status"><Icon name="pause"/><span>{format!("Paused, so that nothing of it starts: {names}. ")}<a href="/queue?tab=queues">"See the queues"</a></span></p>
         })}
         <Show when=move || queues.with(|q| q.len() > 1)><div class="toolbar"><Which queues queue page/></div></Show>
-        <p class="sr" role="status" aria-live="polite">{move || said.get()}</p>
+        <p class="sr" role="status" aria-live="polite">{move || changes.said.get()}</p>
         <Show when=move || count.get() != 0 fallback=move || view! { <Nothing order queue/> }>
             <div class="pane" role="region" aria-label="Waiting jobs" tabindex="0">
                 <table class="grid waiting" aria-label="Waiting jobs">
                     <thead><tr><th scope="col" class="num">"#"</th><th scope="col">"Job"</th><th scope="col" class="wide-only">"Why it waits"</th>
                         <th scope="col">"Priority"</th><th scope="col" class="wide-only">"Queue"</th><th scope="col" class="num wide-only">"Since"</th></tr></thead>
-                    <tbody node_ref=board.rows><Each keys let:id>{row(id, order, queues, said, pressed, board)}</Each></tbody>
+                    <tbody node_ref=board.rows><Each keys let:id>{row(id, order, queues, changes, pressed, board)}</Each></tbody>
                 </table>
             </div>
             <Carrying board/>
@@ -125,7 +125,7 @@ fn row(
     id: String,
     order: Signal<QueueOrder>,
     queues: Signal<Vec<Queue>>,
-    said: Said,
+    changes: Changes,
     pressed: RwSignal<String>,
     board: Board,
 ) -> impl IntoView {
@@ -150,7 +150,7 @@ fn row(
         }
         e.prevent_default();
         note_pressed(pressed, format!("waiting-{}", now.id));
-        change(&now, step, untrack(|| highest(queues, &now.queue)), said);
+        changes.step(&now, step, untrack(|| highest(queues, &now.queue)));
     };
     let href = format!("/jobs/{}", seg(&job.with_untracked(|j| j.id.clone())));
     let link_id = format!("waiting-{}", job.with_untracked(|j| j.id.clone()));
@@ -167,8 +167,8 @@ fn row(
                 <small class="dim">{text(|j| format!("{} · {}", j.submitted_by, describe(&j.resources)))}</small>
                 <small class="narrow-only"><Promise job/>{text(|j| sentence(&j.reason))}</small></td>
             <td class="why wide-only"><Promise job/>{text(|j| sentence(&j.reason))}</td>
-            <td><Priority job queues said pressed/></td>
-            <td class="wide-only"><InQueue job queues said/></td>
+            <td><Priority job queues changes pressed/></td>
+            <td class="wide-only"><InQueue job queues changes/></td>
             <td class="num dim wide-only">{move || view! { <TimeAgo at=since.get()/> }}</td>
         </tr>
     }
@@ -189,7 +189,7 @@ pub(super) fn sentence(text: &str) -> String {
 
 /// The job's queue; a choice of another for who may move it.
 #[component]
-fn InQueue(job: Memo<QueuedJob>, queues: Signal<Vec<Queue>>, said: Said) -> impl IntoView {
+fn InQueue(job: Memo<QueuedJob>, queues: Signal<Vec<Queue>>, changes: Changes) -> impl IntoView {
     let now = memo(move || job.with(|j| j.queue.clone()));
     let names = memo(move || queues.with(|all| all.iter().map(|q| q.name.clone()).collect::<Vec<_>>()));
     let allowed = untrack(|| job.with(may_move));
@@ -197,7 +197,7 @@ fn InQueue(job: Memo<QueuedJob>, queues: Signal<Vec<Queue>>, said: Said) -> impl
     view! {
         <Show when=move || allowed && names.with(|n| n.len() > 1) fallback=move || view! { <span>{move || now.get()}</span> }>
             <span class="pick small"><select aria-label=label prop:value=move || { names.track(); job.track(); now.get() }
-                on:change:target=move |e| put_into(&job.get_untracked(), e.target().value(), said)>
+                on:change:target=move |e| put_into(&job.get_untracked(), e.target().value(), changes)>
                 {move || names.get().into_iter().map(|name| {
                     let chosen = now.with_untracked(|n| *n == name);
                     view! { <option value=name.clone() selected=chosen>{name.clone()}</option> }

@@ -51,6 +51,62 @@ async fn a_jobs_token_makes_no_version_of_a_bucket_that_its_own_key_may_not_read
     assert_eq!(absent.code, ErrorCode::NotFound);
 }
 
+fn found(files: &[(&str, &Upload)], base: Option<&str>) -> Found {
+    Found {
+        files: files.iter().map(|(path, file)| ((*path).into(), file.digest.clone(), file.size_bytes)).collect(),
+        source: VersionSource::Upload,
+        message: "m".into(),
+        base_version: base.map(str::to_owned),
+        into: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_refused_leaves_no_dataset_that_was_made_for_it() {
+    let the = bench(Limits::default());
+    let (ann, table) = (develop("ann"), the.upload("ann", CSV).await);
+    // a base that a new dataset cannot have; a file that is a folder, too, which is found when it is written; a name that cannot be
+    for (name, wish, code) in [
+        ("d", found(&[("a.csv", &table)], Some("latest")), ErrorCode::NotFound),
+        ("d", found(&[("a", &table), ("a/b.csv", &table)], None), ErrorCode::InvalidRequest),
+        ("No Name", found(&[("a.csv", &table)], None), ErrorCode::InvalidRequest),
+    ] {
+        let refused = from_found(&the.app, &ann, name, true, wish).await.unwrap_err();
+        assert_eq!(refused.code, code, "{name}: {refused}");
+        assert_eq!(get(&the.app, &view(), name).await.unwrap_err().code, ErrorCode::NotFound, "{name} is there");
+    }
+    let absent = from_found(&the.app, &ann, "d", false, found(&[("a.csv", &table)], None)).await.unwrap_err();
+    assert!(absent.code == ErrorCode::NotFound && absent.message.contains("(create)"), "{absent}");
+    let made = from_found(&the.app, &ann, "d", true, found(&[("a.csv", &table)], None)).await.unwrap();
+    assert!(made.created && made.version.version == 1);
+    // nothing of the refused ones is held
+    leftovers::clean(&the.app).await.unwrap();
+    #[derive(diesel::QueryableByName)]
+    struct Held {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        datasets: i64,
+    }
+    let held = |conn: &mut Conn| {
+        use diesel::prelude::*;
+        let query = diesel::sql_query("SELECT count(DISTINCT dataset_id) AS datasets FROM dataset_content");
+        query.get_result::<Held>(conn).map_err(Error::internal)
+    };
+    assert_eq!(the.app.db.read(held).await.unwrap().datasets, 1);
+}
+
+#[tokio::test]
+async fn two_who_make_a_dataset_of_what_was_found_at_once_make_one() {
+    let the = bench(Limits::default());
+    let (ann, table, note) = (develop("ann"), the.upload("ann", CSV).await, the.upload("ann", b"note").await);
+    let first = from_found(&the.app, &ann, "d", true, found(&[("a.csv", &table)], None));
+    let second = from_found(&the.app, &ann, "d", true, found(&[("note.txt", &note)], None));
+    let (first, second) = futures_util::join!(first, second);
+    let mut numbers = [first.unwrap().version.version, second.unwrap().version.version];
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2]);
+    assert_eq!(list(&the.app, &view()).await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn an_upload_above_the_limit_is_refused_and_not_kept() {
     let the = bench(Limits { upload_bytes: 10, ..Limits::default() });

@@ -1,5 +1,6 @@
-//! HTTP of pipelines: parse, authorize, call, wrap. Runs have a file of their own.
+//! HTTP of pipelines: parse, authorize, call, wrap. Runs and the preview of a schedule have files of their own.
 
+mod preview;
 mod runs;
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, http::StatusCode, patch, post, web};
@@ -37,6 +38,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(renew_token)
         .service(tell_event)
         .service(hook);
+    preview::configure(config);
     runs::configure(config);
 }
 

@@ -19,6 +19,14 @@ pub const MOST_CAUGHT_UP: usize = 100;
 const AHEAD_MS: i64 = 25 * 3_600_000;
 /// A zone that crosses the date line skips a day.
 const GAP_DAYS: i64 = 2;
+/// The fields of a cron, and what a number of each may be.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "0 to 59"),
+    ("hour", "0 to 23"),
+    ("day", "1 to 31, or L for the last of a month"),
+    ("month", "1 to 12, or JAN to DEC"),
+    ("weekday", "0 to 7, where 0 and 7 are Sunday, or SUN to SAT"),
+];
 
 /// A cron in its zone.
 #[derive(Debug, Clone)]
@@ -41,14 +49,20 @@ impl Clock {
     /// # Errors
     /// In words: what is wrong with cron or zone.
     pub fn new(cron: &str, zone: &str) -> Result<Self, String> {
-        if cron.split_whitespace().count() != 5 && !cron.trim_start().starts_with('@') {
-            return Err(format!("cron {cron:?}: write five fields: minute, hour, day, month, weekday."));
+        let parsed = cron_of(cron).map_err(|words| format!("cron {cron:?}: {words}"))?;
+        Ok(Self { cron: parsed, zone: zone_of(zone)? })
+    }
+
+    /// As `new`, for one that somebody writes now.
+    ///
+    /// # Errors
+    /// Also for a cron that names no day that there is.
+    pub fn checked(cron: &str, zone: &str) -> Result<Self, String> {
+        let clock = Self::new(cron, zone)?;
+        match clock.next(0) {
+            Some(_) => Ok(clock),
+            None => Err(format!("cron {cron:?}: {NEVER}")),
         }
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let parsed = parser.parse(cron).map_err(|cause| format!("cron {cron:?}: {cause}"))?;
-        let zone = TimeZone::get(zone)
-            .map_err(|_| format!("There is no time zone {zone:?}; write for example Europe/Berlin or UTC."))?;
-        Ok(Self { cron: parsed, zone })
     }
 
     /// In words.
@@ -119,6 +133,40 @@ impl Clock {
         found.reverse();
         Due { instants: found, dropped, done_until: now }
     }
+}
+
+/// Of a cron that can be read.
+pub const NEVER: &str =
+    "there is no such day, and so it would never run; day 31 with month 2 is the thirty-first of February.";
+
+/// # Errors
+/// In words, without the cron itself.
+pub fn cron_of(text: &str) -> Result<Cron, String> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if fields.len() != FIELDS.len() && !text.trim_start().starts_with('@') {
+        return Err("write five fields: minute, hour, day, month, weekday; 0 3 * * 1 is Mondays at three.".to_owned());
+    }
+    parser.parse(text).map_err(|cause| wrong_field(parser, &fields).unwrap_or_else(|| format!("{cause}")))
+}
+
+/// # Errors
+/// In words.
+pub fn zone_of(text: &str) -> Result<TimeZone, String> {
+    TimeZone::get(text).map_err(|_| format!("There is no time zone {text:?}; write for example Europe/Berlin or UTC."))
+}
+
+/// The first field that the parser does not take either when it stands alone among stars.
+fn wrong_field(parser: CronParser, fields: &[&str]) -> Option<String> {
+    let (at, field) = fields.iter().enumerate().take(FIELDS.len()).find(|(at, field)| {
+        let mut alone = ["*"; FIELDS.len()];
+        alone[*at] = **field;
+        parser.parse(&alone.join(" ")).is_err()
+    })?;
+    let (name, range) = FIELDS[at];
+    Some(format!(
+        "{field:?} is no {name}; write {range}, * for each, 1,3 for some, 1-5 for a range, */2 for every second."
+    ))
 }
 
 /// `2026-11-26T03:00:00+01:00[Europe/Berlin]` of an instant, for `${run.due_at}`; UTC for a zone that is unknown.
@@ -255,6 +303,19 @@ mod tests {
             ("x y z a b", "UTC"),
         ] {
             assert!(Clock::new(cron, zone).is_err(), "{cron} {zone}");
+        }
+        for (cron, words) in [
+            ("0 25 * * *", "\"25\" is no hour; write 0 to 23"),
+            ("61 3 * * *", "\"61\" is no minute"),
+            ("0 3 32 * *", "\"32\" is no day;"),
+            ("0 3 * 13 *", "\"13\" is no month"),
+            ("0 3 * * 8", "\"8\" is no weekday"),
+            ("0 3 * * 5-1-2", "is no weekday"),
+            ("0 3 * *", "five fields"),
+            ("@whenever", "cron"),
+        ] {
+            let said = Clock::new(cron, "UTC").unwrap_err();
+            assert!(said.contains(words), "{cron}: {said}");
         }
         assert!(clock("0 3 * * MON", "Europe/Berlin").words().contains("Monday"));
         assert_eq!(clock("0 0 30 2 *", "UTC").next(0), None);

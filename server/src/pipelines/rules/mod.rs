@@ -8,6 +8,7 @@ pub mod condition;
 pub mod gate;
 pub mod needs;
 pub mod plan;
+pub mod preview;
 pub mod references;
 pub mod units;
 

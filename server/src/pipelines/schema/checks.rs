@@ -329,7 +329,7 @@ fn inline(kind: TaskKind, mut body: Value) -> Value {
 
 fn schedule(checker: &mut Checker<'_>, spec: &Spec, n: usize, given: ScheduleDocument) -> Option<ScheduleSpec> {
     let at = [At::Key("schedules"), At::Entry(n)];
-    if let Err(words) = Clock::new(&given.cron, &given.zone) {
+    if let Err(words) = Clock::checked(&given.cron, &given.zone) {
         checker.tell(&at, words);
         return None;
     }

@@ -2,7 +2,7 @@
 //!
 //! Routes: `GET|POST /api/v1/pipelines`, `POST …/pipelines/check`, `GET|PATCH|DELETE …/pipelines/{name}`, `GET …/{name}/yaml`,
 //! `GET|POST …/{name}/runs`, `GET …/{name}/grid`, `POST …/{name}/schedules`,
-//! `PATCH|DELETE …/{name}/schedules/{id}`, `GET …/pipeline-runs`, `GET …/pipeline-runs/{id}`,
+//! `PATCH|DELETE …/{name}/schedules/{id}`, `POST …/pipeline-schedule-preview`, `GET …/pipeline-runs`, `GET …/pipeline-runs/{id}`,
 //! `POST …/pipeline-runs/{id}/cancel`, `…/clear`, `…/rerun`, `…/approvals`, `POST …/pipeline-events`, `POST /api/v1/hooks/{id}`.
 
 mod runs;
@@ -210,6 +210,34 @@ wire! {
         pub paused: Option<bool>,
         /// All of them: those that are not here have the pipeline's defaults.
         pub parameters: Option<BTreeMap<String, Value>>,
+    }
+
+    /// `POST /api/v1/pipeline-schedule-preview`: when a schedule would run. 200 whether it can be one or not; nothing is kept.
+    #[derive(Eq)]
+    #[serde(deny_unknown_fields)]
+    pub struct PreviewSchedule {
+        /// Five fields: minute, hour, day, month, weekday.
+        pub cron: String,
+        /// `Europe/Berlin`.
+        pub zone: String,
+    }
+
+    #[derive(Eq, Default)]
+    pub struct SchedulePreview {
+        /// The cron in words.
+        pub words: Option<String>,
+        /// The next five; empty where something is wrong.
+        pub next: Vec<PreviewedTime>,
+        /// What is wrong with the cron: it cannot be read, or it names no day that there is.
+        pub cron_fault: Option<String>,
+        pub zone_fault: Option<String>,
+    }
+
+    #[derive(Eq)]
+    pub struct PreviewedTime {
+        pub at: i64,
+        /// As the clocks of the zone show it, with what they are ahead of UTC: `2026-11-26T03:00:00+01:00`.
+        pub local: String,
     }
 
     #[derive(Copy, Eq)]

@@ -3,6 +3,7 @@
 mod again;
 mod attempts;
 mod charts;
+mod into_dataset;
 mod outputs;
 mod place;
 mod runs;

@@ -1,13 +1,14 @@
 //! What an attempt left in `/outputs`: folder by folder, each file to open and to download, all of it as one archive.
 
+use super::into_dataset::IntoDataset;
 use crate::{
     api::seg,
     format,
     live::remote,
-    pages::parts::{FolderPath, query},
+    pages::parts::{FolderPath, is_engineer, query},
     reactive::memo,
     ui::{
-        EmptyState, Icon, Loaded, Show,
+        Button, EmptyState, Icon, Loaded, Show,
         url::{Param, param},
     },
 };
@@ -36,7 +37,7 @@ pub fn Outputs(job: Signal<JobDetail>, attempt: Param) -> impl IntoView {
                 {move || if outputs.with(|o| o.file_count == 0) {
                     nothing(running.get()).into_any()
                 } else {
-                    view! { <Kept outputs id folder/> }.into_any()
+                    view! { <Kept outputs job id folder/> }.into_any()
                 }}
             </Loaded>
         </Show>
@@ -53,7 +54,8 @@ fn nothing(running: bool) -> impl IntoView {
 }
 
 #[component]
-fn Kept(outputs: Signal<JobOutputs>, id: Memo<String>, folder: Param) -> impl IntoView {
+fn Kept(outputs: Signal<JobOutputs>, job: Signal<JobDetail>, id: Memo<String>, folder: Param) -> impl IntoView {
+    let making = RwSignal::new(false);
     let attempt = memo(move || outputs.with(|o| o.attempt));
     let run = memo(move || outputs.with(|o| o.run_id.clone()));
     let archive = move || format!("/api/v1/jobs/{}/outputs/archive?attempt={}", seg(&id.get()), attempt.get());
@@ -67,6 +69,10 @@ fn Kept(outputs: Signal<JobOutputs>, id: Memo<String>, folder: Param) -> impl In
         f if f.is_empty() => f,
         f => format!("{}/", f.trim_end_matches('/')),
     });
+    let why_not = Signal::derive(move || {
+        let goes_on = job.with(|j| j.attempts.iter().any(|a| a.number == attempt.get() && !a.state.is_final()));
+        goes_on.then(|| "The attempt goes on; what it leaves is kept at its end.".to_owned())
+    });
     let rows = move || {
         let (id, attempt, run) = (id.get(), attempt.get(), run.get());
         outputs.with(|o| o.entries.iter().map(|e| row(e, &id, attempt, run.as_deref())).collect_view())
@@ -76,8 +82,10 @@ fn Kept(outputs: Signal<JobOutputs>, id: Memo<String>, folder: Param) -> impl In
             <FolderPath top=Signal::stored("outputs".to_owned()) folder=shown file=Signal::stored(String::new())
                 href=move |to: String| here(to.trim_end_matches('/'))/>
             <span class="spread"></span><span class="dim">{sum}</span>
+            {is_engineer().then(|| view! { <Button small=true icon="database" why_not on_press=move |_| making.set(true)>"Make a dataset of it"</Button> })}
             <a class="btn small" href=archive download=""><Icon name="download"/>"Download all (tar)"</a>
         </div>
+        <IntoDataset open=making job=id outputs folder=shown/>
         <div class="pane" role="region" aria-label="Outputs" tabindex="0">
             <table class="grid" aria-label="Outputs">
                 <thead><tr><th scope="col">"Name"</th><th scope="col" class="num">"Size"</th><th scope="col"><span class="sr">"Download"</span></th></tr></thead>
