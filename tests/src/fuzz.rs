@@ -1,9 +1,10 @@
-//! What is thrown at the parsers that read strangers' texts: MLflow's filters and orders, its JSON bodies, its GraphQL. Each
+//! What is thrown at the parsers that read strangers' texts: MLflow's filters and orders, its JSON bodies, its GraphQL, tensors. Each
 //! function takes bytes and panics when a promise is broken; `tests/fuzz` gives it libFuzzer's bytes, `tests/tests/fuzz.rs` those of
 //! a seeded generator, so that both ways run the same code.
 
 use drydock::{
     registry::mlflow::graphql,
+    serving::v2::{self, Signature},
     traces::otlp,
     tracking::{
         mlflow::Args,
@@ -14,7 +15,7 @@ use drydock::{
 /// A name, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 15] = [
     ("run_filters", |data| filter(data, &search::RUNS)),
     ("experiment_filters", |data| filter(data, &search::EXPERIMENTS)),
     ("logged_model_filters", |data| filter(data, &search::LOGGED_MODELS)),
@@ -26,6 +27,9 @@ pub const TARGETS: [Target; 12] = [
     ("otlp_protobuf", |data| export(data, false)),
     ("pipeline_conditions", |data| pipeline(&condition(data))),
     ("pipeline_documents", |data| pipeline(&String::from_utf8_lossy(data))),
+    ("v2_requests", v2_requests),
+    ("v2_predictions", v2_predictions),
+    ("v2_invocations", v2_invocations),
     ("graphql_documents", |data| drop(graphql::read_document(&String::from_utf8_lossy(data)))),
 ];
 
@@ -109,6 +113,57 @@ fn one(condition: &Condition) -> String {
         Operand::Nothing => String::new(),
     };
     format!("{prefix}.\"{}\" {} {value}", condition.key.replace('"', "\"\""), condition.op.text())
+}
+
+/// A model with a column of each kind that has a form of its own.
+const MLMODEL: &str = r#"signature:
+  inputs: '[{"type": "double", "name": "a", "required": true}, {"type": "string", "name": "b", "required": false},
+    {"type": "array", "items": {"type": "long"}, "name": "c", "required": false},
+    {"type": "binary", "name": "d", "required": false}]'
+"#;
+
+/// A request is refused with a text, or has as many values as its shapes say, comes back the same in binary, and makes a body of
+/// `/invocations` or a refusal. What follows a line break is binary.
+fn v2_requests(data: &[u8]) {
+    let head = data.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+    let request = match v2::read_request(data, head) {
+        Ok(request) => request,
+        Err(fault) => return assert!(!fault.0.is_empty()),
+    };
+    for input in &request.inputs {
+        assert_eq!(input.values.len(), input.shape.iter().product::<usize>(), "{input:?}");
+    }
+    let all = v2::Request { outputs: None, binary: true, ..request.clone() };
+    let answer =
+        v2::answer(&all, "m", 1, &request.inputs).unwrap_or_else(|fault| panic!("binary carries everything: {fault}"));
+    assert!(answer.header_length.is_some_and(|length| length <= answer.body.len()));
+    let signature = Signature::read(MLMODEL).unwrap_or_else(|fault| panic!("{fault}"));
+    for known in [&signature, &Signature::default()] {
+        match v2::invocation(&request, known) {
+            Ok(body) => assert!(v2::v2_of_invocation(&body, &[]).map_or_else(|fault| !fault.0.is_empty(), |_| true)),
+            Err(fault) => assert!(!fault.0.is_empty()),
+        }
+    }
+}
+
+/// A model's answer is refused, or every output has as many values as its shape says.
+fn v2_predictions(data: &[u8]) {
+    let signature = Signature::read(MLMODEL).unwrap_or_else(|fault| panic!("{fault}"));
+    for known in [&signature, &Signature::default()] {
+        for output in v2::tensors_of_predictions(data, known).unwrap_or_default() {
+            assert_eq!(output.values.len(), output.shape.iter().product::<usize>(), "{output:?}");
+        }
+    }
+    let _ = v2::predictions_of_v2(data);
+    let _ = Signature::read(&String::from_utf8_lossy(data));
+}
+
+/// A body of `/invocations` is refused with a text, or becomes a request that V2's own reader takes.
+fn v2_invocations(data: &[u8]) {
+    match v2::v2_of_invocation(data, &[]) {
+        Ok(made) => drop(v2::read_request(&made, None).unwrap_or_else(|fault| panic!("{fault}"))),
+        Err(fault) => assert!(!fault.0.is_empty()),
+    }
 }
 
 /// An export is refused, or every span of it can be read again from what is kept of it.

@@ -182,6 +182,44 @@ const PIPELINE: [&str; 24] = [
     "  ",
     ": ",
 ];
+const TENSORS: [&str; 36] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"inputs\":[",
+    "{\"name\":\"a\",",
+    "{\"name\":\"b\",",
+    "{\"name\":\"c\",",
+    "\"shape\":[1],",
+    "\"shape\":[2,1],",
+    "\"shape\":[4294967296,4294967296],",
+    "\"datatype\":\"FP64\",",
+    "\"datatype\":\"BYTES\",",
+    "\"datatype\":\"INT64\",",
+    "\"data\":[1]}",
+    "\"data\":[[1],[2]]}",
+    "\"data\":[\"x\"]}",
+    "\"parameters\":{\"binary_data_size\":8}}",
+    "]}",
+    "\n",
+    "\u{4}\u{0}\u{0}\u{0}abcd",
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "null",
+    "true",
+    "0.5",
+    "\"x\"",
+    "{\"predictions\":[",
+    "{\"a\":1}",
+    "\"dataframe_split\":{\"columns\":[\"a\"],\"data\":[[1]]}",
+    "\"instances\":[",
+    "\"outputs\":[{\"name\":\"a\"}],",
+    "\"id\":\"x\",",
+];
 
 fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
     let (words, between): (&[&str], &str) = match name {
@@ -189,10 +227,13 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
         "graphql_documents" => (&GRAPHQL, " "),
         "pipeline_conditions" => (&CONDITION, " "),
         "pipeline_documents" => (&PIPELINE, ""),
+        name if name.starts_with("v2_") => (&TENSORS, ""),
         _ => (&WORDS, " "),
     };
     let mut text = String::new();
-    if name == "otlp_protobuf" {
+    if name == "v2_requests" && dice.roll(2) == 0 {
+        text = tensors(dice);
+    } else if name == "otlp_protobuf" {
         let bytes = message(dice, 9);
         return damaged(dice, bytes);
     } else if name == "otlp_json" {
@@ -224,6 +265,18 @@ fn made(dice: &mut Dice, name: &str) -> Vec<u8> {
         }
     }
     damaged(dice, text.into_bytes())
+}
+
+/// A request with its parts in the right order.
+fn tensors(dice: &mut Dice) -> String {
+    let inputs: Vec<String> = (0..1 + dice.roll(3))
+        .map(|_| {
+            let (name, shape) = (dice.pick(&TENSORS[7..10]), dice.pick(&TENSORS[10..13]));
+            format!("{name}{shape}{}{}", dice.pick(&TENSORS[13..16]), dice.pick(&TENSORS[16..20]))
+        })
+        .collect();
+    let rest = dice.pick(&["", "\n\u{4}\u{0}\u{0}\u{0}abcd", "\n12345678", "\n"]);
+    format!("{{{}\"inputs\":[{}]}}{rest}", dice.pick(&TENSORS[34..36]), inputs.join(","))
 }
 
 fn damaged(dice: &mut Dice, mut bytes: Vec<u8>) -> Vec<u8> {

@@ -62,6 +62,7 @@ mod releases;
 mod roles;
 mod s3;
 mod s3_rules;
+mod serving_v2;
 mod start;
 mod sweeps;
 mod tls;

@@ -57,6 +57,13 @@ fn by_column(records: &[&Map<String, Value>], signature: &Signature) -> Result<V
     if names.is_empty() {
         return fault("The model answered with rows without columns.");
     }
+    if let (Side::Columns { columns, named: false }, [only]) = (&signature.outputs, names.as_slice())
+        && columns.len() == 1
+    {
+        // a series: the signature does not know its name, so nobody could ask for it
+        let values = records.iter().map(|record| record.get(*only).unwrap_or(&Value::Null)).collect();
+        return Ok(vec![unnamed(values, signature)?]);
+    }
     let column = |name: &&String| {
         let values = records.iter().map(|record| record.get(*name).unwrap_or(&Value::Null)).collect();
         tensor(name, values, hint(signature, name))

@@ -1,5 +1,7 @@
 //! From a body of `/invocations` to V2 and back, for a model server that speaks V2 alone.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::predictions::tensor as tensor_of;
@@ -57,10 +59,20 @@ pub fn v2_of_invocation(body: &[u8], expected: &[Expected]) -> Result<Vec<u8>> {
         "dataframe_split" => split(data)?,
         _ => lists(form, data, expected)?,
     };
+    if inputs.is_empty() {
+        return fault(format!("'{form}' has no columns."));
+    }
+    let mut names = HashSet::new();
+    if let Some((twice, _)) = inputs.iter().find(|(name, _)| !names.insert(name.clone())) {
+        return fault(format!("{form}: column '{twice}' is there twice."));
+    }
     let tensors: Vec<Value> =
         inputs.into_iter().map(|(name, rows)| input(&name, rows, expected)).collect::<Result<_>>()?;
     let mut request = json!({"inputs": tensors});
     if let Some(params) = read.get("params").filter(|params| params.is_object()) {
+        if params.get("binary_data_output").is_some() {
+            return fault("params: 'binary_data_output' is a word of V2's own.");
+        }
         request["parameters"] = params.clone();
     }
     Ok(request.to_string().into_bytes())

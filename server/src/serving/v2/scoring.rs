@@ -241,8 +241,14 @@ fn value(out: &mut Vec<u8>, tensor: &Tensor, kind: Kind, index: usize) -> Result
         Values::Bool(all) => json(out, &all[index]),
         Values::Int(all) => json(out, &all[index]),
         Values::Uint(all) => json(out, &all[index]),
-        Values::Single(all) if !all[index].is_finite() => Ok(literals::write(out, all[index].into())),
-        Values::Double(all) if !all[index].is_finite() => Ok(literals::write(out, all[index])),
+        Values::Single(all) if !all[index].is_finite() => {
+            literals::write(out, all[index].into());
+            Ok(())
+        }
+        Values::Double(all) if !all[index].is_finite() => {
+            literals::write(out, all[index]);
+            Ok(())
+        }
         // as many digits as the wider type tells apart
         Values::Single(all) if kind == Kind::Number(Datatype::Fp64) => json(out, &f64::from(all[index])),
         Values::Single(all) => json(out, &all[index]),
@@ -260,7 +266,10 @@ fn value(out: &mut Vec<u8>, tensor: &Tensor, kind: Kind, index: usize) -> Result
 
 fn structured(out: &mut Vec<u8>, of: &str, text: &[u8], index: usize) -> Result<()> {
     match serde_json::from_slice::<&serde_json::value::RawValue>(text) {
-        Ok(raw) => Ok(out.extend_from_slice(raw.get().as_bytes())),
+        Ok(raw) => {
+            out.extend_from_slice(raw.get().as_bytes());
+            Ok(())
+        }
         Err(error) => fault(format!("{of}: element {index} is no JSON text: {error}.")),
     }
 }

@@ -1,7 +1,7 @@
 //! Promises of the translation, with signatures as mlflow 3.17 writes them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::time::Instant;
+mod cost;
 
 use serde_json::{Value, json};
 
@@ -308,6 +308,7 @@ fn predictions_of_every_form_become_tensors() {
     let pair = vec![("a".to_owned(), "INT64", vec![2]), ("b".to_owned(), "BYTES", vec![2])];
     assert_eq!(outputs("[{\"a\": 1, \"b\": {\"c\": 1}}, {\"a\": 2, \"b\": []}]", &none), pair);
     assert_eq!(outputs("{\"a\": [[1]], \"b\": 2}", &none)[0], ("a".to_owned(), "INT64", vec![1, 1]));
+    assert_eq!(outputs("[{\"a\": 1}]", &columns(&[("a", "double")])), one("INT64", &[1]), "a series");
     let single = signed(json!([]), tensor("float32", json!([-1, 2])));
     assert_eq!(outputs("[[0.1, 1]]", &single), one("FP32", &[1, 2]));
     let small = signed(json!([]), tensor("uint8", json!([-1])));
@@ -388,35 +389,4 @@ fn invocations_go_to_a_server_of_v2_and_back() {
         json!({ "predictions": records })
     );
     assert!(predictions_of_v2(b"{}").is_err());
-}
-
-/// What a translation costs: 1,000 rows of 30 columns each way. Printed, and bounded far above what it takes.
-#[test]
-fn a_thousand_rows_of_thirty_columns_are_translated_at_once() {
-    let names: Vec<String> = (0..30).map(|n| format!("column {n}")).collect();
-    let signature = columns(&names.iter().map(|name| (name.as_str(), "double")).collect::<Vec<_>>());
-    let column = |n: usize| (0..1000).map(|row| (row * 31 + n) as f64 / 7.0).collect::<Vec<f64>>();
-    let tensors: Vec<Value> =
-        names.iter().enumerate().map(|(n, name)| input(name, "FP64", json!([1000]), json!(column(n)))).collect();
-    let in_json = json!({ "inputs": tensors }).to_string().into_bytes();
-    let entry = |name: &String| json!({"name": name, "datatype": "FP64", "shape": [1000], "parameters": {"binary_data_size": 8000}});
-    let head = json!({"inputs": names.iter().map(entry).collect::<Vec<_>>()}).to_string().into_bytes();
-    let values = (0..30).flat_map(|n| column(n).into_iter().flat_map(f64::to_le_bytes).collect::<Vec<u8>>());
-    let in_binary: Vec<u8> = head.iter().copied().chain(values).collect();
-    let predictions = json!({"predictions": (0..1000).map(|n| n % 2).collect::<Vec<_>>()}).to_string().into_bytes();
-    let mut bodies = vec![];
-    for (form, body, header) in [("json", &in_json, None), ("binary", &in_binary, Some(head.len()))] {
-        let began = Instant::now();
-        const TIMES: u32 = 20;
-        for _ in 0..TIMES {
-            let request = read_request(body, header).unwrap();
-            bodies.push(invocation(&request, &signature).unwrap());
-            let outputs = tensors_of_predictions(&predictions, &signature).unwrap();
-            answer(&request, "m", 1, &outputs).unwrap();
-        }
-        let each = began.elapsed() / TIMES;
-        eprintln!("{form}: {} bytes in, {:.2} ms a call", body.len(), each.as_secs_f64() * 1000.0);
-        assert!(each.as_secs() < 5);
-    }
-    assert!(bodies.iter().all(|body| *body == bodies[0]));
 }
