@@ -1,4 +1,33 @@
 //! Chance that can be had again: a generator with a seed that a test prints and a variable sets.
+//!
+//! Without the variable the seed is the same at each run: whether a change is let in is nobody's luck. `random` draws another one, which
+//! is what `make faults` asks for, so that what nobody has thought of is still looked for.
+
+/// Of every test that nobody gives another one.
+const SEED: u64 = 20_260_101;
+
+/// The seed that the variable names: a number, `random`, or the one that all runs share. It is printed with what runs it again.
+///
+/// # Panics
+/// When the variable is neither, with what it may be.
+pub fn seed_of(variable: &str) -> u64 {
+    let asked = std::env::var(variable).unwrap_or_default();
+    let seed = match asked.as_str() {
+        "" => SEED,
+        "random" => drydock::clock::now_ms().unsigned_abs(),
+        number => match number.parse() {
+            Ok(seed) => seed,
+            Err(_) => panic!("{variable} is {number:?}; it may be a number or the word random"),
+        },
+    };
+    crate::fault::report(&format!("{variable}={}", seed | 1));
+    seed | 1
+}
+
+/// The seed of tests that make faults or choose moments.
+pub fn fault_seed() -> u64 {
+    seed_of("DRYDOCK_FAULT_SEED")
+}
 
 /// xorshift64*: enough for choosing where to hurt and for bytes that no two uploads share.
 #[derive(Clone, Debug)]

@@ -50,6 +50,12 @@ pub fn containers(instance: &str) -> Result<Vec<Container>> {
         .collect()
 }
 
+/// The interface of the machine's own bridge, `docker0` as a rule, which no test may take away; none where its Docker goes without.
+pub fn machines_bridge() -> Option<String> {
+    let name = "{{index .Options \"com.docker.network.bridge.name\"}}";
+    docker(&["network", "inspect", "bridge", "--format", name]).ok().filter(|name| !name.is_empty())
+}
+
 /// What Docker knows about a container.
 pub fn inspect(id: &str) -> Result<serde_json::Value> {
     let all: serde_json::Value = serde_json::from_str(&docker(&["inspect", id])?)?;

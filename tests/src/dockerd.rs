@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::{
+    bridge::Bridge,
     disk::{as_root, root_command},
     until,
 };
@@ -22,11 +23,13 @@ use crate::{
 /// The image that every daemon here has: busybox alone, whose environment asks for all GPUs and another library, as a hostile one would.
 pub const BUSYBOX: &str = "drydock-test/busybox:1";
 
-/// The daemon. Ends, with all its containers and data, when it is dropped.
+/// The daemon. Ends, with all its containers and data, when it is dropped, and its bridge after it.
 pub struct Dockerd {
     folder: tempfile::TempDir,
     child: Option<Child>,
     name: String,
+    bridge: Bridge,
+    has_started: bool,
     /// Whether containers outlive the daemon, as `live-restore` has it; otherwise it ends at its start what it finds running.
     pub keeps_running: bool,
 }
@@ -56,7 +59,8 @@ impl Dockerd {
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("dockerd-").tempdir()?;
         let name = format!("drydock-test-{}", std::process::id());
-        let mut dockerd = Self { folder, child: None, name, keeps_running: false };
+        let mut dockerd =
+            Self { folder, child: None, name, bridge: Bridge::new()?, has_started: false, keeps_running: false };
         dockerd.write_hook()?;
         dockerd.launch().await?;
         dockerd.import_busybox()?;
@@ -84,12 +88,17 @@ impl Dockerd {
         let flag = |name: &str, file: &str| format!("--{name}={}", path.join(file).display());
         // a network of its own pool: the machine's daemon gives away the usual ones at the same time
         let pool = format!("--default-address-pool=base=10.{}.0.0/16,size=26", 192 + std::process::id() % 48);
+        // and none where it is started again: with a pool and without live-restore a daemon then deletes `docker0`, whatever its own bridge is;
+        // the networks that it has keep their addresses
+        let has_pool = !self.has_started || self.keeps_running;
+        self.has_started = true;
         let child = root_command("env")?
             .arg(format!("PATH={search}"))
             .arg("dockerd")
             .args([flag("data-root", "data"), flag("exec-root", "exec"), flag("pidfile", "pid")])
             .args(["--host".to_owned(), self.host()])
-            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", &pool])
+            .args(["--bridge", &self.bridge.name, "--iptables=false", "--ip6tables=false"])
+            .args(has_pool.then_some(&pool))
             // where the machine has a containerd of its own, the two daemons share it and must not share names
             .args(self.keeps_running.then_some("--live-restore"))
             .arg(format!("--containerd-namespace={}", self.name))

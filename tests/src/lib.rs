@@ -4,6 +4,7 @@
 //! clients come from PyPI. Whatever a test starts ends with the value that started it.
 
 pub mod api;
+pub mod bridge;
 pub mod browser;
 pub mod ceph;
 pub mod clients;

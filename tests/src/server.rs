@@ -174,6 +174,18 @@ impl Server {
         }
     }
 
+    /// Whether the process is gone, or goes within `limit`.
+    pub async fn ends_within(&mut self, limit: Duration) -> Result<bool> {
+        let began = Instant::now();
+        while !self.has_ended()? {
+            if began.elapsed() > limit {
+                return Ok(false);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(true)
+    }
+
     /// SIGKILL, as a power cut has it.
     pub async fn kill9(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
@@ -329,7 +341,7 @@ impl Server {
 
     /// The one-time secret that the console shows while there is no admin.
     pub async fn setup_secret(&self) -> Result<String> {
-        until("the console shows no one-time secret", Duration::from_secs(5), || async {
+        until("the console shows no one-time secret", Duration::from_secs(30), || async {
             let printed = self.printed();
             let found = printed.lines().find_map(|line| line.split_once("one-time secret: "));
             Ok(found.map(|(_, secret)| secret.trim().to_owned()))
@@ -340,7 +352,7 @@ impl Server {
     /// Waits until `/readyz` answers 200.
     pub async fn ready(&self) -> Result<()> {
         let api = self.anonymous()?;
-        until("/readyz is not 200", Duration::from_secs(30), || async {
+        until("/readyz is not 200", Duration::from_secs(60), || async {
             Ok((api.status(Method::GET, "/readyz", None).await? == 200).then_some(()))
         })
         .await

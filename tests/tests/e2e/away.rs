@@ -21,11 +21,13 @@ async fn work_waits_for_docker_and_goes_on_when_it_is_back() -> Result<()> {
     let docker = &admin.get("/api/v1/overview").await?["docker"];
     assert_eq!(docker["available"], false, "{docker}");
     assert!(docker["message"].as_str().is_some_and(|text| !text.is_empty()), "{docker}");
-    let job = admin.submit("patient", &["sleep", "5"]).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let waiting = admin.get(&format!("/api/v1/jobs/{job}")).await?;
+    let job = admin.submit("patient", &["sleep", "15"]).await?;
+    let waiting = until("the job does not say that it waits for Docker", LIMIT, || async {
+        let job = admin.get(&format!("/api/v1/jobs/{job}")).await?;
+        Ok(job["summary"]["reason"].as_str().unwrap_or_default().contains("Docker").then_some(job))
+    })
+    .await?;
     assert_eq!(waiting["summary"]["state"], "queued", "{waiting}");
-    assert!(waiting["summary"]["reason"].as_str().unwrap_or_default().contains("Docker"), "{waiting}");
 
     // It comes.
     let gate = Gate::open(&socket)?;
@@ -37,7 +39,11 @@ async fn work_waits_for_docker_and_goes_on_when_it_is_back() -> Result<()> {
 
     // It goes while the job runs: nothing is called lost, and the end is seen when it is back.
     drop(gate);
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    until("the container does not end", LIMIT, || async {
+        Ok(server.containers()?.iter().all(|one| one.state == "exited").then_some(()))
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let unseen = admin.get(&format!("/api/v1/jobs/{job}")).await?;
     assert_eq!(unseen["summary"]["state"], "running", "{unseen}");
     let _gate = Gate::open(&socket)?;

@@ -81,7 +81,7 @@ async fn from_the_first_admin_to_a_prediction() -> Result<()> {
     browser.visit("/runs").await?;
     browser.press("//main//a[contains(@href, '/runs/')]", "the run").await?;
     browser.press("//*[@role='tab'][starts-with(normalize-space(.), 'Charts')]", "the charts").await?;
-    drydock_tests::until("a chart with something on it", Duration::from_secs(20), || async {
+    drydock_tests::until("a chart with something on it", Duration::from_secs(30), || async {
         Ok(has_paint(&browser).await?.then_some(()))
     })
     .await?;
@@ -102,7 +102,7 @@ async fn from_the_first_admin_to_a_prediction() -> Result<()> {
     .await?;
     browser.click("Try it").await?;
     browser.click("Predict").await?;
-    drydock_tests::until("a prediction", Duration::from_secs(20), || async {
+    drydock_tests::until("a prediction", Duration::from_secs(30), || async {
         let text = browser.text().await?;
         Ok((text.contains("benign") || text.contains("malignant")).then_some(()))
     })
@@ -266,7 +266,7 @@ async fn the_keyboard_goes_anywhere() -> Result<()> {
         let field = browser.driver.query(By::Css("dialog[open] input")).first().await?;
         field.send_keys(typed).await?;
         field.send_keys(Key::Enter + "").await?;
-        drydock_tests::until(path, Duration::from_secs(10), || async {
+        drydock_tests::until(path, Duration::from_secs(30), || async {
             Ok((browser.path().await? == path).then_some(()))
         })
         .await?;

@@ -83,7 +83,7 @@ async fn a_picture_among_the_artifacts_is_shown() -> Result<()> {
     log_in(&browser, "admin").await?;
     browser.visit(&format!("/runs/{run}?tab=artifacts&file=plots/loss.png")).await?;
     let drawn = "const i = document.querySelector('.picture img'); return i && i.complete ? i.naturalWidth : 0";
-    drydock_tests::until("the picture is drawn", std::time::Duration::from_secs(15), || async {
+    drydock_tests::until("the picture is drawn", std::time::Duration::from_secs(30), || async {
         Ok((script::<u64>(&browser, drawn).await? == 2).then_some(()))
     })
     .await?;
@@ -100,7 +100,7 @@ async fn a_deployment_is_seen_in_the_lineage_of_what_it_serves() -> Result<()> {
     log_in(&browser, "admin").await?;
     browser.visit("/models/wine?tab=lineage&version=1").await?;
     browser.press("//*[name()='a' and contains(@aria-label, 'cellar')]", "the deployment's node").await?;
-    drydock_tests::until("the deployment's page", std::time::Duration::from_secs(15), || async {
+    drydock_tests::until("the deployment's page", std::time::Duration::from_secs(30), || async {
         Ok((browser.path().await? == "/deployments/cellar").then_some(()))
     })
     .await?;

@@ -102,7 +102,7 @@ async fn images_are_looked_at_kept_by_rules_and_deleted() -> Result<()> {
     browser.click("Save rules").await?;
     browser.sees("Rules saved").await?;
     browser.click("Tags").await?;
-    drydock_tests::until("the rules are carried out", std::time::Duration::from_secs(20), || async {
+    drydock_tests::until("the rules are carried out", std::time::Duration::from_secs(60), || async {
         Ok((!browser.text().await?.contains("dev-1")).then_some(()))
     })
     .await?;

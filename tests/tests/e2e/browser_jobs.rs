@@ -34,7 +34,7 @@ async fn a_job_is_written_in_the_form_and_as_yaml_alike() -> Result<()> {
     browser.fill("Name", "from-the-form").await?;
     browser.fill("Memory", "256MiB").await?;
     browser.fill("Time limit", "5m").await?;
-    until("the YAML follows the form", Duration::from_secs(10), || async {
+    until("the YAML follows the form", Duration::from_secs(30), || async {
         let text = yaml(&browser).await?;
         Ok((text.contains("name: from-the-form") && text.contains("memory: 256MiB") && text.contains("time: 5m"))
             .then_some(()))
@@ -133,7 +133,7 @@ async fn a_secret_goes_in_and_is_never_shown() -> Result<()> {
     browser.visit("/jobs/new").await?;
     browser.press("//summary[contains(., 'Secrets')]", "the section of secrets").await?;
     browser.press("//select[@id='secret']/option[@value='hub-token']", "the secret's name").await?;
-    until("the YAML names the secret", Duration::from_secs(10), || async {
+    until("the YAML names the secret", Duration::from_secs(30), || async {
         Ok(yaml(&browser).await?.contains("hub-token").then_some(()))
     })
     .await?;

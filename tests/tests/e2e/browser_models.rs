@@ -107,7 +107,7 @@ async fn a_webhook_is_made_tried_and_its_log_read() -> Result<()> {
     browser.sees("The receiver took the test").await?;
     wine(&admin).await?;
     browser.sees("Version alias created").await?;
-    drydock_tests::until("five messages", std::time::Duration::from_secs(15), || async {
+    drydock_tests::until("five messages", std::time::Duration::from_secs(30), || async {
         Ok(Some(()).filter(|()| receiver.heard().len() >= 5))
     })
     .await?;

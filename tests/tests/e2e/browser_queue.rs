@@ -30,11 +30,16 @@ async fn ordered(api: &Api, wanted: &[&str]) -> Result<()> {
         .await
 }
 
+/// The job of that name in the queue.
+async fn waiting(api: &Api, name: &str) -> Result<Value> {
+    let queue = api.get("/api/v1/queue").await?;
+    let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
+    Ok(jobs.iter().find(|job| job["name"] == name).with_context(|| format!("{name} does not wait"))?.clone())
+}
+
 async fn has_priority(api: &Api, name: &str, wanted: i64) -> Result<()> {
     until(&format!("the priority of {name} is not {wanted}"), SOON, || async {
-        let queue = api.get("/api/v1/queue").await?;
-        let jobs = queue["jobs"]["items"].as_array().context("jobs")?;
-        Ok(jobs.iter().any(|job| job["name"] == name && job["priority"] == wanted).then_some(()))
+        Ok((waiting(api, name).await?["priority"] == wanted).then_some(()))
     })
     .await
 }

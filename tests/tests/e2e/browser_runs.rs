@@ -11,7 +11,7 @@ use thirtyfour::prelude::*;
 
 use crate::browser::log_in;
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(30);
 const RUNS: usize = 10_000;
 
 /// A server with ten thousand finished runs of one experiment: five params, three metrics of twenty points.
@@ -143,9 +143,12 @@ async fn few_rows_are_drawn(browser: &Browser) -> Result<()> {
     for top in [0, 40_000, 200_000] {
         script::<bool>(browser, &format!("document.querySelector('.pane.long').scrollTop = {top}; return true"))
             .await?;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let drawn: u64 = script(browser, "return document.querySelectorAll('tr[data-row]').length").await?;
-        ensure!((5..200).contains(&drawn), "{drawn} rows are drawn at {top} px");
+        until(&format!("the rows at {top} px are drawn, and few others"), SOON, || async {
+            let drawn: u64 = script(browser, "return document.querySelectorAll('tr[data-row]').length").await?;
+            ensure!((5..200).contains(&drawn), "{drawn} rows are drawn");
+            Ok(Some(()))
+        })
+        .await?;
     }
     Ok(())
 }

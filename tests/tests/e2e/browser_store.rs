@@ -57,7 +57,7 @@ async fn the_store_says_what_fills_it_what_can_go_and_what_is_damaged() -> Resul
     std::fs::write(&file, bytes)?;
     let answer = admin.request(Method::GET, &path).send().await;
     ensure!(answer.is_err() || answer?.bytes().await.is_err(), "wrong bytes were given out");
-    until("the damage is noted with what needs it", Duration::from_secs(10), || async {
+    until("the damage is noted with what needs it", Duration::from_secs(30), || async {
         let store = admin.get("/api/v1/store").await?;
         let needs = store["damaged"][0]["needed_by"][0].as_str().unwrap_or_default().to_owned();
         Ok(needs.contains("weights.bin").then_some(()))

@@ -180,7 +180,7 @@ async fn cut_off(server: &Server, api: &Api, path: &str, length: usize) -> Resul
     socket.write_all(&vec![7; length / 2]).await?;
     socket.shutdown().await?;
     let mut answer = vec![];
-    let _ = tokio::time::timeout(Duration::from_secs(5), socket.read_to_end(&mut answer)).await;
+    let _ = tokio::time::timeout(Duration::from_secs(30), socket.read_to_end(&mut answer)).await;
     Ok(())
 }
 

@@ -86,7 +86,7 @@ async fn a_log_is_whole_though_the_server_is_killed_and_docker_goes_away() -> Re
     let gate = Gate::open(&socket)?;
     let mut server = Server::start_with(&[("DOCKER_HOST", &format!("unix://{}", socket.display()))]).await?;
     let admin = server.admin().await?;
-    let job = paced(&admin, "steady", &["2000", "24", "both"]).await?;
+    let job = paced(&admin, "steady", &["2000", "40", "both"]).await?;
     let lines = format!("/api/v1/jobs/{job}/log/lines?limit=1");
     let total = async |api: &Api| Ok::<_, anyhow::Error>(api.get(&lines).await?["total"].as_u64().unwrap_or(0));
     until("it writes", LIMIT, || async { Ok((total(&admin).await? > 2_000).then_some(())) }).await?;
@@ -114,10 +114,10 @@ async fn a_log_is_whole_though_the_server_is_killed_and_docker_goes_away() -> Re
     // two streams are two pipes: each is in order, and nothing is missing or twice
     assert!(of.iter().all(|numbers| numbers.is_sorted()), "out of order");
     let [out, error] = of;
-    assert!(error.len() == 4_800 && error.iter().all(|number| number % 10 == 0), "{}", error.len());
+    assert!(error.len() == 8_000 && error.iter().all(|number| number % 10 == 0), "{}", error.len());
     let mut all = [out, error].concat();
     all.sort_unstable();
-    assert_counts_to(&all, 48_000);
+    assert_counts_to(&all, 80_000);
     Ok(())
 }
 

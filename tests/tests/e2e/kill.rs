@@ -58,8 +58,7 @@ async fn killed_or_settled(server: &mut Server, admin: &Api, job: &str) -> Resul
         let job = admin.get(&format!("/api/v1/jobs/{job}")).await.unwrap_or_default();
         if job["summary"]["state"] == "succeeded" && is_settled(server, admin).await.unwrap_or(false) {
             // The kill follows the last action of all by a moment: what it did is seen before the server is gone.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            return server.has_ended();
+            return server.ends_within(Duration::from_secs(5)).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

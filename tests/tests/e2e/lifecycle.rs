@@ -97,7 +97,7 @@ async fn a_restart_changes_nothing(mut server: Server, admin: Api, body: Value) 
     let before = alive()?;
     let expected = admin.post(INVOCATIONS, body.clone()).await?;
     server.restart().await?;
-    let answered = drydock_tests::until("the deployment answers again", Duration::from_secs(30), || async {
+    let answered = drydock_tests::until("the deployment answers again", Duration::from_secs(60), || async {
         let (status, value) = admin.send(Method::POST, INVOCATIONS, Some(body.clone())).await?;
         Ok(status.is_success().then_some(value))
     });

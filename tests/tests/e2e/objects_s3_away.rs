@@ -1,11 +1,15 @@
 //! The cluster below is away, in the two ways in which clusters are: nobody listens, or packets vanish. On every face writes of large
 //! content are refused in bounded time with 503 and Retry-After, and all else goes on.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use drydock_tests::{
     Ceph, Dice, Relay, Server,
+    fault::allowed,
     ledger::{BUCKET, Faces, location},
     s3::sha256,
     until,
@@ -19,18 +23,13 @@ use crate::objects_s3::{empty_cache, environment};
 const MIB: usize = 1 << 20;
 /// The cluster has 5 s for a request, and what was begun there is to be given up.
 const REFUSED_WITHIN: Duration = Duration::from_secs(13);
-/// What needs no cluster is as quick as ever, on a machine that compiles beside.
+/// What needs no cluster is as quick as ever.
 const PROMPT: Duration = Duration::from_secs(3);
 
 /// Content of its own for each write: what is there already would need no cluster.
 fn fresh(size: usize) -> Vec<u8> {
-    let mut id = Dice::new(drydock::clock::now_ms().unsigned_abs() ^ rand_bits());
-    id.bytes(size)
-}
-
-fn rand_bits() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst) << 40
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Dice::new(NEXT.fetch_add(1, Ordering::SeqCst) << 40).bytes(size)
 }
 
 /// A write of that many bytes on one of the faces; what it was answered.
@@ -68,7 +67,7 @@ async fn is_refused(faces: &Faces, face: &str, name: &str, size: usize) -> Resul
     ensure!(status == 503, "{face}, {size} bytes: {status} {text}");
     let seconds = after.as_ref().and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<u64>().ok());
     ensure!(seconds.is_some_and(|seconds| (1..=60).contains(&seconds)), "{face}: Retry-After is {after:?}");
-    ensure!(began.elapsed() < REFUSED_WITHIN, "{face}, {size} bytes: refused after {:?}", began.elapsed());
+    ensure!(began.elapsed() < allowed(REFUSED_WITHIN), "{face}, {size} bytes: refused after {:?}", began.elapsed());
     Ok(began.elapsed())
 }
 
@@ -90,7 +89,7 @@ async fn all_else_goes_on(faces: &Faces, cached: &[u8], stop: impl Future<Output
                 needs_no_cluster(faces, what, number, cached).await.with_context(|| what.to_owned())?;
                 slowest = slowest.max((began.elapsed(), what));
             }
-            ensure!(slowest.0 < PROMPT, "{} took {:?} meanwhile", slowest.1, slowest.0);
+            ensure!(slowest.0 < allowed(PROMPT), "{} took {:?} meanwhile", slowest.1, slowest.0);
         }
         anyhow::Ok(())
     };
@@ -132,17 +131,17 @@ async fn uncached_is_refused(faces: &Faces) -> Result<()> {
     let began = Instant::now();
     let answer = faces.s3.send(Method::GET, &format!("/{BUCKET}/uncached"), &[], vec![]).await?;
     ensure!(answer.status() == 503 && answer.headers().contains_key(RETRY_AFTER), "{answer:?}");
-    ensure!(began.elapsed() < REFUSED_WITHIN, "a read was refused after {:?}", began.elapsed());
+    ensure!(began.elapsed() < allowed(REFUSED_WITHIN), "a read was refused after {:?}", began.elapsed());
     let began = Instant::now();
     let (status, told) = faces.web.send(Method::GET, "/readyz", None).await?;
     ensure!(status == 503 && told.to_string().contains("S3 cluster"), "{status} {told}");
-    ensure!(began.elapsed() < REFUSED_WITHIN, "/readyz took {:?}", began.elapsed());
+    ensure!(began.elapsed() < allowed(REFUSED_WITHIN), "/readyz took {:?}", began.elapsed());
     Ok(())
 }
 
 async fn back_again(faces: &Faces, uncached: &[u8]) -> Result<()> {
     let back = Instant::now();
-    until("work goes on when the cluster is back", Duration::from_secs(30), || async {
+    until("work goes on when the cluster is back", Duration::from_secs(60), || async {
         Ok(write(faces, "object", "back", 9 * MIB).await?.status().is_success().then_some(()))
     })
     .await?;

@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Ceph, Server, ceph, server::binary, until};
+use drydock_tests::{Ceph, Dice, Server, ceph, dice::fault_seed, server::binary, until};
 
-use super::objects_s3::{Dice, Files, empty_cache, environment, folder_bytes, in_bucket};
+use super::objects_s3::{Files, empty_cache, environment, folder_bytes, in_bucket};
 
 const MIB: usize = 1 << 20;
 const BUCKET: &str = "moved";
@@ -24,9 +24,7 @@ async fn content_moves_into_the_cluster_and_back_over_kills() -> Result<()> {
     let on_disk = environment(&url, BUCKET, &[("DRYDOCK_OBJECTS_ENGINE", "disk")]);
     let mut server = Server::start_with(&on_disk).await?;
     let files = Files::of(&server.admin().await?).await?;
-    let seed = drydock::clock::now_ms().unsigned_abs() | 1;
-    println!("seed {seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(fault_seed());
     let mut kept = Kept::new();
     add(&files, &mut kept, &mut dice, 24).await?;
     files.keeps("small", b"small").await?;
@@ -155,7 +153,7 @@ async fn wrong_bytes_stay(cluster: &Ceph, server: &mut Server, files: &Files, ke
                 whole.map(|whole| whole.len())
             );
         }
-        until("the damage is noted", Duration::from_secs(20), || async {
+        until("the damage is noted", Duration::from_secs(60), || async {
             let told = files.api.get("/api/v1/store").await?;
             Ok(told["damaged"].as_array().is_some_and(|all| !all.is_empty()).then_some(()))
         })

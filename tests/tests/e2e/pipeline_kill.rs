@@ -64,8 +64,7 @@ async fn dies_or_is_through(server: &mut Server, admin: &Api, id: &str) -> Resul
         let state = run(admin, id).await.map(|run| run["run"]["state"].clone()).unwrap_or_default();
         if ["succeeded", "failed", "cancelled"].iter().any(|word| state == *word) {
             // The kill follows the last step by a moment.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            return server.has_ended();
+            return server.ends_within(Duration::from_secs(5)).await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -285,7 +285,7 @@ async fn rules_carry_themselves_out_and_deleting_a_repository_takes_all_of_it() 
     assert_eq!(preview["tags"], json!(["2"]), "{preview}");
     assert!(preview["freed_bytes"].as_u64() > Some(0), "{preview}");
     world.ann.put("/api/v1/repository/retention?name=old/app", rules).await?;
-    until("the rules are carried out", Duration::from_secs(10), || async {
+    until("the rules are carried out", Duration::from_secs(60), || async {
         let seen = repository(&world.ann, "old/app").await?;
         Ok((seen["summary"]["tag_count"] == 2 && seen["summary"]["manifest_count"] == 2).then_some(()))
     })
@@ -340,12 +340,17 @@ threads = [threading.Thread(target=pusher, args=(which,)) for which in range(3)]
     for round in 0..KILLS {
         let number = round.to_string();
         let mut command = Command::new("python3");
-        command.args(["-c", script, &world.host, &creds, &number]).stdout(std::process::Stdio::piped());
-        let pushing = command.kill_on_drop(true).spawn()?;
-        tokio::time::sleep(Duration::from_millis(1200 + 230 * round as u64)).await;
+        let said = tempfile::NamedTempFile::new()?;
+        command.args(["-c", script, &world.host, &creds, &number]).stdout(said.reopen()?);
+        let mut pushing = command.kill_on_drop(true).spawn()?;
+        until("no two images are acknowledged", Duration::from_secs(60), || async {
+            Ok((std::fs::read_to_string(said.path())?.lines().count() > 1).then_some(()))
+        })
+        .await?;
+        tokio::time::sleep(Duration::from_millis(100 + 230 * round as u64)).await;
         world.server.kill9().await?;
-        let printed = tokio::time::timeout(Duration::from_secs(60), pushing.wait_with_output()).await??;
-        let printed = String::from_utf8(printed.stdout)?;
+        tokio::time::timeout(Duration::from_secs(60), pushing.wait()).await??;
+        let printed = std::fs::read_to_string(said.path())?;
         ledger
             .extend(printed.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())));
         world.server.launch().await?;

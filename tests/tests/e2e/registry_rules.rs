@@ -13,6 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use drydock_tests::{
     Api, Dice, PASSWORD, Server, Setup, clients,
+    dice::fault_seed,
     ledger::{location, push_blob},
     s3::sha256,
     until,
@@ -26,6 +27,7 @@ use crate::{
 };
 
 const DAY_MS: i64 = 86_400_000;
+const SOON: Duration = Duration::from_secs(60);
 const KIND: &str = "application/vnd.oci.image.manifest.v1+json";
 
 #[tokio::test]
@@ -92,7 +94,7 @@ async fn rules_keep_what_a_job_refers_to_and_give_untagged_images_their_days() -
 
     let rules = json!({ "keep_last": 1, "keep_tags": [], "untagged_days": 2 });
     world.ann.put("/api/v1/repository/retention?name=keep/app", rules).await?;
-    until("the rules are carried out", Duration::from_secs(10), || async {
+    until("the rules are carried out", SOON, || async {
         let seen = repository(&world.ann, "keep/app").await?;
         Ok((seen["tags"].as_array().map(Vec::len) == Some(1)).then_some(()))
     })
@@ -105,7 +107,7 @@ async fn rules_keep_what_a_job_refers_to_and_give_untagged_images_their_days() -
     let then = drydock::clock::now_ms() - 3 * DAY_MS;
     world.server.alter(&format!("update manifests set untagged_at = {then} where untagged_at is not null"))?;
     world.server.restart().await?;
-    until("the untagged image goes", Duration::from_secs(10), || async {
+    until("the untagged image goes", SOON, || async {
         Ok((!is_there(&registry, "keep/app", &orphan).await?).then_some(()))
     })
     .await?;
@@ -204,9 +206,7 @@ async fn collection_runs_beside_pushes_and_takes_nothing_that_was_acknowledged()
     let mut server = Server::start_as(Setup { settings: &settings, ..Setup::default() }).await?;
     let admin = server.admin().await?;
     let registry = registry_of(&server, &admin)?;
-    let (kept, seed) = (Arc::new(Kept::default()), drydock::clock::now_ms().unsigned_abs());
-    println!("seed {seed}");
-    let mut dice = Dice::new(seed);
+    let (kept, mut dice) = (Arc::new(Kept::default()), Dice::new(fault_seed()));
     let pushers: Vec<_> = (0..PUSHERS)
         .map(|which| {
             let (registry, kept, mut dice) = (registry.clone(), Arc::clone(&kept), dice.fork());
@@ -228,17 +228,19 @@ async fn collection_runs_beside_pushes_and_takes_nothing_that_was_acknowledged()
         tokio::time::sleep(Duration::from_secs(4)).await;
         server.restart().await?;
     }
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
+    until("too little happens", SOON, || async {
+        Ok((count(&kept.acknowledged) > 12 && count(&kept.deleted) > 2).then_some(()))
+    })
+    .await?;
     whole(&registry, &kept.all()).await?;
     kept.stop.store(true, Ordering::SeqCst);
     for pusher in pushers {
         pusher.await?;
     }
     whole(&registry, &kept.all()).await?;
-    let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
     let (acknowledged, too_late, deleted) = (count(&kept.acknowledged), count(&kept.too_late), count(&kept.deleted));
     println!("{acknowledged} images acknowledged, {deleted} of them deleted, {too_late} came too late");
-    ensure!(acknowledged > 12 && deleted > 2, "too little happened");
     only_what_is_needed_stays(&mut server, &admin, &registry, &kept.all()).await
 }
 
@@ -257,18 +259,17 @@ async fn only_what_is_needed_stays(server: &mut Server, admin: &Api, registry: &
     }
     let large: BTreeSet<&Vec<u8>> = images.values().flatten().filter(|blob| blob.len() > 65_536).collect();
     let needed: u64 = large.iter().map(|blob| blob.len() as u64).sum();
-    // one start lets go of the blobs, the next of their bytes
-    for _ in 0..2 {
+    // one start lets go of the blobs, the next of their bytes; on a busy machine a start may be over before its sweep is
+    let blobs = server.data_dir().join("blobs");
+    let (mut starts, mut left) = (0, 0);
+    while starts < 2 || left != needed {
+        ensure!(starts < 20, "{left} bytes are left after {starts} starts, {needed} are needed");
         tokio::time::sleep(Duration::from_millis(GRACE_S * 1000 + 200)).await;
         server.restart().await?;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        starts += 1;
+        tokio::time::sleep(Duration::from_millis(500 * starts)).await;
+        // a file may go while it is looked at
+        left = folder_bytes(&blobs).unwrap_or(u64::MAX);
     }
-    let blobs = server.data_dir().join("blobs");
-    until("what nothing needs goes from the disk", Duration::from_secs(10), || async {
-        let left = folder_bytes(&blobs)?;
-        ensure!(left == needed, "{left} bytes are left, {needed} are needed");
-        Ok(Some(()))
-    })
-    .await?;
     whole(registry, images).await
 }

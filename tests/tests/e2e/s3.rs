@@ -109,7 +109,7 @@ async fn a_silent_sender_is_given_up_and_a_connection_cut_short_leaves_nothing()
     // no half-written file stays behind
     let incoming = server.data_dir().join("blobs/incoming");
     let is_empty = || async { Ok(std::fs::read_dir(&incoming)?.next().is_none().then_some(())) };
-    until("the half-written files to go", Duration::from_secs(30), is_empty).await?;
+    until("the half-written files to go", Duration::from_secs(60), is_empty).await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Dice, Server, Setup, clients, clients::S3Key, s3::S3, until};
+use drydock_tests::{Dice, Server, Setup, clients, clients::S3Key, fault::allowed, s3::S3, until};
 use futures_util::future::try_join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -78,7 +78,7 @@ async fn lifecycle_rules_are_carried_out_by_themselves() -> Result<()> {
     ))?;
     server.restart().await?;
     let expected = ["kept/a four", "kept/a three", "logs/old -", "logs/old 1", "logs/young 2", "off/old 4", "other 3"];
-    until("the rules are carried out", Duration::from_secs(15), || async {
+    until("the rules are carried out", Duration::from_secs(60), || async {
         Ok((versions(&s3).await? == expected).then_some(()))
     })
     .await
@@ -160,7 +160,7 @@ async fn the_scrub_reads_everything_and_no_faster_than_it_may() -> Result<()> {
     for _ in 0..COUNT {
         admin.upload(dice.bytes(SIZE)).await?;
     }
-    until("the first look at the store", Duration::from_secs(10), || async {
+    until("the first look at the store", Duration::from_secs(60), || async {
         Ok((admin.get("/api/v1/store").await?["scrub"]["finished_at"].is_i64()).then_some(()))
     })
     .await?;
@@ -182,7 +182,8 @@ async fn the_scrub_reads_everything_and_no_faster_than_it_may() -> Result<()> {
     let least = Duration::from_secs((COUNT * SIZE / RATE) as u64);
     // the last block's wait is part of it, so that it takes no less than its bytes may
     ensure!(took + Duration::from_millis(100) >= least, "{COUNT} MiB at 2 MiB/s in {took:?}");
-    ensure!(took < least * 3, "it took {took:?}");
-    ensure!(slowest < Duration::from_secs(1), "others waited {slowest:?} meanwhile");
+    println!("{COUNT} MiB at 2 MiB/s in {took:?}; others waited {slowest:?} at most");
+    ensure!(took < allowed(least * 3), "it took {took:?}");
+    ensure!(slowest < allowed(Duration::from_secs(1)), "others waited {slowest:?} meanwhile");
     Ok(())
 }

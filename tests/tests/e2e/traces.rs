@@ -160,7 +160,7 @@ async fn a_trace_is_found_and_read_in_the_dashboard() -> Result<()> {
     browser.sees("Neither input nor output").await?;
     let tree = browser.driver.query(By::Css("[role=treeitem][tabindex='0']")).first().await?;
     tree.send_keys(Key::Left + "").await?;
-    drydock_tests::until("the span is folded", Duration::from_secs(5), || async {
+    drydock_tests::until("the span is folded", Duration::from_secs(30), || async {
         Ok((!browser.text().await?.contains("embed question")).then_some(()))
     })
     .await?;

@@ -146,7 +146,7 @@ async fn a_person_deletes_restores_and_frees_in_the_dashboard() -> Result<()> {
     browser.shoot("discard-light-1280").await?;
     browser.fill("to confirm", "first-try").await?;
     browser.click("Move to the trash").await?;
-    until("the run is in the trash", Duration::from_secs(10), || async {
+    until("the run is in the trash", Duration::from_secs(30), || async {
         Ok((admin.get("/api/v1/trash").await?["total"] == 1).then_some(()))
     })
     .await?;
@@ -158,7 +158,7 @@ async fn a_person_deletes_restores_and_frees_in_the_dashboard() -> Result<()> {
     browser.sees("second-try").await?;
     let row = "//tr[contains(., 'second-try')]";
     browser.press(&format!("{row}//button[contains(., 'Restore')]"), "restore the second").await?;
-    until("the run is back", Duration::from_secs(10), || async {
+    until("the run is back", Duration::from_secs(30), || async {
         let runs = admin.get("/api/v1/runs").await?;
         Ok((runs["total"] == 1).then_some(()))
     })
@@ -170,7 +170,7 @@ async fn a_person_deletes_restores_and_frees_in_the_dashboard() -> Result<()> {
     browser.press("//dialog[@open]//button[contains(., 'Free now')]", "free now").await?;
     browser.sees("The trash is empty").await?;
     // The list may empty a moment before the files are gone.
-    until("the disk has its bytes back", Duration::from_secs(10), || async {
+    until("the disk has its bytes back", Duration::from_secs(30), || async {
         Ok((blobs(&server)? + 5 * MIB as u64 <= full).then_some(()))
     })
     .await?;

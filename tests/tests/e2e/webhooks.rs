@@ -8,7 +8,7 @@ use drydock_tests::{Api, Receiver, Server, clients, receiver::Heard, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 const SECRET: &str = "s3cret";
 const LOOPBACK: (&str, &str) = ("DRYDOCK_WEBHOOKS_ALLOW", "127.0.0.0/8");
 
@@ -86,7 +86,7 @@ async fn a_message_outlives_kills_between_its_attempts_and_keeps_its_id() -> Res
     server.restart().await?;
     until("the second attempt", SOON, || async { Ok(Some(()).filter(|()| receiver.heard().len() >= 2)) }).await?;
     server.restart().await?;
-    let done = until("the delivery", Duration::from_secs(30), || async {
+    let done = until("the delivery", SOON, || async {
         Ok(log(&admin, &id).await?.into_iter().find(|one| one["state"] == "delivered"))
     })
     .await?;

@@ -52,7 +52,7 @@ impl Target {
         let peak = self.peak()?;
         ensure!(peak < MOST_MEMORY, "it took {peak} bytes of memory");
         let incoming = self.server.data_dir().join("blobs/incoming");
-        until("what was refused is cleared away", Duration::from_secs(5), || async {
+        until("what was refused is cleared away", Duration::from_secs(60), || async {
             Ok((std::fs::read_dir(&incoming)?.count() == 0).then_some(()))
         })
         .await?;

@@ -14,8 +14,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 const MIB: usize = 1 << 20;
-/// So slow that a cut comes in the middle.
-const RATE: &str = "24M";
+/// So slow that a cut comes in the middle, though the machine be busy: the least that is cut takes more than two and a half seconds.
+const RATE: &str = "3M";
 
 /// Sends `body` with curl from the far side, pulls the cable after a while, and plugs it in again.
 async fn cut_off(cable: &Cable, method: &str, url: &str, headers: &[String], body: &[u8], after_ms: u64) -> Result<()> {
@@ -132,10 +132,10 @@ async fn an_upload_goes_on_after_the_cable_was_pulled() -> Result<()> {
     let (mut server, faces) = server_on(&cable).await?;
     let mut kept = 0;
     for number in 0..fault.count {
-        // The page's parts are of 8 MiB: the second is cut.
-        let least = if number % 3 == 2 { 17 } else { 9 };
+        // What is cut is all of it, what follows 5 MiB, or the second of the page's parts, which are of 8 MiB.
+        let least = [9, 13, 17][number % 3];
         let size = least * MIB + fault.dice.index(3 * MIB);
-        let (bytes, after_ms) = (fault.dice.bytes(size), 60 + fault.dice.below(60));
+        let (bytes, after_ms) = (fault.dice.bytes(size), 100 + fault.dice.below(700));
         kept += match number % 3 {
             0 => image(&cable, &faces, &bytes, after_ms).await.context("an image's blob")?,
             1 => parts(&cable, &faces, &bytes, after_ms, number).await.context("an S3 upload in parts")?,

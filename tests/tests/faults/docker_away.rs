@@ -7,7 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Dice, Fault, GpuBox, fault::is_full, until};
+use drydock_tests::{
+    Dice, Fault, GpuBox, bridge,
+    docker::machines_bridge,
+    fault::{allowed, is_full},
+    until,
+};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(90);
@@ -18,6 +23,7 @@ const WORK: &str = "trap 'exit 143' TERM; while true; do sleep 0.2; done";
 #[tokio::test]
 async fn what_is_said_is_true_soon_after_docker_is_back() -> Result<()> {
     let mut fault = Fault::new("a private dockerd killed, away, and started again", 4, 50);
+    let had_bridge = has_machines_bridge();
     let mut gpu_box = GpuBox::start("gpus=1\n").await?;
     let (mut slowest, mut survived) = (Duration::ZERO, 0);
     for round in 0..fault.count {
@@ -36,7 +42,7 @@ async fn what_is_said_is_true_soon_after_docker_is_back() -> Result<()> {
         tokio::time::sleep(away_for(round, &mut fault.dice)).await;
         gpu_box.dockerd.launch().await?;
         let back = Instant::now();
-        until("what is said is not true", TRUTH, || async {
+        until("what is said is not true", allowed(TRUTH), || async {
             Ok(is_true(&gpu_box, &[&through, &ends, &late]).await?.then_some(()))
         })
         .await
@@ -54,11 +60,20 @@ async fn what_is_said_is_true_soon_after_docker_is_back() -> Result<()> {
         end_all(&gpu_box, &[&through, &ends]).await?;
         gpu_box.leases(0, 0).await?;
     }
+    drop(gpu_box);
+    ensure!(has_machines_bridge() == had_bridge, "the private Docker took the bridge of the machine's own");
     let count = fault.count;
     fault.held(format!(
-        "{count} times, all true within {slowest:.1?} of its return; {survived} containers that outlived it were neither lost nor doubled"
+        "{count} times, all true within {slowest:.1?} of its return; {survived} containers that outlived it were neither lost nor doubled; the \
+         machine's bridge was there before: {had_bridge}, and so after"
     ));
     Ok(())
+}
+
+/// Whether the bridge of the machine's own Docker is there, which the private one has to leave alone. An older suite may have taken it; Docker
+/// makes it anew when it is started again.
+fn has_machines_bridge() -> bool {
+    machines_bridge().is_some_and(|name| bridge::is_there(&name))
 }
 
 /// Between moments and, where the full counts are asked for, every fifth time two minutes.

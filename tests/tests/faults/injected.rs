@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use drydock_tests::{
     Fault, Server,
     disk::root_command,
+    fault::allowed,
     ledger::{self, Deeds, Faces, Stop},
     until,
 };
@@ -34,7 +35,7 @@ impl Strace {
         command.args(["-f", "-y", "-qq", "-e", &format!("trace={calls}"), "-o"]).arg(log);
         command.args(["-e", &format!("inject={calls}:error={error}:when={n}"), "-p", &pid.to_string()]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("strace is needed")?;
-        until("strace attaches", Duration::from_secs(10), || async {
+        until("strace attaches", Duration::from_secs(60), || async {
             ensure!(!exited(pid), "the server ended");
             Ok(is_traced(pid)?.then_some(()))
         })
@@ -140,13 +141,13 @@ async fn write_until_hit(
     let (stop, key) = (Stop::default(), format!("i{n}"));
     let files = tokio::spawn(ledger::artifacts(faces.clone(), format!("i{n}"), fault.dice.fork(), Arc::clone(&stop)));
     let logged = tokio::spawn(ledger::points(faces.clone(), key.clone(), Arc::clone(&stop)));
-    let end = Instant::now() + Duration::from_secs(8);
+    let end = Instant::now() + allowed(Duration::from_secs(8));
     while Instant::now() < end && strace.hits().is_empty() && !server.has_ended()? {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     stop.store(true, Ordering::SeqCst);
-    let end = Duration::from_secs(15);
+    let end = allowed(Duration::from_secs(15));
     let files = tokio::time::timeout(end, files).await.context("an upload hangs after the fault")??;
     let points = tokio::time::timeout(end, logged).await.context("logging hangs after the fault")??;
     Ok((files, key, points))
@@ -164,7 +165,7 @@ async fn judge(server: &mut Server, hits: &[String], before: usize, what: &str, 
         }
     }
     if hits.iter().any(|hit| is_vital(hit)) {
-        until(&format!("{what}: it goes on after {hits:?}"), Duration::from_secs(5), || {
+        until(&format!("{what}: it goes on after {hits:?}"), allowed(Duration::from_secs(5)), || {
             let ended = server.has_ended();
             async { Ok(ended?.then_some(())) }
         })

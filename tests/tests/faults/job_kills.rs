@@ -146,11 +146,7 @@ async fn a_kill_around_a_container_leaves_no_phantom_no_duplicate_and_no_lease()
             }
         });
         if exactly {
-            let end = tokio::time::Instant::now() + Duration::from_secs(20);
-            while !server.has_ended()? && tokio::time::Instant::now() < end {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            killed += usize::from(server.has_ended()?);
+            killed += usize::from(server.ends_within(Duration::from_secs(20)).await?);
         } else {
             tokio::time::sleep(Duration::from_millis(fault.dice.below(2500))).await;
             killed += 1;

@@ -6,13 +6,14 @@
 
 use std::{
     fs::{DirEntry, File, Metadata},
-    io::{ErrorKind, Read, Write},
+    io::{ErrorKind, Read},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
 };
 
 use drydock_wire::validate;
 
+use super::packing::{self, Packing};
 use crate::{
     builds::dockerignore::{IGNORE, Ignored},
     error::{Error, Result},
@@ -20,9 +21,6 @@ use crate::{
 
 /// As the box takes them.
 const MOST_ENTRIES: usize = 200_000;
-const ZSTD_LEVEL: i32 = 6;
-/// 1980: what packs zip files of this code refuses earlier years.
-const MTIME_S: u64 = 315_532_800;
 
 /// The archive, which goes when this is dropped.
 #[derive(Debug)]
@@ -54,13 +52,10 @@ pub fn pack(root: &Path, dockerfile: &str) -> Result<Packed> {
 
 /// The number of files.
 fn write(root: &Path, ignored: Ignored, always: [String; 3], file: &File) -> Result<usize> {
-    let packed = zstd::Encoder::new(file, ZSTD_LEVEL).map_err(Error::internal)?;
-    let mut packing = Packing { root, ignored, always, to: tar::Builder::new(packed), entries: 0, files: 0 };
-    packing.folder("")?;
-    let files = packing.files;
-    let packed = packing.to.into_inner().map_err(Error::internal)?;
-    packed.finish().and_then(|mut to| to.flush()).map_err(Error::internal)?;
-    Ok(files)
+    let mut context = Context { root, ignored, always, to: packing::begin(file)?, entries: 0, files: 0 };
+    context.folder("")?;
+    packing::end(context.to)?;
+    Ok(context.files)
 }
 
 fn text(path: &Path) -> Result<Option<String>> {
@@ -75,17 +70,17 @@ fn unreadable(path: &Path, cause: &std::io::Error) -> Error {
     Error::invalid(format!("{} cannot be read: {cause}. Name it in {IGNORE} if it need not go along.", path.display()))
 }
 
-struct Packing<'a> {
+struct Context<'a> {
     root: &'a Path,
     ignored: Ignored,
     /// Sent whatever the list says.
     always: [String; 3],
-    to: tar::Builder<zstd::Encoder<'a, &'a File>>,
+    to: Packing<'a>,
     entries: usize,
     files: usize,
 }
 
-impl Packing<'_> {
+impl Context<'_> {
     /// What is in it, by name; the top has an empty one.
     fn folder(&mut self, name: &str) -> Result<()> {
         let at = self.root.join(name);
@@ -132,8 +127,7 @@ impl Packing<'_> {
         if let Err(words) = validate::relative_path(name) {
             return Err(Error::invalid(format!("{name:?} cannot be sent: {words} Name it in {IGNORE}.")));
         }
-        let mut header = tar::Header::new_gnu();
-        header.set_mtime(MTIME_S);
+        let mut header = packing::header();
         header.set_mode(about.permissions().mode() & 0o7777);
         header.set_size(0);
         let added = if about.is_dir() {

@@ -8,6 +8,7 @@ mod image;
 mod job;
 mod outputs;
 mod package;
+mod packing;
 mod pipeline;
 mod queue;
 mod run;

@@ -6,7 +6,6 @@
 use std::{
     ffi::OsStr,
     fs::File,
-    io::Write,
     os::unix::{ffi::OsStrExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
@@ -15,14 +14,12 @@ use std::{
 use drydock_wire::{jobs::GitState, validate};
 use regex::Regex;
 
+use super::packing;
 use crate::error::{Error, Result};
 
 const MOST_FILES: usize = 50_000;
 const MOST_BYTES: u64 = 512 << 20;
-const ZSTD_LEVEL: i32 = 6;
 const IGNORE_FILE: &str = ".drydockignore";
-/// 1980: what packs zip files of this code refuses earlier years.
-const MTIME_S: u64 = 315_532_800;
 
 /// The archive, which goes when this is dropped.
 #[derive(Debug)]
@@ -75,9 +72,7 @@ pub fn pack(folder: &Path) -> Result<Packed> {
 }
 
 fn write(root: &Path, names: &[String], to: &File) -> Result<usize> {
-    let packed = zstd::Encoder::new(to, ZSTD_LEVEL).map_err(Error::internal)?;
-    let mut builder = tar::Builder::new(packed);
-    let mut files = 0;
+    let (mut packing, mut files) = (packing::begin(to)?, 0);
     for name in names {
         let path = root.join(name);
         // what is gone since it was listed, links out of the folder, sockets: not code
@@ -90,18 +85,16 @@ fn write(root: &Path, names: &[String], to: &File) -> Result<usize> {
             return Err(Error::invalid(format!("{name:?} cannot be sent: {words}")));
         }
         let file = File::open(&real).map_err(|cause| unreadable(&path, &cause))?;
-        let mut header = tar::Header::new_gnu();
+        let mut header = packing::header();
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(about.len());
         header.set_mode(if about.permissions().mode() & 0o111 == 0 { 0o644 } else { 0o755 });
-        header.set_mtime(MTIME_S);
         // exactly as many bytes as its header says, though it may grow just now
         let body = std::io::Read::take(file, about.len());
-        builder.append_data(&mut header, name, body).map_err(|cause| unreadable(&path, &cause))?;
+        packing.append_data(&mut header, name, body).map_err(|cause| unreadable(&path, &cause))?;
         files += 1;
     }
-    let packed = builder.into_inner().map_err(Error::internal)?;
-    packed.finish().and_then(|mut to| to.flush()).map_err(Error::internal)?;
+    packing::end(packing)?;
     Ok(files)
 }
 
