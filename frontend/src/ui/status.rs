@@ -70,10 +70,26 @@ impl Status {
     pub fn revision(state: &str) -> Self {
         match state {
             "starting" => Self::live(Tone::Info, "Starting"),
+            "candidate" => Self::live(Tone::Info, "On trial"),
             "live" => Self::new(Tone::Good, "Live"),
+            "warm" => Self::new(Tone::Neutral, "Kept warm"),
             "draining" => Self::live(Tone::Warn, "Draining"),
             "retired" => Self::new(Tone::Neutral, "Retired"),
             "failed" => Self::new(Tone::Bad, "Failed"),
+            other => Self::new(Tone::Neutral, other),
+        }
+    }
+
+    /// A release's state, as the serving API words it.
+    pub fn release(state: &str) -> Self {
+        match state {
+            "starting" => Self::live(Tone::Info, "Starting"),
+            "running" => Self::live(Tone::Info, "Running"),
+            "waiting" => Self::new(Tone::Warn, "Waits for you"),
+            "paused" => Self::new(Tone::Warn, "Paused"),
+            "promoted" => Self::new(Tone::Good, "Promoted"),
+            "rolled_back" => Self::new(Tone::Bad, "Rolled back"),
+            "replaced" => Self::new(Tone::Neutral, "Replaced"),
             other => Self::new(Tone::Neutral, other),
         }
     }

@@ -144,6 +144,7 @@ pub async fn deploy(client: &Client, version: i64) -> Result<Outcome<()>> {
         model: sample::MODEL.into(),
         version: format!("@{}", sample::ALIAS),
         resources: Resources::default(),
+        release: None,
     };
     let rolled = match client.put_quietly(&link, &wish).await {
         Ok(()) => wait_until_live(client, &link, version).await,

@@ -1,14 +1,16 @@
-//! Deployments: a registered model version behind the gateway, rolled to another without a failed request.
+//! Deployments: a registered model version behind the gateway, changed for another without a failed request.
 //!
-//! Owns deployments, their revisions and the gateway's table and traffic. Always holds: at most one revision of a
-//! deployment gets requests; it does so only after its model server answered; the one before it serves until then, and
-//! ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
+//! Owns deployments, their revisions, releases and the gateway's table and traffic. Always holds: one revision of a deployment
+//! is live, and at most one candidate gets a share beside it; each does so only after its model server answered; the one
+//! before serves until then, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
 //! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
 
 mod container;
 mod example;
 pub mod gateway;
+mod last_words;
 mod recorder;
+mod release;
 mod routes;
 mod rules;
 mod store;
@@ -20,7 +22,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use drydock_wire::events::Topic;
-use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, PutDeployment};
+use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, PutDeployment, ReleasePlan};
 
 pub use gateway::{Gateway, Limits};
 pub use routes::configure;
@@ -132,11 +134,16 @@ pub async fn put(
 pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment) -> Result<(i64, bool)> {
     let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
     rules::check(name, &wish.resources, cpus)?;
+    let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
+    plan.iter().try_for_each(release::rules::check)?;
     let version = registry::resolve(conn, &wish.model, &wish.version)?;
-    let wish = Wish { model: wish.model, version, resources: wish.resources };
+    let wish = Wish { model: wish.model, version, resources: wish.resources, release: plan };
     let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
     if is_new {
-        let detail = serde_json::json!({"model": wish.model, "version": version, "revision": number, "resources": wish.resources});
+        let strategy = wish.release.as_ref().unwrap_or(&ReleasePlan::Rolling).strategy();
+        let detail = serde_json::json!({
+            "model": wish.model, "version": version, "revision": number, "resources": wish.resources, "release": strategy,
+        });
         audit(conn, who, "deployment.put", &format!("deployment/{name}"), detail)?;
     }
     Ok((number, is_new))
@@ -151,7 +158,7 @@ pub fn announce(app: &App, name: &str) {
 /// How a revision is getting on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// The word that people see: `starting`, `live`, `draining`, `retired`, `failed`.
+    /// The word that people see: `starting`, `candidate`, `live`, `warm`, `draining`, `retired`, `failed`.
     pub state: &'static str,
     pub reason: Option<String>,
     pub model: String,
@@ -233,14 +240,18 @@ fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i64, 
         if revision.is(wish)? && (serves || is_coming) {
             // what is wished serves or comes already; whatever else was on its way is not wanted any more
             if revision.number != row.goal {
+                let why = format!("{by} asked for revision {} again.", revision.number);
+                release::replaced(conn, &row.id, &why, now)?;
                 store::set_goal(conn, &row.id, revision.number, now)?;
             }
             return Ok((revision.number, false));
         }
     }
     let number = revisions.first().map_or(0, |newest| newest.number) + 1;
+    release::replaced(conn, &row.id, &format!("{by} asked for revision {number} meanwhile."), now)?;
     store::insert_revision(conn, &RevisionRow::new(&row.id, number, wish, by, now))?;
     store::set_goal(conn, &row.id, number, now)?;
+    release::begin(conn, &row, number, wish, by, now)?;
     Ok((number, true))
 }
 
@@ -269,16 +280,13 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
     let (targets, mut kept) = app
         .db
         .read(move |conn| {
-            let live: HashMap<String, RevisionRow> =
-                store::live(conn)?.into_iter().map(|revision| (revision.deployment_id.clone(), revision)).collect();
+            let (all, weights) = (store::routed(conn)?, release::weights(conn)?);
             let (mut targets, mut kept) = (Vec::new(), HashMap::new());
             for row in store::all(conn)? {
                 if !known.contains(&row.id) {
                     kept.insert(row.id.clone(), store::kept_traffic(conn, &row, since)?);
                 }
-                let serving = live.get(&row.id).filter(|_| !row.deleting);
-                let replica = serving.and_then(|revision| answering(&of_app, revision));
-                targets.push(gateway::Target { deployment_id: row.id, deployment: row.name, replica });
+                targets.push(target(&of_app, &row, &all, weights.get(&row.id))?);
             }
             Ok((targets, kept))
         })
@@ -287,10 +295,31 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
+/// A deployment's line of the gateway's table; a candidate gets the percent that its release says.
+fn target(
+    app: &App,
+    row: &DeploymentRow,
+    routed: &[RevisionRow],
+    on_trial: Option<&(i64, u32)>,
+) -> Result<gateway::Target> {
+    let (mut replica, mut beside) = (None, Vec::new());
+    for revision in routed.iter().filter(|it| it.deployment_id == row.id && !row.deleting) {
+        let Some(answering) = answering(app, revision) else { continue };
+        if revision.state()? == rules::RevisionState::Live {
+            replica = Some(answering);
+            continue;
+        }
+        let weight = on_trial.filter(|(number, _)| *number == revision.number).map_or(0, |(_, weight)| *weight);
+        beside.push((answering, weight));
+    }
+    Ok(gateway::Target { deployment_id: row.id.clone(), deployment: row.name.clone(), replica, beside })
+}
+
 /// The replica as the gateway knows it; absent while it does not answer.
 fn answering(app: &App, revision: &RevisionRow) -> Option<gateway::Answering> {
     Some(gateway::Answering {
         revision_id: revision.id.clone(),
+        number: revision.number,
         address: revision.routed()?.address,
         model: gateway::Model {
             name: revision.model.clone(),

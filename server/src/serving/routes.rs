@@ -23,7 +23,8 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(log)
         .service(log_stream)
         .service(log_lines)
-        .service(log_search);
+        .service(log_search)
+        .configure(super::release::configure);
 }
 
 /// Mounts `/serve/{deployment}/…` at the root.

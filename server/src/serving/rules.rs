@@ -23,10 +23,16 @@ pub enum RevisionState {
     Placing,
     /// Its container is wished running; it has not answered yet.
     Starting,
+    /// It answers, and its release is under way: it gets what the release gives it.
+    Candidate,
     /// The gateway sends it requests while it is well.
     Live,
+    /// Replaced, but kept running for a while, so that one can switch back at once.
+    Warm,
     /// Replaced; finishes the requests it has.
     Draining,
+    /// As `Draining`, of a candidate that its release rolled back.
+    Withdrawing,
     /// Its container is wished absent and its files are to be removed.
     Retiring,
     Retired,
@@ -36,11 +42,14 @@ pub enum RevisionState {
 }
 
 impl RevisionState {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Placing,
         Self::Starting,
+        Self::Candidate,
         Self::Live,
+        Self::Warm,
         Self::Draining,
+        Self::Withdrawing,
         Self::Retiring,
         Self::Retired,
         Self::Failing,
@@ -52,8 +61,11 @@ impl RevisionState {
         match self {
             Self::Placing => "placing",
             Self::Starting => "starting",
+            Self::Candidate => "candidate",
             Self::Live => "live",
+            Self::Warm => "warm",
             Self::Draining => "draining",
+            Self::Withdrawing => "withdrawing",
             Self::Retiring => "retiring",
             Self::Retired => "retired",
             Self::Failing => "failing",
@@ -65,8 +77,10 @@ impl RevisionState {
     pub fn shown(self) -> &'static str {
         match self {
             Self::Placing | Self::Starting => "starting",
+            Self::Candidate => "candidate",
             Self::Live => "live",
-            Self::Draining => "draining",
+            Self::Warm => "warm",
+            Self::Draining | Self::Withdrawing => "draining",
             Self::Retiring | Self::Retired => "retired",
             Self::Failing | Self::Failed => "failed",
         }
@@ -87,7 +101,12 @@ impl RevisionState {
 
     /// Whether it serves or may come to.
     pub fn is_hopeful(self) -> bool {
-        matches!(self, Self::Placing | Self::Starting | Self::Live)
+        matches!(self, Self::Placing | Self::Starting | Self::Candidate | Self::Live)
+    }
+
+    /// Whether the gateway may know its address.
+    pub fn is_routed(self) -> bool {
+        matches!(self, Self::Candidate | Self::Live | Self::Warm)
     }
 }
 
@@ -137,6 +156,8 @@ pub struct Facts {
     pub in_flight: u64,
     /// Since this server first saw it draining.
     pub drained_for: Duration,
+    /// It is kept running for no longer.
+    pub warm_is_over: bool,
 }
 
 /// What to do about a revision now.
@@ -145,7 +166,7 @@ pub enum Step {
     Nothing,
     /// Put the model's files down, then wish the container running.
     Place,
-    /// It answers: make it live here and the one before it draining, in one transaction.
+    /// It answers: make it live here and the one before it draining, in one transaction; or a candidate, if a release says so.
     Promote(Run),
     /// It is live and well again at this run.
     Route(Run),
@@ -157,6 +178,8 @@ pub enum Step {
     Retire,
     /// As `Retire`, and say why.
     Fail(String),
+    /// As `Fail`; why is said already.
+    Withdraw,
     /// Its container is gone: remove its files.
     Finish,
 }
@@ -168,13 +191,27 @@ pub fn next_step(facts: &Facts) -> Step {
         RevisionState::Placing | RevisionState::Starting if unwanted => Step::Retire,
         RevisionState::Placing => Step::Place,
         RevisionState::Starting => start(facts),
-        RevisionState::Live if facts.deleting => Step::Drain,
-        RevisionState::Live => keep(facts),
-        RevisionState::Draining if facts.in_flight == 0 || facts.drained_for >= DRAIN_AT_MOST => Step::Retire,
+        RevisionState::Candidate if unwanted => Step::Drain,
+        RevisionState::Live | RevisionState::Warm if facts.deleting => Step::Drain,
+        RevisionState::Warm if facts.warm_is_over || !is_well(facts) => Step::Drain,
+        RevisionState::Warm => Step::Nothing,
+        RevisionState::Candidate | RevisionState::Live => keep(facts),
+        RevisionState::Draining if is_drained(facts) => Step::Retire,
+        RevisionState::Withdrawing if is_drained(facts) => Step::Withdraw,
         RevisionState::Retiring | RevisionState::Failing if facts.container == Container::Gone => Step::Finish,
-        RevisionState::Draining | RevisionState::Retiring | RevisionState::Failing => Step::Nothing,
+        RevisionState::Draining | RevisionState::Withdrawing => Step::Nothing,
+        RevisionState::Retiring | RevisionState::Failing => Step::Nothing,
         RevisionState::Retired | RevisionState::Failed => Step::Nothing,
     }
+}
+
+fn is_drained(facts: &Facts) -> bool {
+    facts.in_flight == 0 || facts.drained_for >= DRAIN_AT_MOST
+}
+
+/// Whether the run that the gateway knows is the one that goes on.
+fn is_well(facts: &Facts) -> bool {
+    matches!((&facts.container, facts.routed), (Container::Running(run), Some(routed)) if *run == routed)
 }
 
 fn start(facts: &Facts) -> Step {
@@ -220,7 +257,7 @@ pub fn deployment_state(standing: Standing<'_>) -> (DeploymentState, Option<Stri
     let state = match standing.goal {
         _ if standing.deleting => return (DeploymentState::Deleting, None),
         RevisionState::Live if standing.goal_is_routed => return (DeploymentState::Ready, None),
-        RevisionState::Failing | RevisionState::Failed => DeploymentState::Failed,
+        RevisionState::Withdrawing | RevisionState::Failing | RevisionState::Failed => DeploymentState::Failed,
         _ if standing.other_is_live => DeploymentState::Updating,
         _ => DeploymentState::Starting,
     };

@@ -18,6 +18,7 @@ fn facts(state: RevisionState) -> Facts {
         ready_within: Duration::from_secs(120),
         in_flight: 0,
         drained_for: Duration::ZERO,
+        warm_is_over: false,
     }
 }
 
@@ -106,6 +107,30 @@ fn a_live_revision_is_never_given_up_however_often_it_ends() {
 }
 
 #[test]
+fn a_candidate_is_kept_as_a_live_one_until_another_is_asked_for() {
+    let candidate = Facts { container: Container::Running(RUN), routed: Some(RUN), ..facts(RevisionState::Candidate) };
+    assert_eq!(next_step(&candidate), Step::Nothing);
+    assert!(matches!(next_step(&Facts { container: ended(1), ..candidate.clone() }), Step::Unroute(Some(_))));
+    assert_eq!(next_step(&Facts { is_goal: false, ..candidate }), Step::Drain);
+}
+
+#[test]
+fn a_warm_revision_stays_for_its_time_and_while_it_is_well() {
+    let warm =
+        Facts { is_goal: false, container: Container::Running(RUN), routed: Some(RUN), ..facts(RevisionState::Warm) };
+    assert_eq!(next_step(&warm), Step::Nothing);
+    assert_eq!(next_step(&Facts { warm_is_over: true, ..warm.clone() }), Step::Drain);
+    assert_eq!(next_step(&Facts { container: ended(1), ..warm }), Step::Drain);
+}
+
+#[test]
+fn a_candidate_that_was_rolled_back_fails_after_its_last_request() {
+    let busy = Facts { in_flight: 2, ..facts(RevisionState::Withdrawing) };
+    assert_eq!(next_step(&busy), Step::Nothing);
+    assert_eq!(next_step(&Facts { in_flight: 0, ..busy }), Step::Withdraw);
+}
+
+#[test]
 fn draining_ends_with_the_last_request_or_its_time() {
     let busy = Facts { in_flight: 3, ..facts(RevisionState::Draining) };
     assert_eq!(next_step(&Facts { drained_for: Duration::from_secs(29), ..busy.clone() }), Step::Nothing);
@@ -116,8 +141,12 @@ fn draining_ends_with_the_last_request_or_its_time() {
 fn deleting_ends_every_state() {
     let deleting = |state| Facts { deleting: true, container: Container::Gone, ..facts(state) };
     let steps: Vec<Step> = RevisionState::ALL.map(|state| next_step(&deleting(state))).to_vec();
-    use Step::{Drain, Finish, Nothing, Retire};
-    assert_eq!(steps, [Retire, Retire, Drain, Retire, Finish, Nothing, Finish, Nothing]);
+    use Step::{Drain, Finish, Nothing, Retire, Withdraw};
+    assert_eq!(
+        steps,
+        [Retire, Retire, Drain, Drain, Drain, Retire, Withdraw, Finish, Nothing, Finish, Nothing],
+        "in the order of the states"
+    );
 }
 
 #[test]

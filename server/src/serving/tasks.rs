@@ -9,12 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use drydock_wire::events::Topic;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, future::join_all};
+use futures_util::{FutureExt, future::BoxFuture, future::join_all};
 
 use super::gateway::Gateway;
 use super::rules::{Container, Facts, RevisionState, Step, next_step};
 use super::store::{self, DeploymentRow, RevisionRow};
-use super::{DEPLOYER, container, example, show};
+use super::{DEPLOYER, container, example, last_words, release, show};
 use crate::app::App;
 use crate::background::Task;
 use crate::db::Conn;
@@ -24,16 +24,16 @@ use crate::{clock, objects, registry};
 
 /// While something is under way the next look comes this soon.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// While a release is judged the next look comes this soon.
+const JUDGE_AGAIN: Duration = Duration::from_secs(1);
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
-/// How much of a failed revision's log its reason quotes.
-const QUOTED_LINES: usize = 6;
-const QUOTED_BYTES: usize = 1200;
 
 /// Makes revisions live, drains and ends them.
 pub struct Deployer {
     app: App,
     gateway: Gateway,
     probe: reqwest::Client,
+    judge: release::Judge,
     since: Mutex<HashMap<(String, RevisionState), Instant>>,
 }
 
@@ -67,7 +67,8 @@ impl Deployer {
             .timeout(PROBE_PATIENCE)
             .build()
             .map_err(crate::error::Error::internal)?;
-        Ok(Self { app, gateway, probe, since: Mutex::default() })
+        let judge = release::Judge::new(app.clone(), gateway.clone());
+        Ok(Self { app, gateway, probe, judge, since: Mutex::default() })
     }
 
     async fn pass(&self) -> Result<()> {
@@ -89,12 +90,16 @@ impl Deployer {
                 first_error = first_error.and(Err(error));
             }
         }
+        // after the revisions' steps: a candidate that has just ended is taken out before it can come again
+        let judging = self.judge.pass(&self.probe).await;
         self.remove_deleted().await?;
         show(&self.app, &self.gateway).await?;
-        if moving {
-            self.look_again();
+        match judging {
+            _ if moving => self.look_again(LOOK_AGAIN),
+            Ok(false) => {}
+            Ok(true) | Err(_) => self.look_again(JUDGE_AGAIN),
         }
-        first_error
+        first_error.and(judging.map(drop))
     }
 
     async fn case(&self, deployment: DeploymentRow, revision: RevisionRow, observed: Option<Observed>) -> Result<Case> {
@@ -119,6 +124,7 @@ impl Deployer {
             ready_within: Duration::from_secs(self.app.config.limits.ready_timeout_s),
             in_flight: self.gateway.in_flight(&revision.id),
             drained_for: since,
+            warm_is_over: revision.warm_until.is_none_or(|until| until <= clock::now_ms()),
         };
         Ok(Case { deployment, revision, facts })
     }
@@ -163,7 +169,15 @@ impl Deployer {
                 })
                 .await?;
             }
-            Step::Retire => self.end(&deployment, revision, from, RevisionState::Retiring, None).await?,
+            Step::Retire => {
+                // why it was taken out stays; what it waited for does not
+                let why = revision.reason.clone().filter(|_| from == RevisionState::Draining);
+                self.end(&deployment, revision, from, RevisionState::Retiring, why).await?;
+            }
+            Step::Withdraw => {
+                let why = revision.reason.clone();
+                self.end(&deployment, revision, from, RevisionState::Failing, why).await?;
+            }
             Step::Fail(why) => self.fail(&deployment, revision, from, why).await?,
             Step::Finish => self.finish(&deployment, revision, from).await?,
         }
@@ -244,8 +258,7 @@ impl Deployer {
             self.since.lock().unwrap_or_else(PoisonError::into_inner).remove(&(revision.id, from));
             return Ok(());
         }
-        let last = self.last_lines(&revision.id).await.unwrap_or_default();
-        let why = if last.is_empty() { why } else { format!("{why} Its last lines:\n{last}") };
+        let why = last_words::added_to(&self.app, &revision.id, why).await;
         tracing::warn!(deployment.name = deployment.name, revision.number = revision.number, "revision failed: {why}");
         self.end(deployment, revision, from, RevisionState::Failing, Some(why)).await
     }
@@ -275,18 +288,6 @@ impl Deployer {
         }
         let id = revision.id.clone();
         self.change(deployment, move |conn| store::set_reason(conn, &id, reason.as_deref())).await
-    }
-
-    async fn last_lines(&self, revision_id: &str) -> Result<String> {
-        let mut body =
-            workloads::logs::last_text(&self.app, revision_id, container::GENERATION, QUOTED_LINES as u64).await?;
-        let mut kept: Vec<u8> = Vec::new();
-        while let Some(Ok(part)) = body.next().await {
-            kept.extend_from_slice(&part);
-            let surplus = kept.len().saturating_sub(4 * QUOTED_BYTES);
-            kept.drain(..surplus);
-        }
-        Ok(last_lines(&String::from_utf8_lossy(&kept)))
     }
 
     /// Deployments that were deleted and whose last revision is over.
@@ -322,10 +323,10 @@ impl Deployer {
         since.retain(|(id, _), _| rows.iter().any(|(_, revision, _)| revision.id == *id));
     }
 
-    fn look_again(&self) {
+    fn look_again(&self, after: Duration) {
         let waker = self.app.background.waker(DEPLOYER);
         tokio::spawn(async move {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(after).await;
             waker.wake();
         });
     }
@@ -338,7 +339,7 @@ fn needs_looking_at(facts: &Facts) -> bool {
         Container::Running(run) => facts.state.is_hopeful() && facts.routed != Some(run),
         _ => false,
     };
-    to_be_probed || facts.state == RevisionState::Draining
+    to_be_probed || matches!(facts.state, RevisionState::Draining | RevisionState::Withdrawing)
 }
 
 fn unfinished(conn: &mut Conn) -> Result<Vec<(DeploymentRow, RevisionRow, Option<Observed>)>> {
@@ -363,15 +364,18 @@ fn deleted(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
     Ok(over)
 }
 
-/// The new revision comes in and the old one goes out, together.
+/// The new revision comes in and the old one goes out, together; or it becomes a candidate, if a release says so.
 pub(super) fn promote(conn: &mut Conn, revision: &RevisionRow, run: super::rules::Run) -> Result<()> {
     if !store::is_goal(conn, revision)? {
+        return Ok(());
+    }
+    let now = clock::now_ms();
+    if release::present(conn, revision, run, now)? {
         return Ok(());
     }
     if !store::advance(conn, &revision.id, RevisionState::Starting, RevisionState::Live, None)? {
         return Ok(());
     }
-    let now = clock::now_ms();
     store::set_routed(conn, &revision.id, Some(run))?;
     store::set_ready(conn, &revision.id, now)?;
     store::set_goal(conn, &revision.deployment_id, revision.number, now)?;
@@ -393,24 +397,4 @@ async fn example_of(app: &App, files: &[(String, String)]) -> Result<Option<Stri
         }
     }
     Ok(None)
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(QUOTED_LINES)..].join("\n");
-    let surplus = last.chars().count().saturating_sub(QUOTED_BYTES);
-    last.chars().skip(surplus).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reason_quotes_the_last_lines_and_stays_short() {
-        let text: String = (0..50).map(|n| format!("line {n}\n\n")).collect();
-        assert_eq!(last_lines(&text), "line 44\nline 45\nline 46\nline 47\nline 48\nline 49");
-        assert_eq!(last_lines(&"ä".repeat(5000)).chars().count(), QUOTED_BYTES);
-        assert_eq!(last_lines(""), "");
-    }
 }

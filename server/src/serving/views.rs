@@ -73,6 +73,8 @@ fn revision(row: &RevisionRow) -> Result<Revision> {
         created_by: row.created_by.clone(),
         ready_at: row.ready_at,
         resources: row.resources()?,
+        release: row.release()?,
+        warm_until: row.warm_until.filter(|_| row.state().is_ok_and(|state| state == RevisionState::Warm)),
     })
 }
 

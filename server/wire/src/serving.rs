@@ -1,5 +1,9 @@
 //! Deployments: a model version behind the gateway.
 
+mod releases;
+
+pub use releases::*;
+
 use crate::jobs::Resources;
 
 wire! {
@@ -11,6 +15,9 @@ wire! {
         pub version: String,
         #[serde(default)]
         pub resources: Resources,
+        /// How it comes in where another revision is live; absent: rolling.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub release: Option<ReleasePlan>,
     }
 
     #[derive(Copy, Eq)]
@@ -69,13 +76,20 @@ wire! {
         pub number: i64,
         pub model: String,
         pub version: i64,
-        /// `starting`, `live`, `draining`, `retired` or `failed`.
+        /// `starting`, `candidate` (of a release), `live`, `warm` (replaced, still running to be switched back to),
+        /// `draining`, `retired` or `failed`.
         pub state: String,
         pub reason: Option<String>,
         pub created_at: i64,
         pub created_by: String,
         pub ready_at: Option<i64>,
         pub resources: Resources,
+        /// How it was to come in; absent: rolling.
+        #[serde(default)]
+        pub release: Option<ReleasePlan>,
+        /// A warm one is kept running until then.
+        #[serde(default)]
+        pub warm_until: Option<i64>,
     }
 
     pub struct TrafficMinute {

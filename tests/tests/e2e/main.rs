@@ -59,6 +59,7 @@ mod pipelines_starts;
 mod queue;
 mod registry;
 mod registry_rules;
+mod releases;
 mod roles;
 mod s3;
 mod s3_rules;

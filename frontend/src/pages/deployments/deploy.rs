@@ -12,7 +12,7 @@ use drydock_wire::{
     events::Topic,
     jobs::Resources,
     registry::{ModelDetail, ModelSummary},
-    serving::{DeploymentDetail, DeploymentSummary, PutDeployment},
+    serving::{BlueGreen, DeploymentDetail, DeploymentSummary, KEEP_OLD_S, PutDeployment, ReleasePlan},
     validate,
 };
 use leptos::prelude::*;
@@ -70,6 +70,7 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
         }
     });
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
+    let strategy = RwSignal::new("rolling".to_owned());
     let fixed = wish.fixed;
     let taken =
         move || others.data.with(|l| l.as_ref().is_some_and(|l| l.items().iter().any(|d| d.name == name.get())));
@@ -90,7 +91,8 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
         if untrack(|| why_not.get()).is_some() {
             return;
         }
-        let body = PutDeployment { model: model.get_untracked(), version: version.get_untracked(), resources };
+        let release = untrack(rolls).then(|| plan_of(&strategy.get_untracked())).flatten();
+        let body = PutDeployment { model: model.get_untracked(), version: version.get_untracked(), resources, release };
         let to = format!("/deployments/{}", seg(&name.get_untracked()));
         let path = to.clone();
         let done = if untrack(rolls) { "The new version is starting" } else { "The deployment is starting" };
@@ -130,14 +132,41 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
                 hint="Part of the address: /serve/NAME/invocations"/>
             <ResourceFields form=resources.get_value() tried=tried.into()/>
             <Show when=move || rolls()>
-                <p class="callout info" role="status"><crate::ui::Icon name="info"/><span>{move || format!(
-                    "{} goes on answering with its present version until the new one is healthy; then requests move over without a failure.", name.get())}</span></p>
+                <SelectField id="deploy-strategy" label="How it takes over" value=strategy options=strategies()/>
+                <p class="callout info" role="status"><crate::ui::Icon name="info"/><span>{move || explained(&strategy.get(), &name.get())}</span></p>
             </Show>
             <div class="actions">
                 <Button on_press=move |_| open.set(false)>"Cancel"</Button>
                 <Button look=Look::Primary icon="rocket" submit=true busy why_not>{move || if rolls() { "Roll over" } else { "Deploy" }}</Button>
             </div>
         </form>
+    }
+}
+
+fn strategies() -> Signal<Vec<(String, String)>> {
+    let all = [("rolling", "Rolling"), ("blue_green", "Blue-green"), ("canary", "Canary: 5 %, 25 %, 50 %")];
+    Signal::stored(all.map(|(value, text)| (value.to_owned(), text.to_owned())).to_vec())
+}
+
+fn plan_of(strategy: &str) -> Option<ReleasePlan> {
+    match strategy {
+        "blue_green" => Some(ReleasePlan::BlueGreen(BlueGreen { auto_promote_after_s: None, keep_old_s: KEEP_OLD_S })),
+        "canary" => Some(ReleasePlan::usual_canary()),
+        _ => None,
+    }
+}
+
+fn explained(strategy: &str, name: &str) -> String {
+    match strategy {
+        "blue_green" => format!(
+            "{name} goes on answering with its present version. The new one is reached with the header X-Drydock-Revision until somebody promotes it under Release."
+        ),
+        "canary" => format!(
+            "The new version of {name} gets 5 %, 25 % and 50 % of the requests, a minute each. If fewer than 99 % of its answers are good, it is taken out by itself."
+        ),
+        _ => format!(
+            "{name} goes on answering with its present version until the new one is healthy; then requests move over without a failure."
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     deploy::{DeployDialog, Wish},
     predict::PredictionBox,
+    release::ReleasePanel,
     traffic::{Charts, Figures},
 };
 use crate::{
@@ -62,6 +63,7 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let tabs = vec![
         ("overview", "Traffic".to_owned()),
         ("predict", "Try it".to_owned()),
+        ("release", "Release".to_owned()),
         ("revisions", "Revisions".to_owned()),
         ("log", "Log".to_owned()),
     ];
@@ -85,6 +87,7 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         <div role="tabpanel" class="panel">
             {move || match tab.get().as_str() {
                 "predict" => view! { <PredictionBox deployment/> }.into_any(),
+                "release" => view! { <ReleasePanel deployment/> }.into_any(),
                 "revisions" => view! { <Revisions deployment/> }.into_any(),
                 "log" => view! { <LogView path=Signal::derive(move || format!("/deployments/{}/log", seg(&name.get())))
                     file=Signal::derive(move || format!("{}.log", name.get()))/> }.into_any(),

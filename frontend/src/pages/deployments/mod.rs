@@ -4,6 +4,7 @@ mod deploy;
 mod detail;
 mod list;
 mod predict;
+mod release;
 mod traffic;
 
 pub use deploy::{DeployDialog, Wish};

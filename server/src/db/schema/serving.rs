@@ -32,6 +32,37 @@ diesel::table! {
         created_by -> Text,
         ready_at -> Nullable<BigInt>,
         ended_at -> Nullable<BigInt>,
+        release -> Nullable<Text>,
+        warm_until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    releases (id) {
+        id -> Text,
+        deployment_id -> Text,
+        revision -> BigInt,
+        stable -> BigInt,
+        plan -> Text,
+        state -> Text,
+        step -> BigInt,
+        step_began_at -> BigInt,
+        paused -> Bool,
+        reason -> Nullable<Text>,
+        looks -> Text,
+        began_at -> BigInt,
+        began_by -> Text,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    release_events (id) {
+        id -> BigInt,
+        release_id -> Text,
+        at -> BigInt,
+        by -> Nullable<Text>,
+        what -> Text,
     }
 }
 

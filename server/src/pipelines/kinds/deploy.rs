@@ -20,7 +20,7 @@ use crate::{
 pub fn start(conn: &mut Conn, who: &Principal, body: &Value) -> Result<Outcome> {
     let wish: Deploy = read(body)?;
     let resources = bodies::resources(&wish.resources).map_err(Error::invalid)?;
-    let put = PutDeployment { model: wish.model, version: wish.version, resources };
+    let put = PutDeployment { model: wish.model, version: wish.version, resources, release: None };
     let (number, _) = serving::put_on(conn, who, &wish.deployment, put)?;
     Ok(Outcome::Runs { subject: format!("deployment/{}/{number}", wish.deployment) })
 }
@@ -36,6 +36,7 @@ pub fn look(conn: &mut Conn, subject: &str) -> Result<Seen> {
         "live" => Seen::Done(json!({
             "deployment": name, "revision": number, "model": found.model, "version": found.version,
         })),
+        "candidate" => Seen::Going(Some(format!("revision {number} is tried beside the live one"))),
         "starting" => Seen::Going(Some(found.reason.unwrap_or_else(|| format!("revision {number} starts")))),
         "failed" => Seen::Failed(found.reason.unwrap_or_else(|| format!("revision {number} failed"))),
         _ => Seen::Failed(format!("revision {number} of {name} was replaced before this was seen")),

@@ -14,7 +14,7 @@ use drydock_wire::serving::{Traffic, TrafficMinute};
 
 use super::histogram::Histogram;
 
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 const MINUTE_MS: i64 = 60_000;
 const WINDOW_MINUTES: i64 = 60;
 
@@ -210,7 +210,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn shard_of_this_thread() -> usize {
+/// Where this thread counts.
+pub(super) fn shard_of_this_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static MINE: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS));
     MINE.with(Cell::get)

@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod meter;
 mod proxy;
 mod relay;
+pub mod tally;
 mod translated;
 
 use std::collections::HashMap;
@@ -22,12 +23,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use meter::{Kept, Meter};
-pub use proxy::{forward, refused};
+pub use proxy::{REVISION_HEADER, forward, refused};
 
 use crate::error::{Error, Result};
 use crate::serving::v2;
 
 pub use super::routes::configure_gateway as configure;
+
+use tally::{Counts, Tally};
 
 /// What the gateway allows.
 #[derive(Debug, Clone, Copy)]
@@ -51,12 +54,17 @@ pub struct Target {
     pub deployment: String,
     /// Absent while no replica is well.
     pub replica: Option<Answering>,
+    /// Revisions that run beside it, of a release or kept warm, each with the percent of the requests that it gets; those
+    /// that ask for it by its number come on top.
+    pub beside: Vec<(Answering, u32)>,
 }
 
-/// The replica that answers.
+/// The replica that answers for a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answering {
     pub revision_id: String,
+    /// The revision's.
+    pub number: i64,
     pub address: SocketAddr,
     pub model: Model,
 }
@@ -91,24 +99,48 @@ struct Shared {
 pub struct Endpoint {
     pub deployment_id: String,
     pub meter: Meter,
-    current: RwLock<Option<Arc<Replica>>>,
+    routes: RwLock<Routes>,
+    /// Requests that were shared out between revisions.
+    turns: AtomicU64,
+}
+
+/// The replicas of one deployment.
+#[derive(Debug, Default)]
+struct Routes {
+    current: Option<Arc<Replica>>,
+    /// With the percent of the requests that each gets.
+    beside: Vec<(Arc<Replica>, u32)>,
 }
 
 /// One container that answers.
 #[derive(Debug)]
 struct Replica {
     revision_id: String,
+    number: i64,
     address: SocketAddr,
     model: Model,
     /// Read when it is first asked for.
     signature: tokio::sync::OnceCell<Arc<v2::Signature>>,
     in_flight: AtomicU64,
+    tally: Tally,
 }
 
 /// A request's hold on its replica, until dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
     replica: Arc<Replica>,
+    why: Why,
+}
+
+/// Why a request went to that replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It is the live one's.
+    Live,
+    /// It is on trial, and it was its turn.
+    Trial,
+    /// The caller asked for it.
+    Number,
 }
 
 impl Gateway {
@@ -133,7 +165,7 @@ impl Gateway {
             let endpoint = endpoints
                 .entry(target.deployment.clone())
                 .or_insert_with(|| Arc::new(Endpoint::new(&target.deployment_id, kept(&target.deployment_id))));
-            self.point(endpoint, target.replica.as_ref());
+            self.point(endpoint, target);
         }
     }
 
@@ -141,6 +173,18 @@ impl Gateway {
     pub fn in_flight(&self, revision_id: &str) -> u64 {
         let replicas = self.shared.replicas.read().unwrap_or_else(PoisonError::into_inner);
         replicas.get(revision_id).map_or(0, |replica| replica.in_flight.load(Ordering::SeqCst))
+    }
+
+    /// What a revision did since it was last told to begin anew, or since it runs here.
+    pub fn counts(&self, revision_id: &str) -> Counts {
+        let replicas = self.shared.replicas.read().unwrap_or_else(PoisonError::into_inner);
+        replicas.get(revision_id).map_or_else(Counts::default, |replica| replica.tally.counts())
+    }
+
+    /// Counts of that revision begin anew.
+    pub fn count_anew(&self, revision_id: &str) {
+        let replicas = self.shared.replicas.read().unwrap_or_else(PoisonError::into_inner);
+        replicas.get(revision_id).into_iter().for_each(|replica| replica.tally.clear());
     }
 
     /// A revision is over; nothing asks for its requests any more.
@@ -166,22 +210,29 @@ impl Gateway {
         self.shared.limits
     }
 
-    fn point(&self, endpoint: &Endpoint, to: Option<&Answering>) {
-        let mut current = endpoint.current.write().unwrap_or_else(PoisonError::into_inner);
-        let now = current.as_ref().map(|replica| (&replica.revision_id, replica.address));
-        if now == to.map(|it| (&it.revision_id, it.address)) {
-            return;
-        }
-        *current = to.map(|it| self.replica(it));
+    fn point(&self, endpoint: &Endpoint, to: &Target) {
+        let mut routes = endpoint.routes.write().unwrap_or_else(PoisonError::into_inner);
+        // a revision that only changes its place keeps its replica, with its requests and counts
+        let known: Vec<Arc<Replica>> =
+            routes.current.iter().chain(routes.beside.iter().map(|(replica, _)| replica)).cloned().collect();
+        let find = |it: &Answering| {
+            let same = known.iter().find(|known| known.revision_id == it.revision_id && known.address == it.address);
+            same.cloned().unwrap_or_else(|| self.replica(it))
+        };
+        let current = to.replica.as_ref().map(find);
+        let beside = to.beside.iter().map(|(answering, weight)| (find(answering), *weight)).collect();
+        *routes = Routes { current, beside };
     }
 
     fn replica(&self, answering: &Answering) -> Arc<Replica> {
         let fresh = Arc::new(Replica {
             revision_id: answering.revision_id.clone(),
+            number: answering.number,
             address: answering.address,
             model: answering.model.clone(),
             signature: tokio::sync::OnceCell::new(),
             in_flight: AtomicU64::default(),
+            tally: Tally::default(),
         });
         let mut replicas = self.shared.replicas.write().unwrap_or_else(PoisonError::into_inner);
         replicas.insert(answering.revision_id.clone(), fresh.clone());
@@ -191,25 +242,64 @@ impl Gateway {
 
 impl Endpoint {
     fn new(deployment_id: &str, kept: Kept) -> Self {
-        Self { deployment_id: deployment_id.to_owned(), meter: Meter::restored(kept), current: RwLock::default() }
+        let (routes, turns) = (RwLock::default(), AtomicU64::default());
+        Self { deployment_id: deployment_id.to_owned(), meter: Meter::restored(kept), routes, turns }
     }
 
-    /// A hold on the replica that answers now, if there is one.
+    /// A hold on a replica that answers now, if there is one: the live one's, or in its turn one that is on trial.
     pub(super) fn lease(&self) -> Option<Lease> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        let replica = current.clone()?;
-        // under the lock: whoever switches afterwards sees this request
-        replica.in_flight.fetch_add(1, Ordering::SeqCst);
-        Some(Lease { replica })
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        if routes.beside.iter().all(|(_, weight)| *weight == 0) {
+            return routes.current.as_ref().map(|replica| Lease::of(replica, Why::Live));
+        }
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let mut tried = routes.beside.iter().filter(|(_, weight)| *weight > 0);
+        match tried.find(|(_, weight)| is_turn_of(*weight, turn)) {
+            Some((replica, _)) => Some(Lease::of(replica, Why::Trial)),
+            None => routes.current.as_ref().map(|replica| Lease::of(replica, Why::Live)),
+        }
+    }
+
+    /// A hold on whoever is to answer after the replica of that lease did not: one on trial is stood in for by the live
+    /// one, but who asked for a revision gets no other.
+    pub(super) fn lease_instead(&self, of: &Lease) -> Option<Lease> {
+        if of.why == Why::Number {
+            return self.lease_of(of.replica.number);
+        }
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        routes.current.as_ref().map(|replica| Lease::of(replica, Why::Live))
+    }
+
+    /// A hold on the replica of that revision, which a caller asked for.
+    pub(super) fn lease_of(&self, number: i64) -> Option<Lease> {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all = routes.current.iter().chain(routes.beside.iter().map(|(replica, _)| replica));
+        all.find(|replica| replica.number == number).map(|replica| Lease::of(replica, Why::Number))
     }
 
     /// Whether a replica answers now.
     pub fn is_ready(&self) -> bool {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).current.is_some()
     }
 }
 
+/// Whether the request of that turn is one of `weight` percent: exactly so many of every hundred, evenly spread.
+fn is_turn_of(weight: u32, turn: u64) -> bool {
+    let (place, weight) = (turn % 100, u64::from(weight));
+    (place + 1) * weight / 100 > place * weight / 100
+}
+
 impl Lease {
+    /// To be called under the lock that a switch takes, so that whoever switches afterwards sees this request.
+    fn of(replica: &Arc<Replica>, why: Why) -> Self {
+        replica.in_flight.fetch_add(1, Ordering::SeqCst);
+        Self { replica: replica.clone(), why }
+    }
+
+    fn is_on_trial(&self) -> bool {
+        self.why == Why::Trial
+    }
+
     fn address(&self) -> SocketAddr {
         self.replica.address
     }

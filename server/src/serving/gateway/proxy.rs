@@ -14,6 +14,7 @@ use reqwest::{Client, header};
 use tokio::time::Instant;
 
 use super::body::{Upload, drain, too_large};
+use super::meter::Outcome;
 use super::relay::{Held, Passage, broke, relay};
 use super::{Gateway, Lease, headers, translated};
 use crate::error::{Error, Result, request_id};
@@ -24,6 +25,9 @@ const TIMEOUT: &str = "x-request-timeout";
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 /// Shorter than the scorer keeps an idle connection (75 s), so that it is never the one to close first.
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+
+/// Asks for a revision by its number; in an answer, the number of the revision that gave it.
+pub const REVISION_HEADER: &str = "x-drydock-revision";
 
 /// A request to a model server.
 pub(super) struct Outgoing {
@@ -41,6 +45,8 @@ pub(super) struct Outgoing {
 pub(super) struct Deadline {
     at: Instant,
     patience: Duration,
+    /// The caller set it.
+    is_callers: bool,
 }
 
 /// Answers a request of `/serve/{deployment}/…`; whatever goes wrong is an answer too, and counted.
@@ -48,20 +54,31 @@ pub async fn forward(gateway: &Gateway, deployment: &str, request: &HttpRequest,
     let Some(endpoint) = gateway.endpoint(deployment) else {
         return refused(request, &Error::not_found(format!("There is no deployment '{deployment}'.")));
     };
-    let lease = endpoint.lease();
+    let lease = match wanted_revision(request) {
+        Ok(None) => endpoint.lease(),
+        Ok(Some(number)) => match endpoint.lease_of(number) {
+            Some(lease) => Some(lease),
+            None => return refused(request, &no_such_revision(deployment, number)),
+        },
+        Err(error) => return refused(request, &error),
+    };
     let mut passage = Passage::begin(endpoint);
     if let Some(segments) = translated::segments(path_after_deployment(request)) {
         let answer = translated::answer(gateway, &segments, request, payload, lease, &mut passage).await;
         let response = answer.unwrap_or_else(|error| refused(request, &error));
         passage.status = Some(response.status().as_u16());
-        return response;
+        return match passage.replica.as_ref().map(|replica| replica.number) {
+            Some(number) => with_revision(response, number),
+            None => response,
+        };
     }
     match exchange(gateway, request, payload, lease, &mut passage).await {
         Ok((answer, lease, upload)) => {
             let patience = gateway.limits().patience;
+            let number = lease.replica.number;
             let held = Held { lease, passage, upload, patience };
             match relay(answer, held, *request.method() == Method::HEAD).await {
-                Ok(response) => response,
+                Ok(response) => with_revision(response, number),
                 Err(error) => error.error_response(),
             }
         }
@@ -123,19 +140,30 @@ pub(super) async fn reach(
     let mut may_retry = true;
     loop {
         passage.reached_replica = true;
-        let refused = match deadline.keep(send(outgoing, &lease)).await? {
+        passage.replica = Some(lease.replica.clone());
+        let attempt = deadline.keep(send(outgoing, &lease)).await;
+        if attempt.is_err() && deadline.is_callers {
+            // the caller's haste says nothing about the revision
+            passage.replica = None;
+        }
+        let refused = match attempt? {
             Ok(answer) => return Ok((answer, lease)),
             Err(cause) => cause,
         };
         if let Some(refusal) = outgoing.upload.refusal() {
             return Err(refusal);
         }
-        // nobody listened: the replica has just ended, and its successor may have taken over
-        if !(may_retry && refused.is_connect() && outgoing.upload.can_be_sent_again()) {
+        // nobody listened: the replica has just ended, and its successor may have taken over. One on trial that broke off
+        // is stood in for by the live one: a prediction changes nothing, so asking twice is safe.
+        let may_ask_again = refused.is_connect() || lease.is_on_trial();
+        if !(may_retry && may_ask_again && outgoing.upload.can_be_sent_again()) {
             return Err(broke(refused));
         }
         may_retry = false;
-        lease = passage.endpoint().lease().ok_or_else(|| none_ready(request))?;
+        if lease.is_on_trial() {
+            lease.replica.tally.record(Outcome { status: None, took: None }, true);
+        }
+        lease = passage.endpoint().lease_instead(&lease).ok_or_else(|| none_ready(request))?;
     }
 }
 
@@ -159,24 +187,46 @@ async fn send(outgoing: &Outgoing, lease: &Lease) -> std::result::Result<reqwest
 
 impl Deadline {
     /// As long as the deployment has patience, or the caller if that is shorter.
-    pub fn of(request: &HttpRequest, patience: Duration) -> Result<Self> {
+    pub fn of(request: &HttpRequest, most: Duration) -> Result<Self> {
         let patience = match request.headers().get(TIMEOUT) {
-            None => patience,
+            None => most,
             Some(said) => {
                 let seconds = said.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
                 let asked = seconds.filter(|seconds| *seconds > 0.0).map(Duration::try_from_secs_f64);
                 // longer than there are instants is longer than the limit
                 let wrong = || Error::invalid("X-Request-Timeout is no number of seconds above 0, like 2.5.");
-                asked.ok_or_else(wrong)?.unwrap_or(patience).min(patience)
+                asked.ok_or_else(wrong)?.unwrap_or(most).min(most)
             }
         };
-        Ok(Self { at: Instant::now() + patience, patience })
+        Ok(Self { at: Instant::now() + patience, patience, is_callers: patience < most })
     }
 
     /// What the work answers in time; past that it is dropped, and with it a request under way.
     pub async fn keep<F: Future>(&self, work: F) -> Result<F::Output> {
         tokio::time::timeout_at(self.at, work).await.map_err(|_| too_slow(self.patience))
     }
+}
+
+/// The revision that the caller asks for by its number, if it does.
+fn wanted_revision(request: &HttpRequest) -> Result<Option<i64>> {
+    let Some(value) = request.headers().get(REVISION_HEADER) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let number = number.ok_or_else(|| {
+        Error::invalid("X-Drydock-Revision is the number of a revision that runs, as 4; leave it out for the live one.")
+    })?;
+    Ok(Some(number))
+}
+
+fn no_such_revision(deployment: &str, number: i64) -> Error {
+    Error::not_found(format!(
+        "Revision {number} of '{deployment}' does not run now. The deployment's page lists those that do."
+    ))
+}
+
+fn with_revision(mut response: HttpResponse, number: i64) -> HttpResponse {
+    let name = actix_web::http::header::HeaderName::from_static(REVISION_HEADER);
+    response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from(number));
+    response
 }
 
 /// A client per thread; cloning it is counting a reference.

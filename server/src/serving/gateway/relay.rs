@@ -20,7 +20,7 @@ use tokio::time::Sleep;
 
 use super::body::Upload;
 use super::meter::Outcome;
-use super::{Endpoint, Lease, headers};
+use super::{Endpoint, Lease, Replica, headers};
 use crate::clock;
 use crate::error::{Error, Result};
 
@@ -33,6 +33,10 @@ pub struct Passage {
     began: Instant,
     pub status: Option<u16>,
     pub reached_replica: bool,
+    /// The one that was asked last.
+    pub replica: Option<Arc<Replica>>,
+    /// The model server broke its answer off.
+    pub is_cut: bool,
 }
 
 impl Passage {
@@ -43,14 +47,18 @@ impl Passage {
 
     /// A request of this deployment begins.
     pub fn begin(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, began: Instant::now(), status: None, reached_replica: false }
+        Self { endpoint, began: Instant::now(), status: None, reached_replica: false, replica: None, is_cut: false }
     }
 }
 
 impl Drop for Passage {
     fn drop(&mut self) {
         let took = self.reached_replica.then(|| self.began.elapsed());
-        self.endpoint.meter.record(clock::now_ms(), Outcome { status: self.status, took });
+        let outcome = Outcome { status: self.status, took };
+        self.endpoint.meter.record(clock::now_ms(), outcome);
+        if let Some(replica) = &self.replica {
+            replica.tally.record(outcome, self.is_cut);
+        }
     }
 }
 
@@ -142,6 +150,7 @@ impl<S> Answer<S> {
         cause: Box<dyn std::error::Error>,
     ) -> Poll<Option<std::result::Result<Bytes, Box<dyn std::error::Error>>>> {
         self.held.passage.status = None;
+        self.held.passage.is_cut = true;
         Poll::Ready(Some(Err(cause)))
     }
 }

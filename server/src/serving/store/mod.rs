@@ -8,7 +8,7 @@ pub use traffic::{keep_traffic, kept_traffic, prune_traffic};
 use std::net::SocketAddr;
 
 use diesel::prelude::*;
-use drydock_wire::jobs::Resources;
+use drydock_wire::{jobs::Resources, serving::ReleasePlan};
 
 use super::rules::{RevisionState, Run};
 use crate::db::Conn;
@@ -49,6 +49,8 @@ pub struct RevisionRow {
     pub created_by: String,
     pub ready_at: Option<i64>,
     pub ended_at: Option<i64>,
+    release: Option<String>,
+    pub warm_until: Option<i64>,
 }
 
 /// What a new revision is to serve.
@@ -57,6 +59,8 @@ pub struct Wish {
     pub model: String,
     pub version: i64,
     pub resources: Resources,
+    /// How it is to come in; absent: rolling.
+    pub release: Option<ReleasePlan>,
 }
 
 impl RevisionRow {
@@ -78,6 +82,8 @@ impl RevisionRow {
             created_by: by.to_owned(),
             ready_at: None,
             ended_at: None,
+            release: wish.release.as_ref().map(|plan| serde_json::json!(plan).to_string()),
+            warm_until: None,
         }
     }
 
@@ -87,6 +93,11 @@ impl RevisionRow {
 
     pub fn resources(&self) -> Result<Resources> {
         serde_json::from_str(&self.resources).map_err(Error::internal)
+    }
+
+    /// How it was to come in; absent: rolling.
+    pub fn release(&self) -> Result<Option<ReleasePlan>> {
+        self.release.as_deref().map(|plan| serde_json::from_str(plan).map_err(Error::internal)).transpose()
     }
 
     /// The run that the gateway sends requests to.
@@ -182,7 +193,7 @@ pub fn advance(
     reason: Option<&str>,
 ) -> Result<bool> {
     let row = revisions::table.find(id).filter(revisions::state.eq(from.as_str()));
-    let routed = to == RevisionState::Live;
+    let routed = to.is_routed();
     let moved = diesel::update(row).set(revisions::state.eq(to.as_str())).execute(conn).map_err(Error::internal)?;
     if moved == 0 {
         return Ok(false);
@@ -254,21 +265,32 @@ pub fn other_live(conn: &mut Conn, deployment_id: &str, but: &str) -> Result<Vec
         .map_err(Error::internal)
 }
 
-/// Live revisions of all deployments.
-pub fn live(conn: &mut Conn) -> Result<Vec<RevisionRow>> {
-    let query = revisions::table.filter(revisions::state.eq(RevisionState::Live.as_str()));
-    query.select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
+/// Until when a warm revision is kept.
+pub fn set_warm_until(conn: &mut Conn, id: &str, until: Option<i64>) -> Result<()> {
+    diesel::update(revisions::table.find(id))
+        .set(revisions::warm_until.eq(until))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
-/// Names of deployments whose live revision serves that version.
+/// Revisions of all deployments that the gateway may know: live, warm and candidates.
+pub fn routed(conn: &mut Conn) -> Result<Vec<RevisionRow>> {
+    let states = [RevisionState::Live, RevisionState::Warm, RevisionState::Candidate].map(RevisionState::as_str);
+    let query = revisions::table.filter(revisions::state.eq_any(states));
+    query.order(revisions::number).select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
+}
+
+/// Names of deployments whose live revision, or candidate, serves that version.
 pub fn of_version(conn: &mut Conn, model: &str, version: i64) -> Result<Vec<String>> {
     revisions::table
         .inner_join(deployments::table)
         .filter(revisions::model.eq(model))
         .filter(revisions::version.eq(version))
-        .filter(revisions::state.eq(RevisionState::Live.as_str()))
+        .filter(revisions::state.eq_any([RevisionState::Live.as_str(), RevisionState::Candidate.as_str()]))
         .order(deployments::name)
         .select(deployments::name)
+        .distinct()
         .load(conn)
         .map_err(Error::internal)
 }

@@ -1,0 +1,221 @@
+//! The judge, which looks at every candidate and moves its release on.
+//!
+//! A part of the deployer's pass. Only what may be forgotten is in memory: since when requests are counted, and how many bad looks
+//! there were in a row; both begin anew with each step and each start of the server.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use drydock_wire::serving::{ReleaseLook, ReleasePlan};
+
+use super::rules::{self, Facts, Move, State, next_move};
+use super::store::{self, ReleaseRow};
+use super::{RevisionRow, promote, revision_of, revisions, roll_back};
+use crate::app::App;
+use crate::clock;
+use crate::db::Conn;
+use crate::error::Result;
+use crate::serving::gateway::Gateway;
+use crate::serving::rules::RevisionState;
+use crate::serving::{announce, last_words, show};
+
+/// Looks at a candidate are this far apart.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A candidate whose health check is silent this often in a row is taken out.
+const SILENT_AT_MOST: u32 = 3;
+
+/// Moves releases on.
+pub struct Judge {
+    app: App,
+    gateway: Gateway,
+    seen: Mutex<HashMap<String, Seen>>,
+}
+
+/// What this server has seen of a candidate in its present step.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    step: i64,
+    looked_at: Option<Instant>,
+    look: Option<ReleaseLook>,
+    bad_looks: u32,
+    silent: u32,
+}
+
+/// A release with the rows that it is about.
+struct Case {
+    deployment: String,
+    release: ReleaseRow,
+    candidate: RevisionRow,
+    /// The revision that is live beside it.
+    live: Option<RevisionRow>,
+}
+
+impl Judge {
+    pub fn new(app: App, gateway: Gateway) -> Self {
+        Self { app, gateway, seen: Mutex::default() }
+    }
+
+    /// Looks at every open release and takes one move for each; whether there are any that run.
+    pub async fn pass(&self, probe: &reqwest::Client) -> Result<bool> {
+        let cases = self.app.db.read(cases).await?;
+        self.seen().retain(|id, _| cases.iter().any(|case| case.release.id == *id));
+        let mut running = false;
+        let mut first_error = Ok(());
+        for case in cases {
+            running |= case.candidate.state()? == RevisionState::Candidate;
+            if let Err(error) = self.one(case, probe).await {
+                tracing::warn!(error.chain = ?error.source, "judge of releases: {error}");
+                first_error = first_error.and(Err(error));
+            }
+        }
+        first_error.map(|()| running)
+    }
+
+    async fn one(&self, case: Case, probe: &reqwest::Client) -> Result<()> {
+        let (plan, state, candidate) = (case.release.plan()?, case.release.state()?, case.candidate.state()?);
+        let seen =
+            if candidate == RevisionState::Candidate { self.look(&case, &plan, probe).await? } else { Seen::default() };
+        let facts = Facts {
+            plan: &plan,
+            state,
+            step: case.release.place(),
+            in_step: since(case.release.step_began_at),
+            paused: case.release.paused,
+            candidate,
+            candidate_reason: case.candidate.reason.as_deref(),
+            illness: illness(&case.candidate, &seen)?,
+            look: seen.look.as_ref(),
+            bad_looks: seen.bad_looks,
+        };
+        let next = next_move(&facts);
+        if next == Move::Nothing {
+            return Ok(());
+        }
+        tracing::info!(
+            deployment.name = case.deployment,
+            release.revision = case.release.revision,
+            ?next,
+            "release moves"
+        );
+        let next = self.with_last_words(next, &facts, &case.candidate).await;
+        let (release, now) = (case.release, clock::now_ms());
+        self.app.db.write(move |conn| take(conn, &release, &plan, next, now)).await?;
+        show(&self.app, &self.gateway).await?;
+        announce(&self.app, &case.deployment);
+        Ok(())
+    }
+
+    /// What is known of the candidate, with a new look if one is due.
+    async fn look(&self, case: &Case, plan: &ReleasePlan, probe: &reqwest::Client) -> Result<Seen> {
+        let known = self.seen().get(&case.release.id).filter(|seen| seen.step == case.release.step).cloned();
+        let begins = known.is_none();
+        let mut seen = known.unwrap_or(Seen { step: case.release.step, ..Seen::default() });
+        if begins {
+            self.gateway.count_anew(&case.candidate.id);
+            case.live.iter().for_each(|live| self.gateway.count_anew(&live.id));
+            seen.looked_at = Some(Instant::now());
+        } else if seen.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            seen.looked_at = Some(Instant::now());
+            seen.silent = if self.answers(&case.candidate, probe).await { 0 } else { seen.silent + 1 };
+            if let ReleasePlan::Canary(plan) = plan {
+                let stable = case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default();
+                let candidate = self.gateway.counts(&case.candidate.id);
+                let look = rules::look(&plan.analysis, &candidate, &stable, clock::now_ms(), case.release.place());
+                seen.bad_looks = if look.broken.is_empty() { 0 } else { seen.bad_looks + 1 };
+                self.keep(case, &look).await?;
+                seen.look = Some(look);
+            }
+        }
+        self.seen().insert(case.release.id.clone(), seen.clone());
+        Ok(seen)
+    }
+
+    async fn keep(&self, case: &Case, look: &ReleaseLook) -> Result<()> {
+        let (release, look) = (case.release.clone(), look.clone());
+        self.app.db.write(move |conn| store::add_look(conn, &release, look)).await?;
+        self.app.events.publish(drydock_wire::events::Topic::Deployments, Some(&case.deployment));
+        Ok(())
+    }
+
+    /// Whether the candidate says that it can predict. One that is not routed is ill anyway.
+    async fn answers(&self, candidate: &RevisionRow, probe: &reqwest::Client) -> bool {
+        let Some(run) = candidate.routed() else { return true };
+        let answer = probe.get(format!("http://{}/ping", run.address)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// An illness is told with what the container printed last.
+    async fn with_last_words(&self, next: Move, facts: &Facts<'_>, candidate: &RevisionRow) -> Move {
+        match next {
+            Move::RollBack(why) if facts.illness.is_some() => {
+                Move::RollBack(last_words::added_to(&self.app, &candidate.id, why).await)
+            }
+            other => other,
+        }
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<String, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why the candidate cannot be asked any more.
+fn illness(candidate: &RevisionRow, seen: &Seen) -> Result<Option<String>> {
+    if candidate.state()? != RevisionState::Candidate {
+        return Ok(None);
+    }
+    if candidate.routed().is_none() {
+        let how = candidate.reason.as_deref().unwrap_or("nothing is known of why");
+        return Ok(Some(format!("Its container does not run any more: {how}")));
+    }
+    let is_silent = seen.silent >= SILENT_AT_MOST;
+    Ok(is_silent.then(|| format!("Its health check did not answer {SILENT_AT_MOST} times in a row.")))
+}
+
+fn since(at: i64) -> Duration {
+    Duration::from_millis(u64::try_from(clock::now_ms() - at).unwrap_or_default())
+}
+
+fn cases(conn: &mut Conn) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    let names: HashMap<String, String> = revisions::all(conn)?.into_iter().map(|row| (row.id, row.name)).collect();
+    for release in store::open(conn)? {
+        let candidate = revision_of(conn, &release)?;
+        let all = revisions::revisions_of(conn, &release.deployment_id)?;
+        let live = crate::serving::views::live(&all)?.cloned();
+        let deployment = names.get(&release.deployment_id).cloned().unwrap_or_default();
+        cases.push(Case { deployment, release, candidate, live });
+    }
+    Ok(cases)
+}
+
+/// Writes one move, if the release still is where it was decided upon.
+fn take(conn: &mut Conn, release: &ReleaseRow, plan: &ReleasePlan, next: Move, now: i64) -> Result<()> {
+    let present = store::open_of(conn, &release.deployment_id)?;
+    let is_as_decided =
+        present.is_some_and(|it| (&it.id, it.step, it.paused) == (&release.id, release.step, release.paused));
+    if !is_as_decided {
+        return Ok(());
+    }
+    match next {
+        Move::Nothing => Ok(()),
+        Move::NextStep => {
+            store::set_step(conn, &release.id, release.step, release.step + 1, now)?;
+            let what = match plan {
+                ReleasePlan::Canary(plan) => {
+                    format!("The step was good; it goes on {}.", rules::place(plan, release.place() + 1))
+                }
+                _ => "The step was good.".to_owned(),
+            };
+            store::note(conn, &release.id, None, &what, now)
+        }
+        Move::Promote(why) => promote(conn, release, &why, None, now),
+        Move::RollBack(why) => roll_back(conn, release, &why, now),
+        Move::Close(state, reason) => {
+            store::close(conn, &release.id, state, reason.as_deref(), now)?;
+            let what = if state == State::RolledBack { "It failed before it was live." } else { "It is over." };
+            store::note(conn, &release.id, None, what, now)
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! HTTP of releases: parse, authorize, call, wrap.
+
+use actix_web::{HttpResponse, get, http::StatusCode, post, web};
+use drydock_wire::serving::{DeploymentDetail, ReleasePage, RollBack};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::Order;
+use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
+use crate::app::App;
+use crate::error::Result;
+use crate::serving::Gateway;
+
+/// Mounts the routes under `/api/v1`.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    config.service(page).service(promote).service(pause).service(resume).service(abort).service(roll_back);
+}
+
+#[utoipa::path(tag = "deployments", responses((status = 200, body = ReleasePage)))]
+#[get("/deployments/{name}/release")]
+async fn page(
+    app: web::Data<App>,
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    name: web::Path<String>,
+) -> Result<web::Json<ReleasePage>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::page(&app, &gateway, &auth, &name).await?))
+}
+
+/// The candidate takes over now.
+#[utoipa::path(tag = "deployments", operation_id = "promote_release", responses((status = 200, body = ReleasePage)))]
+#[post("/deployments/{name}/release/promote")]
+async fn promote(
+    app: web::Data<App>,
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    name: web::Path<String>,
+) -> Result<web::Json<ReleasePage>> {
+    order(&app, &gateway, &who, &name, Order::Promote).await
+}
+
+/// It stays in its step. A candidate that is bad is taken out all the same.
+#[utoipa::path(tag = "deployments", operation_id = "pause_release", responses((status = 200, body = ReleasePage)))]
+#[post("/deployments/{name}/release/pause")]
+async fn pause(
+    app: web::Data<App>,
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    name: web::Path<String>,
+) -> Result<web::Json<ReleasePage>> {
+    order(&app, &gateway, &who, &name, Order::Pause).await
+}
+
+#[utoipa::path(tag = "deployments", operation_id = "resume_release", responses((status = 200, body = ReleasePage)))]
+#[post("/deployments/{name}/release/resume")]
+async fn resume(
+    app: web::Data<App>,
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    name: web::Path<String>,
+) -> Result<web::Json<ReleasePage>> {
+    order(&app, &gateway, &who, &name, Order::Resume).await
+}
+
+/// The candidate is taken back; the live revision goes on alone.
+#[utoipa::path(tag = "deployments", operation_id = "abort_release", responses((status = 200, body = ReleasePage)))]
+#[post("/deployments/{name}/release/abort")]
+async fn abort(
+    app: web::Data<App>,
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    name: web::Path<String>,
+) -> Result<web::Json<ReleasePage>> {
+    order(&app, &gateway, &who, &name, Order::Abort).await
+}
+
+/// Back to a former revision: at once while it is kept warm, else as a new revision of the same content.
+#[utoipa::path(tag = "deployments", operation_id = "roll_back_deployment", request_body = RollBack, responses(
+    (status = 200, description = "It is live again", body = DeploymentDetail),
+    (status = 201, description = "A new revision is on its way", body = DeploymentDetail)))]
+#[post("/deployments/{name}/rollback")]
+async fn roll_back(
+    app: web::Data<App>,
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    name: web::Path<String>,
+    wish: web::Json<RollBack>,
+) -> Result<HttpResponse> {
+    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let (_, is_new) = super::roll_back_to(&app, &gateway, &auth, &name, wish.revision).await?;
+    let view = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let detail = crate::serving::get(&app, &gateway, &view, &name).await?;
+    Ok(HttpResponse::build(if is_new { StatusCode::CREATED } else { StatusCode::OK }).json(detail))
+}
+
+async fn order(
+    app: &App,
+    gateway: &Gateway,
+    who: &Principal,
+    name: &str,
+    order: Order,
+) -> Result<web::Json<ReleasePage>> {
+    let auth = accounts::authorize(who, action::Deploy, DEFAULT_PROJECT)?;
+    Ok(web::Json(super::order(app, gateway, &auth, name, order).await?))
+}
