@@ -22,7 +22,7 @@ const REPEATS: usize = 5;
 pub fn measure(scratch: &Path) -> Result<()> {
     let reference: Vec<Vec<f64>> = (0..COLUMNS).map(|n| bell(n as u64, 0.0)).collect();
     // every fourth column moves
-    let moved = |n: usize| if n % 4 == 0 { 0.1 } else { 0.0 };
+    let moved = |n: usize| if n.is_multiple_of(4) { 0.1 } else { 0.0 };
     let window: Vec<WindowColumn> = (0..COLUMNS)
         .map(|n| WindowColumn { name: format!("c{n}"), values: Values::Numbers(bell(1_000 + n as u64, moved(n))) })
         .collect();
