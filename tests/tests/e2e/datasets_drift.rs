@@ -13,10 +13,12 @@ async fn file(api: &Api, path: &str, text: String) -> Result<Value> {
     Ok(json!({ "path": path, "digest": api.upload(text).await?, "size_bytes": size }))
 }
 
-/// Even numbers from 0 to 1 that look like chance, the same each time.
+/// Even numbers from 0 to 1 that look like chance, the same each time: splitmix64 (Steele, Lea, Flood 2014).
 fn even(row: usize, salt: usize) -> f64 {
-    let mixed = (row * 7 + salt * 104_729 + 1).wrapping_mul(2_654_435_761) % 1_000_003;
-    mixed as f64 / 1_000_003.0
+    let mut mixed = (row as u64 * 1_000 + salt as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// `income` moves and `region` shifts its weight when `moved`; the others are drawn anew from the same spread.
