@@ -7,7 +7,7 @@ use drydock_wire::datasets::{
     CreateDataset, CreateVersion, CreatedVersion, DatasetDetail, DatasetFile, SetRules, Upload, ValidationReport,
     VersionDetail,
 };
-use drydock_wire::jobs::{CodeFile, DatasetRef, JobDetail, JobState, Resources, SubmitJob};
+use drydock_wire::jobs::{CodeFile, DatasetRef, JobDetail, JobState, SubmitJob};
 use drydock_wire::overview::Overview;
 use drydock_wire::registry::{ModelVersion, RegisterVersion, SetAlias};
 use drydock_wire::serving::{DeploymentDetail, DeploymentState, PutDeployment};
@@ -143,8 +143,7 @@ pub async fn deploy(client: &Client, version: i64) -> Result<Outcome<()>> {
     let wish = PutDeployment {
         model: sample::MODEL.into(),
         version: format!("@{}", sample::ALIAS),
-        resources: Resources::default(),
-        release: None,
+        ..PutDeployment::default()
     };
     let rolled = match client.put_quietly(&link, &wish).await {
         Ok(()) => wait_until_live(client, &link, version).await,

@@ -19,10 +19,13 @@ pub mod v2;
 mod views;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use drydock_wire::events::Topic;
-use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, PutDeployment, ReleasePlan};
+use drydock_wire::serving::{
+    DeploymentDetail, DeploymentSummary, PutDeployment, ReleasePlan, ServedBy, ServingSettings,
+};
 
 pub use gateway::{Gateway, Limits};
 pub use routes::configure;
@@ -137,8 +140,18 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
     plan.iter().try_for_each(release::rules::check)?;
     let version = registry::resolve(conn, &wish.model, &wish.version)?;
-    let wish = Wish { model: wish.model, version, resources: wish.resources, release: plan };
+    let alias = wish.version.starts_with('@').then_some(wish.version);
+    let served_by = match wish.served_by {
+        Some(served_by) => served_by,
+        None => served_by_before(conn, name)?,
+    };
+    let settings = wish.settings;
+    let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
     let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
+    if let Some(row) = store::find(conn, name)? {
+        let settings = settings.map_or_else(|| row.settings(), Ok)?;
+        store::set_settings(conn, &row.id, &settings, alias.as_deref(), clock::now_ms())?;
+    }
     if is_new {
         let strategy = wish.release.as_ref().unwrap_or(&ReleasePlan::Rolling).strategy();
         let detail = serde_json::json!({
@@ -211,6 +224,14 @@ pub async fn logged_workload(
     Ok((revision.id.clone(), container::GENERATION))
 }
 
+/// What answers in the revision that was asked for last; where there is none, MLflow's scoring server.
+fn served_by_before(conn: &mut Conn, name: &str) -> Result<ServedBy> {
+    let Some(row) = store::find(conn, name)? else { return Ok(ServedBy::default()) };
+    let revisions = store::revisions_of(conn, &row.id)?;
+    let before = revisions.iter().find(|revision| revision.number == row.goal);
+    before.map_or_else(|| Ok(ServedBy::default()), RevisionRow::served_by)
+}
+
 /// The number of the revision that serves this, and whether it is new.
 fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i64, bool)> {
     let now = clock::now_ms();
@@ -225,6 +246,9 @@ fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i64, 
             updated_at: now,
             total_requests: 0,
             total_errors: 0,
+            settings: serde_json::json!(ServingSettings::default()).to_string(),
+            alias: None,
+            wanted_replicas: None,
         };
         store::insert(conn, &row)?;
         store::insert_revision(conn, &RevisionRow::new(&row.id, 1, wish, by, now))?;
@@ -304,7 +328,7 @@ fn target(
 ) -> Result<gateway::Target> {
     let (mut replica, mut beside) = (None, Vec::new());
     for revision in routed.iter().filter(|it| it.deployment_id == row.id && !row.deleting) {
-        let Some(answering) = answering(app, revision) else { continue };
+        let Some(answering) = answering(app, revision)? else { continue };
         if revision.state()? == rules::RevisionState::Live {
             replica = Some(answering);
             continue;
@@ -312,21 +336,30 @@ fn target(
         let weight = on_trial.filter(|(number, _)| *number == revision.number).map_or(0, |(_, weight)| *weight);
         beside.push((answering, weight));
     }
-    Ok(gateway::Target { deployment_id: row.id.clone(), deployment: row.name.clone(), replica, beside })
+    Ok(gateway::Target {
+        deployment_id: row.id.clone(),
+        deployment: row.name.clone(),
+        settings: Arc::new(row.settings()?),
+        maker: row.created_by.clone(),
+        replica,
+        beside,
+    })
 }
 
-/// The replica as the gateway knows it; absent while it does not answer.
-fn answering(app: &App, revision: &RevisionRow) -> Option<gateway::Answering> {
-    Some(gateway::Answering {
+/// The revision as the gateway knows it; absent while it does not answer.
+fn answering(app: &App, revision: &RevisionRow) -> Result<Option<gateway::Answering>> {
+    let Some(run) = revision.routed() else { return Ok(None) };
+    Ok(Some(gateway::Answering {
         revision_id: revision.id.clone(),
         number: revision.number,
-        address: revision.routed()?.address,
+        replicas: vec![gateway::Place { id: revision.id.clone(), address: run.address }],
+        protocol: revision.served_by()?.runtime.protocol(),
         model: gateway::Model {
             name: revision.model.clone(),
             version: revision.version,
             folder: container::model_folder(app, &revision.id),
         },
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -9,7 +9,13 @@ use super::*;
 use crate::db::{Conn, testing::connection};
 
 fn wish(version: i64) -> Wish {
-    Wish { model: "wine".into(), version, resources: Resources::default(), release: None }
+    Wish {
+        model: "wine".into(),
+        version,
+        resources: Resources::default(),
+        served_by: ServedBy::default(),
+        release: None,
+    }
 }
 
 fn put_version(conn: &mut Conn, version: i64) -> Option<i64> {

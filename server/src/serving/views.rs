@@ -59,6 +59,8 @@ pub fn detail(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway)
         total_requests: totals.0,
         total_errors: totals.1,
         example: example.and_then(|body| serde_json::from_str(body).ok()),
+        settings: row.settings()?,
+        alias: row.alias.clone(),
     })
 }
 
@@ -73,6 +75,8 @@ fn revision(row: &RevisionRow) -> Result<Revision> {
         created_by: row.created_by.clone(),
         ready_at: row.ready_at,
         resources: row.resources()?,
+        served_by: row.served_by()?,
+        replicas: Vec::new(),
         release: row.release()?,
         warm_until: row.warm_until.filter(|_| row.state().is_ok_and(|state| state == RevisionState::Warm)),
     })

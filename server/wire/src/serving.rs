@@ -1,18 +1,30 @@
 //! Deployments: a model version behind the gateway.
 
 mod releases;
+mod settings;
 
 pub use releases::*;
+pub use settings::*;
 
 use crate::jobs::Resources;
 
 wire! {
     /// `PUT /api/v1/deployments/{name}`: makes it, or rolls it to another version without a failed request.
+    #[derive(Default)]
     #[serde(deny_unknown_fields)]
     pub struct PutDeployment {
+        /// Empty where an image brings all that it needs.
+        #[serde(default)]
         pub model: String,
         /// A version number or `@alias`; kept as the number it means now.
+        #[serde(default)]
         pub version: String,
+        /// What answers; absent: as in the revision before, or MLflow's scoring server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub served_by: Option<ServedBy>,
+        /// Absent: as they are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub settings: Option<ServingSettings>,
         #[serde(default)]
         pub resources: Resources,
         /// How it comes in where another revision is live; absent: rolling.
@@ -70,6 +82,11 @@ wire! {
         pub total_errors: u64,
         /// A body that the model accepts, from its input example or signature, for the prediction box.
         pub example: Option<serde_json::Value>,
+        #[serde(default)]
+        pub settings: ServingSettings,
+        /// The alias that it follows, where the settings say so.
+        #[serde(default)]
+        pub alias: Option<String>,
     }
 
     pub struct Revision {
@@ -84,12 +101,31 @@ wire! {
         pub created_by: String,
         pub ready_at: Option<i64>,
         pub resources: Resources,
+        #[serde(default)]
+        pub served_by: ServedBy,
+        /// Its containers.
+        #[serde(default)]
+        pub replicas: Vec<Replica>,
         /// How it was to come in; absent: rolling.
         #[serde(default)]
         pub release: Option<ReleasePlan>,
         /// A warm one is kept running until then.
         #[serde(default)]
         pub warm_until: Option<i64>,
+    }
+
+    /// One container of a revision.
+    pub struct Replica {
+        /// From 1.
+        pub number: u32,
+        /// Its workload, as the metrics name it.
+        pub id: String,
+        /// `starting`, `ready`, `unwell` (it fails its readiness, or the gateway lets it rest) or `ending`.
+        pub state: String,
+        pub reason: Option<String>,
+        /// Requests that it has not answered yet.
+        pub in_flight: u64,
+        pub gpu: Option<String>,
     }
 
     pub struct TrafficMinute {

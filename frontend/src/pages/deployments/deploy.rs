@@ -92,7 +92,8 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
             return;
         }
         let release = untrack(rolls).then(|| plan_of(&strategy.get_untracked())).flatten();
-        let body = PutDeployment { model: model.get_untracked(), version: version.get_untracked(), resources, release };
+        let (model, version) = (model.get_untracked(), version.get_untracked());
+        let body = PutDeployment { model, version, resources, release, ..PutDeployment::default() };
         let to = format!("/deployments/{}", seg(&name.get_untracked()));
         let path = to.clone();
         let done = if untrack(rolls) { "The new version is starting" } else { "The deployment is starting" };

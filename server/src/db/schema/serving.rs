@@ -12,6 +12,9 @@ diesel::table! {
         updated_at -> BigInt,
         total_requests -> BigInt,
         total_errors -> BigInt,
+        settings -> Text,
+        alias -> Nullable<Text>,
+        wanted_replicas -> Nullable<BigInt>,
     }
 }
 
@@ -34,6 +37,21 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         release -> Nullable<Text>,
         warm_until -> Nullable<BigInt>,
+        served_by -> Text,
+    }
+}
+
+diesel::table! {
+    replicas (id) {
+        id -> Text,
+        revision_id -> Text,
+        number -> BigInt,
+        state -> Text,
+        reason -> Nullable<Text>,
+        address -> Nullable<Text>,
+        address_since -> Nullable<BigInt>,
+        gpu -> Nullable<Text>,
+        created_at -> BigInt,
     }
 }
 
@@ -77,5 +95,6 @@ diesel::table! {
 }
 
 diesel::joinable!(revisions -> deployments (deployment_id));
+diesel::joinable!(replicas -> revisions (revision_id));
 diesel::joinable!(gateway_minutes -> deployments (deployment_id));
-diesel::allow_tables_to_appear_in_same_query!(deployments, revisions, gateway_minutes);
+diesel::allow_tables_to_appear_in_same_query!(deployments, revisions, replicas, gateway_minutes);

@@ -20,7 +20,7 @@ use crate::{
 pub fn start(conn: &mut Conn, who: &Principal, body: &Value) -> Result<Outcome> {
     let wish: Deploy = read(body)?;
     let resources = bodies::resources(&wish.resources).map_err(Error::invalid)?;
-    let put = PutDeployment { model: wish.model, version: wish.version, resources, release: None };
+    let put = PutDeployment { model: wish.model, version: wish.version, resources, ..PutDeployment::default() };
     let (number, _) = serving::put_on(conn, who, &wish.deployment, put)?;
     Ok(Outcome::Runs { subject: format!("deployment/{}/{number}", wish.deployment) })
 }

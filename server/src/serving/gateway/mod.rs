@@ -22,7 +22,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use drydock_wire::serving::{Protocol, ServingSettings};
 pub use meter::{Kept, Meter};
+
 pub use proxy::{REVISION_HEADER, forward, refused};
 
 use crate::error::{Error, Result};
@@ -48,10 +50,14 @@ impl Default for Limits {
 }
 
 /// A row of the table: who answers for a deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     pub deployment_id: String,
     pub deployment: String,
+    /// Limits, callers, scaling and capture.
+    pub settings: Arc<ServingSettings>,
+    /// Whose deployment it is: the maker may always call it.
+    pub maker: String,
     /// Absent while no replica is well.
     pub replica: Option<Answering>,
     /// Revisions that run beside it, of a release or kept warm, each with the percent of the requests that it gets; those
@@ -65,8 +71,19 @@ pub struct Answering {
     pub revision_id: String,
     /// The revision's.
     pub number: i64,
-    pub address: SocketAddr,
+    /// Its containers that are well; never empty.
+    pub replicas: Vec<Place>,
+    /// What they speak.
+    pub protocol: Protocol,
     pub model: Model,
+}
+
+/// A container that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Id of its workload.
+    pub id: String,
+    pub address: SocketAddr,
 }
 
 /// What it serves.
@@ -216,7 +233,10 @@ impl Gateway {
         let known: Vec<Arc<Replica>> =
             routes.current.iter().chain(routes.beside.iter().map(|(replica, _)| replica)).cloned().collect();
         let find = |it: &Answering| {
-            let same = known.iter().find(|known| known.revision_id == it.revision_id && known.address == it.address);
+            let same = known.iter().find(|known| {
+                known.revision_id == it.revision_id
+                    && Some(known.address) == it.replicas.first().map(|place| place.address)
+            });
             same.cloned().unwrap_or_else(|| self.replica(it))
         };
         let current = to.replica.as_ref().map(find);
@@ -228,7 +248,7 @@ impl Gateway {
         let fresh = Arc::new(Replica {
             revision_id: answering.revision_id.clone(),
             number: answering.number,
-            address: answering.address,
+            address: answering.replicas[0].address,
             model: answering.model.clone(),
             signature: tokio::sync::OnceCell::new(),
             in_flight: AtomicU64::default(),

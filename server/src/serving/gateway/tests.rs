@@ -93,7 +93,14 @@ fn point(gateway: &Gateway, revision: &str, address: SocketAddr) {
 
 fn point_to(gateway: &Gateway, revision: &str, address: SocketAddr, folder: PathBuf) {
     let replica = Some(answering(revision, address, folder));
-    let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica, beside: vec![] };
+    let target = Target {
+        deployment_id: "d".into(),
+        deployment: "wine".into(),
+        settings: Arc::default(),
+        maker: "ada".into(),
+        replica,
+        beside: vec![],
+    };
     gateway.show(&[target], |_| Kept::default());
 }
 
@@ -101,7 +108,8 @@ fn point_to(gateway: &Gateway, revision: &str, address: SocketAddr, folder: Path
 fn answering(revision: &str, address: SocketAddr, folder: PathBuf) -> Answering {
     let number = revision.trim_start_matches('r').parse().unwrap();
     let model = Model { name: "wine-model".into(), version: 3, folder };
-    Answering { revision_id: revision.to_owned(), number, address, model }
+    let replicas = vec![Place { id: revision.to_owned(), address }];
+    Answering { revision_id: revision.to_owned(), number, replicas, protocol: Protocol::Mlflow, model }
 }
 
 /// The live revision with others beside it.
@@ -109,7 +117,14 @@ fn point_beside(gateway: &Gateway, live: (&str, SocketAddr), others: &[(&str, So
     let of = |revision: &str, address| answering(revision, address, PathBuf::from("/nonexistent"));
     let beside = others.iter().map(|(revision, address, weight)| (of(revision, *address), *weight)).collect();
     let replica = Some(of(live.0, live.1));
-    let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica, beside };
+    let target = Target {
+        deployment_id: "d".into(),
+        deployment: "wine".into(),
+        settings: Arc::default(),
+        maker: "ada".into(),
+        replica,
+        beside,
+    };
     gateway.show(&[target], |_| Kept::default());
 }
 
@@ -217,7 +232,14 @@ async fn nobody_there_is_said_in_words_and_codes() {
     let client = reqwest::Client::new();
     let ask = || client.post(format!("{url}/serve/wine/invocations")).body("{}").send();
     assert_eq!(ask().await.unwrap().status(), 404);
-    let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica: None, beside: vec![] };
+    let target = Target {
+        deployment_id: "d".into(),
+        deployment: "wine".into(),
+        settings: Arc::default(),
+        maker: "ada".into(),
+        replica: None,
+        beside: vec![],
+    };
     gateway.show(&[target], |_| Kept::default());
     let answer = ask().await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers().contains_key("retry-after")), (503, true));
@@ -295,6 +317,8 @@ fn the_table_shows_the_rows_and_nothing_else() {
     let target = |id: &str, name: &str| Target {
         deployment_id: id.into(),
         deployment: name.into(),
+        settings: Arc::default(),
+        maker: "ada".into(),
         replica: None,
         beside: vec![],
     };

@@ -134,6 +134,7 @@ fn roll_back_on(conn: &mut Conn, who: &Principal, name: &str, number: Option<i64
             model: wanted.model.clone(),
             version: wanted.version,
             resources: wanted.resources()?,
+            served_by: wanted.served_by()?,
             release: None,
         };
         return super::put_rows(conn, name, &wish, by);

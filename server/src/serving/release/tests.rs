@@ -1,8 +1,8 @@
 //! Promises of a release's rows: who gets requests after each transaction.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use drydock_wire::jobs::Resources;
 use drydock_wire::serving::{BlueGreen, KEEP_OLD_S};
+use drydock_wire::{jobs::Resources, serving::ServedBy};
 
 use super::*;
 use crate::db::testing::connection;
@@ -15,7 +15,13 @@ fn blue_green() -> ReleasePlan {
 }
 
 fn put(conn: &mut Conn, version: i64, plan: Option<ReleasePlan>) -> i64 {
-    let wish = Wish { model: "wine".into(), version, resources: Resources::default(), release: plan };
+    let wish = Wish {
+        model: "wine".into(),
+        version,
+        resources: Resources::default(),
+        served_by: ServedBy::default(),
+        release: plan,
+    };
     put_rows(conn, "wine", &wish, "ann").unwrap().0
 }
 

@@ -8,7 +8,10 @@ pub use traffic::{keep_traffic, kept_traffic, prune_traffic};
 use std::net::SocketAddr;
 
 use diesel::prelude::*;
-use drydock_wire::{jobs::Resources, serving::ReleasePlan};
+use drydock_wire::{
+    jobs::Resources,
+    serving::{ReleasePlan, ServedBy, ServingSettings},
+};
 
 use super::rules::{RevisionState, Run};
 use crate::db::Conn;
@@ -28,6 +31,11 @@ pub struct DeploymentRow {
     pub updated_at: i64,
     pub total_requests: i64,
     pub total_errors: i64,
+    pub settings: String,
+    /// The alias that it follows, as `@champion`, where the settings say so.
+    pub alias: Option<String>,
+    /// How many replicas scaling wants now; absent: as the settings say.
+    pub wanted_replicas: Option<i64>,
 }
 
 /// A revision.
@@ -51,6 +59,7 @@ pub struct RevisionRow {
     pub ended_at: Option<i64>,
     release: Option<String>,
     pub warm_until: Option<i64>,
+    served_by: String,
 }
 
 /// What a new revision is to serve.
@@ -59,6 +68,7 @@ pub struct Wish {
     pub model: String,
     pub version: i64,
     pub resources: Resources,
+    pub served_by: ServedBy,
     /// How it is to come in; absent: rolling.
     pub release: Option<ReleasePlan>,
 }
@@ -84,6 +94,7 @@ impl RevisionRow {
             ended_at: None,
             release: wish.release.as_ref().map(|plan| serde_json::json!(plan).to_string()),
             warm_until: None,
+            served_by: serde_json::json!(wish.served_by).to_string(),
         }
     }
 
@@ -93,6 +104,11 @@ impl RevisionRow {
 
     pub fn resources(&self) -> Result<Resources> {
         serde_json::from_str(&self.resources).map_err(Error::internal)
+    }
+
+    /// What answers in its containers.
+    pub fn served_by(&self) -> Result<ServedBy> {
+        serde_json::from_str(&self.served_by).map_err(Error::internal)
     }
 
     /// How it was to come in; absent: rolling.
@@ -108,7 +124,14 @@ impl RevisionRow {
 
     /// Whether it serves just this.
     pub fn is(&self, wish: &Wish) -> Result<bool> {
-        Ok(self.model == wish.model && self.version == wish.version && self.resources()? == wish.resources)
+        let is_same = self.model == wish.model && self.version == wish.version;
+        Ok(is_same && self.resources()? == wish.resources && self.served_by()? == wish.served_by)
+    }
+}
+
+impl DeploymentRow {
+    pub fn settings(&self) -> Result<ServingSettings> {
+        serde_json::from_str(&self.settings).map_err(Error::internal)
     }
 }
 
@@ -131,6 +154,25 @@ pub fn insert(conn: &mut Conn, row: &DeploymentRow) -> Result<()> {
 /// Adds a revision.
 pub fn insert_revision(conn: &mut Conn, row: &RevisionRow) -> Result<()> {
     diesel::insert_into(revisions::table).values(row).execute(conn).map(drop).map_err(Error::internal)
+}
+
+/// How callers are treated from now on, and the alias that is followed.
+pub fn set_settings(
+    conn: &mut Conn,
+    id: &str,
+    settings: &ServingSettings,
+    alias: Option<&str>,
+    now: i64,
+) -> Result<()> {
+    diesel::update(deployments::table.find(id))
+        .set((
+            deployments::settings.eq(serde_json::json!(settings).to_string()),
+            deployments::alias.eq(alias),
+            deployments::updated_at.eq(now),
+        ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 /// Which revision is meant from now on.

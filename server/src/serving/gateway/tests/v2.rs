@@ -134,7 +134,14 @@ async fn compressed_and_binary_bodies_are_read_and_refusals_have_their_form() {
         assert_eq!(found, status, "{said}");
         assert!(said["error"].as_str().unwrap().contains(text), "{text}: {said}");
     }
-    let target = Target { deployment_id: "d".into(), deployment: "wine".into(), replica: None, beside: vec![] };
+    let target = Target {
+        deployment_id: "d".into(),
+        deployment: "wine".into(),
+        settings: Arc::default(),
+        maker: "ada".into(),
+        replica: None,
+        beside: vec![],
+    };
     gateway.show(&[target], |_| Kept::default());
     assert_eq!(client.get(format!("{url}/serve/wine/v2/health/live")).send().await.unwrap().status(), 200);
     let answer = client.get(format!("{url}/serve/wine/v2/health/ready")).send().await.unwrap();
