@@ -1,8 +1,10 @@
 //! Deployments: a model version behind the gateway.
 
+mod captured;
 mod releases;
 mod settings;
 
+pub use captured::*;
 pub use releases::*;
 pub use settings::*;
 
