@@ -15,6 +15,7 @@ mod routes;
 mod rules;
 mod store;
 mod tasks;
+pub mod tokens;
 pub mod v2;
 mod views;
 

@@ -49,7 +49,8 @@ pub fn summary(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway
 /// The whole page.
 pub fn detail(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway) -> Result<DeploymentDetail> {
     let now = clock::now_ms();
-    let (minutes, totals) = with_meter(row, gateway, |meter| (meter.minutes(now), meter.totals(now)));
+    let (minutes, totals, tokens) =
+        with_meter(row, gateway, |meter| (meter.minutes(now), meter.totals(now), meter.tokens.traffic(now)));
     let serving = live(revisions)?.into_iter().chain(revisions.iter().filter(|revision| revision.number == row.goal));
     let example = serving.filter_map(|revision| revision.example.as_deref()).next();
     Ok(DeploymentDetail {
@@ -61,6 +62,7 @@ pub fn detail(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway)
         example: example.and_then(|body| serde_json::from_str(body).ok()),
         settings: row.settings()?,
         alias: row.alias.clone(),
+        tokens,
     })
 }
 

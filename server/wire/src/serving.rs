@@ -3,10 +3,12 @@
 mod captured;
 mod releases;
 mod settings;
+mod tokens;
 
 pub use captured::*;
 pub use releases::*;
 pub use settings::*;
+pub use tokens::*;
 
 use crate::jobs::Resources;
 
@@ -89,6 +91,9 @@ wire! {
         /// The alias that it follows, where the settings say so.
         #[serde(default)]
         pub alias: Option<String>,
+        /// Where it speaks OpenAI's protocol and tokens were counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tokens: Option<TokenTraffic>,
     }
 
     pub struct Revision {
