@@ -1,8 +1,10 @@
 //! Deployments: a model version behind the gateway.
 
+mod experiments;
 mod releases;
 mod settings;
 
+pub use experiments::*;
 pub use releases::*;
 pub use settings::*;
 
