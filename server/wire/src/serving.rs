@@ -1,11 +1,13 @@
 //! Deployments: a model version behind the gateway.
 
 mod captured;
+mod experiments;
 mod releases;
 mod settings;
 mod tokens;
 
 pub use captured::*;
+pub use experiments::*;
 pub use releases::*;
 pub use settings::*;
 pub use tokens::*;
