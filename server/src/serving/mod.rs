@@ -29,7 +29,7 @@ use drydock_wire::serving::{
 };
 
 pub use gateway::{Gateway, Limits};
-pub use release::rules::check as check_release;
+pub use release::check::plan as check_release;
 pub use routes::configure;
 pub use store::{Served, counts, of_version as deployments_of_version, served_by, that_served};
 

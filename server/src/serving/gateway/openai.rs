@@ -7,7 +7,10 @@ use actix_web::HttpResponse;
 use drydock_wire::serving::Protocol;
 use serde_json::json;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Lease};
+use super::relay::Passage;
+use super::upstream::Answer;
+use crate::accounts::Principal;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::serving::tokens::Reader;
@@ -22,7 +25,9 @@ pub fn is_asked(path: &str) -> bool {
 pub fn check(path: &str, deployment: &str, protocol: Option<Protocol>) -> Result<()> {
     let speaks = match protocol {
         Some(Protocol::Mlflow) => "MLflow's scoring protocol (/invocations) and the Open Inference Protocol (/v2)",
-        Some(Protocol::OpenInference) => "the Open Inference Protocol (/v2) and MLflow's scoring protocol (/invocations)",
+        Some(Protocol::OpenInference) => {
+            "the Open Inference Protocol (/v2) and MLflow's scoring protocol (/invocations)"
+        }
         _ => return Ok(()),
     };
     if !is_asked(path) {
@@ -48,6 +53,21 @@ pub fn refused(answer: HttpResponse, error: &Error) -> HttpResponse {
     answer.set_body(body.to_string()).map_into_boxed_body()
 }
 
+/// Watches a good answer of a server with OpenAI's API that may have tokens in it.
+pub fn watch(answer: &Answer, lease: &Lease, passage: &Passage, who: &Principal) -> Option<Watch> {
+    if lease.pool.protocol != Protocol::Openai || !answer.status.is_success() {
+        return None;
+    }
+    let content_type = answer.headers.get(hyper::header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(Watch {
+        endpoint: passage.endpoint().clone(),
+        caller: who.username.clone(),
+        began: passage.began(),
+        reader: Reader::of(content_type)?,
+        first_token: None,
+    })
+}
+
 /// Counts the tokens of one answer until it is dropped, also where the caller leaves before the end.
 #[derive(Debug)]
 pub struct Watch {
@@ -59,12 +79,6 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// For a good answer of a server with OpenAI's protocol that may have tokens in it.
-    pub fn of(endpoint: &Arc<Endpoint>, caller: &str, began: Instant, status: u16, content_type: &str) -> Option<Self> {
-        let reader = Reader::of(content_type).filter(|_| (200..300).contains(&status))?;
-        Some(Self { endpoint: endpoint.clone(), caller: caller.to_owned(), began, reader, first_token: None })
-    }
-
     /// These bytes go to the caller.
     pub fn see(&mut self, part: &[u8]) {
         self.reader.see(part);

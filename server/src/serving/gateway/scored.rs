@@ -11,9 +11,10 @@ use hyper::HeaderMap;
 use serde_json::{Value, json};
 
 use super::body::{Upload, whole};
+use super::deadline::Deadline;
 use super::endpoint::Lease;
 use super::headers;
-use super::proxy::{Admitted, Deadline, Outgoing, allowed, lease, reach};
+use super::proxy::{Admitted, Outgoing, allowed, lease, reach};
 use super::relay::Passage;
 use super::translated::{collected, decompressed, harmless, off_thread, words_of_model};
 use crate::error::{Error, Result};
@@ -150,7 +151,15 @@ async fn served(
     let mut names = vec![lease.pool.model.name.clone(), deployment.to_owned()];
     names.retain(|name| !name.is_empty());
     names.dedup();
-    loop {
+    let mut known = Vec::new();
+    for is_from_index in [false, true] {
+        if is_from_index {
+            (known, lease) = index(lease, passage, deadline).await?;
+            match known.as_slice() {
+                [only] => names = vec![only.clone()],
+                _ => break,
+            }
+        }
         for name in &names {
             let path = format!("/v2/models/{}", percent::encoded(name, ""));
             let (status, body, again) = exchange(get(&path), lease, passage, deadline).await?;
@@ -161,29 +170,19 @@ async fn served(
             let schema = v2::Schema::of_server(&body, signature);
             let schema = schema.map_err(|fault| Error::new(ErrorCode::BadGateway, fault.0))?;
             let served = Arc::new(Served { path, schema });
-            return Ok((lease.pool.served.get_or_init(|| async { served }).await.clone(), lease));
+            let served = lease.pool.served.get_or_init(|| async { served }).await.clone();
+            return Ok((served, lease));
         }
-        let known = match names.as_slice() {
-            [only] if *only != lease.pool.model.name && only != deployment => Vec::new(),
-            _ => {
-                let (index, again) = index(lease, passage, deadline).await?;
-                lease = again;
-                index
-            }
-        };
-        let [_] = known.as_slice() else {
-            let text = match known.as_slice() {
-                [] => format!("The model server has no model that is ready and called '{}'.", names.join("' or '")),
-                several => format!(
-                    "The model server has the models '{}', none of them called '{}'; ask for one at /v2/models/NAME/infer.",
-                    several.join("', '"),
-                    names.join("' or '")
-                ),
-            };
-            return Err(Error::new(ErrorCode::BadGateway, text));
-        };
-        names = known;
     }
+    let names = names.join("' or '");
+    let text = match known.as_slice() {
+        [] | [_] => format!("The model server has no model that is ready and called '{names}'."),
+        several => format!(
+            "The model server has the models '{}', none of them called '{names}'; ask for one at /v2/models/NAME/infer.",
+            several.join("', '")
+        ),
+    };
+    Err(Error::new(ErrorCode::BadGateway, text))
 }
 
 /// Names of the models that the server has ready; none where it does not tell.

@@ -17,6 +17,7 @@ use crate::accounts::Principal;
 use crate::clock;
 
 mod places;
+mod protocols;
 mod v2;
 
 /// `x-user` says who asks; without it the console does.

@@ -78,7 +78,10 @@ async fn invocations_are_put_to_a_server_that_speaks_v2_alone() {
         assert_eq!(answer, json!({"predictions": [4, 5]}), "{path}");
     }
     let csv = client.post(format!("{url}/serve/wine/invocations")).header("content-type", "text/csv; charset=utf-8");
-    assert_eq!(csv.body("a\n1\n2.5\n").send().await.unwrap().json::<Value>().await.unwrap()["predictions"], json!([4, 5]));
+    assert_eq!(
+        csv.body("a\n1\n2.5\n").send().await.unwrap().json::<Value>().await.unwrap()["predictions"],
+        json!([4, 5])
+    );
     let sent = seen.lock().unwrap().clone();
     let infers: Vec<&String> = sent.iter().filter(|it| it.starts_with("/v2/models/flowers/infer")).collect();
     assert_eq!((infers.len(), infers[0], infers[1]), (3, infers[2], infers[2]), "{sent:?}");
@@ -119,7 +122,8 @@ fn openai() -> SocketAddr {
         assert!(!request.headers().contains_key("accept-encoding"));
         let asked: Value = serde_json::from_slice(&body).unwrap();
         if asked["stream"] != true {
-            return HttpResponse::Ok().json(json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}));
+            return HttpResponse::Ok()
+                .json(json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}));
         }
         let mut parts = vec![
             "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
@@ -138,9 +142,7 @@ fn openai() -> SocketAddr {
     async fn other(request: HttpRequest) -> HttpResponse {
         HttpResponse::NotFound().body(format!("own {}", request.path()))
     }
-    let app = || {
-        App::new().route("/v1/chat/completions", web::post().to(chat)).default_service(web::route().to(other))
-    };
+    let app = || App::new().route("/v1/chat/completions", web::post().to(chat)).default_service(web::route().to(other));
     let server = HttpServer::new(app).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
     let address = server.addrs()[0];
     actix_web::rt::spawn(server.run());
@@ -185,5 +187,8 @@ async fn openais_answers_pass_as_they_are_and_their_tokens_are_counted_by_caller
     let own = client.get(format!("{url}/serve/wine/v2/models")).send().await.unwrap().text().await.unwrap();
     assert_eq!(own, "own /v2/models");
     let none = client.get(format!("{url}/serve/beer/v1/models")).send().await.unwrap();
-    assert_eq!((none.status().as_u16(), none.json::<Value>().await.unwrap()["error"]["type"].clone()), (404, json!("not_found_error")));
+    assert_eq!(
+        (none.status().as_u16(), none.json::<Value>().await.unwrap()["error"]["type"].clone()),
+        (404, json!("not_found_error"))
+    );
 }
