@@ -66,6 +66,9 @@ fn request(form: &str, sent: Named<'_>, schema: &Schema) -> Result<Value> {
     let tensors = match schema.matrix().filter(|it| is_flat && !names.contains(it.name.as_str())) {
         Some(matrix) => vec![side_by_side(form, sent, matrix, schema)?],
         None => {
+            if let Some((odd, _)) = sent.iter().find(|(name, _)| !schema.has(name)) {
+                return fault(format!("input '{odd}': the model has no such input."));
+            }
             let missing = schema.inputs.iter().find(|input| input.required && !names.contains(input.name.as_str()));
             if let Some(missing) = missing {
                 let datatype = missing.datatype.name();
@@ -114,9 +117,6 @@ fn in_order<'v>(sent: Named<'v>, names: &[String]) -> Result<Named<'v>> {
 fn input(name: &str, rows: Vec<&Value>, schema: &Schema) -> Result<Value> {
     let of = format!("input '{name}'");
     let wanted = schema.find(name);
-    if wanted.is_none() && !schema.inputs.is_empty() {
-        return fault(format!("{of}: the model has no such input."));
-    }
     if rows.is_empty() {
         return fault(format!("{of}: there is no row."));
     }

@@ -87,6 +87,11 @@ impl Schema {
         self.inputs.iter().find(|input| input.name == name)
     }
 
+    /// Whether there is such an input, as far as that is known.
+    pub fn has(&self, name: &str) -> bool {
+        self.inputs.is_empty() || self.find(name).is_some()
+    }
+
     /// The one tensor that takes all columns side by side.
     pub fn matrix(&self) -> Option<&Expected> {
         let [only] = self.inputs.as_slice() else { return None };

@@ -67,6 +67,7 @@ fn a_server_that_names_no_inputs_gets_the_signatures_columns() {
     assert_eq!(serde_json::from_slice::<Value>(&csv).unwrap(), wanted);
     for (text, body) in [
         ("input 'width' is missing", json!({"inputs": {"length": [1]}})),
+        ("input 'odd'", json!({"inputs": {"length": [1], "odd": [1]}})),
         ("row 1 is no list of 2", json!({"instances": [[1, 2], [1]]})),
         ("'depth': the model has no such input", json!({"dataframe_records": [{"length": 1, "width": 1, "depth": 1}]})),
     ] {
