@@ -6,6 +6,8 @@ use anyhow::{Context, Result, bail};
 use drydock_tests::{Api, Server, clients, images, until};
 use serde_json::{Value, json};
 
+use crate::cli::Laptop;
+
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Deploys it, and waits until it answers.
@@ -50,8 +52,19 @@ async fn mlserver_and_an_openai_server_run_as_they_are_and_their_clients_work() 
     deploy(&admin, "flowers-v2", wish).await?;
     clients::mlflow(&admin, "runtime_iris.py", &["ask", "flowers-v2"]).await?;
 
-    let runtime = json!({ "kind": "image", "image": parrot, "port": 8000, "protocol": "openai" });
-    deploy(&admin, "parrot", json!({ "served_by": { "runtime": runtime }, "resources": resources() })).await?;
+    // the other one from a laptop
+    let laptop = Laptop::with(&server, admin.token())?;
+    let runtime = format!("{{ kind: image, image: {parrot}, port: 8000, protocol: openai }}");
+    laptop.put(
+        "parrot.yaml",
+        &format!("served_by: {{ runtime: {runtime} }}\nresources: {{ cpus: 1, memory: 1GiB }}\n"),
+    )?;
+    assert_eq!(laptop.ask(&["deploy", "put", "parrot", "--file", "parrot.yaml"]).await?, "1");
+    let list = laptop.ask(&["deploy", "list"]).await?;
+    assert!(list.contains("flowers-v2  iris:1  ready") && list.contains("parrot"), "{list}");
+    laptop.put("wrong.yaml", "served_by: { runtime: { kind: image, image: x, port: 1, protocol: grpc } }\n")?;
+    let ran = laptop.run(&["deploy", "put", "parrot", "--file", "wrong.yaml"]).await?;
+    assert!(ran.code == 1 && ran.told.contains("grpc"), "{}", ran.told);
     clients::openai(&admin, "openai_chat.py", &["parrot", "flowers-v2"]).await?;
 
     // counted: 10 + 10 words twice, an embedding of 4, and a stream whose parts were counted here
@@ -63,6 +76,8 @@ async fn mlserver_and_an_openai_server_run_as_they_are_and_their_clients_work() 
     for line in ["kind=\"prompt\"} 24", "kind=\"completion\"} 20", "kind=\"completion_estimated\"} 10"] {
         assert!(metrics.iter().any(|it| it.ends_with(line)), "{line}: {metrics:?}");
     }
+    let shown = laptop.ask(&["deploy", "show", "parrot"]).await?;
+    assert!(shown.contains("tokens: 24 prompt, 20 completion, about 10 more"), "{shown}");
     // and kept
     server.stop().await?;
     server.launch().await?;
