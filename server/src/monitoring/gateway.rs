@@ -99,3 +99,46 @@ fn replicas(text: &mut Exposition, gateway: &Gateway) {
 fn load(counter: &std::sync::atomic::AtomicU64) -> u64 {
     counter.load(std::sync::atomic::Ordering::Relaxed)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use drydock_wire::serving::Protocol;
+
+    use super::*;
+    use crate::serving::gateway::{Answering, Kept, Model, Place, Target};
+
+    #[test]
+    fn every_reason_and_every_replica_has_its_line() {
+        let gateway = Gateway::default();
+        let place = |n: u16| Place { id: format!("c{n}"), address: ([127, 0, 0, 1], n).into() };
+        let replica = Answering {
+            revision_id: "r4".into(),
+            number: 4,
+            replicas: vec![place(1), place(2)],
+            protocol: Protocol::Mlflow,
+            model: Model { name: "wine".into(), version: 1, folder: "/nonexistent".into() },
+        };
+        let target = Target {
+            deployment_id: "d".into(),
+            deployment: "wine".into(),
+            settings: Arc::default(),
+            maker: "mia".into(),
+            replica: Some(replica),
+            beside: vec![],
+        };
+        gateway.show(&[target], |_| Kept::default());
+        let mut text = Exposition::default();
+        expose(&mut text, &gateway);
+        let text = text.finish();
+        for line in [
+            r#"drydock_gateway_queued_requests{deployment="wine"} 0"#,
+            r#"drydock_gateway_refused_total{deployment="wine",reason="queue_full"} 0"#,
+            r#"drydock_gateway_replica_in_flight_requests{deployment="wine",revision="4",replica="c2"} 0"#,
+            r#"drydock_gateway_replica_resting{deployment="wine",revision="4",replica="c1"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
+}
