@@ -72,20 +72,22 @@ fn make_image(scratch: &Path) -> Result<()> {
     std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:\nnobody:x:65534:65534::/:\nwww-data:x:33:33::/:\n")?;
     std::fs::write(root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n")?;
     let locations = format!("location / {{ default_type application/json; return 200 '{ANSWER}'; }}");
-    std::fs::write(root.join("etc/upstream.conf"), config("8080", &locations, ""))?;
+    std::fs::write(root.join("etc/upstream.conf"), config("/tmp", "8080", &locations, ""))?;
     let archive = scratch.join("image.tar");
     run(Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg("."))?;
     run(Command::new("docker").args(["import"]).arg(&archive).arg(IMAGE))
 }
 
-/// One worker, no log, connections kept open, in the foreground.
-fn config(listen: &str, locations: &str, upstream: &str) -> String {
+/// One worker, no log, connections kept open, in the foreground. `folder` is its own: what it writes lies there.
+fn config(folder: &str, listen: &str, locations: &str, upstream: &str) -> String {
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {folder}/{kind};"))
+        .join(" ");
     format!(
-        "daemon off; worker_processes 1; pid /tmp/nginx-{}.pid; error_log stderr warn; events {{ worker_connections 1024; }}\n\
-         http {{ access_log off; keepalive_timeout 75; keepalive_requests 100000000; tcp_nodelay on; client_body_temp_path /tmp; \
-         proxy_temp_path /tmp; fastcgi_temp_path /tmp; uwsgi_temp_path /tmp; scgi_temp_path /tmp;\n\
-         {upstream} server {{ listen {listen}; {locations} }} }}\n",
-        listen.replace(':', "-")
+        "user root; daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr error;\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{ access_log off; keepalive_timeout 75; keepalive_requests 100000000; tcp_nodelay on; {temporary}\n\
+         {upstream} server {{ listen {listen}; {locations} }} }}\n"
     )
 }
 
@@ -95,7 +97,7 @@ fn proxy(scratch: &Path, port: u16, upstream: &str) -> Result<Nginx> {
     let locations =
         "location / { proxy_pass http://model; proxy_http_version 1.1; proxy_set_header Connection \"\"; }".to_owned();
     let file = scratch.join("proxy.conf");
-    std::fs::write(&file, config(&listen, &locations, &model))?;
+    std::fs::write(&file, config(&scratch.display().to_string(), &listen, &locations, &model))?;
     let child = Command::new(which("nginx")?).arg("-c").arg(&file).stdout(Stdio::null()).spawn().context("nginx")?;
     Ok(Nginx(child))
 }
