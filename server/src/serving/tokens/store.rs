@@ -13,9 +13,12 @@ use crate::{
     serving::gateway::histogram::Histogram,
 };
 
+/// Answers, prompt, completion and estimated.
+type Columns = (i64, i64, i64, i64);
+
 /// Tokens of a deployment: of its life by caller, and by minute since that instant.
 pub fn kept(conn: &mut Conn, deployment_id: &str, since: i64) -> Result<Kept> {
-    let rows: Vec<(i64, (i64, i64, i64, i64), Vec<u8>)> = token_minutes::table
+    let rows: Vec<(i64, Columns, Vec<u8>)> = token_minutes::table
         .filter(token_minutes::deployment_id.eq(deployment_id))
         .filter(token_minutes::at.ge(since))
         .select((
@@ -29,7 +32,7 @@ pub fn kept(conn: &mut Conn, deployment_id: &str, since: i64) -> Result<Kept> {
         (at, Minute { tokens: counts(tokens), first_token: Histogram::decode(&first_token).unwrap_or_default() })
     };
     let minutes = rows.into_iter().map(minute).collect();
-    let rows: Vec<(String, (i64, i64, i64, i64))> = token_callers::table
+    let rows: Vec<(String, Columns)> = token_callers::table
         .filter(token_callers::deployment_id.eq(deployment_id))
         .select((
             token_callers::caller,
@@ -80,7 +83,7 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn counts((answers, prompt, completion, estimated): (i64, i64, i64, i64)) -> TokenCounts {
+fn counts((answers, prompt, completion, estimated): Columns) -> TokenCounts {
     let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
     TokenCounts {
         answers: unsigned(answers),
