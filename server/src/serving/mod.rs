@@ -5,12 +5,14 @@
 //! before serves until then, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
 //! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
 
+mod check;
 mod container;
 mod example;
 pub mod gateway;
 mod last_words;
 mod recorder;
 mod release;
+mod replicas;
 mod routes;
 mod rules;
 mod store;
@@ -24,20 +26,20 @@ use std::time::Duration;
 
 use drydock_wire::events::Topic;
 use drydock_wire::serving::{
-    DeploymentDetail, DeploymentSummary, PutDeployment, ReleasePlan, ServedBy, ServingSettings,
+    DeploymentDetail, DeploymentSummary, PutDeployment, ReleasePlan, Runtime, ServedBy, ServingSettings,
 };
 
 pub use gateway::{Gateway, Limits};
 pub use routes::configure;
-pub use store::{Served, counts, of_version as deployments_of_version, served_by, that_served};
+pub use store::{Served, counts, images_in_use, of_version as deployments_of_version, served_by, that_served};
 
-use crate::accounts::{Authorized, Principal, action, audit};
+use crate::accounts::{self, Authorized, Principal, action, audit};
 use crate::app::App;
 use crate::background::Waker;
 use crate::clock;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::registry;
+use crate::{devices, images, registry};
 use store::{DeploymentRow, RevisionRow, Wish};
 
 /// Name of the deployer on the status page, and of its waker, which changes of observed workloads are to wake.
@@ -106,14 +108,21 @@ pub async fn get(
     _auth: &Authorized<action::View>,
     name: &str,
 ) -> Result<DeploymentDetail> {
+    detail(app, gateway, name).await
+}
+
+async fn detail(app: &App, gateway: &Gateway, name: &str) -> Result<DeploymentDetail> {
     let (row, revisions) = rows_of(app, name).await?;
-    views::detail(&row, &revisions, gateway)
+    let id = row.id.clone();
+    let replicas = app.db.read(move |conn| replicas::store::of_deployment(conn, &id)).await?;
+    views::detail(&row, &revisions, &replicas, gateway)
 }
 
 /// Makes the deployment serve this, by a new revision if it does not yet; whether there is a new one.
 ///
 /// # Errors
-/// `not_found` for an unknown model or version, `conflict` while the deployment is being deleted.
+/// `not_found` for an unknown model or version, `conflict` while the deployment is being deleted, `invalid` or `refused` for what
+/// cannot be served here.
 pub async fn put(
     app: &App,
     gateway: &Gateway,
@@ -121,37 +130,64 @@ pub async fn put(
     name: &str,
     wish: PutDeployment,
 ) -> Result<(bool, DeploymentDetail)> {
-    let (who, wanted_name) = (auth.principal().clone(), name.to_owned());
+    let (who, wanted_name, wish) = (auth.principal().clone(), name.to_owned(), pinned(app, wish).await?);
+    let has_settings = wish.settings.is_some();
     let (_, is_new) = app.db.write(move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
-    if is_new {
+    if is_new || has_settings {
         waker(app).wake();
         show(app, gateway).await?;
         app.events.publish(Topic::Deployments, Some(name));
     }
-    let (row, revisions) = rows_of(app, name).await?;
-    Ok((is_new, views::detail(&row, &revisions, gateway)?))
+    Ok((is_new, detail(app, gateway, name).await?))
 }
 
-/// As `put`, within the caller's transaction: number of the revision that serves this, and whether it is new. The caller calls `announce`
-/// once that is committed.
+/// The wish with its image as it is now: by digest if it is of the box's registry, else by its id, so that every replica runs that
+/// one whatever gets its name meanwhile.
+///
+/// # Errors
+/// `refused` when there is no such image.
+pub async fn pinned(app: &App, mut wish: PutDeployment) -> Result<PutDeployment> {
+    let Some(Runtime::Image(image)) = wish.served_by.as_mut().map(|served_by| &mut served_by.runtime) else {
+        return Ok(wish);
+    };
+    image.image_id = None;
+    let boxes = images::Boxes::of(&app.config.listeners);
+    if boxes.are_of(&image.image) {
+        let named = image.image.clone();
+        image.image = app.db.read(move |conn| images::pin(conn, &boxes, &named)).await?;
+        return Ok(wish);
+    }
+    match app.engine.image(&image.image).await {
+        Ok(Some(found)) => image.image_id = Some(found.id),
+        Ok(None) => {
+            return Err(Error::refused(format!(
+                "image: neither the registry of this box nor its Docker has {}; push it first, or look at what there is under Images.",
+                image.image
+            )));
+        }
+        // Docker is away: it is found, or missed, when the containers are made
+        Err(_) => {}
+    }
+    Ok(wish)
+}
+
+/// As `put` of a wish that is `pinned`, within the caller's transaction: number of the revision that serves this, and whether it is new.
+/// The caller calls `announce` once that is committed.
 pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment) -> Result<(i64, bool)> {
-    let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
-    rules::check(name, &wish.resources, cpus)?;
-    let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
-    plan.iter().try_for_each(release::rules::check)?;
-    let version = registry::resolve(conn, &wish.model, &wish.version)?;
-    let alias = wish.version.starts_with('@').then_some(wish.version);
-    let served_by = match wish.served_by {
-        Some(served_by) => served_by,
+    let served_by = match &wish.served_by {
+        Some(served_by) => served_by.clone(),
         None => served_by_before(conn, name)?,
     };
+    check::wish(name, &wish, &served_by, machine(conn)?)?;
+    check_callers(conn, wish.settings.as_ref())?;
+    let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
+    plan.iter().try_for_each(release::rules::check)?;
+    let version = if wish.model.is_empty() { 0 } else { registry::resolve(conn, &wish.model, &wish.version)? };
+    let alias = wish.version.starts_with('@').then_some(wish.version);
     let settings = wish.settings;
     let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
     let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
-    if let Some(row) = store::find(conn, name)? {
-        let settings = settings.map_or_else(|| row.settings(), Ok)?;
-        store::set_settings(conn, &row.id, &settings, alias.as_deref(), clock::now_ms())?;
-    }
+    put_settings(conn, who, name, settings, alias.as_deref())?;
     if is_new {
         let strategy = wish.release.as_ref().unwrap_or(&ReleasePlan::Rolling).strategy();
         let detail = serde_json::json!({
@@ -160,6 +196,43 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
         audit(conn, who, "deployment.put", &format!("deployment/{name}"), detail)?;
     }
     Ok((number, is_new))
+}
+
+/// How callers are treated from now on, and which alias is followed.
+fn put_settings(
+    conn: &mut Conn,
+    who: &Principal,
+    name: &str,
+    wish: Option<ServingSettings>,
+    alias: Option<&str>,
+) -> Result<()> {
+    let Some(row) = store::find(conn, name)? else { return Ok(()) };
+    let before = row.settings()?;
+    let mut settings = wish.unwrap_or_else(|| before.clone());
+    // a number was asked for, and stays
+    settings.follow &= alias.is_some();
+    if settings != before {
+        let detail = serde_json::json!({ "settings": settings });
+        audit(conn, who, "deployment.settings", &format!("deployment/{name}"), detail)?;
+    }
+    if settings != before || row.alias.as_deref() != alias {
+        store::set_settings(conn, &row.id, &settings, alias, clock::now_ms())?;
+    }
+    Ok(())
+}
+
+fn machine(conn: &mut Conn) -> Result<check::Machine> {
+    let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
+    let gpus = u32::try_from(devices::room(conn)?.len()).unwrap_or(u32::MAX);
+    Ok(check::Machine { cpus, gpus })
+}
+
+fn check_callers(conn: &mut Conn, settings: Option<&ServingSettings>) -> Result<()> {
+    for caller in settings.into_iter().flat_map(|settings| &settings.callers) {
+        accounts::person_id(conn, caller)
+            .map_err(|_| Error::invalid(format!("settings.callers: nobody here is called '{caller}'.")))?;
+    }
+    Ok(())
 }
 
 /// Lets everybody know of what `put_on` changed.
@@ -206,12 +279,14 @@ pub async fn delete(app: &App, gateway: &Gateway, auth: &Authorized<action::Depl
     Ok(())
 }
 
-/// The workload whose log is the deployment's: of that revision, else of the one that serves, else of the newest.
+/// The workload whose log is the deployment's: of that revision, else of the one that serves, else of the newest; of that replica of
+/// it, else of the first.
 pub async fn logged_workload(
     app: &App,
     _auth: &Authorized<action::View>,
     name: &str,
     number: Option<i64>,
+    replica: Option<i64>,
 ) -> Result<(String, i64)> {
     let (row, revisions) = rows_of(app, name).await?;
     let of_number = |wanted: i64| revisions.iter().find(move |revision| revision.number == wanted);
@@ -221,7 +296,19 @@ pub async fn logged_workload(
         }
         None => views::live(&revisions)?.or_else(|| of_number(row.goal)).ok_or_else(|| unknown(name))?,
     };
-    Ok((revision.id.clone(), container::GENERATION))
+    let of_revision = revision.id.clone();
+    app.db
+        .read(move |conn| {
+            let all = replicas::store::of_revision(conn, &of_revision)?;
+            let found = all.iter().find(|row| replica.is_none_or(|number| row.number == number));
+            let id = match (found, replica) {
+                (Some(row), _) => row.id.clone(),
+                (None, None) => of_revision,
+                (None, Some(number)) => return Err(Error::not_found(format!("There is no replica {number}."))),
+            };
+            Ok((id.clone(), container::generation(conn, &id)?))
+        })
+        .await
 }
 
 /// What answers in the revision that was asked for last; where there is none, MLflow's scoring server.
@@ -305,12 +392,13 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
         .db
         .read(move |conn| {
             let (all, weights) = (store::routed(conn)?, release::weights(conn)?);
+            let places = replicas::store::places(conn)?;
             let (mut targets, mut kept) = (Vec::new(), HashMap::new());
             for row in store::all(conn)? {
                 if !known.contains(&row.id) {
                     kept.insert(row.id.clone(), store::kept_traffic(conn, &row, since)?);
                 }
-                targets.push(target(&of_app, &row, &all, weights.get(&row.id))?);
+                targets.push(target(&of_app, &row, &all, &places, weights.get(&row.id))?);
             }
             Ok((targets, kept))
         })
@@ -324,11 +412,12 @@ fn target(
     app: &App,
     row: &DeploymentRow,
     routed: &[RevisionRow],
+    places: &HashMap<String, Vec<gateway::Place>>,
     on_trial: Option<&(i64, u32)>,
 ) -> Result<gateway::Target> {
     let (mut replica, mut beside) = (None, Vec::new());
     for revision in routed.iter().filter(|it| it.deployment_id == row.id && !row.deleting) {
-        let Some(answering) = answering(app, revision)? else { continue };
+        let Some(answering) = answering(app, revision, places)? else { continue };
         if revision.state()? == rules::RevisionState::Live {
             replica = Some(answering);
             continue;
@@ -346,13 +435,17 @@ fn target(
     })
 }
 
-/// The revision as the gateway knows it; absent while it does not answer.
-fn answering(app: &App, revision: &RevisionRow) -> Result<Option<gateway::Answering>> {
-    let Some(run) = revision.routed() else { return Ok(None) };
+/// The revision as the gateway knows it; absent while no replica of it is well.
+fn answering(
+    app: &App,
+    revision: &RevisionRow,
+    places: &HashMap<String, Vec<gateway::Place>>,
+) -> Result<Option<gateway::Answering>> {
+    let Some(replicas) = places.get(&revision.id).cloned() else { return Ok(None) };
     Ok(Some(gateway::Answering {
         revision_id: revision.id.clone(),
         number: revision.number,
-        replicas: vec![gateway::Place { id: revision.id.clone(), address: run.address }],
+        replicas,
         protocol: revision.served_by()?.runtime.protocol(),
         model: gateway::Model {
             name: revision.model.clone(),
