@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, Replica, Revision};
 
 use super::gateway::{Gateway, Meter};
-use super::replicas::store::ReplicaRow;
+use super::replicas::{rules::ReplicaState, store::ReplicaRow};
 use super::rules::{RevisionState, Standing, deployment_state};
 use super::store::{DeploymentRow, RevisionRow};
 use crate::clock;
@@ -92,13 +92,16 @@ fn revision(row: &RevisionRow, replicas: Option<&Vec<ReplicaRow>>, gateway: &Gat
     })
 }
 
-fn replica(row: &ReplicaRow, _gateway: &Gateway) -> Result<Replica> {
+fn replica(row: &ReplicaRow, gateway: &Gateway) -> Result<Replica> {
+    let rests = row.state()? == ReplicaState::Ready && gateway.is_resting(&row.id);
+    let reason =
+        if rests { Some("The gateway lets it rest after it broke requests off.") } else { row.reason.as_deref() };
     Ok(Replica {
         number: u32::try_from(row.number).unwrap_or_default(),
         id: row.id.clone(),
-        state: row.state()?.shown().to_owned(),
-        reason: row.reason.clone(),
-        in_flight: 0,
+        state: if rests { ReplicaState::Unwell } else { row.state()? }.shown().to_owned(),
+        reason: reason.map(str::to_owned),
+        in_flight: gateway.in_flight_of(&row.id),
         gpu: row.gpu.clone(),
     })
 }

@@ -47,7 +47,7 @@ struct Questions {
     client: reqwest::Client,
     gateway: Gateway,
     waker: Waker,
-    revision_id: String,
+    replica_id: String,
     address: SocketAddr,
     plan: Plan,
     verdict: Arc<Mutex<Verdict>>,
@@ -78,7 +78,7 @@ impl Health {
     }
 
     /// What is known of that run; from the first call on it is asked.
-    pub fn of(&self, replica: &str, revision: &str, run: Run, plan: impl FnOnce() -> Plan) -> Verdict {
+    pub fn of(&self, replica: &str, run: Run, plan: impl FnOnce() -> Plan) -> Verdict {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = watched.get(replica).filter(|known| known.run == run) {
             return known.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -88,7 +88,7 @@ impl Health {
             client: self.client.clone(),
             gateway: self.gateway.clone(),
             waker: self.waker.clone(),
-            revision_id: revision.to_owned(),
+            replica_id: replica.to_owned(),
             address: run.address,
             plan: plan(),
             verdict: verdict.clone(),
@@ -152,7 +152,7 @@ impl Questions {
             row.failed = 0;
             return None;
         };
-        if row.ask.by_default && self.gateway.in_flight(&self.revision_id) > 0 && !why.contains("refuses") {
+        if row.ask.by_default && self.gateway.in_flight_of(&self.replica_id) > 0 && !why.contains("refuses") {
             // it may be at work on what it was asked
             return None;
         }

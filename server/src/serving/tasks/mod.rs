@@ -179,12 +179,12 @@ impl Deployer {
         let container = container::seen(observed.as_ref(), memory_bytes, container::port(&served_by.runtime));
         let verdict = match container {
             Container::Running(run) if launched && state.is_wanted() => {
-                self.health.of(&row.id, &revision.id, run, || probes::plan(served_by))
+                self.health.of(&row.id, run, || probes::plan(served_by))
             }
             _ => Verdict::Unknown,
         };
         let drained_for = self.since(&row.id, "replica drains", state == ReplicaState::Draining);
-        let in_flight = self.gateway.in_flight(&revision.id);
+        let in_flight = self.gateway.in_flight_of(&row.id);
         let routed = row.run();
         Ok(Member {
             facts: replica_rules::Facts { state, launched, container, routed, verdict, in_flight, drained_for },
