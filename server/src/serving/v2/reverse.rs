@@ -74,7 +74,10 @@ fn request(form: &str, sent: Named<'_>, schema: &Schema) -> Result<Value> {
                 let datatype = missing.datatype.name();
                 return fault(format!("input '{}' is missing; it is a tensor of {datatype}.", missing.name));
             }
-            sent.into_iter().map(|(name, rows)| input(&name, rows, schema)).collect::<Result<_>>()?
+            in_schemas_order(sent, schema)
+                .into_iter()
+                .map(|(name, rows)| input(&name, rows, schema))
+                .collect::<Result<_>>()?
         }
     };
     let mut request = json!({"inputs": tensors});
@@ -112,6 +115,15 @@ fn in_order<'v>(sent: Named<'v>, names: &[String]) -> Result<Named<'v>> {
         None => fault(format!("input '{name}' is missing.")),
     };
     names.iter().map(column).collect()
+}
+
+/// The columns of a frame as the model was trained with them, however they were sent.
+fn in_schemas_order<'v>(mut sent: Named<'v>, schema: &Schema) -> Named<'v> {
+    if schema.is_frame {
+        let places: HashMap<&str, usize> = schema.columns.iter().map(String::as_str).zip(0..).collect();
+        sent.sort_by_key(|(name, _)| places.get(name.as_str()).copied());
+    }
+    sent
 }
 
 fn input(name: &str, rows: Vec<&Value>, schema: &Schema) -> Result<Value> {

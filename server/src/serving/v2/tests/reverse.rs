@@ -58,6 +58,7 @@ fn a_server_that_names_no_inputs_gets_the_signatures_columns() {
         {"name": "width", "datatype": "FP64", "shape": [2], "data": [3.5, 3.0]}], "parameters": {"content_type": "pd"}});
     for body in [
         json!({"dataframe_split": {"columns": ["length", "width"], "data": [[5.1, 3.5], [6, 3]]}}),
+        json!({"dataframe_split": {"columns": ["width", "length"], "data": [[3.5, 5.1], [3, 6]]}}),
         json!({"instances": [[5.1, 3.5], [6, 3]]}),
         json!({"inputs": {"length": [5.1, 6], "width": [3.5, 3]}}),
     ] {
