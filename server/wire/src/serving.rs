@@ -4,11 +4,13 @@ mod captured;
 mod experiments;
 mod releases;
 mod settings;
+mod tokens;
 
 pub use captured::*;
 pub use experiments::*;
 pub use releases::*;
 pub use settings::*;
+pub use tokens::*;
 
 use crate::jobs::Resources;
 
@@ -91,6 +93,9 @@ wire! {
         /// The alias that it follows, where the settings say so.
         #[serde(default)]
         pub alias: Option<String>,
+        /// Where it speaks OpenAI's protocol and tokens were counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tokens: Option<TokenTraffic>,
     }
 
     pub struct Revision {

@@ -94,7 +94,32 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    token_minutes (deployment_id, at) {
+        deployment_id -> Text,
+        at -> BigInt,
+        answers -> BigInt,
+        prompt -> BigInt,
+        completion -> BigInt,
+        estimated -> BigInt,
+        first_token -> Binary,
+    }
+}
+
+diesel::table! {
+    token_callers (deployment_id, caller) {
+        deployment_id -> Text,
+        caller -> Text,
+        answers -> BigInt,
+        prompt -> BigInt,
+        completion -> BigInt,
+        estimated -> BigInt,
+    }
+}
+
 diesel::joinable!(revisions -> deployments (deployment_id));
 diesel::joinable!(replicas -> revisions (revision_id));
 diesel::joinable!(gateway_minutes -> deployments (deployment_id));
+diesel::joinable!(token_minutes -> deployments (deployment_id));
+diesel::joinable!(token_callers -> deployments (deployment_id));
 diesel::allow_tables_to_appear_in_same_query!(deployments, revisions, replicas, gateway_minutes);

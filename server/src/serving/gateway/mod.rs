@@ -7,14 +7,18 @@
 //! Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here: deciding what serves.
 
 mod admission;
+mod asked;
 mod body;
+mod deadline;
 mod endpoint;
 mod headers;
 pub mod histogram;
 pub mod meter;
+mod openai;
 mod pool;
 mod proxy;
 mod relay;
+mod scored;
 pub mod tally;
 mod translated;
 mod upstream;

@@ -22,6 +22,7 @@ use super::body::Upload;
 use super::endpoint::{Endpoint, Lease};
 use super::headers;
 use super::meter::Outcome;
+use super::openai::Watch;
 use super::pool::Pool;
 use super::upstream::Answer as OfModel;
 use crate::clock;
@@ -46,6 +47,11 @@ impl Passage {
     /// The deployment that is asked.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// When the request arrived.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// A request of this deployment begins.
@@ -74,6 +80,14 @@ pub struct Held {
     pub upload: Upload,
     /// The longest pause between two parts.
     pub patience: Duration,
+    /// Counts tokens, where there are any.
+    pub watch: Option<Watch>,
+}
+
+impl Held {
+    fn see(&mut self, part: &[u8]) {
+        self.watch.iter_mut().for_each(|watch| watch.see(part));
+    }
 }
 
 /// Passes the answer on; `is_head` where it has no body by nature.
@@ -90,6 +104,7 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
         error
     })?;
     held.passage.status = Some(status.as_u16());
+    begun.iter().for_each(|part| held.see(part));
     let size = match (ended, length) {
         (true, _) if !is_head => BodySize::Sized(begun.iter().map(|part| part.len() as u64).sum()),
         (_, Some(length)) => BodySize::Sized(length),
@@ -178,6 +193,7 @@ where
             Poll::Ready(Some(Ok(part))) => {
                 let next = tokio::time::Instant::now() + self.held.patience;
                 self.pause.as_mut().reset(next);
+                self.held.see(&part);
                 Poll::Ready(Some(Ok(part)))
             }
             Poll::Ready(Some(Err(cause))) => self.cut(cause.into()),

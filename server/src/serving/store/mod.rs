@@ -1,8 +1,10 @@
 //! Rows of deployments, revisions and (`traffic`) minutes of traffic. A state changes only from the state that the decision saw:
 //! `advance` says whether it did.
 
+mod images;
 mod traffic;
 
+pub use images::images_in_use;
 pub use traffic::{keep_traffic, kept_traffic, prune_traffic};
 
 use std::net::SocketAddr;
