@@ -8,6 +8,7 @@
 mod check;
 mod container;
 mod example;
+mod follow;
 pub mod gateway;
 mod last_words;
 mod recorder;
@@ -15,6 +16,7 @@ mod release;
 mod replicas;
 mod routes;
 mod rules;
+mod scale;
 mod store;
 mod tasks;
 pub mod tokens;

@@ -1,7 +1,7 @@
 //! Promises of deployments' rows: what a PUT means, what a promotion does.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use drydock_wire::jobs::Resources;
+use drydock_wire::{jobs::Resources, serving::ServedBy};
 
 use super::gateway::meter::{Meter, Outcome};
 use super::rules::{RevisionState, Run};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, Replica, Revision};
 
 use super::gateway::{Gateway, Meter};
-use super::replicas::{rules::ReplicaState, store::ReplicaRow};
+use super::replicas::{self, rules::ReplicaState, store::ReplicaRow};
 use super::rules::{RevisionState, Standing, deployment_state};
 use super::store::{DeploymentRow, RevisionRow};
 use crate::clock;
@@ -33,7 +33,7 @@ pub fn summary(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway
         goal: goal.state()?,
         goal_reason: goal.reason.as_deref(),
         goal_is_routed: goal.routed().is_some(),
-        goal_rests: row.wanted_replicas == Some(0),
+        goal_rests: rests(row)?,
         other_is_live: live.is_some_and(|live| live.number != goal.number),
     });
     let shown = live.unwrap_or(goal);
@@ -50,11 +50,16 @@ pub fn summary(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway
     })
 }
 
+/// Whether it has no replicas on purpose.
+fn rests(row: &DeploymentRow) -> Result<bool> {
+    Ok(row.settings()?.scale.is_some_and(|scale| replicas::scaled(row, &scale) == 0))
+}
+
 /// The whole page.
 pub fn detail(
     row: &DeploymentRow,
     revisions: &[RevisionRow],
-    replicas: &HashMap<String, Vec<ReplicaRow>>,
+    containers: &HashMap<String, Vec<ReplicaRow>>,
     gateway: &Gateway,
 ) -> Result<DeploymentDetail> {
     let now = clock::now_ms();
@@ -64,7 +69,10 @@ pub fn detail(
     let example = serving.filter_map(|revision| revision.example.as_deref()).next();
     Ok(DeploymentDetail {
         summary: summary(row, revisions, gateway)?,
-        revisions: revisions.iter().map(|row| revision(row, replicas.get(&row.id), gateway)).collect::<Result<_>>()?,
+        revisions: revisions
+            .iter()
+            .map(|row| revision(row, containers.get(&row.id), gateway))
+            .collect::<Result<_>>()?,
         minutes,
         total_requests: totals.0,
         total_errors: totals.1,
@@ -75,8 +83,8 @@ pub fn detail(
     })
 }
 
-fn revision(row: &RevisionRow, replicas: Option<&Vec<ReplicaRow>>, gateway: &Gateway) -> Result<Revision> {
-    let replicas = replicas.into_iter().flatten().map(|row| replica(row, gateway));
+fn revision(row: &RevisionRow, containers: Option<&Vec<ReplicaRow>>, gateway: &Gateway) -> Result<Revision> {
+    let replicas = containers.into_iter().flatten().map(|row| replica(row, gateway));
     Ok(Revision {
         number: row.number,
         model: row.model.clone(),

@@ -115,10 +115,10 @@ impl Questions {
         loop {
             let due = liveness.as_ref().map_or(readiness.due, |liveness| liveness.due.min(readiness.due));
             tokio::time::sleep_until(due.into()).await;
-            if let Some(liveness) = liveness.as_mut().filter(|liveness| liveness.due <= Instant::now()) {
-                if let Some(why) = self.fails(liveness).await {
-                    return self.say(Verdict::Dead(format!("It is started again: {why}.")));
-                }
+            if let Some(liveness) = liveness.as_mut().filter(|liveness| liveness.due <= Instant::now())
+                && let Some(why) = self.fails(liveness).await
+            {
+                return self.say(Verdict::Dead(format!("It is started again: {why}.")));
             }
             if readiness.due <= Instant::now() {
                 match self.fails(&mut readiness).await {

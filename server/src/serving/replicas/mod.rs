@@ -10,6 +10,8 @@ pub mod probes;
 pub mod rules;
 pub mod store;
 
+use drydock_wire::serving::Scale;
+
 use super::container;
 use super::rules::RevisionState;
 use super::store::{DeploymentRow, RevisionRow};
@@ -24,10 +26,7 @@ use store::ReplicaRow;
 pub fn wanted(deployment: &DeploymentRow, state: RevisionState, there: usize) -> Result<usize> {
     let settings = deployment.settings()?;
     let count = match &settings.scale {
-        Some(scale) => {
-            let wanted = deployment.wanted_replicas.and_then(|wanted| u32::try_from(wanted).ok());
-            wanted.unwrap_or(scale.min.max(1)).clamp(scale.min, scale.max.max(scale.min))
-        }
+        Some(scale) => scaled(deployment, scale),
         None => settings.replicas,
     };
     Ok(match state {
@@ -37,6 +36,12 @@ pub fn wanted(deployment: &DeploymentRow, state: RevisionState, there: usize) ->
         // kept as it is, to be switched back to
         _ => there,
     })
+}
+
+/// How many scaling wants, within its bounds.
+pub fn scaled(deployment: &DeploymentRow, scale: &Scale) -> u32 {
+    let wanted = deployment.wanted_replicas.and_then(|wanted| u32::try_from(wanted).ok());
+    wanted.unwrap_or(scale.min.max(1)).clamp(scale.min, scale.max.max(scale.min))
 }
 
 /// Wishes the replica's container running, as a new generation if there was one before; whether it could be: a GPU may have to be

@@ -177,6 +177,15 @@ pub fn set_settings(
         .map_err(Error::internal)
 }
 
+/// How many replicas scaling wants.
+pub fn set_wanted(conn: &mut Conn, id: &str, wanted: Option<i64>) -> Result<()> {
+    diesel::update(deployments::table.find(id))
+        .set(deployments::wanted_replicas.eq(wanted))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
 /// Which revision is meant from now on.
 pub fn set_goal(conn: &mut Conn, id: &str, goal: i64, now: i64) -> Result<()> {
     diesel::update(deployments::table.find(id))

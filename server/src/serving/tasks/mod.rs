@@ -21,8 +21,9 @@ use super::replicas::rules::{self as replica_rules, ReplicaState, Verdict};
 use super::replicas::store::ReplicaRow;
 use super::replicas::{self, probes};
 use super::rules::{Container, Facts, RevisionState, Step, next_step};
+use super::scale::{self, Scaler};
 use super::store::{self, DeploymentRow, RevisionRow};
-use super::{DEPLOYER, container, release, show};
+use super::{DEPLOYER, container, follow, release, show};
 use crate::app::App;
 use crate::background::Task;
 use crate::clock;
@@ -43,6 +44,7 @@ pub struct Deployer {
     health: Health,
     probe: reqwest::Client,
     judge: release::Judge,
+    scaler: Scaler,
     since: Mutex<HashMap<(String, &'static str), Instant>>,
 }
 
@@ -100,12 +102,15 @@ impl Deployer {
             .map_err(crate::error::Error::internal)?;
         let judge = release::Judge::new(app.clone(), gateway.clone());
         let health = Health::new(gateway.clone(), app.background.waker(DEPLOYER))?;
-        Ok(Self { app, gateway, health, probe, judge, since: Mutex::default() })
+        let scaler = Scaler::new(app.clone(), gateway.clone());
+        Ok(Self { app, gateway, health, probe, judge, scaler, since: Mutex::default() })
     }
 
     async fn pass(&self) -> Result<()> {
         // first, so that a revision that drains is not asked for its requests while the gateway still sends some
         show(&self.app, &self.gateway).await?;
+        follow::pass(&self.app).await?;
+        let scales = self.scaler.pass().await?;
         let found = self.app.db.read(unfinished).await?;
         self.forget_others(&found);
         let mut first_error = Ok(());
@@ -129,6 +134,7 @@ impl Deployer {
         match judging {
             _ if moved => self.app.background.waker(DEPLOYER).wake(),
             _ if drains => self.look_again(LOOK_AGAIN),
+            Ok(false) if scales => self.look_again(scale::PERIOD),
             Ok(false) => {}
             Ok(true) | Err(_) => self.look_again(JUDGE_AGAIN),
         }
