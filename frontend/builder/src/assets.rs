@@ -19,6 +19,7 @@ const STYLES: [&str; 10] = [
     "components.css",
     "shell.css",
     "pages.css",
+    "deployments.css",
     "models.css",
     "buckets.css",
     "work.css",
