@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The stylesheet's sections, in this order.
-const STYLES: [&str; 10] = [
+const STYLES: [&str; 11] = [
     "tokens.css",
     "base.css",
     "components.css",

@@ -1,6 +1,6 @@
 //! Rows and traffic as people see them.
 
-use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, Revision};
+use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, LoadNow, Revision};
 
 use super::gateway::{Gateway, Meter};
 use super::rules::{RevisionState, Standing, deployment_state};
@@ -58,6 +58,7 @@ pub fn detail(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway)
         minutes,
         total_requests: totals.0,
         total_errors: totals.1,
+        load: load(row, gateway),
         example: example.and_then(|body| serde_json::from_str(body).ok()),
         settings: row.settings()?,
         alias: row.alias.clone(),
@@ -80,6 +81,12 @@ fn revision(row: &RevisionRow) -> Result<Revision> {
         release: row.release()?,
         warm_until: row.warm_until.filter(|_| row.state().is_ok_and(|state| state == RevisionState::Warm)),
     })
+}
+
+fn load(row: &DeploymentRow, gateway: &Gateway) -> LoadNow {
+    let now = gateway.load_of(&row.id);
+    let wanted_replicas = row.wanted_replicas.and_then(|wanted| u32::try_from(wanted).ok());
+    LoadNow { in_flight: now.in_flight, queued: now.queued, wanted_replicas }
 }
 
 /// What the gateway counted; nothing where it does not know the deployment (yet).

@@ -17,7 +17,12 @@ pub fn Replicas(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         };
         deployment.with(|d| d.revisions.iter().flat_map(of).collect::<Vec<_>>())
     });
-    let facts = move || all.with(|all| summary(all));
+    let wanted = move || {
+        let (wanted, scale) = deployment.with(|d| (d.load.wanted_replicas, d.settings.scale.clone()));
+        let scale = scale.map(|s| format!(", {} to {} by load", s.min, s.max)).unwrap_or_default();
+        wanted.map(|n| format!(" · {n} wanted{scale}")).unwrap_or_default()
+    };
+    let facts = move || format!("{}{}", all.with(|all| summary(all)), wanted());
     view! {
         <Show when=move || all.with(|a| !a.is_empty())>
             <Card title="Replicas" class="flush" aside=move || view! { <span class="dim tabular">{facts()}</span> }>

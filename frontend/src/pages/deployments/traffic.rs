@@ -67,6 +67,11 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let all = Signal::derive(move || deployment.with(|d| format!("{} in all", format::number(d.total_requests))));
     let rates = rates(deployment);
     let rate = Signal::derive(move || rates.get().map_or("–".to_owned(), |r| format!("{}/s", brief(r.requests))));
+    let load = move || deployment.with(|d| d.load);
+    let line = Signal::derive(move || match load().queued {
+        0 => "none waits".to_owned(),
+        n => format!("{} in the line", format::number(n)),
+    });
     let share = move || {
         let traffic = traffic();
         (traffic.requests > 0).then(|| traffic.errors as f64 / traffic.requests as f64)
@@ -88,6 +93,7 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         <div class="stats">
             {figure("Requests now", rate, all)}
             {figure("Errors now", errors, hour)}
+            {figure("In flight", Signal::derive(move || format::number(load().in_flight)), line)}
             {figure("Median (p50), last hour", Signal::derive(move || ms(traffic().p50_ms)), last(|m| m.p50_ms))}
             {figure("p95, last hour", Signal::derive(move || ms(traffic().p95_ms)), last(|m| m.p95_ms))}
             {figure("p99, last hour", Signal::derive(move || ms(traffic().p99_ms)), empty)}
