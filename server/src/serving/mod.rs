@@ -5,6 +5,7 @@
 //! before serves until then, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
 //! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
 
+pub mod capture;
 mod container;
 mod example;
 pub mod gateway;
@@ -64,6 +65,7 @@ impl Gateway {
 
     /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
     pub async fn flush(&self, app: &App) -> Result<()> {
+        capture::flush(app).await?;
         recorder::record_traffic(app, self).await
     }
 }
@@ -71,6 +73,7 @@ impl Gateway {
 /// Starts the deployer, and the recorder of the gateway's traffic.
 pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
     app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
+    capture::start(app);
     app.background.spawn(recorder::TrafficRecorder::new(app.clone(), gateway.clone()));
     Ok(())
 }
@@ -146,6 +149,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
         None => served_by_before(conn, name)?,
     };
     let settings = wish.settings;
+    settings.iter().filter_map(|settings| settings.capture.as_ref()).try_for_each(capture::check)?;
     let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
     let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
     if let Some(row) = store::find(conn, name)? {
