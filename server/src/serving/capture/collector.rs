@@ -4,13 +4,16 @@
 //! The thread is of its own, so that reading a body takes nothing from those that answer requests.
 
 use std::collections::{HashMap, VecDeque};
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use actix_web::web::Bytes;
 
 use super::flatten::{self, Reading};
 use super::rows::Captured;
-use super::tap::Seen;
+use super::tap::{Copied, Plan, Seen};
 use crate::background::Waker;
 use crate::clock;
 
@@ -25,6 +28,8 @@ pub const FILE_ROWS: usize = 5_000;
 pub const FILE_BYTES: usize = 16 << 20;
 /// An answer that is an error is kept by its beginning.
 const ERROR_BYTES: usize = 2 << 10;
+/// Of a body that was compressed.
+const PLAIN_BYTES: usize = 8 << 20;
 
 /// Cheap to clone.
 #[derive(Clone, Default)]
@@ -41,6 +46,8 @@ struct Shared {
     dropped: Mutex<HashMap<String, u64>>,
     captured: AtomicU64,
     buffers: Mutex<HashMap<String, Buffer>>,
+    /// By deployment; empty where nothing is captured.
+    plans: RwLock<HashMap<String, Arc<Plan>>>,
     /// Why the last file of a deployment could not be written.
     problems: Mutex<HashMap<String, String>>,
     /// Held while files are written, so that none is written twice.
@@ -62,6 +69,17 @@ impl Collector {
     /// Whom to wake when a file is due before its time.
     pub fn wake_when_full(&self, waker: Waker) {
         let _ = self.shared.full.set(waker);
+    }
+
+    /// Captures these deployments from now on, and no others.
+    pub fn follow(&self, plans: Vec<Plan>) {
+        let plans = plans.into_iter().map(|plan| (plan.deployment_id.to_string(), Arc::new(plan))).collect();
+        *self.shared.plans.write().unwrap_or_else(PoisonError::into_inner) = plans;
+    }
+
+    /// How that deployment is captured, if it is.
+    pub fn plan(&self, deployment_id: &str) -> Option<Arc<Plan>> {
+        self.shared.plans.read().unwrap_or_else(PoisonError::into_inner).get(deployment_id).cloned()
     }
 
     /// Takes what a request left, unless too much waits.
@@ -218,21 +236,30 @@ impl Buffer {
 
 /// The rows of a request.
 fn made(seen: Seen) -> Captured {
-    let reading = |of: &super::tap::Copied| (of.content_type.clone(), of.header_length, of.whole());
-    let table = |of: &super::tap::Copied, read: fn(&[u8], Reading<'_>, &flatten::Mask) -> flatten::Table| {
-        let (kind, header_length, body) = reading(of);
-        let how = Reading { content_type: kind.as_deref(), header_length };
-        body.map_or_else(flatten::Table::default, |body| read(&body, how, &seen.plan.mask))
+    let table = |of: &Copied, read: fn(&[u8], Reading<'_>, &flatten::Mask) -> flatten::Table| {
+        let how = Reading { content_type: of.content_type.as_deref(), header_length: of.header_length };
+        plain(of).map_or_else(flatten::Table::default, |body| read(&body, how, &seen.plan.mask))
     };
     let inputs = table(&seen.body, flatten::inputs);
-    let is_good = seen.status.is_some_and(|status| status < 400);
-    let (predictions, error) = if is_good {
-        (table(&seen.answer, flatten::predictions), None)
-    } else {
-        // words of an error may repeat what was sent
-        let words = seen.answer.whole().filter(|_| seen.plan.mask.is_empty());
-        let words = words.map(|words| String::from_utf8_lossy(&words[..words.len().min(ERROR_BYTES)]).into_owned());
-        (flatten::Table::default(), words.filter(|words| !words.is_empty()))
+    if seen.status.is_some_and(|status| status < 400) {
+        return Captured::new(&seen, inputs, table(&seen.answer, flatten::predictions), None);
+    }
+    // words of an error may repeat what was sent
+    let words = plain(&seen.answer).filter(|words| seen.plan.mask.is_empty() && !words.is_empty());
+    let words = words.map(|words| String::from_utf8_lossy(&words[..words.len().min(ERROR_BYTES)]).into_owned());
+    Captured::new(&seen, inputs, flatten::Table::default(), words)
+}
+
+/// The bytes as they were before they were compressed; absent where they are not here as a whole, or of an unknown encoding.
+fn plain(of: &Copied) -> Option<Bytes> {
+    let whole = of.whole()?;
+    let mut out = vec![];
+    let most = PLAIN_BYTES as u64 + 1;
+    match of.encoding.as_deref() {
+        None => return Some(whole),
+        Some("gzip") => flate2::read::MultiGzDecoder::new(&whole[..]).take(most).read_to_end(&mut out).ok()?,
+        Some("deflate") => flate2::read::ZlibDecoder::new(&whole[..]).take(most).read_to_end(&mut out).ok()?,
+        Some(_) => return None,
     };
-    Captured::new(&seen, inputs, predictions, error)
+    (out.len() <= PLAIN_BYTES).then(|| out.into())
 }

@@ -3,39 +3,41 @@
 //! Always holds: the caller's request waits for nothing here. A copy of a body that is in memory anyway is a reference to it; giving
 //! it away is one attempt at a bounded channel, and what does not fit is dropped and counted.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::web::Bytes;
 use rand::Rng;
 
 use super::collector::Collector;
 use super::flatten::Mask;
 use crate::clock;
+use crate::serving::v2;
 
 /// Of a body or an answer; longer ones are kept without their columns.
 pub const COPIED_BYTES: usize = 1 << 20;
 
 /// How a deployment's requests are captured, as its settings have it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Plan {
     pub deployment_id: Arc<str>,
     /// 0 to 1.
     share: f64,
-    pub mask: Arc<Mask>,
+    pub mask: Mask,
 }
 
 impl Plan {
     pub fn new(deployment_id: &str, capture: &drydock_wire::serving::Capture) -> Self {
         let share = (capture.sample_percent / 100.0).clamp(0.0, 1.0);
-        Self { deployment_id: deployment_id.into(), share, mask: Arc::new(Mask::new(&capture.mask)) }
+        Self { deployment_id: deployment_id.into(), share, mask: Mask::new(&capture.mask) }
     }
 }
 
 /// One request that ended, as it was seen.
 #[derive(Debug)]
 pub struct Seen {
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     pub request_id: String,
     pub at: i64,
     pub caller: Option<String>,
@@ -58,9 +60,21 @@ pub struct Copied {
     is_partial: bool,
     pub content_type: Option<String>,
     pub header_length: Option<usize>,
+    /// As it was sent: `gzip` and the like.
+    pub encoding: Option<String>,
 }
 
+/// A body that is copied while it passes; who reads it and who copies it may be of different tasks.
+pub type Copying = Arc<Mutex<Copied>>;
+
 impl Copied {
+    /// What its headers say of it.
+    pub fn describe(&mut self, header: impl Fn(&str) -> Option<String>) {
+        self.content_type = header("content-type");
+        self.encoding = header("content-encoding").filter(|encoding| encoding != "identity");
+        self.header_length = header(v2::HEADER_LENGTH).and_then(|length| length.trim().parse().ok());
+    }
+
     /// More of it.
     pub fn push(&mut self, part: &Bytes) {
         if self.is_partial || self.bytes + part.len() > COPIED_BYTES {
@@ -94,13 +108,14 @@ impl Copied {
 pub struct Tap {
     collector: Collector,
     began: Instant,
+    body: Copying,
     /// Taken when it is given away.
     seen: Option<Seen>,
 }
 
 impl Tap {
     /// A tap on this request, if it is one of the sample.
-    pub fn on(collector: &Collector, plan: &Plan, request_id: String, caller: Option<String>) -> Option<Self> {
+    pub fn on(collector: &Collector, plan: &Arc<Plan>, request_id: String, caller: Option<String>) -> Option<Self> {
         if plan.share <= 0.0 || (plan.share < 1.0 && rand::rng().random::<f64>() >= plan.share) {
             return None;
         }
@@ -117,26 +132,34 @@ impl Tap {
             body: Copied::default(),
             answer: Copied::default(),
         };
-        Some(Self { collector: collector.clone(), began: Instant::now(), seen: Some(seen) })
+        Some(Self { collector: collector.clone(), began: Instant::now(), body: Copying::default(), seen: Some(seen) })
     }
 
-    /// What is known of it so far.
-    pub fn seen(&mut self) -> Option<&mut Seen> {
-        self.seen.as_mut()
+    /// Where the request's body is to be copied to, with what its headers say.
+    pub fn body(&self, headers: &HeaderMap) -> Copying {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).describe(header);
+        self.body.clone()
     }
 
-    /// Who was asked.
-    pub fn asked(&mut self, revision: i64, model: &str, version: i64) {
+    /// The body, where the gateway made it itself.
+    pub fn translated(&mut self, body: &Bytes, answer: &[u8]) {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).push(body);
         if let Some(seen) = &mut self.seen {
-            (seen.revision, seen.version) = (revision, version);
-            model.clone_into(&mut seen.model);
+            seen.answer.push(&Bytes::copy_from_slice(&answer[..answer.len().min(COPIED_BYTES + 1)]));
         }
     }
 
-    /// How it ended; absent: the answer broke off.
-    pub fn ended(&mut self, status: Option<u16>) {
+    /// Where its answer is copied to.
+    pub fn answer(&mut self) -> Option<&mut Copied> {
+        self.seen.as_mut().map(|seen| &mut seen.answer)
+    }
+
+    /// Who was asked, and how it ended; without a status the answer broke off.
+    pub fn ended(&mut self, (revision, model, version): (i64, &str, i64), status: Option<u16>) {
         if let Some(seen) = &mut self.seen {
-            seen.status = status;
+            (seen.revision, seen.version, seen.status) = (revision, version, status);
+            model.clone_into(&mut seen.model);
         }
     }
 }
@@ -146,6 +169,7 @@ impl Drop for Tap {
         // a request that no model server got says nothing about a model
         if let Some(mut seen) = self.seen.take().filter(|seen| seen.revision != 0) {
             seen.latency_ms = self.began.elapsed().as_secs_f64() * 1000.0;
+            seen.body = std::mem::take(&mut *self.body.lock().unwrap_or_else(PoisonError::into_inner));
             self.collector.give(seen);
         }
     }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 //! Capture over a real database and real objects: nothing listens, and the writer is called by hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
@@ -49,18 +50,15 @@ async fn world() -> World {
 }
 
 impl World {
-    fn plan(&self, capture: &Capture) -> Plan {
-        Plan::new(&self.row.id, capture)
+    fn plan(&self, capture: &Capture) -> Arc<Plan> {
+        Arc::new(Plan::new(&self.row.id, capture))
     }
 
     /// A request with its answer, as the gateway would see it pass.
-    fn ask(&self, plan: &Plan, id: &str, status: u16, body: Value, answer: Value) {
+    fn ask(&self, plan: &Arc<Plan>, id: &str, status: u16, body: Value, answer: Value) {
         let mut tap = Tap::on(&collector(&self.app), plan, id.to_owned(), Some("ann".to_owned())).unwrap();
-        tap.asked(1, "wine", 3);
-        let seen = tap.seen().unwrap();
-        seen.body.push(&Bytes::from(body.to_string()));
-        seen.answer.push(&Bytes::from(answer.to_string()));
-        tap.ended(Some(status));
+        tap.translated(&Bytes::from(body.to_string()), answer.to_string().as_bytes());
+        tap.ended((1, "wine", 3), Some(status));
     }
 
     async fn page(
