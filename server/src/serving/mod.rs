@@ -59,6 +59,7 @@ impl Gateway {
             body_bytes: limits.inference_bytes,
             patience: Duration::from_secs(limits.inference_timeout_s),
         });
+        gateway.wake_by(waker(app));
         show(app, &gateway).await?;
         Ok(gateway)
     }
@@ -141,7 +142,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
     rules::check(name, &wish.resources, cpus)?;
     let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
-    plan.iter().try_for_each(release::rules::check)?;
+    plan.iter().try_for_each(release::check::plan)?;
     let version = registry::resolve(conn, &wish.model, &wish.version)?;
     let alias = wish.version.starts_with('@').then_some(wish.version);
     let served_by = match wish.served_by {

@@ -1,10 +1,12 @@
 //! Deployments: a model version behind the gateway.
 
 mod captured;
+mod experiments;
 mod releases;
 mod settings;
 
 pub use captured::*;
+pub use experiments::*;
 pub use releases::*;
 pub use settings::*;
 

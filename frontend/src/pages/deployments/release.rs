@@ -257,6 +257,8 @@ fn strategy(plan: &ReleasePlan) -> &'static str {
         ReleasePlan::Rolling => "Switched back",
         ReleasePlan::BlueGreen(_) => "Blue-green",
         ReleasePlan::Canary(_) => "Canary",
+        ReleasePlan::Ab(_) => "A/B test",
+        ReleasePlan::Shadow(_) => "Shadow",
     }
 }
 

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use drydock_wire::serving::{ReleaseLook, ReleasePlan};
 
-use super::rules::{self, Facts, Move, State, next_move};
+use super::rules::{self, Facts, Measured, Move, State, next_move};
 use super::store::{self, ReleaseRow};
-use super::{RevisionRow, promote, revision_of, revisions, roll_back};
+use super::{RevisionRow, abort, promote, revision_of, revisions, roll_back};
 use crate::app::App;
 use crate::clock;
 use crate::db::Conn;
@@ -87,6 +87,8 @@ impl Judge {
             illness: illness(&case.candidate, &seen)?,
             look: seen.look.as_ref(),
             bad_looks: seen.bad_looks,
+            counted: 0,
+            now: clock::now_ms(),
         };
         let next = next_move(&facts);
         if next == Move::Nothing {
@@ -118,10 +120,11 @@ impl Judge {
         } else if seen.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             seen.looked_at = Some(Instant::now());
             seen.silent = if self.answers(&case.candidate, probe).await { 0 } else { seen.silent + 1 };
-            if let ReleasePlan::Canary(plan) = plan {
+            if let Some(analysis) = plan.analysis() {
                 let stable = case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default();
                 let candidate = self.gateway.counts(&case.candidate.id);
-                let look = rules::look(&plan.analysis, &candidate, &stable, clock::now_ms(), case.release.place());
+                let measured = Measured { candidate, stable, metrics: Vec::new() };
+                let look = rules::look(analysis, measured, clock::now_ms(), case.release.place());
                 seen.bad_looks = if look.broken.is_empty() { 0 } else { seen.bad_looks + 1 };
                 self.keep(case, &look).await?;
                 seen.look = Some(look);
@@ -202,16 +205,11 @@ fn take(conn: &mut Conn, release: &ReleaseRow, plan: &ReleasePlan, next: Move, n
         Move::Nothing => Ok(()),
         Move::NextStep => {
             store::set_step(conn, &release.id, release.step, release.step + 1, now)?;
-            let what = match plan {
-                ReleasePlan::Canary(plan) => {
-                    format!("The step was good; it goes on {}.", rules::place(plan, release.place() + 1))
-                }
-                _ => "The step was good.".to_owned(),
-            };
-            store::note(conn, &release.id, None, &what, now)
+            store::note(conn, &release.id, None, &rules::step_note(plan, release.place() + 1), now)
         }
         Move::Promote(why) => promote(conn, release, &why, None, now),
         Move::RollBack(why) => roll_back(conn, release, &why, now),
+        Move::TakeBack(why) => abort(conn, release, &why, None, now),
         Move::Close(state, reason) => {
             store::close(conn, &release.id, state, reason.as_deref(), now)?;
             let what = if state == State::RolledBack { "It failed before it was live." } else { "It is over." };

@@ -4,6 +4,7 @@
 //! revisions in one transaction, so a kill at any instant leaves a state that the gateway's table can be drawn from and that
 //! the next pass goes on from, or goes back. Must never: decide by anything but rows and what the gateway measured.
 
+pub mod check;
 mod judge;
 mod routes;
 pub mod rules;
@@ -214,11 +215,7 @@ pub fn present(conn: &mut Conn, revision: &RevisionRow, run: Run, now: i64) -> R
     revisions::set_routed(conn, &revision.id, Some(run))?;
     revisions::set_ready(conn, &revision.id, now)?;
     store::set_running(conn, &release.id, now)?;
-    let what = match release.plan()? {
-        ReleasePlan::Canary(plan) => format!("It answers and gets requests {}.", rules::place(&plan, 0)),
-        _ => "It answers and can be tried by its number.".to_owned(),
-    };
-    store::note(conn, &release.id, None, &what, now)?;
+    store::note(conn, &release.id, None, &rules::begin_note(&release.plan()?), now)?;
     Ok(true)
 }
 

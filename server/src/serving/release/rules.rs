@@ -5,15 +5,11 @@
 
 use std::time::Duration;
 
-use drydock_wire::serving::{Analysis, Canary, ReleaseLook, ReleasePlan};
+use drydock_wire::serving::{Analysis, Canary, ExperimentEnd, MetricLimit, MetricSeen, ReleaseLook, ReleasePlan, Then};
 
 use crate::error::{Error, Result};
 use crate::serving::gateway::tally::Counts;
 use crate::serving::rules::RevisionState;
-
-/// Nothing is held or kept for longer than a week.
-const LONGEST_S: u64 = 7 * 24 * 3600;
-const MOST_STEPS: usize = 20;
 
 /// How far a release is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +50,7 @@ impl State {
 pub struct Facts<'a> {
     pub plan: &'a ReleasePlan,
     pub state: State,
-    /// As many as there are: all steps are done, and it waits for a person.
+    /// As many as there are: all steps are done, and it waits for a person. 1 of an experiment that reached its end.
     pub step: usize,
     pub in_step: Duration,
     pub paused: bool,
@@ -66,6 +62,9 @@ pub struct Facts<'a> {
     pub look: Option<&'a ReleaseLook>,
     /// Bad looks in a row.
     pub bad_looks: u32,
+    /// What counts for an experiment's end: requests, or answers that were compared.
+    pub counted: u64,
+    pub now: i64,
 }
 
 /// What to do about a release now.
@@ -78,6 +77,8 @@ pub enum Move {
     Promote(String),
     /// The candidate gets no more requests and fails, for this reason.
     RollBack(String),
+    /// The candidate is not wanted any more, for this reason, which is no failure.
+    TakeBack(String),
     /// The candidate took an end of its own.
     Close(State, Option<String>),
 }
@@ -103,20 +104,49 @@ pub fn next_move(facts: &Facts<'_>) -> Move {
                 }
                 _ => Move::Nothing,
             },
-            (None, ReleasePlan::Canary(plan)) => of_canary(facts, plan),
+            (None, ReleasePlan::Canary(plan)) => after_bad_looks(facts).unwrap_or_else(|| of_canary(facts, plan)),
+            (None, ReleasePlan::Ab(_) | ReleasePlan::Shadow(_)) => {
+                after_bad_looks(facts).unwrap_or_else(|| of_experiment(facts))
+            }
         },
     }
 }
 
+/// What becomes of a candidate that breaks its limits; absent where it keeps them.
+fn after_bad_looks(facts: &Facts<'_>) -> Option<Move> {
+    let (look, analysis) = (facts.look?, facts.plan.analysis()?);
+    if !look.judged || look.broken.is_empty() {
+        return None;
+    }
+    // a pause holds the step, not the hand that takes a bad one out
+    let is_enough = facts.bad_looks >= analysis.max_failures;
+    Some(if is_enough { Move::RollBack(reason_of(look, facts.plan)) } else { Move::Nothing })
+}
+
+fn of_experiment(facts: &Facts<'_>) -> Move {
+    let end = facts.plan.end().filter(|_| facts.step == 0 && !facts.paused);
+    let Some((end, why)) = end.and_then(|end| Some((end, end_reached(end, facts)?))) else { return Move::Nothing };
+    match end.then {
+        Then::Wait => Move::NextStep,
+        Then::TakeBack => Move::TakeBack(why),
+        Then::Promote => Move::Promote(why),
+    }
+}
+
+/// In words, where it is.
+fn end_reached(end: &ExperimentEnd, facts: &Facts<'_>) -> Option<String> {
+    let by_count = end.after_requests.filter(|after| facts.counted >= *after);
+    let of = if matches!(facts.plan, ReleasePlan::Shadow(_)) { "answers compared" } else { "requests" };
+    by_count
+        .map(|_| format!("The experiment ended after {} {of}.", facts.counted))
+        .or_else(|| end.at.filter(|at| facts.now >= *at).map(|_| "The experiment's time was over.".to_owned()))
+}
+
 fn of_canary(facts: &Facts<'_>, plan: &Canary) -> Move {
     let look = facts.look.filter(|look| look.judged);
-    if let Some(bad) = look.filter(|look| !look.broken.is_empty()) {
-        // a pause holds the step, not the hand that takes a bad one out
-        let is_enough = facts.bad_looks >= plan.analysis.max_failures;
-        return if is_enough { Move::RollBack(reason_of(bad, plan)) } else { Move::Nothing };
-    }
     let Some(step) = plan.steps.get(facts.step).filter(|_| !facts.paused) else { return Move::Nothing };
-    if facts.in_step < Duration::from_secs(step.hold_s) || look.is_none() {
+    let is_known = look.is_some_and(|look| too_few_reports(&plan.analysis, look).is_none());
+    if facts.in_step < Duration::from_secs(step.hold_s) || !is_known {
         return Move::Nothing;
     }
     let is_last = facts.step + 1 == plan.steps.len();
@@ -127,6 +157,7 @@ fn of_canary(facts: &Facts<'_>, plan: &Canary) -> Move {
 pub fn weight(plan: &ReleasePlan, state: State, step: usize) -> u32 {
     match plan {
         ReleasePlan::Canary(plan) if state == State::Running => weight_of_step(plan, step),
+        ReleasePlan::Ab(plan) if state == State::Running && step == 0 => plan.weight,
         _ => 0,
     }
 }
@@ -142,11 +173,23 @@ pub fn keep_old_s(plan: &ReleasePlan) -> u64 {
         ReleasePlan::Rolling => drydock_wire::serving::KEEP_OLD_S,
         ReleasePlan::BlueGreen(plan) => plan.keep_old_s,
         ReleasePlan::Canary(plan) => plan.keep_old_s,
+        ReleasePlan::Ab(plan) => plan.keep_old_s,
+        ReleasePlan::Shadow(plan) => plan.keep_old_s,
     }
 }
 
+/// What a candidate did, and its live revision meanwhile.
+#[derive(Debug, Default)]
+pub struct Measured {
+    pub candidate: Counts,
+    pub stable: Counts,
+    /// Of the candidate, those that have limits.
+    pub metrics: Vec<MetricSeen>,
+}
+
 /// What these counts say about the candidate.
-pub fn look(analysis: &Analysis, candidate: &Counts, stable: &Counts, at: i64, step: usize) -> ReleaseLook {
+pub fn look(analysis: &Analysis, measured: Measured, at: i64, step: usize) -> ReleaseLook {
+    let (candidate, stable) = (&measured.candidate, &measured.stable);
     let requests = candidate.requests;
     let failed = (candidate.failed + surplus_refusals(candidate, stable)).min(requests);
     let judged = requests > 0 && requests >= analysis.min_requests;
@@ -159,6 +202,7 @@ pub fn look(analysis: &Analysis, candidate: &Counts, stable: &Counts, at: i64, s
         p50_ms: candidate.latency.quantile_ms(0.50),
         p95_ms: candidate.latency.quantile_ms(0.95),
         p99_ms: candidate.latency.quantile_ms(0.99),
+        metrics: measured.metrics,
         judged,
         broken: Vec::new(),
     };
@@ -191,13 +235,53 @@ fn broken(analysis: &Analysis, look: &ReleaseLook) -> Vec<String> {
         (Some(ms), Some(most)) if ms > most => Some(format!("{name} of {ms:.0} ms over {most} ms")),
         _ => None,
     });
-    rate.into_iter().chain(over).collect()
+    let metrics = analysis.metrics.iter().filter_map(|limit| outside(limit, look));
+    rate.into_iter().chain(over).chain(metrics).collect()
 }
 
-fn reason_of(look: &ReleaseLook, plan: &Canary) -> String {
+/// How a metric's mean breaks its limit, in words.
+fn outside(limit: &MetricLimit, look: &ReleaseLook) -> Option<String> {
+    let seen = look.metrics.iter().find(|seen| seen.metric == limit.metric)?;
+    let mean = seen.mean.filter(|_| seen.reports >= limit.min_reports)?;
+    let (name, reports) = (&limit.metric, seen.reports);
+    let under = limit.min.filter(|least| mean < *least).map(|least| format!("under {least}"));
+    let how = under.or_else(|| limit.max.filter(|most| mean > *most).map(|most| format!("over {most}")))?;
+    Some(format!("mean '{name}' of {mean:.4} {how} in {reports} reports"))
+}
+
+/// The first metric that has a limit and not yet reports enough, with those that it has.
+fn too_few_reports<'a>(analysis: &'a Analysis, look: &ReleaseLook) -> Option<(&'a MetricLimit, u64)> {
+    analysis.metrics.iter().find_map(|limit| {
+        let reports = look.metrics.iter().find(|seen| seen.metric == limit.metric).map_or(0, |seen| seen.reports);
+        (reports < limit.min_reports).then_some((limit, reports))
+    })
+}
+
+fn reason_of(look: &ReleaseLook, plan: &ReleasePlan) -> String {
     let what = look.broken.join(" and ");
-    let place = place(plan, look.step as usize);
+    let place = match plan {
+        ReleasePlan::Canary(plan) => place(plan, look.step as usize),
+        _ => "in the A/B test".to_owned(),
+    };
     format!("{what} {place} over {} requests", look.requests)
+}
+
+/// What the history says of a new step.
+pub fn step_note(plan: &ReleasePlan, step: usize) -> String {
+    match plan {
+        ReleasePlan::Canary(plan) => format!("The step was good; it goes on {}.", place(plan, step)),
+        _ => "The experiment reached its end; all requests go to the live revision.".to_owned(),
+    }
+}
+
+/// What the history says when the candidate first answers.
+pub fn begin_note(plan: &ReleasePlan) -> String {
+    match plan {
+        ReleasePlan::Canary(plan) => format!("It answers and gets requests {}.", place(plan, 0)),
+        ReleasePlan::Ab(plan) => format!("It answers and gets {} % of the callers.", plan.weight),
+        ReleasePlan::Shadow(plan) => format!("It answers and gets copies of {} % of the requests.", plan.percent),
+        ReleasePlan::BlueGreen(_) | ReleasePlan::Rolling => "It answers and can be tried by its number.".to_owned(),
+    }
 }
 
 /// `in step 2 (25 %)`.
@@ -220,6 +304,7 @@ pub fn waits_for(facts: &Facts<'_>) -> Option<String> {
             Some(after) => format!("It takes over by itself in {}.", duration(left(after, facts.in_step))),
         }),
         (State::Running, ReleasePlan::Canary(plan)) => Some(canary_waits_for(facts, plan)),
+        (State::Running, ReleasePlan::Ab(_) | ReleasePlan::Shadow(_)) => Some(experiment_waits_for(facts)),
         _ => None,
     }
 }
@@ -230,9 +315,26 @@ fn canary_waits_for(facts: &Facts<'_>, plan: &Canary) -> String {
     let left = left(step.hold_s, facts.in_step);
     match facts.look {
         Some(look) if !look.broken.is_empty() => format!("A better look: {}.", look.broken.join(" and ")),
+        Some(look) if look.judged && too_few_reports(&plan.analysis, look).is_some() => {
+            let (metric, reports) = too_few_reports(&plan.analysis, look).map_or(("", 0), |(it, n)| (&it.metric, n));
+            format!("Reports of '{metric}': {reports} so far are too few to judge.")
+        }
         Some(look) if look.judged && left > 0 => format!("{} more of this step.", duration(left)),
         Some(look) if look.judged => "The next step is about to begin.".to_owned(),
         _ => format!("{requests} of {} requests to judge.", plan.analysis.min_requests.max(1)),
+    }
+}
+
+fn experiment_waits_for(facts: &Facts<'_>) -> String {
+    let Some(end) = facts.plan.end().filter(|_| facts.step == 0) else {
+        return "For somebody to promote it or to take it back.".to_owned();
+    };
+    let seconds = end.at.map(|at| u64::try_from((at - facts.now) / 1000).unwrap_or_default());
+    match (end.after_requests, seconds) {
+        (Some(after), None) => format!("Its end after {after} requests."),
+        (None, Some(left)) => format!("Its end in {}.", duration(left)),
+        (Some(after), Some(left)) => format!("Its end after {after} requests, or in {}.", duration(left)),
+        (None, None) => "For somebody to promote it or to take it back.".to_owned(),
     }
 }
 
@@ -246,76 +348,6 @@ fn duration(seconds: u64) -> String {
         120..7200 => format!("{} min", seconds / 60),
         _ => format!("{} h", seconds / 3600),
     }
-}
-
-/// Whether a release can go like that.
-///
-/// # Errors
-/// `invalid`, naming the field and what to write.
-pub fn check(plan: &ReleasePlan) -> Result<()> {
-    if keep_old_s(plan) > LONGEST_S {
-        return Err(wrong("keep_old_s", "is at most a week, 604800"));
-    }
-    match plan {
-        ReleasePlan::Rolling => Ok(()),
-        ReleasePlan::BlueGreen(plan) => match plan.auto_promote_after_s {
-            Some(after) if !(1..=LONGEST_S).contains(&after) => {
-                Err(wrong("auto_promote_after_s", "is 1 to 604800 seconds; leave it out to promote by hand"))
-            }
-            _ => Ok(()),
-        },
-        ReleasePlan::Canary(plan) => check_steps(plan).and_then(|()| check_analysis(&plan.analysis)),
-    }
-}
-
-fn check_steps(plan: &Canary) -> Result<()> {
-    if plan.steps.is_empty() || plan.steps.len() > MOST_STEPS {
-        return Err(wrong("steps", "has 1 to 20 steps, as [{\"weight\": 5, \"hold_s\": 60}]"));
-    }
-    let mut before = 0;
-    for (index, step) in plan.steps.iter().enumerate() {
-        let field = |name: &str| format!("steps[{index}].{name}");
-        if !(1..=99).contains(&step.weight) {
-            return Err(wrong(&field("weight"), "is a percentage from 1 to 99"));
-        }
-        if step.weight <= before {
-            return Err(wrong(&field("weight"), &format!("is to be more than the {before} % of the step before")));
-        }
-        if step.hold_s > LONGEST_S {
-            return Err(wrong(&field("hold_s"), "is at most a week, 604800"));
-        }
-        before = step.weight;
-    }
-    Ok(())
-}
-
-fn check_analysis(analysis: &Analysis) -> Result<()> {
-    if let Some(rate) = analysis.min_success_rate
-        && !(rate > 1.0 && rate <= 100.0)
-    {
-        return Err(wrong("analysis.min_success_rate", "is a percentage up to 100, as 99.5"));
-    }
-    let limits = [
-        ("analysis.max_p50_ms", analysis.max_p50_ms),
-        ("analysis.max_p95_ms", analysis.max_p95_ms),
-        ("analysis.max_p99_ms", analysis.max_p99_ms),
-    ];
-    for (name, limit) in limits {
-        if limit.is_some_and(|ms| !ms.is_finite() || ms <= 0.0) {
-            return Err(wrong(name, "is a number of milliseconds above 0"));
-        }
-    }
-    if !(1..=1_000_000).contains(&analysis.min_requests) {
-        return Err(wrong("analysis.min_requests", "is 1 to 1000000"));
-    }
-    if !(1..=100).contains(&analysis.max_failures) {
-        return Err(wrong("analysis.max_failures", "is 1 to 100 bad looks in a row"));
-    }
-    Ok(())
-}
-
-fn wrong(field: &str, what: &str) -> Error {
-    Error::invalid(format!("release.{field} {what}."))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Promises of the release's state machine, and of what a look says.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use drydock_wire::serving::{BlueGreen, CanaryStep};
+use drydock_wire::serving::{Ab, Assign, BlueGreen, CanaryStep, Shadow};
 
 use super::*;
 
@@ -30,6 +30,8 @@ fn facts(plan: &ReleasePlan) -> Facts<'_> {
         illness: None,
         look: None,
         bad_looks: 0,
+        counted: 0,
+        now: 0,
     }
 }
 
@@ -40,7 +42,8 @@ fn counts(requests: u64, refused: u64, failed: u64, ms: u64) -> Counts {
 }
 
 fn seen(requests: u64, failed: u64, ms: u64) -> ReleaseLook {
-    look(&canary().analysis, &counts(requests, 0, failed, ms), &Counts::default(), 1, 0)
+    let candidate = counts(requests, 0, failed, ms);
+    look(&canary().analysis, Measured { candidate, ..Measured::default() }, 1, 0)
 }
 
 #[test]
@@ -142,7 +145,9 @@ fn the_weight_is_that_of_the_step_and_nothing_before_or_after() {
 #[test]
 fn refusals_count_as_far_as_the_stable_one_gives_fewer() {
     let analysis = Analysis::default();
-    let failed = |candidate: Counts, stable: Counts| look(&analysis, &candidate, &stable, 1, 0).failed;
+    let failed = |candidate: Counts, stable: Counts| {
+        look(&analysis, Measured { candidate, stable, metrics: vec![] }, 1, 0).failed
+    };
     assert_eq!(failed(counts(100, 10, 0, 1), counts(1000, 100, 0, 1)), 0, "callers who send nonsense");
     assert_eq!(failed(counts(100, 100, 0, 1), counts(1000, 0, 0, 1)), 100, "a model that raises");
     assert_eq!(failed(counts(100, 30, 5, 1), counts(1000, 100, 0, 1)), 25);
@@ -163,39 +168,78 @@ fn what_it_waits_for_is_said() {
 }
 
 #[test]
-fn a_plan_that_cannot_be_names_its_field() {
-    let step = |weight, hold_s| CanaryStep { weight, hold_s };
-    let with_steps = |steps: &[CanaryStep]| ReleasePlan::Canary(Canary { steps: steps.to_vec(), ..canary() });
-    let with_analysis = |analysis| ReleasePlan::Canary(Canary { analysis, ..canary() });
-    let usual = Analysis::default();
-    for (plan, field) in [
-        (with_steps(&[]), "release.steps "),
-        (with_steps(&[step(0, 1)]), "release.steps[0].weight "),
-        (with_steps(&[step(5, 1), step(100, 1)]), "release.steps[1].weight "),
-        (with_steps(&[step(5, 1), step(5, 1)]), "release.steps[1].weight "),
-        (with_steps(&[step(5, u64::MAX)]), "release.steps[0].hold_s "),
-        (
-            with_analysis(Analysis { min_success_rate: Some(0.99), ..usual.clone() }),
-            "release.analysis.min_success_rate ",
-        ),
-        (with_analysis(Analysis { max_p50_ms: Some(-1.0), ..usual.clone() }), "release.analysis.max_p50_ms "),
-        (with_analysis(Analysis { max_p99_ms: Some(f64::NAN), ..usual.clone() }), "release.analysis.max_p99_ms "),
-        (with_analysis(Analysis { min_requests: 0, ..usual.clone() }), "release.analysis.min_requests "),
-        (with_analysis(Analysis { max_failures: 0, ..usual }), "release.analysis.max_failures "),
-        (blue_green(Some(0)), "release.auto_promote_after_s "),
-        (ReleasePlan::BlueGreen(BlueGreen { auto_promote_after_s: None, keep_old_s: u64::MAX }), "release.keep_old_s "),
-    ] {
-        let error = check(&plan).unwrap_err().to_string();
-        assert!(error.contains(field), "{field}: {error}");
-    }
-    assert!(check(&ReleasePlan::usual_canary()).is_ok());
-    assert!(check(&blue_green(None)).is_ok() && check(&ReleasePlan::Rolling).is_ok());
-}
-
-#[test]
 fn every_state_comes_back_from_its_word() {
     for state in State::ALL {
         assert_eq!(State::parse(state.as_str()).unwrap(), state);
     }
     assert!(State::parse("paused?").is_err());
+}
+
+fn ab(end: Option<ExperimentEnd>) -> ReleasePlan {
+    ReleasePlan::Ab(Ab { weight: 20, assign: Assign::Caller, end, analysis: None, keep_old_s: 600 })
+}
+
+fn end(then: Then) -> Option<ExperimentEnd> {
+    Some(ExperimentEnd { after_requests: Some(100), at: Some(2_000), then })
+}
+
+#[test]
+fn an_experiment_goes_on_until_its_end_and_never_promotes_unasked() {
+    let open = ab(None);
+    assert_eq!(next_move(&Facts { counted: u64::MAX, now: i64::MAX, ..facts(&open) }), Move::Nothing);
+    for (then, expected) in [
+        (Then::Wait, Move::NextStep),
+        (Then::TakeBack, Move::TakeBack("The experiment ended after 100 requests.".into())),
+        (Then::Promote, Move::Promote("The experiment ended after 100 requests.".into())),
+    ] {
+        let plan = ab(end(then));
+        assert_eq!(next_move(&Facts { counted: 99, now: 1_999, ..facts(&plan) }), Move::Nothing);
+        assert_eq!(next_move(&Facts { counted: 100, ..facts(&plan) }), expected);
+        assert_eq!(next_move(&Facts { counted: 100, paused: true, ..facts(&plan) }), Move::Nothing);
+        assert_eq!(next_move(&Facts { counted: 100, step: 1, ..facts(&plan) }), Move::Nothing, "it waits already");
+    }
+    let by_time = ReleasePlan::Shadow(Shadow { end: end(Then::TakeBack), ..Shadow::default() });
+    let over = next_move(&Facts { now: 2_000, ..facts(&by_time) });
+    assert_eq!(over, Move::TakeBack("The experiment's time was over.".into()));
+}
+
+#[test]
+fn an_experiment_shares_requests_until_its_end_and_a_shadow_never_does() {
+    let plan = ab(end(Then::Wait));
+    assert_eq!((weight(&plan, State::Running, 0), weight(&plan, State::Running, 1)), (20, 0));
+    assert_eq!(weight(&plan, State::Starting, 0), 0);
+    assert_eq!(weight(&ReleasePlan::Shadow(Shadow::default()), State::Running, 0), 0);
+}
+
+fn with_limit(reports: u64, mean: f64) -> (ReleasePlan, ReleaseLook) {
+    let limit = MetricLimit { metric: "conversion".into(), min: Some(0.1), max: None, min_reports: 30 };
+    let analysis = Analysis { metrics: vec![limit], min_requests: 20, ..Analysis::default() };
+    let candidate = counts(30, 0, 0, 10);
+    let metrics = vec![MetricSeen { metric: "conversion".into(), reports, mean: Some(mean) }];
+    let look = look(&analysis, Measured { candidate, metrics, ..Measured::default() }, 1, 0);
+    (ReleasePlan::Canary(Canary { analysis, ..canary() }), look)
+}
+
+#[test]
+fn a_limit_on_a_reported_metric_holds_the_step_and_rolls_back() {
+    let (plan, good) = with_limit(30, 0.2);
+    assert_eq!(next_move(&Facts { look: Some(&good), ..facts(&plan) }), Move::NextStep);
+    let (plan, few) = with_limit(29, 0.0);
+    let waiting = Facts { look: Some(&few), bad_looks: 9, ..facts(&plan) };
+    assert_eq!(next_move(&waiting), Move::Nothing);
+    assert_eq!(waits_for(&waiting).unwrap(), "Reports of 'conversion': 29 so far are too few to judge.");
+    let (plan, bad) = with_limit(40, 0.05);
+    let Move::RollBack(why) = next_move(&Facts { look: Some(&bad), bad_looks: 2, ..facts(&plan) }) else {
+        panic!("it must go back")
+    };
+    assert!(why.starts_with("mean 'conversion' of 0.0500 under 0.1 in 40 reports in step 1 (5 %)"), "{why}");
+}
+
+#[test]
+fn an_a_b_test_with_limits_goes_back_when_they_break() {
+    let limits = Analysis { min_requests: 20, ..Analysis::default() };
+    let plan = Ab { weight: 20, assign: Assign::Caller, end: None, analysis: Some(limits), keep_old_s: 600 };
+    let failing = seen(100, 50, 10);
+    let why = next_move(&Facts { look: Some(&failing), bad_looks: 2, ..facts(&ReleasePlan::Ab(plan)) });
+    assert_eq!(why, Move::RollBack("success rate of 50.0 % under 99 % in the A/B test over 100 requests".into()));
 }

@@ -191,6 +191,7 @@ mod tests {
             p50_ms: None,
             p95_ms: None,
             p99_ms: None,
+            metrics: vec![],
             judged: false,
             broken: vec![],
         }

@@ -74,7 +74,7 @@ fn shares(revisions: &[RevisionRow], on_trial: Option<(i64, u32)>, gateway: &Gat
     Ok(shares)
 }
 
-fn release(row: ReleaseRow, events: Vec<EventRow>) -> Result<Release> {
+pub fn release(row: ReleaseRow, events: Vec<EventRow>) -> Result<Release> {
     let (plan, state, looks) = (row.plan()?, row.state()?, row.looks()?);
     let in_step = Duration::from_millis(u64::try_from(clock::now_ms() - row.step_began_at).unwrap_or_default());
     let facts = Facts {
@@ -88,6 +88,8 @@ fn release(row: ReleaseRow, events: Vec<EventRow>) -> Result<Release> {
         illness: None,
         look: looks.last().filter(|look| i64::from(look.step) == row.step && look.at >= row.step_began_at),
         bad_looks: 0,
+        counted: 0,
+        now: clock::now_ms(),
     };
     let waits_for = rules::waits_for(&facts);
     Ok(Release {
@@ -115,6 +117,7 @@ fn shown(plan: &ReleasePlan, state: State, step: usize) -> &'static str {
     let waits = match plan {
         ReleasePlan::BlueGreen(plan) => plan.auto_promote_after_s.is_none(),
         ReleasePlan::Canary(plan) => step >= plan.steps.len(),
+        ReleasePlan::Ab(_) | ReleasePlan::Shadow(_) => plan.end().is_none() || step > 0,
         ReleasePlan::Rolling => false,
     };
     if state == State::Running && waits { "waiting" } else { state.as_str() }
