@@ -60,14 +60,16 @@ impl Gateway {
             patience: Duration::from_secs(limits.inference_timeout_s),
         });
         gateway.wake_by(waker(app));
+        gateway.captured_by(capture::collector(app));
         show(app, &gateway).await?;
         Ok(gateway)
     }
 
     /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
     pub async fn flush(&self, app: &App) -> Result<()> {
-        capture::flush(app).await?;
-        recorder::record_traffic(app, self).await
+        let captured = capture::flush(app).await;
+        recorder::record_traffic(app, self).await?;
+        captured
     }
 }
 
@@ -129,9 +131,10 @@ pub async fn put(
     let (_, is_new) = app.db.write(move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
     if is_new {
         waker(app).wake();
-        show(app, gateway).await?;
-        app.events.publish(Topic::Deployments, Some(name));
     }
+    // settings take effect without a new revision
+    show(app, gateway).await?;
+    app.events.publish(Topic::Deployments, Some(name));
     let (row, revisions) = rows_of(app, name).await?;
     Ok((is_new, views::detail(&row, &revisions, gateway)?))
 }
@@ -321,6 +324,7 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
         })
         .await?;
     gateway.show(&targets, |id| kept.remove(id).unwrap_or_default());
+    capture::follow(app, &targets);
     Ok(())
 }
 

@@ -25,6 +25,7 @@ pub use routes::{configure, configure_feedback};
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::serving::gateway::Target;
 use rows::Captured;
 
 /// The bucket of all captures; each deployment has the prefix of its name.
@@ -44,6 +45,12 @@ pub fn start(app: &App) {
 /// Where captured requests wait for their file. One per server.
 pub fn collector(app: &App) -> Collector {
     (*app.memory.of::<Collector>()).clone()
+}
+
+/// Captures these deployments from now on, as their settings have it.
+pub(super) fn follow(app: &App, targets: &[Target]) {
+    let plan = |target: &Target| Some(tap::Plan::new(&target.deployment_id, target.settings.capture.as_ref()?));
+    collector(app).follow(targets.iter().filter_map(plan).collect());
 }
 
 /// Writes what is in no file yet; for a graceful shutdown, after the last request.

@@ -12,6 +12,7 @@ use super::{collector, feedback};
 use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::serving::gateway::{Gateway, check_caller};
 use crate::serving::store::{self, DeploymentRow};
 use crate::serving::unknown;
 
@@ -103,12 +104,16 @@ async fn quality(
 /// Whoever may call the deployment may say how right it was.
 async fn take_feedback(
     app: web::Data<App>,
+    gateway: web::Data<Gateway>,
     who: Principal,
     name: web::Path<String>,
     body: web::Json<Value>,
 ) -> Result<HttpResponse> {
     accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
     let deployment = deployment(&app, &name).await?;
+    if let Some(endpoint) = gateway.endpoint(&name) {
+        check_caller(&endpoint.rules(), &name, &who)?;
+    }
     let sent = read(body.into_inner())?;
     let taken = feedback::take(&app, &collector(&app), &deployment.id, sent, &who.username).await?;
     Ok(HttpResponse::Accepted().json(taken))

@@ -104,6 +104,13 @@ impl Copied {
     }
 }
 
+/// Copies a part, where something is copied.
+pub fn push(to: Option<&Copying>, part: &Bytes) {
+    if let Some(copy) = to {
+        copy.lock().unwrap_or_else(PoisonError::into_inner).push(part);
+    }
+}
+
 /// Listens to one request; gives what it heard away when dropped.
 pub struct Tap {
     collector: Collector,

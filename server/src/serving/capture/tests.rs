@@ -156,13 +156,13 @@ async fn no_more_is_kept_than_fits_and_the_rest_is_counted() {
     let world = world().await;
     let plan = world.plan(&Capture { mask: vec!["secret".to_owned()], ..Capture::default() });
     let long = "x".repeat(tap::COPIED_BYTES / 2);
-    for n in 0..300 {
+    for n in 0..160 {
         world.ask(&plan, &format!("r{n}"), 200, json!({ "text": long, "secret": 1 }), json!({ "predictions": [1] }));
     }
     let collector = collector(&world.app);
     collector.settled().await;
     let (captured, dropped) = collector.totals();
-    assert_eq!(captured + dropped, 300);
+    assert_eq!(captured + dropped, 160);
     assert_eq!(collector.dropped(&world.row.id), dropped);
     let page = world.page(None, 1, None).await;
     assert_eq!(page.rows[0].inputs.keys().collect::<Vec<_>>(), ["text"]);
