@@ -5,6 +5,7 @@
 //! before serves until then, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
 //! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
 
+pub mod capture;
 mod check;
 mod container;
 mod example;
@@ -65,19 +66,23 @@ impl Gateway {
             patience: Duration::from_secs(limits.inference_timeout_s),
         });
         gateway.wake_by(waker(app));
+        gateway.captured_by(capture::collector(app));
         show(app, &gateway).await?;
         Ok(gateway)
     }
 
     /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
     pub async fn flush(&self, app: &App) -> Result<()> {
-        recorder::record_traffic(app, self).await
+        let captured = capture::flush(app).await;
+        recorder::record_traffic(app, self).await?;
+        captured
     }
 }
 
 /// Starts the deployer, and the recorder of the gateway's traffic.
 pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
     app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
+    capture::start(app);
     app.background.spawn(recorder::TrafficRecorder::new(app.clone(), gateway.clone()));
     Ok(())
 }
@@ -237,6 +242,7 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
         })
         .await?;
     gateway.show(&targets, |id| kept.remove(id).unwrap_or_default());
+    capture::follow(app, &targets);
     Ok(())
 }
 

@@ -63,6 +63,7 @@ pub async fn forward(
     let mut passage = Passage::begin(endpoint);
     let (response, standing) = match admit(gateway, deployment, who, request, &passage) {
         Ok(admitted) => {
+            passage.tap = gateway.tap(passage.endpoint(), who, request);
             let standing = admitted.standing;
             (answer(who, request, payload, admitted, passage).await, standing)
         }
@@ -197,11 +198,12 @@ async fn exchange(
     let deadline = Deadline::of(request, limits.patience)?;
     let payload = allowed(request, payload, limits.body_bytes).await?;
     let lease = lease(request, admitted.aim, passage, deadline).await?;
+    let copy = passage.tap.as_ref().map(|tap| tap.body(request.headers()));
     let mut outgoing = Outgoing {
         method: hyper::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(hyper::Method::GET),
         path: path_of_model(request, lease.pool.protocol),
         headers: headers::towards_model(request.headers()),
-        upload: Upload::receive(payload, limits.body_bytes).await?,
+        upload: Upload::receive(payload, limits.body_bytes, copy).await?,
         length: content_length(request),
     };
     if lease.pool.protocol == Protocol::Openai {

@@ -27,6 +27,7 @@ use super::pool::Pool;
 use super::upstream::Answer as OfModel;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::serving::capture::tap::Tap;
 
 const GATHER_BYTES: usize = 64 << 10;
 const GATHER_FOR: Duration = Duration::from_millis(5);
@@ -41,6 +42,8 @@ pub struct Passage {
     pub pool: Option<Arc<Pool>>,
     /// The model server broke its answer off.
     pub is_cut: bool,
+    /// Listens, where requests are captured and this one is of the sample.
+    pub tap: Option<Tap>,
 }
 
 impl Passage {
@@ -54,9 +57,17 @@ impl Passage {
         self.began
     }
 
+    /// A part of the answer passes.
+    fn copy(&mut self, part: &Bytes) {
+        if let Some(copy) = self.tap.as_mut().and_then(Tap::answer) {
+            copy.push(part);
+        }
+    }
+
     /// A request of this deployment begins.
     pub fn begin(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, began: Instant::now(), status: None, reached_replica: false, pool: None, is_cut: false }
+        let began = Instant::now();
+        Self { endpoint, began, status: None, reached_replica: false, pool: None, is_cut: false, tap: None }
     }
 }
 
@@ -67,6 +78,9 @@ impl Drop for Passage {
         self.endpoint.meter.record(clock::now_ms(), outcome);
         if let Some(pool) = &self.pool {
             pool.tally.record(outcome, self.is_cut);
+            if let Some(tap) = &mut self.tap {
+                tap.ended((pool.number, &pool.model.name, pool.model.version), self.status);
+            }
         }
     }
 }
@@ -96,6 +110,9 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
     let passed = headers::towards_caller(&answer.headers);
     let said = answer.headers.get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let length = if is_head { said } else { answer.parts.length() };
+    if let Some(copy) = held.passage.tap.as_mut().and_then(Tap::answer) {
+        copy.describe(|name| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned));
+    }
     let mut parts = answer.parts;
     let gathered = if is_head { Ok((VecDeque::new(), true)) } else { gather(&mut parts).await };
     let (begun, ended) = gathered.map_err(|error| {
@@ -187,6 +204,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
         if let Some(part) = self.begun.pop_front() {
+            self.held.passage.copy(&part);
             return Poll::Ready(Some(Ok(part)));
         }
         match self.rest.poll_next_unpin(context) {
@@ -194,6 +212,7 @@ where
                 let next = tokio::time::Instant::now() + self.held.patience;
                 self.pause.as_mut().reset(next);
                 self.held.see(&part);
+                self.held.passage.copy(&part);
                 Poll::Ready(Some(Ok(part)))
             }
             Poll::Ready(Some(Err(cause))) => self.cut(cause.into()),
