@@ -24,7 +24,7 @@ pub trait Task: Send + Sync + 'static {
 }
 
 /// Makes a task's next pass start now.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Waker(Arc<Notify>);
 
 impl Waker {
@@ -33,7 +33,7 @@ impl Waker {
         self.0.notify_one();
     }
 
-    async fn woken(&self) {
+    pub(crate) async fn woken(&self) {
         self.0.notified().await;
     }
 }

@@ -58,6 +58,7 @@ impl Gateway {
             body_bytes: limits.inference_bytes,
             patience: Duration::from_secs(limits.inference_timeout_s),
         });
+        gateway.wake_by(waker(app));
         show(app, &gateway).await?;
         Ok(gateway)
     }

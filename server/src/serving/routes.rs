@@ -157,7 +157,7 @@ async fn log_search(
     Ok(web::Json(logs::search(&app, &workload, generation, asked.into_inner().query()).await?))
 }
 
-/// Anyone who is signed in may predict; tokens of jobs as well.
+/// Anyone who is signed in may predict, unless the deployment names its callers; tokens of jobs as well.
 async fn serve(
     gateway: web::Data<Gateway>,
     who: std::result::Result<Principal, Error>,
@@ -165,8 +165,8 @@ async fn serve(
     path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> HttpResponse {
-    match who.and_then(|who| accounts::authorize(&who, action::View, DEFAULT_PROJECT).map(drop)) {
-        Ok(()) => super::gateway::forward(&gateway, &path.0, &request, payload).await,
+    match who.and_then(|who| accounts::authorize(&who, action::View, DEFAULT_PROJECT).map(|_| who)) {
+        Ok(who) => super::gateway::forward(&gateway, &path.0, &who, &request, payload).await,
         Err(error) => super::gateway::refused(&request, &error),
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::{Stream, StreamExt};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
@@ -71,11 +72,11 @@ impl Upload {
         Ok(Self::Streaming(stream(payload, begun, bytes as u64, limit_bytes)))
     }
 
-    /// The body for one try.
-    pub fn send(&self) -> reqwest::Body {
+    /// The body for one try, of that length where the caller said it.
+    pub fn send(&self, length: Option<u64>) -> Sending {
         match self {
-            Self::Whole(bytes) => reqwest::Body::from(bytes.clone()),
-            Self::Streaming(rest) => reqwest::Body::wrap_stream(Reading { rest: rest.clone(), source: None }),
+            Self::Whole(bytes) => Sending::Whole(Some(bytes.clone()).filter(|bytes| !bytes.is_empty())),
+            Self::Streaming(rest) => Sending::Streaming(Reading { rest: rest.clone(), source: None }, length),
         }
     }
 
@@ -175,8 +176,43 @@ fn stream(mut payload: Payload, begun: VecDeque<Bytes>, mut bytes: u64, limit_by
     rest
 }
 
+/// A body on its way, once.
+pub enum Sending {
+    Whole(Option<Bytes>),
+    Streaming(Reading, Option<u64>),
+}
+
+impl Body for Sending {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+        match &mut *self {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Streaming(reading, _) => {
+                Pin::new(reading).poll_next(context).map(|part| part.map(|part| part.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Streaming(_, Some(length)) => SizeHint::with_exact(*length),
+            Self::Streaming(_, None) => SizeHint::default(),
+        }
+    }
+}
+
 /// The stream of one try. It takes the source at the first read, so a try that never connected leaves it for the next.
-struct Reading {
+pub struct Reading {
     rest: Arc<Rest>,
     source: Option<Source>,
 }

@@ -110,8 +110,9 @@ pub fn take_on_trace(request: &mut UpstreamHeaders) {
     }
     request.remove("traceparent");
     request.remove("tracestate");
-    let (trace, span) = (uuid::Uuid::new_v4().simple().to_string(), uuid::Uuid::new_v4().simple().to_string());
-    if let Ok(value) = upstream::HeaderValue::from_str(&format!("00-{trace}-{}-01", &span[..16])) {
+    // an id of zeros would be none
+    let (trace, span) = (rand::random::<u128>().max(1), rand::random::<u64>().max(1));
+    if let Ok(value) = upstream::HeaderValue::from_str(&format!("00-{trace:032x}-{span:016x}-01")) {
         request.insert("traceparent", value);
     }
 }

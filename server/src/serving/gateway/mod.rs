@@ -1,38 +1,45 @@
 //! The way in for predictions: `/serve/{deployment}/…` goes to the replica that answers for the deployment now.
 //!
-//! The table is a picture of the rows (live revisions and the address at which each answered); `show` replaces it, at
-//! boot before the listeners open and after every change. A request takes a lease on its replica under the lock
-//! that a switch takes, so after a switch the old replica's leases can only become fewer. What the model server speaks is
-//! passed on as it is; the Open Inference Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here:
-//! deciding what serves.
+//! The table is a picture of the rows (live revisions and the addresses at which their replicas answered); `show` replaces
+//! it, at boot before the listeners open and after every change. `admission` says who may call and how often, `endpoint`
+//! gives a request its place at a replica or in the line, `pool` chooses the replica, `upstream` keeps its connections,
+//! `proxy` and `relay` carry request and answer. What the model server speaks is passed on as it is; the Open Inference
+//! Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here: deciding what serves.
 
+mod admission;
 mod body;
+mod endpoint;
 mod headers;
 pub mod histogram;
 pub mod meter;
+mod pool;
 mod proxy;
 mod relay;
 pub mod tally;
 mod translated;
+mod upstream;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use drydock_wire::serving::{Protocol, ServingSettings};
-pub use meter::{Kept, Meter};
 
+pub use endpoint::{Aim, Endpoint, Load, Refused};
+pub use meter::{Kept, Meter};
+pub use pool::{Pool, Replica};
 pub use proxy::{REVISION_HEADER, forward, refused};
 
+use crate::background::Waker;
 use crate::error::{Error, Result};
 use crate::serving::v2;
 
 pub use super::routes::configure_gateway as configure;
 
-use tally::{Counts, Tally};
+use tally::Counts;
 
 /// What the gateway allows.
 #[derive(Debug, Clone, Copy)]
@@ -107,57 +114,10 @@ struct Shared {
     endpoints: RwLock<HashMap<String, Arc<Endpoint>>>,
     /// Held from before the rows are read until the table shows them, so that an older picture never follows a newer.
     drawing: tokio::sync::Mutex<()>,
-    /// Every replica that may still have requests, by revision.
-    replicas: RwLock<HashMap<String, Arc<Replica>>>,
-}
-
-/// One deployment as the gateway sees it.
-#[derive(Debug)]
-pub struct Endpoint {
-    pub deployment_id: String,
-    pub meter: Meter,
-    routes: RwLock<Routes>,
-    /// Requests that were shared out between revisions.
-    turns: AtomicU64,
-}
-
-/// The replicas of one deployment.
-#[derive(Debug, Default)]
-struct Routes {
-    current: Option<Arc<Replica>>,
-    /// With the percent of the requests that each gets.
-    beside: Vec<(Arc<Replica>, u32)>,
-}
-
-/// One container that answers.
-#[derive(Debug)]
-struct Replica {
-    revision_id: String,
-    number: i64,
-    address: SocketAddr,
-    model: Model,
-    /// Read when it is first asked for.
-    signature: tokio::sync::OnceCell<Arc<v2::Signature>>,
-    in_flight: AtomicU64,
-    tally: Tally,
-}
-
-/// A request's hold on its replica, until dropped.
-#[derive(Debug)]
-pub(super) struct Lease {
-    replica: Arc<Replica>,
-    why: Why,
-}
-
-/// Why a request went to that replica.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// It is the live one's.
-    Live,
-    /// It is on trial, and it was its turn.
-    Trial,
-    /// The caller asked for it.
-    Number,
+    /// Every revision that may still have requests, by its id.
+    pools: RwLock<HashMap<String, Arc<Pool>>>,
+    /// Wakes who starts replicas, for a request that finds none.
+    waker: Arc<OnceLock<Waker>>,
 }
 
 impl Gateway {
@@ -171,42 +131,67 @@ impl Gateway {
         self.shared.drawing.lock().await
     }
 
+    /// Whom to wake when a request waits for a replica; the first one stays.
+    pub fn wake_by(&self, waker: Waker) {
+        let _ = self.shared.waker.set(waker);
+    }
+
     /// Makes the table show exactly these targets. `kept` gives a deployment that is new to the table its past traffic.
     pub fn show(&self, targets: &[Target], mut kept: impl FnMut(&str) -> Kept) {
         let mut endpoints = self.shared.endpoints.write().unwrap_or_else(PoisonError::into_inner);
         let is_shown = |name: &String, endpoint: &mut Arc<Endpoint>| {
-            targets.iter().any(|it| it.deployment == *name && it.deployment_id == endpoint.deployment_id)
+            let is = targets.iter().any(|it| it.deployment == *name && it.deployment_id == endpoint.deployment_id);
+            if !is {
+                endpoint.close();
+            }
+            is
         };
         endpoints.retain(is_shown);
         for target in targets {
+            let made = |id: &str, kept: Kept| Arc::new(Endpoint::new(id, kept, self.shared.waker.clone()));
             let endpoint = endpoints
                 .entry(target.deployment.clone())
-                .or_insert_with(|| Arc::new(Endpoint::new(&target.deployment_id, kept(&target.deployment_id))));
-            self.point(endpoint, target);
+                .or_insert_with(|| made(&target.deployment_id, kept(&target.deployment_id)));
+            endpoint.point(target, |answering| self.pool(answering));
         }
     }
 
     /// Requests that a revision has not answered yet.
     pub fn in_flight(&self, revision_id: &str) -> u64 {
-        let replicas = self.shared.replicas.read().unwrap_or_else(PoisonError::into_inner);
-        replicas.get(revision_id).map_or(0, |replica| replica.in_flight.load(Ordering::SeqCst))
+        self.with(revision_id, |pool| pool.in_flight.load(Ordering::SeqCst)).unwrap_or_default()
+    }
+
+    /// Requests that a replica has not answered yet, whether or not it still gets any.
+    pub fn in_flight_of(&self, replica_id: &str) -> u64 {
+        self.replicas_of(replica_id).iter().map(|it| it.in_flight.load(Ordering::SeqCst)).sum()
+    }
+
+    /// Whether a replica failed so often lately that it gets no requests for a while.
+    pub fn is_resting(&self, replica_id: &str) -> bool {
+        let now = Instant::now();
+        self.replicas_of(replica_id).iter().any(|it| it.is_resting(now))
+    }
+
+    /// What a deployment has to do now.
+    pub fn load_of(&self, deployment_id: &str) -> Load {
+        let endpoints = self.shared.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        let found = endpoints.values().find(|endpoint| endpoint.deployment_id == deployment_id);
+        found.map_or_else(Load::default, |endpoint| endpoint.load())
     }
 
     /// What a revision did since it was last told to begin anew, or since it runs here.
     pub fn counts(&self, revision_id: &str) -> Counts {
-        let replicas = self.shared.replicas.read().unwrap_or_else(PoisonError::into_inner);
-        replicas.get(revision_id).map_or_else(Counts::default, |replica| replica.tally.counts())
+        self.with(revision_id, |pool| pool.tally.counts()).unwrap_or_default()
     }
 
     /// Counts of that revision begin anew.
     pub fn count_anew(&self, revision_id: &str) {
-        let replicas = self.shared.replicas.read().unwrap_or_else(PoisonError::into_inner);
-        replicas.get(revision_id).into_iter().for_each(|replica| replica.tally.clear());
+        self.with(revision_id, |pool| pool.tally.clear());
     }
 
     /// A revision is over; nothing asks for its requests any more.
     pub fn forget(&self, revision_id: &str) {
-        self.shared.replicas.write().unwrap_or_else(PoisonError::into_inner).remove(revision_id);
+        self.shared.pools.write().unwrap_or_else(PoisonError::into_inner).remove(revision_id);
     }
 
     /// The deployment of that name.
@@ -227,111 +212,20 @@ impl Gateway {
         self.shared.limits
     }
 
-    fn point(&self, endpoint: &Endpoint, to: &Target) {
-        let mut routes = endpoint.routes.write().unwrap_or_else(PoisonError::into_inner);
-        // a revision that only changes its place keeps its replica, with its requests and counts
-        let known: Vec<Arc<Replica>> =
-            routes.current.iter().chain(routes.beside.iter().map(|(replica, _)| replica)).cloned().collect();
-        let find = |it: &Answering| {
-            let same = known.iter().find(|known| {
-                known.revision_id == it.revision_id
-                    && Some(known.address) == it.replicas.first().map(|place| place.address)
-            });
-            same.cloned().unwrap_or_else(|| self.replica(it))
-        };
-        let current = to.replica.as_ref().map(find);
-        let beside = to.beside.iter().map(|(answering, weight)| (find(answering), *weight)).collect();
-        *routes = Routes { current, beside };
+    /// The revision's, which keeps its requests and counts wherever it stands in the table.
+    fn pool(&self, answering: &Answering) -> Arc<Pool> {
+        let mut pools = self.shared.pools.write().unwrap_or_else(PoisonError::into_inner);
+        pools.entry(answering.revision_id.clone()).or_insert_with(|| Arc::new(Pool::new(answering))).clone()
     }
 
-    fn replica(&self, answering: &Answering) -> Arc<Replica> {
-        let fresh = Arc::new(Replica {
-            revision_id: answering.revision_id.clone(),
-            number: answering.number,
-            address: answering.replicas[0].address,
-            model: answering.model.clone(),
-            signature: tokio::sync::OnceCell::new(),
-            in_flight: AtomicU64::default(),
-            tally: Tally::default(),
-        });
-        let mut replicas = self.shared.replicas.write().unwrap_or_else(PoisonError::into_inner);
-        replicas.insert(answering.revision_id.clone(), fresh.clone());
-        fresh
-    }
-}
-
-impl Endpoint {
-    fn new(deployment_id: &str, kept: Kept) -> Self {
-        let (routes, turns) = (RwLock::default(), AtomicU64::default());
-        Self { deployment_id: deployment_id.to_owned(), meter: Meter::restored(kept), routes, turns }
+    fn with<T>(&self, revision_id: &str, read: impl FnOnce(&Pool) -> T) -> Option<T> {
+        let pools = self.shared.pools.read().unwrap_or_else(PoisonError::into_inner);
+        pools.get(revision_id).map(|pool| read(pool))
     }
 
-    /// A hold on a replica that answers now, if there is one: the live one's, or in its turn one that is on trial.
-    pub(super) fn lease(&self) -> Option<Lease> {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        if routes.beside.iter().all(|(_, weight)| *weight == 0) {
-            return routes.current.as_ref().map(|replica| Lease::of(replica, Why::Live));
-        }
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let mut tried = routes.beside.iter().filter(|(_, weight)| *weight > 0);
-        match tried.find(|(_, weight)| is_turn_of(*weight, turn)) {
-            Some((replica, _)) => Some(Lease::of(replica, Why::Trial)),
-            None => routes.current.as_ref().map(|replica| Lease::of(replica, Why::Live)),
-        }
-    }
-
-    /// A hold on whoever is to answer after the replica of that lease did not: one on trial is stood in for by the live
-    /// one, but who asked for a revision gets no other.
-    pub(super) fn lease_instead(&self, of: &Lease) -> Option<Lease> {
-        if of.why == Why::Number {
-            return self.lease_of(of.replica.number);
-        }
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        routes.current.as_ref().map(|replica| Lease::of(replica, Why::Live))
-    }
-
-    /// A hold on the replica of that revision, which a caller asked for.
-    pub(super) fn lease_of(&self, number: i64) -> Option<Lease> {
-        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all = routes.current.iter().chain(routes.beside.iter().map(|(replica, _)| replica));
-        all.find(|replica| replica.number == number).map(|replica| Lease::of(replica, Why::Number))
-    }
-
-    /// Whether a replica answers now.
-    pub fn is_ready(&self) -> bool {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner).current.is_some()
-    }
-}
-
-/// Whether the request of that turn is one of `weight` percent: exactly so many of every hundred, evenly spread.
-fn is_turn_of(weight: u32, turn: u64) -> bool {
-    let (place, weight) = (turn % 100, u64::from(weight));
-    (place + 1) * weight / 100 > place * weight / 100
-}
-
-impl Lease {
-    /// To be called under the lock that a switch takes, so that whoever switches afterwards sees this request.
-    fn of(replica: &Arc<Replica>, why: Why) -> Self {
-        replica.in_flight.fetch_add(1, Ordering::SeqCst);
-        Self { replica: replica.clone(), why }
-    }
-
-    fn is_on_trial(&self) -> bool {
-        self.why == Why::Trial
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.replica.address
-    }
-
-    fn model(&self) -> &Model {
-        &self.replica.model
-    }
-
-    /// The model's signature; an empty one where it has none.
-    async fn signature(&self) -> Result<Arc<v2::Signature>> {
-        let read = || async { self.replica.model.signature().await.map(Arc::new) };
-        self.replica.signature.get_or_try_init(read).await.cloned()
+    fn replicas_of(&self, replica_id: &str) -> Vec<Arc<Replica>> {
+        let pools = self.shared.pools.read().unwrap_or_else(PoisonError::into_inner);
+        pools.values().flat_map(|pool| pool.replicas()).filter(|replica| replica.id == replica_id).collect()
     }
 }
 
@@ -349,12 +243,6 @@ impl Model {
         let text = tokio::fs::read_to_string(&path).await.map_err(Error::internal)?;
         v2::Signature::read(&text)
             .map_err(|fault| Error::refused(format!("The signature of '{}' cannot be used: {fault}", self.name)))
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.replica.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

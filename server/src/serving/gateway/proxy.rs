@@ -1,8 +1,5 @@
-//! One request through the gateway: find the replica, send, answer.
-//!
-//! Every worker thread has a client of its own, so a request and its pooled connection stay on one core.
+//! One request through the gateway: who may, which replica, send, answer.
 
-use std::cell::OnceCell;
 use std::future::Future;
 use std::time::Duration;
 
@@ -10,31 +7,39 @@ use actix_web::http::Method;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use drydock_wire::ErrorCode;
-use reqwest::{Client, header};
+use drydock_wire::serving::Protocol;
+use hyper::{HeaderMap, header};
 use tokio::time::Instant;
 
+use super::admission::{self, Standing};
 use super::body::{Upload, drain, too_large};
+use super::endpoint::{Aim, Lease, Refused};
 use super::meter::Outcome;
 use super::relay::{Held, Passage, broke, relay};
-use super::{Gateway, Lease, headers, translated};
+use super::upstream::{self, Answer, Failed};
+use super::{Gateway, Limits, headers, translated};
+use crate::accounts::Principal;
 use crate::error::{Error, Result, request_id};
 use crate::serving::v2;
 
 /// How long the caller waits, in seconds; it can ask for less than the limit, not for more.
 const TIMEOUT: &str = "x-request-timeout";
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
-/// Shorter than the scorer keeps an idle connection (75 s), so that it is never the one to close first.
-const IDLE_CONNECTION: Duration = Duration::from_secs(50);
+/// So many replicas are tried while nobody listens.
+const MOST_TRIES: u32 = 3;
+
+/// What changes nothing when it is asked twice.
+const PREDICTIONS: [&str; 6] =
+    ["/invocations", "/predict", "/predictions", "/v1/embeddings", "/v1/completions", "/v1/chat/completions"];
 
 /// Asks for a revision by its number; in an answer, the number of the revision that gave it.
 pub const REVISION_HEADER: &str = "x-drydock-revision";
 
 /// A request to a model server.
 pub(super) struct Outgoing {
-    pub method: reqwest::Method,
+    pub method: hyper::Method,
     /// With the query.
     pub path: String,
-    pub headers: header::HeaderMap,
+    pub headers: HeaderMap,
     pub upload: Upload,
     /// Of the body, where the caller said it.
     pub length: Option<u64>,
@@ -49,44 +54,104 @@ pub(super) struct Deadline {
     is_callers: bool,
 }
 
+/// A request that may pass.
+pub(super) struct Admitted {
+    pub aim: Aim,
+    pub limits: Limits,
+    standing: Option<Standing>,
+}
+
 /// Answers a request of `/serve/{deployment}/…`; whatever goes wrong is an answer too, and counted.
-pub async fn forward(gateway: &Gateway, deployment: &str, request: &HttpRequest, payload: Payload) -> HttpResponse {
+pub async fn forward(
+    gateway: &Gateway,
+    deployment: &str,
+    who: &Principal,
+    request: &HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
     let Some(endpoint) = gateway.endpoint(deployment) else {
         return refused(request, &Error::not_found(format!("There is no deployment '{deployment}'.")));
     };
-    let lease = match wanted_revision(request) {
-        Ok(None) => endpoint.lease(),
-        Ok(Some(number)) => match endpoint.lease_of(number) {
-            Some(lease) => Some(lease),
-            None => return refused(request, &no_such_revision(deployment, number)),
-        },
-        Err(error) => return refused(request, &error),
-    };
+    endpoint.note_request();
     let mut passage = Passage::begin(endpoint);
-    if let Some(segments) = translated::segments(path_after_deployment(request)) {
-        let answer = translated::answer(gateway, &segments, request, payload, lease, &mut passage).await;
-        let response = answer.unwrap_or_else(|error| refused(request, &error));
+    let (response, standing) = match admit(gateway, deployment, who, request, &passage) {
+        Ok(admitted) => {
+            let standing = admitted.standing;
+            (answer(request, payload, admitted, passage).await, standing)
+        }
+        Err((error, standing)) => {
+            passage.status = Some(error.code.http_status());
+            (refused(request, &error), standing)
+        }
+    };
+    let mut response = response;
+    if let Some(standing) = standing {
+        standing.tell(&mut response);
+    }
+    response
+}
+
+/// Whether the caller may ask now, and for what.
+fn admit(
+    gateway: &Gateway,
+    deployment: &str,
+    who: &Principal,
+    request: &HttpRequest,
+    passage: &Passage,
+) -> std::result::Result<Admitted, (Error, Option<Standing>)> {
+    let endpoint = passage.endpoint();
+    let rules = endpoint.rules();
+    if let Err(error) = admission::check_caller(&rules, deployment, who) {
+        endpoint.note_refused(Refused::Caller);
+        return Err((error, None));
+    }
+    let rate = rules.settings.limits.rate.as_ref();
+    let standing = rate.map(|rate| endpoint.buckets.take(&who.username, rate, std::time::Instant::now()));
+    if let (Some(rate), Some(Standing { wait: Some(_), .. })) = (rate, standing) {
+        endpoint.note_refused(Refused::Rate);
+        return Err((admission::too_many(deployment, rate), standing));
+    }
+    let aim = match wanted_revision(request) {
+        Ok(None) => endpoint.aim(),
+        Ok(Some(number)) if endpoint.has(number) => Aim::Number(number),
+        Ok(Some(number)) => return Err((no_such_revision(deployment, number), standing)),
+        Err(error) => return Err((error, standing)),
+    };
+    Ok(Admitted { aim, limits: rules.limits(gateway.limits()), standing })
+}
+
+async fn answer(request: &HttpRequest, payload: Payload, admitted: Admitted, mut passage: Passage) -> HttpResponse {
+    if let Some(segments) = translated::segments(path_after_deployment(request))
+        && passage.endpoint().protocol(admitted.aim).is_none_or(|protocol| protocol == Protocol::Mlflow)
+    {
+        let answer = translated::answer(&segments, request, payload, admitted, &mut passage).await;
+        let response = answer.unwrap_or_else(|error| failed(request, &error, &mut passage));
         passage.status = Some(response.status().as_u16());
-        return match passage.replica.as_ref().map(|replica| replica.number) {
+        return match passage.pool.as_ref().map(|pool| pool.number) {
             Some(number) => with_revision(response, number),
             None => response,
         };
     }
-    match exchange(gateway, request, payload, lease, &mut passage).await {
+    let patience = admitted.limits.patience;
+    match exchange(request, payload, admitted, &mut passage).await {
         Ok((answer, lease, upload)) => {
-            let patience = gateway.limits().patience;
-            let number = lease.replica.number;
+            let number = lease.pool.number;
             let held = Held { lease, passage, upload, patience };
             match relay(answer, held, *request.method() == Method::HEAD).await {
                 Ok(response) => with_revision(response, number),
-                Err(error) => error.error_response(),
+                Err(error) => refused(request, &error),
             }
         }
-        Err(error) => {
-            passage.status = Some(error.code.http_status());
-            error.error_response()
-        }
+        Err(error) => failed(request, &error, &mut passage),
     }
+}
+
+fn failed(request: &HttpRequest, error: &Error, passage: &mut Passage) -> HttpResponse {
+    if error.code == ErrorCode::TooLarge {
+        passage.endpoint().note_refused(Refused::Body);
+    }
+    passage.status = Some(error.code.http_status());
+    refused(request, error)
 }
 
 /// A refusal in the words of the protocol that is asked.
@@ -99,24 +164,23 @@ pub fn refused(request: &HttpRequest, error: &Error) -> HttpResponse {
 }
 
 async fn exchange(
-    gateway: &Gateway,
     request: &HttpRequest,
     payload: Payload,
-    lease: Option<Lease>,
+    admitted: Admitted,
     passage: &mut Passage,
-) -> Result<(reqwest::Response, Lease, Upload)> {
-    let limits = gateway.limits();
+) -> Result<(Answer, Lease, Upload)> {
+    let limits = admitted.limits;
     let deadline = Deadline::of(request, limits.patience)?;
     let payload = allowed(request, payload, limits.body_bytes).await?;
-    let lease = lease.ok_or_else(|| none_ready(request))?;
+    let lease = lease(request, admitted.aim, passage, deadline).await?;
     let outgoing = Outgoing {
-        method: reqwest::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(reqwest::Method::GET),
-        path: path_of_model(request),
+        method: hyper::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(hyper::Method::GET),
+        path: path_of_model(request, lease.pool.protocol),
         headers: headers::towards_model(request.headers()),
         upload: Upload::receive(payload, limits.body_bytes).await?,
         length: content_length(request),
     };
-    let (answer, lease) = reach(request, &outgoing, lease, passage, deadline).await?;
+    let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
     Ok((answer, lease, outgoing.upload))
 }
 
@@ -129,60 +193,143 @@ pub(super) async fn allowed(request: &HttpRequest, payload: Payload, limit_bytes
     Ok(payload)
 }
 
-/// Sends it to the replica, and once more to its successor where nobody listened.
+/// A hold on a replica, waited for until the deadline where there is none with room.
+pub(super) async fn lease(request: &HttpRequest, aim: Aim, passage: &Passage, deadline: Deadline) -> Result<Lease> {
+    let endpoint = passage.endpoint();
+    let leased = deadline.keep(endpoint.lease(aim)).await.unwrap_or(Err(Refused::Waited));
+    leased.map_err(|why| {
+        endpoint.note_refused(why);
+        let name = request.match_info().get("deployment").unwrap_or_default();
+        Error::unavailable(match why {
+            Refused::QueueFull => {
+                format!("All replicas of '{name}' are busy and as many requests wait as may; try again in a moment.")
+            }
+            Refused::Waited => format!(
+                "No replica of '{name}' had room within {} seconds; try again in a moment.",
+                deadline.patience.as_secs_f64()
+            ),
+            _ => format!("No replica of '{name}' is ready; its page says why. Try again in a moment."),
+        })
+    })
+}
+
+/// Sends it to the replica; to another one where nobody listened, or where the answer broke off and asking twice is safe.
 pub(super) async fn reach(
-    request: &HttpRequest,
     outgoing: &Outgoing,
     mut lease: Lease,
     passage: &mut Passage,
     deadline: Deadline,
-) -> Result<(reqwest::Response, Lease)> {
-    let mut may_retry = true;
+) -> Result<(Answer, Lease)> {
+    let (mut tries, mut may_repeat) = (1, outgoing.is_repeatable());
     loop {
         passage.reached_replica = true;
-        passage.replica = Some(lease.replica.clone());
-        let attempt = deadline.keep(send(outgoing, &lease)).await;
-        if attempt.is_err() && deadline.is_callers {
-            // the caller's haste says nothing about the revision
-            passage.replica = None;
-        }
-        let refused = match attempt? {
-            Ok(answer) => return Ok((answer, lease)),
-            Err(cause) => cause,
+        passage.pool = Some(lease.pool.clone());
+        lease.replica.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let failed = match deadline.keep(upstream::send(&lease.replica, outgoing.request(&lease))).await {
+            Ok(Ok(answer)) => {
+                note(&lease, answer.status);
+                return Ok((answer, lease));
+            }
+            Ok(Err(failed)) => failed,
+            Err(too_slow) => {
+                // the caller's haste says nothing about the revision
+                if deadline.is_callers {
+                    passage.pool = None;
+                } else {
+                    lease.pool.failed(&lease.replica);
+                }
+                return Err(too_slow);
+            }
         };
-        if let Some(refusal) = outgoing.upload.refusal() {
+        if let Some(refusal) = outgoing.refusal(&failed) {
+            passage.pool = None;
             return Err(refusal);
         }
-        // nobody listened: the replica has just ended, and its successor may have taken over. One on trial that broke off
-        // is stood in for by the live one: a prediction changes nothing, so asking twice is safe.
-        let may_ask_again = refused.is_connect() || lease.is_on_trial();
-        if !(may_retry && may_ask_again && outgoing.upload.can_be_sent_again()) {
-            return Err(broke(refused));
-        }
-        may_retry = false;
-        if lease.is_on_trial() {
-            lease.replica.tally.record(Outcome { status: None, took: None }, true);
-        }
-        lease = passage.endpoint().lease_instead(&lease).ok_or_else(|| none_ready(request))?;
+        lease.pool.failed(&lease.replica);
+        let may_ask_again = match &failed {
+            Failed::Connect(_) => tries < MOST_TRIES,
+            Failed::Broken { .. } => std::mem::take(&mut may_repeat),
+        };
+        let next = (may_ask_again && outgoing.upload.can_be_sent_again()).then(|| instead(&lease, &failed, passage));
+        lease = match next.flatten() {
+            Some(next) => next,
+            None => return Err(said(failed)),
+        };
+        tries += 1;
     }
 }
 
-async fn send(outgoing: &Outgoing, lease: &Lease) -> std::result::Result<reqwest::Response, reqwest::Error> {
-    let url = format!("http://{}{}", lease.address(), outgoing.path);
-    let mut passed = outgoing.headers.clone();
-    let id = header::HeaderValue::from_str(&request_id::current()).ok().filter(|id| !id.is_empty());
-    if let Some(id) = id {
-        passed.insert("x-request-id", id);
+/// Another replica; or the same one, where it may only have closed a connection that it thought was over.
+fn instead(lease: &Lease, failed: &Failed, passage: &Passage) -> Option<Lease> {
+    let other = passage.endpoint().lease_instead(lease).filter(|it| it.pool.protocol == lease.pool.protocol);
+    if let Some(other) = other {
+        if other.pool.number != lease.pool.number {
+            lease.pool.tally.record(Outcome { status: None, took: None }, true);
+        }
+        return Some(other);
     }
-    headers::take_on_trace(&mut passed);
-    if let (Upload::Streaming(_), Some(length)) = (&outgoing.upload, outgoing.length) {
-        passed.insert(header::CONTENT_LENGTH, header::HeaderValue::from(length));
+    matches!(failed, Failed::Broken { was_idle: true, .. }).then(|| lease.again())
+}
+
+/// Whether the replica did well, as far as its status says: a model's own 500 may be the request's fault.
+fn note(lease: &Lease, status: hyper::StatusCode) {
+    match status.as_u16() {
+        502..=504 => lease.pool.failed(&lease.replica),
+        _ => lease.replica.succeeded(),
     }
-    let mut sent = client()?.request(outgoing.method.clone(), url).headers(passed);
-    if !outgoing.upload.is_empty() || outgoing.length.is_some() {
-        sent = sent.body(outgoing.upload.send());
+}
+
+fn said(failed: Failed) -> Error {
+    match failed {
+        Failed::Broken { cause, .. } => broke(cause),
+        Failed::Connect(cause) => {
+            let text = "The model server cannot be reached; its log may say why.";
+            Error::new(ErrorCode::BadGateway, text).with_source(cause)
+        }
     }
-    sent.send().await
+}
+
+impl Outgoing {
+    /// For one try.
+    fn request(&self, lease: &Lease) -> hyper::Request<super::body::Sending> {
+        let mut request = hyper::Request::new(self.upload.send(self.length));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = hyper::Uri::try_from(self.path.as_str()).unwrap_or_default();
+        let mut passed = self.headers.clone();
+        if let Ok(host) = header::HeaderValue::from_str(&lease.replica.address.to_string()) {
+            passed.insert(header::HOST, host);
+        }
+        let id = header::HeaderValue::from_str(&request_id::current()).ok().filter(|id| !id.is_empty());
+        if let Some(id) = id {
+            passed.insert("x-request-id", id);
+        }
+        headers::take_on_trace(&mut passed);
+        if self.upload.is_empty() && self.length.is_some() {
+            passed.insert(header::CONTENT_LENGTH, header::HeaderValue::from(0));
+        }
+        *request.headers_mut() = passed;
+        request
+    }
+
+    /// Whether it may be sent again although the model server may have worked on it: it only reads, or it is a prediction
+    /// as the known protocols have them. What else a server does on a POST is not known.
+    fn is_repeatable(&self) -> bool {
+        if [hyper::Method::GET, hyper::Method::HEAD, hyper::Method::OPTIONS].contains(&self.method) {
+            return true;
+        }
+        let path = self.path.split('?').next().unwrap_or_default();
+        let is_inference = path.starts_with("/v2/models/") && path.ends_with("/infer");
+        self.method == hyper::Method::POST && (is_inference || PREDICTIONS.contains(&path))
+    }
+
+    /// What is the caller's own fault: its body was too large, or it broke off.
+    fn refusal(&self, failed: &Failed) -> Option<Error> {
+        let broke_off = || match failed {
+            Failed::Broken { cause, .. } if cause.is_user() => Some(Error::invalid("The request broke off.")),
+            _ => None,
+        };
+        self.upload.refusal().or_else(broke_off)
+    }
 }
 
 impl Deadline {
@@ -229,29 +376,10 @@ fn with_revision(mut response: HttpResponse, number: i64) -> HttpResponse {
     response
 }
 
-/// A client per thread; cloning it is counting a reference.
-fn client() -> std::result::Result<Client, reqwest::Error> {
-    thread_local!(static CLIENT: OnceCell<Client> = const { OnceCell::new() });
-    CLIENT.with(|cell| {
-        if let Some(client) = cell.get() {
-            return Ok(client.clone());
-        }
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .http1_only()
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_PATIENCE)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .build()?;
-        Ok(cell.get_or_init(|| client).clone())
-    })
-}
-
-/// The path that the model server is asked for: its own, but for an alias.
-fn path_of_model(request: &HttpRequest) -> String {
+/// The path that the model server is asked for: its own, but for an alias of MLflow's.
+fn path_of_model(request: &HttpRequest, protocol: Protocol) -> String {
     let path = path_after_deployment(request);
-    match path.strip_prefix("/predict") {
+    match path.strip_prefix("/predict").filter(|_| protocol == Protocol::Mlflow) {
         Some(rest) if rest.is_empty() || rest.starts_with('?') => format!("/invocations{rest}"),
         _ => path.to_owned(),
     }
@@ -266,11 +394,6 @@ fn path_after_deployment(request: &HttpRequest) -> &str {
 
 fn content_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(actix_web::http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-pub(super) fn none_ready(request: &HttpRequest) -> Error {
-    let name = request.match_info().get("deployment").unwrap_or_default();
-    Error::unavailable(format!("No replica of '{name}' is ready; its page says why. Try again in a moment."))
 }
 
 fn too_slow(patience: Duration) -> Error {

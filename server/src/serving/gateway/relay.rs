@@ -19,8 +19,11 @@ use futures_util::{Stream, StreamExt, future::Either};
 use tokio::time::Sleep;
 
 use super::body::Upload;
+use super::endpoint::{Endpoint, Lease};
+use super::headers;
 use super::meter::Outcome;
-use super::{Endpoint, Lease, Replica, headers};
+use super::pool::Pool;
+use super::upstream::Answer as OfModel;
 use crate::clock;
 use crate::error::{Error, Result};
 
@@ -33,21 +36,21 @@ pub struct Passage {
     began: Instant,
     pub status: Option<u16>,
     pub reached_replica: bool,
-    /// The one that was asked last.
-    pub replica: Option<Arc<Replica>>,
+    /// The revision that was asked last.
+    pub pool: Option<Arc<Pool>>,
     /// The model server broke its answer off.
     pub is_cut: bool,
 }
 
 impl Passage {
     /// The deployment that is asked.
-    pub fn endpoint(&self) -> &Endpoint {
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
     /// A request of this deployment begins.
     pub fn begin(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, began: Instant::now(), status: None, reached_replica: false, replica: None, is_cut: false }
+        Self { endpoint, began: Instant::now(), status: None, reached_replica: false, pool: None, is_cut: false }
     }
 }
 
@@ -56,8 +59,8 @@ impl Drop for Passage {
         let took = self.reached_replica.then(|| self.began.elapsed());
         let outcome = Outcome { status: self.status, took };
         self.endpoint.meter.record(clock::now_ms(), outcome);
-        if let Some(replica) = &self.replica {
-            replica.tally.record(outcome, self.is_cut);
+        if let Some(pool) = &self.pool {
+            pool.tally.record(outcome, self.is_cut);
         }
     }
 }
@@ -74,13 +77,12 @@ pub struct Held {
 }
 
 /// Passes the answer on; `is_head` where it has no body by nature.
-pub async fn relay(answer: reqwest::Response, mut held: Held, is_head: bool) -> Result<HttpResponse> {
-    let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let passed = headers::towards_caller(answer.headers());
-    let said =
-        answer.headers().get(reqwest::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let length = if is_head { said } else { answer.content_length() };
-    let mut parts = Box::pin(answer.bytes_stream());
+pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<HttpResponse> {
+    let status = StatusCode::from_u16(answer.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let passed = headers::towards_caller(&answer.headers);
+    let said = answer.headers.get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = if is_head { said } else { answer.parts.length() };
+    let mut parts = answer.parts;
     let gathered = if is_head { Ok((VecDeque::new(), true)) } else { gather(&mut parts).await };
     let (begun, ended) = gathered.map_err(|error| {
         let error = held.upload.refusal().unwrap_or(error);
@@ -109,7 +111,7 @@ pub async fn relay(answer: reqwest::Response, mut held: Held, is_head: bool) -> 
 /// What is there within a moment, and whether it is all.
 async fn gather<S>(parts: &mut S) -> Result<(VecDeque<Bytes>, bool)>
 where
-    S: Stream<Item = reqwest::Result<Bytes>> + Unpin,
+    S: Stream<Item = std::result::Result<Bytes, hyper::Error>> + Unpin,
 {
     let mut begun = VecDeque::new();
     let mut bytes = 0;
@@ -122,7 +124,7 @@ where
             () = &mut pause => return Ok((begun, false)),
         };
         let Some(part) = part else { return Ok((begun, true)) };
-        let part = part.map_err(broke)?;
+        let part = part.map_err(|cause| broke(cause))?;
         bytes += part.len();
         begun.push_back(part);
     }
@@ -130,7 +132,7 @@ where
 }
 
 /// The model server broke the exchange.
-pub fn broke(cause: reqwest::Error) -> Error {
+pub fn broke(cause: impl Into<anyhow::Error>) -> Error {
     Error::new(ErrorCode::BadGateway, "The model server broke off; its log may say why.").with_source(cause)
 }
 
@@ -157,7 +159,7 @@ impl<S> Answer<S> {
 
 impl<S> MessageBody for Answer<S>
 where
-    S: Stream<Item = reqwest::Result<Bytes>> + Unpin,
+    S: Stream<Item = std::result::Result<Bytes, hyper::Error>> + Unpin,
 {
     type Error = Box<dyn std::error::Error>;
 

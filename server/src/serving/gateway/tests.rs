@@ -2,19 +2,31 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::time::Instant;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use drydock_wire::accounts::Role;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::endpoint::is_turn_of;
 use super::*;
+use crate::accounts::Principal;
 use crate::clock;
 
+mod places;
 mod v2;
+
+/// `x-user` says who asks; without it the console does.
+fn who(request: &HttpRequest) -> Principal {
+    let name = request.headers().get("x-user").map(|name| name.to_str().unwrap().to_owned());
+    match name {
+        None => Principal::console(),
+        Some(username) => Principal { username, role: Role::Viewer, ..Principal::console() },
+    }
+}
 
 /// A gateway on a socket, with its address.
 fn front(limits: Limits) -> (Gateway, String) {
@@ -24,7 +36,7 @@ fn front(limits: Limits) -> (Gateway, String) {
         path: web::Path<(String, String)>,
         payload: web::Payload,
     ) -> HttpResponse {
-        forward(&gateway, &path.0, &request, payload).await
+        forward(&gateway, &path.0, &who(&request), &request, payload).await
     }
     let gateway = Gateway::new(limits);
     let data = web::Data::new(gateway.clone());

@@ -8,13 +8,16 @@ use actix_web::http::header::{CONTENT_TYPE, ContentType, HeaderName, HeaderValue
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use drydock_wire::ErrorCode;
-use reqwest::header::HeaderMap;
+use futures_util::StreamExt;
+use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::body::{Upload, too_large, whole};
-use super::proxy::{Deadline, Outgoing, allowed, none_ready, reach};
+use super::endpoint::Lease;
+use super::proxy::{Admitted, Deadline, Outgoing, allowed, lease, reach};
 use super::relay::{Passage, broke};
-use super::{Gateway, Lease, Model, headers};
+use super::upstream::Answer;
+use super::{Model, headers};
 use crate::error::{Error, Result};
 use crate::percent;
 use crate::serving::v2::{self, Ask, Call};
@@ -35,11 +38,10 @@ pub fn segments(path: &str) -> Option<Vec<String>> {
 
 /// Answers one call; an error is answered in V2's form by the caller of this.
 pub async fn answer(
-    gateway: &Gateway,
     segments: &[String],
     request: &HttpRequest,
     payload: Payload,
-    lease: Option<Lease>,
+    admitted: Admitted,
     passage: &mut Passage,
 ) -> Result<HttpResponse> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -55,18 +57,19 @@ pub async fn answer(
         Ask::Live => return Ok(HttpResponse::Ok().finish()),
         _ => {}
     }
-    let deadline = Deadline::of(request, gateway.limits().patience)?;
-    let payload = allowed(request, payload, gateway.limits().body_bytes).await?;
-    let lease = lease.ok_or_else(|| none_ready(request))?;
-    is_it(lease.model(), request, &call)?;
+    let deadline = Deadline::of(request, admitted.limits.patience)?;
+    let payload = allowed(request, payload, admitted.limits.body_bytes).await?;
+    let lease = lease(request, admitted.aim, passage, deadline).await?;
+    let pool = lease.pool.clone();
+    is_it(&pool.model, request, &call)?;
     match call.ask {
         Ask::Model => {
-            let signature = lease.signature().await?;
-            let name = call.model.as_deref().unwrap_or(&lease.model().name);
-            Ok(json(&v2::model_metadata(name, lease.model().version, &signature)))
+            let signature = pool.signature().await?;
+            let name = call.model.as_deref().unwrap_or(&pool.model.name);
+            Ok(json(&v2::model_metadata(name, pool.model.version, &signature)))
         }
-        Ask::Infer => infer(gateway, &call, request, payload, lease, passage, deadline).await,
-        _ => ready(request, lease, passage, deadline).await,
+        Ask::Infer => infer(admitted.limits.body_bytes, &call, request, payload, lease, passage, deadline).await,
+        _ => ready(lease, passage, deadline).await,
     }
 }
 
@@ -85,23 +88,23 @@ fn is_it(model: &Model, request: &HttpRequest, call: &Call) -> Result<()> {
     Ok(())
 }
 
-async fn ready(request: &HttpRequest, lease: Lease, passage: &mut Passage, deadline: Deadline) -> Result<HttpResponse> {
+async fn ready(lease: Lease, passage: &mut Passage, deadline: Deadline) -> Result<HttpResponse> {
     let ping = Outgoing {
-        method: reqwest::Method::GET,
+        method: hyper::Method::GET,
         path: "/ping".to_owned(),
         headers: HeaderMap::new(),
         upload: Upload::Whole(Bytes::new()),
         length: None,
     };
-    let (answer, _lease) = reach(request, &ping, lease, passage, deadline).await?;
-    if answer.status().is_success() {
+    let (answer, _lease) = reach(&ping, lease, passage, deadline).await?;
+    if answer.status.is_success() {
         return Ok(HttpResponse::Ok().finish());
     }
-    Err(Error::unavailable(format!("The model server answers its health check with {}.", answer.status())))
+    Err(Error::unavailable(format!("The model server answers its health check with {}.", answer.status)))
 }
 
 async fn infer(
-    gateway: &Gateway,
+    limit: u64,
     call: &Call,
     request: &HttpRequest,
     payload: Payload,
@@ -109,11 +112,10 @@ async fn infer(
     passage: &mut Passage,
     deadline: Deadline,
 ) -> Result<HttpResponse> {
-    let limit = gateway.limits().body_bytes;
     let sent = deadline.keep(whole(payload, limit)).await??;
     let header_length = header_length(request)?;
     let sent = decompressed(request, sent, limit)?;
-    let signature = lease.signature().await?;
+    let signature = lease.pool.signature().await?;
     let of_model = signature.clone();
     let translated = off_thread(sent.len(), move || {
         let request = v2::read_request(&sent, header_length)?;
@@ -124,19 +126,19 @@ async fn infer(
     let mut passed = headers::towards_model(request.headers());
     headers::make_json(&mut passed);
     let outgoing = Outgoing {
-        method: reqwest::Method::POST,
+        method: hyper::Method::POST,
         path: "/invocations".to_owned(),
         headers: passed,
         upload: Upload::Whole(body.into()),
         length: None,
     };
-    let (answer, lease) = reach(request, &outgoing, lease, passage, deadline).await?;
-    let status = answer.status();
+    let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
+    let status = answer.status;
     let body = deadline.keep(collected(answer)).await??;
     if !status.is_success() {
         return Ok(said_by_model(status.as_u16(), &body));
     }
-    let (name, version) = (call.model.clone().unwrap_or_default(), lease.model().version);
+    let (name, version) = (call.model.clone().unwrap_or_default(), lease.pool.model.version);
     let translated = off_thread(body.len(), move || {
         let outputs = v2::tensors_of_predictions(&body, &signature)
             .map_err(|fault| Error::new(ErrorCode::BadGateway, fault.0))?;
@@ -146,9 +148,10 @@ async fn infer(
 }
 
 /// A model server's answer as a whole.
-async fn collected(mut answer: reqwest::Response) -> Result<Vec<u8>> {
+async fn collected(mut answer: Answer) -> Result<Vec<u8>> {
     let mut body = Vec::new();
-    while let Some(part) = answer.chunk().await.map_err(broke)? {
+    while let Some(part) = answer.parts.next().await {
+        let part = part.map_err(|cause| broke(cause))?;
         body.extend_from_slice(&part);
         if body.len() as u64 > LARGEST_ANSWER {
             let text = "The model's answer is too large for the Open Inference Protocol here; use /invocations.";
