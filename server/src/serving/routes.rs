@@ -29,6 +29,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 
 /// Mounts `/serve/{deployment}/…` at the root.
 pub fn configure_gateway(config: &mut web::ServiceConfig) {
+    super::release::configure_metric(config);
     config.route("/serve/{deployment}/{tail:.*}", web::route().to(serve));
 }
 

@@ -7,7 +7,10 @@
 //! Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here: deciding what serves.
 
 mod admission;
+mod assignment;
 mod body;
+mod books;
+mod deadline;
 mod endpoint;
 mod headers;
 pub mod histogram;
@@ -15,6 +18,7 @@ pub mod meter;
 mod pool;
 mod proxy;
 mod relay;
+mod shadow;
 pub mod tally;
 mod translated;
 mod upstream;
@@ -35,6 +39,7 @@ pub use proxy::{REVISION_HEADER, forward, refused};
 
 use crate::background::Waker;
 use crate::error::{Error, Result};
+use crate::serving::release::book::Book;
 use crate::serving::v2;
 
 pub use super::routes::configure_gateway as configure;
@@ -116,6 +121,8 @@ struct Shared {
     drawing: tokio::sync::Mutex<()>,
     /// Every revision that may still have requests, by its id.
     pools: RwLock<HashMap<String, Arc<Pool>>>,
+    /// What is measured of releases, by the release's id.
+    books: RwLock<HashMap<String, Arc<Book>>>,
     /// Wakes who starts replicas, for a request that finds none.
     waker: Arc<OnceLock<Waker>>,
 }

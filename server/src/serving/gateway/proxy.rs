@@ -1,29 +1,26 @@
 //! One request through the gateway: who may, which replica, send, answer.
 
-use std::future::Future;
-use std::time::Duration;
-
 use actix_web::http::Method;
+use actix_web::http::header::SET_COOKIE;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use drydock_wire::ErrorCode;
 use drydock_wire::serving::Protocol;
 use hyper::{HeaderMap, header};
-use tokio::time::Instant;
 
 use super::admission::{self, Standing};
+use super::assignment::{self, Assigned};
 use super::body::{Upload, drain, too_large};
+use super::deadline::Deadline;
 use super::endpoint::{Aim, Lease, Refused};
 use super::meter::Outcome;
 use super::relay::{Held, Passage, broke, relay};
 use super::upstream::{self, Answer, Failed};
-use super::{Gateway, Limits, headers, translated};
+use super::{Gateway, Limits, headers, shadow, translated};
 use crate::accounts::Principal;
 use crate::error::{Error, Result, request_id};
 use crate::serving::v2;
 
-/// How long the caller waits, in seconds; it can ask for less than the limit, not for more.
-const TIMEOUT: &str = "x-request-timeout";
 /// So many replicas are tried while nobody listens.
 const MOST_TRIES: u32 = 3;
 
@@ -45,18 +42,11 @@ pub(super) struct Outgoing {
     pub length: Option<u64>,
 }
 
-/// Until when there must be an answer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    at: Instant,
-    patience: Duration,
-    /// The caller set it.
-    is_callers: bool,
-}
-
 /// A request that may pass.
 pub(super) struct Admitted {
     pub aim: Aim,
+    /// The side of a release that it counts for.
+    assigned: Option<Assigned>,
     pub limits: Limits,
     standing: Option<Standing>,
 }
@@ -75,9 +65,13 @@ pub async fn forward(
     endpoint.note_request();
     let mut passage = Passage::begin(endpoint);
     let (response, standing) = match admit(gateway, deployment, who, request, &passage) {
-        Ok(admitted) => {
+        Ok(mut admitted) => {
             let standing = admitted.standing;
-            (answer(request, payload, admitted, passage).await, standing)
+            passage.assigned = admitted.assigned.take();
+            let cookie = passage.assigned.as_mut().and_then(|assigned| assigned.cookie.take());
+            let mut response = answer(request, payload, admitted, passage).await;
+            cookie.into_iter().for_each(|cookie| response.headers_mut().append(SET_COOKIE, cookie));
+            (response, standing)
         }
         Err((error, standing)) => {
             passage.status = Some(error.code.http_status());
@@ -111,13 +105,13 @@ fn admit(
         endpoint.note_refused(Refused::Rate);
         return Err((admission::too_many(deployment, rate), standing));
     }
-    let aim = match wanted_revision(request) {
-        Ok(None) => endpoint.aim(),
-        Ok(Some(number)) if endpoint.has(number) => Aim::Number(number),
+    let (aim, assigned) = match wanted_revision(request) {
+        Ok(None) => assignment::assign(endpoint, deployment, who, request),
+        Ok(Some(number)) if endpoint.has(number) => (Aim::Number(number), None),
         Ok(Some(number)) => return Err((no_such_revision(deployment, number), standing)),
         Err(error) => return Err((error, standing)),
     };
-    Ok(Admitted { aim, limits: rules.limits(gateway.limits()), standing })
+    Ok(Admitted { aim, assigned, limits: rules.limits(gateway.limits()), standing })
 }
 
 async fn answer(request: &HttpRequest, payload: Payload, admitted: Admitted, mut passage: Passage) -> HttpResponse {
@@ -225,9 +219,13 @@ pub(super) async fn reach(
         passage.reached_replica = true;
         passage.pool = Some(lease.pool.clone());
         lease.replica.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let asked_at = std::time::Instant::now();
         let failed = match deadline.keep(upstream::send(&lease.replica, outgoing.request(&lease))).await {
             Ok(Ok(answer)) => {
                 note(&lease, answer.status);
+                let status = answer.status.as_u16();
+                passage.copied =
+                    shadow::listen(passage.endpoint(), outgoing, &lease, status, asked_at, deadline.patience);
                 return Ok((answer, lease));
             }
             Ok(Err(failed)) => failed,
@@ -291,7 +289,7 @@ fn said(failed: Failed) -> Error {
 
 impl Outgoing {
     /// For one try.
-    fn request(&self, lease: &Lease) -> hyper::Request<super::body::Sending> {
+    pub fn request(&self, lease: &Lease) -> hyper::Request<super::body::Sending> {
         let mut request = hyper::Request::new(self.upload.send(self.length));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = hyper::Uri::try_from(self.path.as_str()).unwrap_or_default();
@@ -329,28 +327,6 @@ impl Outgoing {
             _ => None,
         };
         self.upload.refusal().or_else(broke_off)
-    }
-}
-
-impl Deadline {
-    /// As long as the deployment has patience, or the caller if that is shorter.
-    pub fn of(request: &HttpRequest, most: Duration) -> Result<Self> {
-        let patience = match request.headers().get(TIMEOUT) {
-            None => most,
-            Some(said) => {
-                let seconds = said.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
-                let asked = seconds.filter(|seconds| *seconds > 0.0).map(Duration::try_from_secs_f64);
-                // longer than there are instants is longer than the limit
-                let wrong = || Error::invalid("X-Request-Timeout is no number of seconds above 0, like 2.5.");
-                asked.ok_or_else(wrong)?.unwrap_or(most).min(most)
-            }
-        };
-        Ok(Self { at: Instant::now() + patience, patience, is_callers: patience < most })
-    }
-
-    /// What the work answers in time; past that it is dropped, and with it a request under way.
-    pub async fn keep<F: Future>(&self, work: F) -> Result<F::Output> {
-        tokio::time::timeout_at(self.at, work).await.map_err(|_| too_slow(self.patience))
     }
 }
 
@@ -394,9 +370,4 @@ fn path_after_deployment(request: &HttpRequest) -> &str {
 
 fn content_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(actix_web::http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_slow(patience: Duration) -> Error {
-    let text = format!("The model server did not answer within {} seconds.", patience.as_secs_f64());
-    Error::new(ErrorCode::GatewayTimeout, text)
 }

@@ -18,11 +18,13 @@ use drydock_wire::ErrorCode;
 use futures_util::{Stream, StreamExt, future::Either};
 use tokio::time::Sleep;
 
+use super::assignment::Assigned;
 use super::body::Upload;
 use super::endpoint::{Endpoint, Lease};
 use super::headers;
 use super::meter::Outcome;
 use super::pool::Pool;
+use super::shadow::Listening;
 use super::upstream::Answer as OfModel;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -40,6 +42,10 @@ pub struct Passage {
     pub pool: Option<Arc<Pool>>,
     /// The model server broke its answer off.
     pub is_cut: bool,
+    /// The side of a release that it counts for.
+    pub assigned: Option<Assigned>,
+    /// Listens to the answer of a request that a shadow gets, too.
+    pub copied: Option<Listening>,
 }
 
 impl Passage {
@@ -50,7 +56,26 @@ impl Passage {
 
     /// A request of this deployment begins.
     pub fn begin(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, began: Instant::now(), status: None, reached_replica: false, pool: None, is_cut: false }
+        Self {
+            endpoint,
+            began: Instant::now(),
+            status: None,
+            reached_replica: false,
+            pool: None,
+            is_cut: false,
+            assigned: None,
+            copied: None,
+        }
+    }
+
+    /// A part of the answer passed.
+    pub fn heard(&mut self, part: &Bytes) {
+        self.copied.iter_mut().for_each(|copied| copied.heard(part));
+    }
+
+    /// The whole answer passed.
+    pub fn heard_all(&mut self) {
+        self.copied.take().into_iter().for_each(|mut copied| copied.ended());
     }
 }
 
@@ -61,6 +86,7 @@ impl Drop for Passage {
         self.endpoint.meter.record(clock::now_ms(), outcome);
         if let Some(pool) = &self.pool {
             pool.tally.record(outcome, self.is_cut);
+            self.assigned.iter().for_each(|assigned| assigned.ended(pool.number, outcome, self.is_cut));
         }
     }
 }
@@ -90,6 +116,10 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
         error
     })?;
     held.passage.status = Some(status.as_u16());
+    begun.iter().for_each(|part| held.passage.heard(part));
+    if ended {
+        held.passage.heard_all();
+    }
     let size = match (ended, length) {
         (true, _) if !is_head => BodySize::Sized(begun.iter().map(|part| part.len() as u64).sum()),
         (_, Some(length)) => BodySize::Sized(length),
@@ -178,10 +208,14 @@ where
             Poll::Ready(Some(Ok(part))) => {
                 let next = tokio::time::Instant::now() + self.held.patience;
                 self.pause.as_mut().reset(next);
+                self.held.passage.heard(&part);
                 Poll::Ready(Some(Ok(part)))
             }
             Poll::Ready(Some(Err(cause))) => self.cut(cause.into()),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.held.passage.heard_all();
+                Poll::Ready(None)
+            }
             Poll::Pending => match self.pause.as_mut().poll(context) {
                 Poll::Ready(()) => self.cut("the model server paused for too long".into()),
                 Poll::Pending => Poll::Pending,

@@ -169,7 +169,7 @@ impl Copied {
         Ok((answer.status.as_u16(), body))
     }
 
-    async fn judge(self, live: Heard, answered: std::result::Result<(u16, Vec<u8>), String>) {
+    async fn judge(&self, live: Heard, answered: std::result::Result<(u16, Vec<u8>), String>) {
         let (status, body) = match answered {
             Ok((status, body)) if status < 500 => (status, body),
             Ok((status, body)) => {

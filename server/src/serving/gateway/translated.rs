@@ -13,8 +13,9 @@ use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::body::{Upload, too_large, whole};
+use super::deadline::Deadline;
 use super::endpoint::Lease;
-use super::proxy::{Admitted, Deadline, Outgoing, allowed, lease, reach};
+use super::proxy::{Admitted, Outgoing, allowed, lease, reach};
 use super::relay::{Passage, broke};
 use super::upstream::Answer;
 use super::{Model, headers};
@@ -134,7 +135,9 @@ async fn infer(
     };
     let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
     let status = answer.status;
-    let body = deadline.keep(collected(answer)).await??;
+    let body = Bytes::from(deadline.keep(collected(answer)).await??);
+    passage.heard(&body);
+    passage.heard_all();
     if !status.is_success() {
         return Ok(said_by_model(status.as_u16(), &body));
     }

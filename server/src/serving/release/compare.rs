@@ -120,7 +120,8 @@ impl Walk<'_> {
         if self.places.len() >= MOST_PLACES {
             return;
         }
-        let pointer: String = path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect();
+        let pointer: String =
+            path.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect();
         let is_masked = path.iter().any(|step| self.mask.contains(step));
         let shown = |text: String| if is_masked { "masked".to_owned() } else { text };
         self.places.push(place(&pointer, shown(live), shown(candidate)));

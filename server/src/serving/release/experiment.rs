@@ -17,11 +17,7 @@ use crate::serving::store::RevisionRow;
 const MISMATCH: f64 = 0.001;
 
 /// The page of one release among those of its deployment.
-pub fn page(
-    all: Vec<ReleaseRow>,
-    shown: Option<(Release, Kept)>,
-    revisions: &[RevisionRow],
-) -> Result<ExperimentPage> {
+pub fn page(all: Vec<ReleaseRow>, shown: Option<(Release, Kept)>, revisions: &[RevisionRow]) -> Result<ExperimentPage> {
     let mut names = Vec::new();
     for row in all {
         let strategy = row.plan()?.strategy().to_owned();

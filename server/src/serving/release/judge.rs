@@ -137,7 +137,8 @@ impl Judge {
     fn measured(&self, case: &Case, analysis: &Analysis) -> Measured {
         let book = self.gateway.book(&case.release.id);
         let seen = |limit: &MetricLimit| {
-            let of_candidate = book.as_ref().map(|book| book.metric(&limit.metric, Side::Candidate)).unwrap_or_default();
+            let of_candidate =
+                book.as_ref().map(|book| book.metric(&limit.metric, Side::Candidate)).unwrap_or_default();
             MetricSeen { metric: limit.metric.clone(), reports: of_candidate.count, mean: of_candidate.mean() }
         };
         Measured {

@@ -66,7 +66,8 @@ pub fn read(conn: &mut Conn, release_id: &str) -> Result<Kept> {
 
 /// Writes whole counts, and the units that are new; the same again changes nothing. A release that is gone is left alone.
 pub fn write(conn: &mut Conn, release_id: &str, kept: &Kept) -> Result<()> {
-    let is_there: i64 = releases::table.filter(releases::id.eq(release_id)).count().get_result(conn).map_err(Error::internal)?;
+    let is_there: i64 =
+        releases::table.filter(releases::id.eq(release_id)).count().get_result(conn).map_err(Error::internal)?;
     if is_there == 0 {
         return Ok(());
     }

@@ -1,9 +1,7 @@
 //! HTTP of releases: parse, authorize, call, wrap.
 
 use actix_web::{HttpResponse, get, http::StatusCode, post, web};
-use drydock_wire::serving::{
-    DeploymentDetail, ExperimentPage, MetricReported, ReleasePage, ReportMetric, RollBack,
-};
+use drydock_wire::serving::{DeploymentDetail, ExperimentPage, MetricReported, ReleasePage, ReportMetric, RollBack};
 use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -15,7 +13,14 @@ use crate::serving::Gateway;
 
 /// Mounts the routes under `/api/v1`.
 pub fn configure(config: &mut ServiceConfig<'_>) {
-    config.service(experiment).service(page).service(promote).service(pause).service(resume).service(abort).service(roll_back);
+    config
+        .service(experiment)
+        .service(page)
+        .service(promote)
+        .service(pause)
+        .service(resume)
+        .service(abort)
+        .service(roll_back);
 }
 
 /// Mounts the report of a metric at the root, before the gateway's own route.
