@@ -68,10 +68,11 @@ pub fn mount(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
     shared(config, faces, face);
     match face {
         Face::Web => {
+            // first, since routes are looked through in order and a prediction is not to wait for it
+            serving::gateway::configure(config);
             ca::configure(config);
             programs(config);
             packages::configure_index(config, packages::Readers::Named);
-            serving::gateway::configure(config);
             storage::configure_links(config);
             config.app_data(web::Data::new(faces.dashboard));
             config.default_service(web::route().to(assets::serve));

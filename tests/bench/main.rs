@@ -8,6 +8,7 @@ mod datasets;
 mod drift;
 mod footprint;
 mod frames;
+mod gateway;
 mod jobs;
 mod scale;
 mod upload;
@@ -25,6 +26,7 @@ async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("scale") => return scale::compare().await,
         Some("frames") => return frames::measure().await,
+        Some("gateway") => return gateway::measure().await,
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
         Some("drift") => return drift::measure(scratch.path()),
@@ -38,6 +40,7 @@ async fn main() -> Result<()> {
     writes::over_http().await?;
     upload::compare(scratch.path()).await?;
     frames::measure().await?;
+    gateway::measure().await?;
     datasets::measure().await?;
     drift::measure(scratch.path())?;
     jobs::measure().await?;

@@ -1,7 +1,7 @@
 //! From a request's cookie or Authorization header to a `Principal`.
 //!
 //! Every request looks its secret up, so that a revoked token or session ends at once, also when another process
-//! (the command line) revoked it.
+//! (the command line) revoked it. A token that was looked up is good without looking until something is committed.
 
 use std::{
     collections::HashMap,
@@ -16,6 +16,7 @@ use futures_util::future::LocalBoxFuture;
 use super::{Accounts, Principal, Via, address_text, secrets, store, too_many_attempts};
 use crate::{
     clock,
+    db::Mark,
     error::{Error, Result},
 };
 
@@ -79,8 +80,8 @@ impl Accounts {
 
     async fn by_token(&self, secret: &str, address: String) -> Result<Principal> {
         let (hash, now) = (secrets::hash_secret(secret), clock::now_ms());
-        let found = self.db.glance(move |conn| store::token_by_hash(conn, &hash)).await?;
-        let (token, person) = found.ok_or_else(|| Error::unauthenticated("This token is not known or was revoked."))?;
+        let known = self.token_of(hash).await?;
+        let (token, person) = &*known;
         if person.disabled || token.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::unauthenticated("This token has expired or its account is disabled."));
         }
@@ -89,7 +90,24 @@ impl Accounts {
             self.in_background(move |conn| store::touch_token(conn, &id, now));
         }
         let via = if token.kind == "job" { Via::Job } else { Via::Token };
-        Ok(Principal { job_id: token.workload_id, session_id: None, ..principal(person, via, address) })
+        Ok(Principal { job_id: token.workload_id.clone(), ..principal(person.clone(), via, address) })
+    }
+
+    /// The token of that hash and whose it is.
+    async fn token_of(&self, hash: String) -> Result<KnownToken> {
+        // taken before the rows are read: what is committed meanwhile makes them old
+        let mark = self.db.mark();
+        if let Some(known) = mark.and_then(|mark| self.known_tokens.get(&hash, mark)) {
+            return Ok(known);
+        }
+        let wanted = hash.clone();
+        let found = self.db.glance(move |conn| store::token_by_hash(conn, &wanted)).await?;
+        let found = found.ok_or_else(|| Error::unauthenticated("This token is not known or was revoked."))?;
+        let known = Arc::new(found);
+        if let Some(mark) = mark {
+            self.known_tokens.remember(hash, mark, known.clone());
+        }
+        Ok(known)
     }
 
     async fn by_session(&self, secret: &str, address: String) -> Result<Principal> {
@@ -223,5 +241,27 @@ impl PassedBasic {
             passed.clear();
         }
         passed.insert(self.slot(name, password), stored);
+    }
+}
+
+/// A token and whose it is.
+type KnownToken = Arc<(store::TokenRow, store::PersonRow)>;
+
+/// Tokens that were looked up, each good while the database is as it was then.
+#[derive(Clone, Default)]
+pub struct KnownTokens(Arc<Mutex<HashMap<String, (Mark, KnownToken)>>>);
+
+impl KnownTokens {
+    fn get(&self, hash: &str, mark: Mark) -> Option<KnownToken> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(hash).filter(|(of, _)| *of == mark).map(|(_, token)| token.clone())
+    }
+
+    fn remember(&self, hash: String, mark: Mark, token: KnownToken) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > 1000 {
+            known.clear();
+        }
+        known.insert(hash, (mark, token));
     }
 }

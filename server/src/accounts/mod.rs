@@ -98,6 +98,7 @@ pub struct Accounts {
     box_key: BoxKey,
     throttle: Arc<throttle::Throttle>,
     passed_basic: identify::PassedBasic,
+    known_tokens: identify::KnownTokens,
     s3_callers: s3_keys::Known,
     /// Present while no admin exists.
     setup_secret: Arc<Mutex<Option<String>>>,
@@ -113,6 +114,7 @@ impl Accounts {
             box_key,
             throttle: Arc::default(),
             passed_basic: identify::PassedBasic::new()?,
+            known_tokens: identify::KnownTokens::default(),
             s3_callers: s3_keys::Known::default(),
             setup_secret: Arc::new(Mutex::new(secret)),
         })

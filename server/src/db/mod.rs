@@ -4,6 +4,7 @@
 //! process; no await inside a transaction, since closures are synchronous. An error of commit's fsync is never retried
 //! into a success: the process stops. Never here: a feature's rows or decisions.
 
+mod mark;
 mod migrate;
 mod reserve;
 pub mod schema;
@@ -20,6 +21,7 @@ use diesel::{
 };
 
 use crate::error::{Error, Result};
+pub use mark::Mark;
 pub use migrate::{migrate, revert_all};
 pub use writer::WriteStats;
 
@@ -34,6 +36,7 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 pub struct Db {
     readers: Pool<ConnectionManager<Conn>>,
     writer: Arc<writer::Writer>,
+    marks: Arc<mark::Marks>,
 }
 
 impl Db {
@@ -53,9 +56,10 @@ impl Db {
             .build(ConnectionManager::new(path.to_string_lossy()))
             .map_err(Error::internal)?;
         drop(conn);
+        let marks = Arc::new(mark::Marks::of(path));
         let path = path.to_owned();
         let writer = writer::Writer::start(move || connect(&path, false), move || reserve.keep())?;
-        Ok(Self { readers, writer: Arc::new(writer) })
+        Ok(Self { readers, writer: Arc::new(writer), marks })
     }
 
     /// Runs `f` on a read-only connection, off the async threads. It sees one snapshot per statement.
@@ -96,6 +100,11 @@ impl Db {
         F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
     {
         self.writer.run(f).await
+    }
+
+    /// Equal to an earlier one if nothing was committed between, by whatever process; absent where that cannot be told.
+    pub fn mark(&self) -> Option<Mark> {
+        self.marks.now()
     }
 
     /// Counters of the writer since the start.

@@ -16,6 +16,7 @@ use actix_web::middleware::Next;
 use tracing::Instrument;
 
 use super::exposition::{Cumulative, Exposition, Kind};
+use crate::clock;
 use crate::error::request_id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,8 +30,14 @@ static SEEN: LazyLock<Mutex<Seen>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct Seen {
-    answers: BTreeMap<(String, &'static str, u16), u64>,
-    latencies: BTreeMap<(String, &'static str), Latency>,
+    /// By route, then by method.
+    routes: BTreeMap<String, BTreeMap<&'static str, Answered>>,
+}
+
+#[derive(Default)]
+struct Answered {
+    by_status: BTreeMap<u16, u64>,
+    latency: Latency,
 }
 
 #[derive(Default)]
@@ -71,17 +78,19 @@ pub async fn observe(
 pub fn expose(text: &mut Exposition) {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
     text.family("drydock_http_requests_total", Kind::Counter, "Requests answered, by route, method and status.");
-    for ((route, method, status), count) in &seen.answers {
-        let labels = [("route", route.as_str()), ("method", *method), ("status", &status.to_string())];
-        text.sample("drydock_http_requests_total", &labels, count);
+    for (route, method, answered) in seen.all() {
+        for (status, count) in &answered.by_status {
+            let labels = [("route", route), ("method", method), ("status", &status.to_string())];
+            text.sample("drydock_http_requests_total", &labels, count);
+        }
     }
     text.family(
         "drydock_http_request_duration_seconds",
         Kind::Histogram,
         "From a request's head to its answer's head.",
     );
-    for ((route, method), latency) in &seen.latencies {
-        let labels = [("route", route.as_str()), ("method", *method)];
+    for (route, method, Answered { latency, .. }) in seen.all() {
+        let labels = [("route", route), ("method", method)];
         let mut so_far = 0;
         let buckets: Vec<(f64, u64)> = BOUNDS
             .iter()
@@ -107,10 +116,21 @@ fn note(route: Option<String>, method: &'static str, status: StatusCode, took: D
     let route = route.unwrap_or_else(|| NO_ROUTE.to_owned());
     let bucket = BOUNDS.iter().position(|bound| took.as_secs_f64() <= *bound).unwrap_or(BOUNDS.len());
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let latency = seen.latencies.entry((route.clone(), method)).or_default();
-    latency.buckets[bucket] += 1;
-    latency.sum_s += took.as_secs_f64();
-    *seen.answers.entry((route, method, status.as_u16())).or_default() += 1;
+    if !seen.routes.contains_key(&route) {
+        seen.routes.insert(route.clone(), BTreeMap::new());
+    }
+    let Some(answered) = seen.routes.get_mut(&route).map(|methods| methods.entry(method).or_default()) else { return };
+    answered.latency.buckets[bucket] += 1;
+    answered.latency.sum_s += took.as_secs_f64();
+    *answered.by_status.entry(status.as_u16()).or_default() += 1;
+}
+
+impl Seen {
+    fn all(&self) -> impl Iterator<Item = (&str, &'static str, &Answered)> {
+        self.routes.iter().flat_map(|(route, methods)| {
+            methods.iter().map(move |(method, answered)| (route.as_str(), *method, answered))
+        })
+    }
 }
 
 /// Puts the id on the answer, also on one that a middleware refused with.
@@ -135,7 +155,13 @@ fn named<B>(
 
 fn id_of(request: &ServiceRequest) -> String {
     let sent = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| is_sane(id));
-    sent.map_or_else(|| uuid::Uuid::now_v7().to_string(), str::to_owned)
+    sent.map_or_else(new_id, str::to_owned)
+}
+
+/// A version 7 UUID whose random part needs no system call.
+fn new_id() -> String {
+    let now = u64::try_from(clock::now_ms()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(now, &rand::random()).into_uuid().to_string()
 }
 
 fn is_sane(id: &str) -> bool {

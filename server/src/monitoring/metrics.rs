@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use drydock_appliance::devices::{BoxReading, DiskReading, GpuReading, NetworkReading};
 
-use super::exposition::{Cumulative, Exposition, Kind};
+use super::exposition::{Exposition, Kind};
 use super::http;
 use crate::accounts::{self, Accounts, DEFAULT_PROJECT, action};
 use crate::app::App;
@@ -11,10 +11,6 @@ use crate::db::Conn;
 use crate::error::Result;
 use crate::serving::{self, Gateway};
 use crate::{clock, jobs, objects};
-
-/// Upper bounds of the gateway's latency histogram, in microseconds.
-const GATEWAY_BOUNDS_US: [u64; 12] =
-    [1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
 
 /// Name, help, and how to read it off a GPU. A GPU that does not tell it has no sample.
 type GpuMeasure = (&'static str, &'static str, fn(&GpuReading) -> Option<f64>);
@@ -36,7 +32,7 @@ pub async fn scrape(
     counts(&mut text, &app).await?;
     machine(&mut text, &app).await;
     http::expose(&mut text);
-    traffic(&mut text, &gateway);
+    super::gateway::expose(&mut text, &gateway);
     tasks(&mut text, &app);
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text.finish()))
 }
@@ -161,34 +157,6 @@ fn disks_and_networks(text: &mut Exposition, of: &BoxReading) {
         for network in &of.networks {
             text.sample(name, &[("interface", &network.name)], value(network));
         }
-    }
-}
-
-fn traffic(text: &mut Exposition, gateway: &Gateway) {
-    let now = clock::now_ms();
-    let all: Vec<_> =
-        gateway.endpoints().into_iter().map(|(name, endpoint)| (name, endpoint.meter.since_start(now))).collect();
-    text.family("drydock_gateway_requests_total", Kind::Counter, "Predictions asked for, by how they were answered.");
-    for (name, since_start) in &all {
-        let classes = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-        for (class, count) in classes.iter().zip(since_start.by_class).filter(|(_, count)| *count > 0) {
-            text.sample("drydock_gateway_requests_total", &[("deployment", name), ("answer", class)], count);
-        }
-    }
-    text.family(
-        "drydock_gateway_duration_seconds",
-        Kind::Histogram,
-        "From a request's arrival to its answer's last byte.",
-    );
-    for (name, since_start) in &all {
-        let latency = &since_start.latency;
-        let buckets = GATEWAY_BOUNDS_US.map(|us| (us as f64 / 1e6, latency.count_up_to(us)));
-        let of = Cumulative { buckets: &buckets, count: latency.total(), sum: latency.sum_us() as f64 / 1e6 };
-        text.histogram("drydock_gateway_duration_seconds", &[("deployment", name)], &of);
-    }
-    text.family("drydock_gateway_ready", Kind::Gauge, "Whether a replica answers.");
-    for (name, endpoint) in gateway.endpoints() {
-        text.sample("drydock_gateway_ready", &[("deployment", &name)], u8::from(endpoint.is_ready()));
     }
 }
 

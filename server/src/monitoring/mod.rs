@@ -6,6 +6,7 @@
 
 pub mod drift;
 mod exposition;
+mod gateway;
 mod health;
 pub mod http;
 mod metrics;

@@ -299,21 +299,22 @@ impl Endpoint {
         let mut line = self.lined_up();
         let routes = self.routes();
         let mut full: Vec<Aim> = Vec::new();
-        let mut waiting = VecDeque::with_capacity(line.len());
-        for waiter in line.drain(..) {
-            let lease = if full.contains(&waiter.aim) { None } else { self.take(&routes, waiter.aim, None) };
+        let mut at = 0;
+        while let Some(aim) = line.get(at).map(|waiter| waiter.aim) {
+            let lease = if full.contains(&aim) { None } else { self.take(&routes, aim, None) };
             match lease {
                 Some(lease) => {
                     self.queued.fetch_sub(1, Ordering::SeqCst);
-                    unwanted.extend(waiter.place.send(lease).err());
+                    unwanted.extend(line.remove(at).and_then(|waiter| waiter.place.send(lease).err()));
                 }
                 None => {
-                    full.push(waiter.aim);
-                    waiting.push_back(waiter);
+                    if !full.contains(&aim) {
+                        full.push(aim);
+                    }
+                    at += 1;
                 }
             }
         }
-        *line = waiting;
     }
 
     fn take(self: &Arc<Self>, routes: &Routes, aim: Aim, but: Option<&Replica>) -> Option<Lease> {
