@@ -150,6 +150,49 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    experiment_variants (release_id, candidate) {
+        release_id -> Text,
+        candidate -> Bool,
+        requests -> BigInt,
+        refused -> BigInt,
+        failed -> BigInt,
+        histogram -> Binary,
+    }
+}
+
+diesel::table! {
+    experiment_metrics (release_id, metric, candidate) {
+        release_id -> Text,
+        metric -> Text,
+        candidate -> Bool,
+        count -> BigInt,
+        sum -> Double,
+        squares -> Double,
+    }
+}
+
+diesel::table! {
+    experiment_units (release_id, unit) {
+        release_id -> Text,
+        unit -> BigInt,
+    }
+}
+
+diesel::table! {
+    experiment_agreements (release_id) {
+        release_id -> Text,
+        equal -> BigInt,
+        near -> BigInt,
+        different -> BigInt,
+        failed -> BigInt,
+        dropped -> BigInt,
+        skipped -> BigInt,
+        largest -> Nullable<Double>,
+        examples -> Text,
+    }
+}
+
 diesel::joinable!(revisions -> deployments (deployment_id));
 diesel::joinable!(replicas -> revisions (revision_id));
 diesel::joinable!(gateway_minutes -> deployments (deployment_id));

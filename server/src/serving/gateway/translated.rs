@@ -137,7 +137,9 @@ async fn infer(
     let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
     let status = answer.status;
     let sent = body;
-    let body = deadline.keep(collected(answer)).await??;
+    let body = Bytes::from(deadline.keep(collected(answer)).await??);
+    passage.heard(&body);
+    passage.heard_all();
     if let Some(tap) = &mut passage.tap {
         tap.translated(&sent, &body);
     }
