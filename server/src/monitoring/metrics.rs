@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use drydock_appliance::devices::{BoxReading, DiskReading, GpuReading, NetworkReading};
 
 use super::exposition::{Exposition, Kind};
-use super::http;
+use super::{drift, http};
 use crate::accounts::{self, Accounts, DEFAULT_PROJECT, action};
 use crate::app::App;
 use crate::db::Conn;
@@ -33,6 +33,7 @@ pub async fn scrape(
     machine(&mut text, &app).await;
     http::expose(&mut text);
     super::gateway::expose(&mut text, &gateway);
+    drift::live::expose(&mut text, &app);
     tasks(&mut text, &app);
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text.finish()))
 }

@@ -5,6 +5,7 @@
 //! before serves until then, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
 //! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
 
+pub mod capture;
 mod check;
 mod container;
 mod example;
@@ -65,19 +66,25 @@ impl Gateway {
             patience: Duration::from_secs(limits.inference_timeout_s),
         });
         gateway.wake_by(waker(app));
+        gateway.captured_by(capture::collector(app));
         show(app, &gateway).await?;
         Ok(gateway)
     }
 
     /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
     pub async fn flush(&self, app: &App) -> Result<()> {
-        recorder::record_traffic(app, self).await
+        let captured = capture::flush(app).await;
+        release::record_books(app, self).await?;
+        recorder::record_traffic(app, self).await?;
+        captured
     }
 }
 
 /// Starts the deployer, and the recorder of the gateway's traffic.
 pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
     app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
+    capture::start(app);
+    app.background.spawn(release::BookRecorder::new(app.clone(), gateway.clone()));
     app.background.spawn(recorder::TrafficRecorder::new(app.clone(), gateway.clone()));
     Ok(())
 }
@@ -221,9 +228,11 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
     let of_app = app.clone();
     let known: Vec<String> =
         gateway.endpoints().into_iter().map(|(_, endpoint)| endpoint.deployment_id.clone()).collect();
-    let (targets, mut kept) = app
+    let books: Vec<String> = gateway.books().into_iter().map(|book| book.title.release_id.clone()).collect();
+    let (targets, mut kept, opened) = app
         .db
         .read(move |conn| {
+            let opened = release::books(conn, &books)?;
             let (all, weights) = (store::routed(conn)?, release::weights(conn)?);
             let places = replicas::store::places(conn)?;
             let (mut targets, mut kept) = (Vec::new(), HashMap::new());
@@ -233,10 +242,12 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
                 }
                 targets.push(target(&of_app, &row, &all, &places, weights.get(&row.id))?);
             }
-            Ok((targets, kept))
+            Ok((targets, kept, opened))
         })
         .await?;
     gateway.show(&targets, |id| kept.remove(id).unwrap_or_default());
+    capture::follow(app, &targets);
+    gateway.measure(opened);
     Ok(())
 }
 

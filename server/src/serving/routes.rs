@@ -24,11 +24,14 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(log_stream)
         .service(log_lines)
         .service(log_search)
-        .configure(super::release::configure);
+        .configure(super::release::configure)
+        .configure(super::capture::configure);
 }
 
 /// Mounts `/serve/{deployment}/…` at the root.
 pub fn configure_gateway(config: &mut web::ServiceConfig) {
+    super::capture::configure_feedback(config);
+    super::release::configure_metric(config);
     config.route("/serve/{deployment}/{tail:.*}", web::route().to(serve));
 }
 

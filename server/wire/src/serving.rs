@@ -86,6 +86,9 @@ wire! {
         pub minutes: Vec<TrafficMinute>,
         pub total_requests: u64,
         pub total_errors: u64,
+        /// What there is to do now.
+        #[serde(default)]
+        pub load: LoadNow,
         /// A body that the model accepts, from its input example or signature, for the prediction box.
         pub example: Option<serde_json::Value>,
         #[serde(default)]
@@ -121,6 +124,18 @@ wire! {
         /// A warm one is kept running until then.
         #[serde(default)]
         pub warm_until: Option<i64>,
+    }
+
+    /// Requests that are not answered yet.
+    #[derive(Copy, Default, Eq)]
+    pub struct LoadNow {
+        /// At the replicas.
+        pub in_flight: u64,
+        /// In the line, for room or for a replica.
+        pub queued: u64,
+        /// So many replicas are wanted now, where they are scaled by load.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub wanted_replicas: Option<u32>,
     }
 
     /// One container of a revision.

@@ -26,6 +26,7 @@ mod bucket_keys;
 mod buckets;
 mod builds;
 mod builds_context;
+mod capture;
 mod cli;
 mod datasets;
 mod datasets_checks;

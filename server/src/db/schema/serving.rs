@@ -117,6 +117,82 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    captured_files (id) {
+        id -> BigInt,
+        deployment_id -> Text,
+        key -> Text,
+        from_at -> BigInt,
+        until_at -> BigInt,
+        row_count -> BigInt,
+        size_bytes -> BigInt,
+        ids -> Binary,
+    }
+}
+
+diesel::table! {
+    feedback (deployment_id, request_id, row) {
+        deployment_id -> Text,
+        request_id -> Text,
+        row -> BigInt,
+        truth -> Text,
+        score -> Nullable<Double>,
+        received_at -> BigInt,
+        received_from -> Text,
+        state -> Text,
+        searched_to -> BigInt,
+        predicted -> Nullable<Text>,
+        predicted_at -> Nullable<BigInt>,
+        revision -> Nullable<BigInt>,
+        model -> Nullable<Text>,
+        version -> Nullable<BigInt>,
+        refusal -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    experiment_variants (release_id, candidate) {
+        release_id -> Text,
+        candidate -> Bool,
+        requests -> BigInt,
+        refused -> BigInt,
+        failed -> BigInt,
+        histogram -> Binary,
+    }
+}
+
+diesel::table! {
+    experiment_metrics (release_id, metric, candidate) {
+        release_id -> Text,
+        metric -> Text,
+        candidate -> Bool,
+        count -> BigInt,
+        sum -> Double,
+        squares -> Double,
+    }
+}
+
+diesel::table! {
+    experiment_units (release_id, unit) {
+        release_id -> Text,
+        unit -> BigInt,
+    }
+}
+
+diesel::table! {
+    experiment_agreements (release_id) {
+        release_id -> Text,
+        equal -> BigInt,
+        near -> BigInt,
+        different -> BigInt,
+        failed -> BigInt,
+        dropped -> BigInt,
+        skipped -> BigInt,
+        largest -> Nullable<Double>,
+        examples -> Text,
+    }
+}
+
 diesel::joinable!(revisions -> deployments (deployment_id));
 diesel::joinable!(replicas -> revisions (revision_id));
 diesel::joinable!(gateway_minutes -> deployments (deployment_id));

@@ -1,4 +1,4 @@
-//! Until when a request has to be answered.
+//! Until when a request must have its answer: as long as the deployment has patience, or the caller if that is shorter.
 
 use std::future::Future;
 use std::time::Duration;

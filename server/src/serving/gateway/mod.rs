@@ -8,7 +8,9 @@
 
 mod admission;
 mod asked;
+mod assignment;
 mod body;
+mod books;
 mod deadline;
 mod endpoint;
 mod headers;
@@ -19,6 +21,7 @@ mod pool;
 mod proxy;
 mod relay;
 mod scored;
+mod shadow;
 pub mod tally;
 mod translated;
 mod upstream;
@@ -30,15 +33,20 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use drydock_wire::serving::{Protocol, ServingSettings};
 
+pub use admission::check_caller;
 pub use endpoint::{Aim, Endpoint, Load, Refused};
 pub use meter::{Kept, Meter};
 pub use pool::{Pool, Replica};
 pub use proxy::{REVISION_HEADER, forward, refused};
 
+use crate::accounts::Principal;
 use crate::background::Waker;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, request_id};
+use crate::serving::capture::{Collector, tap::Tap};
+use crate::serving::release::book::Book;
 use crate::serving::v2;
 
 pub use super::routes::configure_gateway as configure;
@@ -120,8 +128,12 @@ struct Shared {
     drawing: tokio::sync::Mutex<()>,
     /// Every revision that may still have requests, by its id.
     pools: RwLock<HashMap<String, Arc<Pool>>>,
+    /// What is measured of releases, by the release's id.
+    books: RwLock<HashMap<String, Arc<Book>>>,
     /// Wakes who starts replicas, for a request that finds none.
     waker: Arc<OnceLock<Waker>>,
+    /// Who captures; absent in tests of the gateway alone.
+    collector: OnceLock<Collector>,
 }
 
 impl Gateway {
@@ -138,6 +150,18 @@ impl Gateway {
     /// Whom to wake when a request waits for a replica; the first one stays.
     pub fn wake_by(&self, waker: Waker) {
         let _ = self.shared.waker.set(waker);
+    }
+
+    /// Who takes captured requests; the first one stays.
+    pub fn captured_by(&self, collector: Collector) {
+        let _ = self.shared.collector.set(collector);
+    }
+
+    /// Listens to that request, if it is to be captured: predictions are asked for with POST.
+    fn tap(&self, endpoint: &Endpoint, who: &Principal, request: &HttpRequest) -> Option<Tap> {
+        let collector = self.shared.collector.get().filter(|_| request.method() == "POST")?;
+        let plan = collector.plan(&endpoint.deployment_id)?;
+        Tap::on(collector, &plan, request_id::current(), Some(who.username.clone()))
     }
 
     /// Makes the table show exactly these targets. `kept` gives a deployment that is new to the table its past traffic.

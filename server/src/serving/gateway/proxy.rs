@@ -1,6 +1,7 @@
 //! One request through the gateway: who may, which replica, send, answer.
 
 use actix_web::http::Method;
+use actix_web::http::header::SET_COOKIE;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use drydock_wire::ErrorCode;
@@ -9,13 +10,14 @@ use hyper::{HeaderMap, header};
 
 use super::admission::{self, Standing};
 use super::asked::{content_length, path_after_deployment, path_of_model};
+use super::assignment::{self, Assigned};
 use super::body::{Upload, drain, too_large};
 use super::deadline::Deadline;
 use super::endpoint::{Aim, Lease, Refused};
 use super::meter::Outcome;
 use super::relay::{Held, Passage, broke, relay};
 use super::upstream::{self, Answer, Failed};
-use super::{Gateway, Limits, headers, openai, scored, translated};
+use super::{Gateway, Limits, headers, openai, scored, shadow, translated};
 use crate::accounts::Principal;
 use crate::error::{Error, Result, request_id};
 use crate::serving::v2;
@@ -44,6 +46,8 @@ pub(super) struct Outgoing {
 /// A request that may pass.
 pub(super) struct Admitted {
     pub aim: Aim,
+    /// The side of a release that it counts for.
+    assigned: Option<Assigned>,
     pub limits: Limits,
     standing: Option<Standing>,
 }
@@ -62,9 +66,14 @@ pub async fn forward(
     endpoint.note_request();
     let mut passage = Passage::begin(endpoint);
     let (response, standing) = match admit(gateway, deployment, who, request, &passage) {
-        Ok(admitted) => {
+        Ok(mut admitted) => {
+            passage.tap = gateway.tap(passage.endpoint(), who, request);
+            passage.assigned = admitted.assigned.take();
             let standing = admitted.standing;
-            (answer(who, request, payload, admitted, passage).await, standing)
+            let cookie = passage.assigned.as_mut().and_then(|assigned| assigned.cookie.take());
+            let mut response = answer(who, request, payload, admitted, passage).await;
+            cookie.into_iter().for_each(|cookie| response.headers_mut().append(SET_COOKIE, cookie));
+            (response, standing)
         }
         Err((error, standing)) => {
             passage.status = Some(error.code.http_status());
@@ -98,13 +107,13 @@ fn admit(
         endpoint.note_refused(Refused::Rate);
         return Err((admission::too_many(deployment, rate), standing));
     }
-    let aim = match wanted_revision(request) {
-        Ok(None) => endpoint.aim(),
-        Ok(Some(number)) if endpoint.has(number) => Aim::Number(number),
+    let (aim, assigned) = match wanted_revision(request) {
+        Ok(None) => assignment::assign(endpoint, deployment, who, request),
+        Ok(Some(number)) if endpoint.has(number) => (Aim::Number(number), None),
         Ok(Some(number)) => return Err((no_such_revision(deployment, number), standing)),
         Err(error) => return Err((error, standing)),
     };
-    Ok(Admitted { aim, limits: rules.limits(gateway.limits()), standing })
+    Ok(Admitted { aim, assigned, limits: rules.limits(gateway.limits()), standing })
 }
 
 async fn answer(
@@ -197,11 +206,12 @@ async fn exchange(
     let deadline = Deadline::of(request, limits.patience)?;
     let payload = allowed(request, payload, limits.body_bytes).await?;
     let lease = lease(request, admitted.aim, passage, deadline).await?;
+    let copy = passage.tap.as_ref().map(|tap| tap.body(request.headers()));
     let mut outgoing = Outgoing {
         method: hyper::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(hyper::Method::GET),
         path: path_of_model(request, lease.pool.protocol),
         headers: headers::towards_model(request.headers()),
-        upload: Upload::receive(payload, limits.body_bytes).await?,
+        upload: Upload::receive(payload, limits.body_bytes, copy).await?,
         length: content_length(request),
     };
     if lease.pool.protocol == Protocol::Openai {
@@ -253,9 +263,13 @@ pub(super) async fn reach(
         passage.reached_replica = true;
         passage.pool = Some(lease.pool.clone());
         lease.replica.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let asked_at = std::time::Instant::now();
         let failed = match deadline.keep(upstream::send(&lease.replica, outgoing.request(&lease))).await {
             Ok(Ok(answer)) => {
                 note(&lease, answer.status);
+                let status = answer.status.as_u16();
+                passage.copied =
+                    shadow::listen(passage.endpoint(), outgoing, &lease, status, asked_at, deadline.patience);
                 return Ok((answer, lease));
             }
             Ok(Err(failed)) => failed,
@@ -319,7 +333,7 @@ fn said(failed: Failed) -> Error {
 
 impl Outgoing {
     /// For one try.
-    fn request(&self, lease: &Lease) -> hyper::Request<super::body::Sending> {
+    pub fn request(&self, lease: &Lease) -> hyper::Request<super::body::Sending> {
         let mut request = hyper::Request::new(self.upload.send(self.length));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = hyper::Uri::try_from(self.path.as_str()).unwrap_or_default();

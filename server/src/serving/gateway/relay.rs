@@ -18,15 +18,18 @@ use drydock_wire::ErrorCode;
 use futures_util::{Stream, StreamExt, future::Either};
 use tokio::time::Sleep;
 
+use super::assignment::Assigned;
 use super::body::Upload;
 use super::endpoint::{Endpoint, Lease};
 use super::headers;
 use super::meter::Outcome;
 use super::openai::Watch;
 use super::pool::Pool;
+use super::shadow::Listening;
 use super::upstream::Answer as OfModel;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::serving::capture::tap::Tap;
 
 const GATHER_BYTES: usize = 64 << 10;
 const GATHER_FOR: Duration = Duration::from_millis(5);
@@ -41,6 +44,12 @@ pub struct Passage {
     pub pool: Option<Arc<Pool>>,
     /// The model server broke its answer off.
     pub is_cut: bool,
+    /// Listens, where requests are captured and this one is of the sample.
+    pub tap: Option<Tap>,
+    /// The side of a release that it counts for.
+    pub assigned: Option<Assigned>,
+    /// Listens to the answer of a request that a shadow gets, too.
+    pub copied: Option<Listening>,
 }
 
 impl Passage {
@@ -54,9 +63,36 @@ impl Passage {
         self.began
     }
 
+    /// A part of the answer passes.
+    fn copy(&mut self, part: &Bytes) {
+        if let Some(copy) = self.tap.as_mut().and_then(Tap::answer) {
+            copy.push(part);
+        }
+    }
+
     /// A request of this deployment begins.
     pub fn begin(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint, began: Instant::now(), status: None, reached_replica: false, pool: None, is_cut: false }
+        Self {
+            endpoint,
+            began: Instant::now(),
+            status: None,
+            reached_replica: false,
+            pool: None,
+            is_cut: false,
+            tap: None,
+            assigned: None,
+            copied: None,
+        }
+    }
+
+    /// A part of the answer passed.
+    pub fn heard(&mut self, part: &Bytes) {
+        self.copied.iter_mut().for_each(|copied| copied.heard(part));
+    }
+
+    /// The whole answer passed.
+    pub fn heard_all(&mut self) {
+        self.copied.take().into_iter().for_each(|mut copied| copied.ended());
     }
 }
 
@@ -67,6 +103,10 @@ impl Drop for Passage {
         self.endpoint.meter.record(clock::now_ms(), outcome);
         if let Some(pool) = &self.pool {
             pool.tally.record(outcome, self.is_cut);
+            self.assigned.iter().for_each(|assigned| assigned.ended(pool.number, outcome, self.is_cut));
+            if let Some(tap) = &mut self.tap {
+                tap.ended((pool.number, &pool.model.name, pool.model.version), self.status);
+            }
         }
     }
 }
@@ -96,6 +136,9 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
     let passed = headers::towards_caller(&answer.headers);
     let said = answer.headers.get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let length = if is_head { said } else { answer.parts.length() };
+    if let Some(copy) = held.passage.tap.as_mut().and_then(Tap::answer) {
+        copy.describe(|name| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned));
+    }
     let mut parts = answer.parts;
     let gathered = if is_head { Ok((VecDeque::new(), true)) } else { gather(&mut parts).await };
     let (begun, ended) = gathered.map_err(|error| {
@@ -104,7 +147,13 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
         error
     })?;
     held.passage.status = Some(status.as_u16());
-    begun.iter().for_each(|part| held.see(part));
+    begun.iter().for_each(|part| {
+        held.see(part);
+        held.passage.heard(part);
+    });
+    if ended {
+        held.passage.heard_all();
+    }
     let size = match (ended, length) {
         (true, _) if !is_head => BodySize::Sized(begun.iter().map(|part| part.len() as u64).sum()),
         (_, Some(length)) => BodySize::Sized(length),
@@ -187,6 +236,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
         if let Some(part) = self.begun.pop_front() {
+            self.held.passage.copy(&part);
             return Poll::Ready(Some(Ok(part)));
         }
         match self.rest.poll_next_unpin(context) {
@@ -194,10 +244,15 @@ where
                 let next = tokio::time::Instant::now() + self.held.patience;
                 self.pause.as_mut().reset(next);
                 self.held.see(&part);
+                self.held.passage.copy(&part);
+                self.held.passage.heard(&part);
                 Poll::Ready(Some(Ok(part)))
             }
             Poll::Ready(Some(Err(cause))) => self.cut(cause.into()),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.held.passage.heard_all();
+                Poll::Ready(None)
+            }
             Poll::Pending => match self.pause.as_mut().poll(context) {
                 Poll::Ready(()) => self.cut("the model server paused for too long".into()),
                 Poll::Pending => Poll::Pending,

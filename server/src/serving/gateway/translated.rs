@@ -124,18 +124,25 @@ async fn infer(
         Ok((request, body))
     });
     let (asked, body) = translated.await?.map_err(|fault: v2::Fault| Error::invalid(fault.0))?;
+    let body = Bytes::from(body);
     let mut passed = headers::towards_model(request.headers());
     headers::make_json(&mut passed);
     let outgoing = Outgoing {
         method: hyper::Method::POST,
         path: "/invocations".to_owned(),
         headers: passed,
-        upload: Upload::Whole(body.into()),
+        upload: Upload::Whole(body.clone()),
         length: None,
     };
     let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
     let status = answer.status;
-    let body = deadline.keep(collected(answer)).await??;
+    let sent = body;
+    let body = Bytes::from(deadline.keep(collected(answer)).await??);
+    passage.heard(&body);
+    passage.heard_all();
+    if let Some(tap) = &mut passage.tap {
+        tap.translated(&sent, &body);
+    }
     if !status.is_success() {
         return Ok(said_by_model(status.as_u16(), &body));
     }
