@@ -57,7 +57,9 @@ fn wheels(name: &str, list: &Path) -> Result<PathBuf> {
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
     command.args(["--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp"]);
-    ["cp311", "abi3", "none"].iter().for_each(|abi| drop(command.args(["--abi", abi])));
+    for abi in ["cp311", "abi3", "none"] {
+        command.args(["--abi", abi]);
+    }
     for platform in ["_2_34", "_2_28", "_2_27", "_2_24", "_2_17", "2014"] {
         command.args(["--platform", &format!("manylinux{platform}_x86_64")]);
     }
