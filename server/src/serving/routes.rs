@@ -44,6 +44,8 @@ struct Search {
 struct OfRevision {
     /// Number of the revision; absent: the one that serves.
     revision: Option<i64>,
+    /// Number of its replica; absent: the first.
+    replica: Option<i64>,
 }
 
 #[utoipa::path(tag = "deployments", params(Search), responses((status = 200, body = Page<DeploymentSummary>)))]
@@ -109,7 +111,7 @@ async fn log(
     query: web::Query<OfRevision>,
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(logs::plain_text(logs::text(&app, &workload, generation, Span::all()).await?))
 }
 
@@ -124,7 +126,7 @@ async fn log_stream(
     query: web::Query<OfRevision>,
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     let after = logs::last_event_id(&request);
     Ok(logs::event_stream(logs::stream(&app, &workload, generation, after)))
 }
@@ -140,7 +142,7 @@ async fn log_lines(
     asked: web::Query<AskedPage>,
 ) -> Result<web::Json<LogPage>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(web::Json(logs::page(&app, &workload, generation, asked.from(), asked.limit()).await?))
 }
 
@@ -155,7 +157,7 @@ async fn log_search(
     asked: web::Query<AskedSearch>,
 ) -> Result<web::Json<LogHits>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(web::Json(logs::search(&app, &workload, generation, asked.into_inner().query()).await?))
 }
 

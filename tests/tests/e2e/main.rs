@@ -64,6 +64,7 @@ mod releases;
 mod roles;
 mod s3;
 mod s3_rules;
+mod serving_replicas;
 mod serving_v2;
 mod start;
 mod sweeps;
