@@ -2,7 +2,7 @@
 
 use drydock_wire::jobs::Resources;
 use drydock_wire::serving::{
-    CallLimits, ImageRuntime, Probe, PutDeployment, Runtime, Scale, ServedBy, ServingSettings,
+    CallLimits, Capture, ImageRuntime, Probe, PutDeployment, Runtime, Scale, ServedBy, ServingSettings,
 };
 use drydock_wire::validate;
 
@@ -150,7 +150,7 @@ pub fn settings(settings: &ServingSettings, version: &str) -> Result<()> {
     between("settings.replicas", settings.replicas, 1, MOST_REPLICAS)?;
     settings.scale.iter().try_for_each(scale)?;
     limits(&settings.limits)?;
-    settings.capture.iter().try_for_each(super::capture::check)
+    settings.capture.iter().try_for_each(capture)
 }
 
 fn scale(scale: &Scale) -> Result<()> {
@@ -196,6 +196,13 @@ fn limits(limits: &CallLimits) -> Result<()> {
     let Some(rate) = &limits.rate else { return Ok(()) };
     positive("settings.limits.rate.per_second", Some(rate.per_second))?;
     between("settings.limits.rate.burst", rate.burst, 1, 1_000_000)
+}
+
+fn capture(capture: &Capture) -> Result<()> {
+    if !(0.0..=100.0).contains(&capture.sample_percent) {
+        return Err(Error::invalid("settings.capture.sample_percent: a percentage is between 0 and 100."));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod rules;
 mod scale;
 mod store;
 mod tasks;
+pub mod tokens;
 pub mod v2;
 mod views;
 mod wishes;
@@ -32,6 +33,7 @@ use drydock_wire::events::Topic;
 use drydock_wire::serving::{DeploymentDetail, DeploymentSummary};
 
 pub use gateway::{Gateway, Limits};
+pub use release::check::plan as check_release;
 pub use routes::configure;
 pub use store::{Served, counts, images_in_use, of_version as deployments_of_version, served_by, that_served};
 pub use wishes::{pinned, put, put_on};
@@ -72,6 +74,7 @@ impl Gateway {
     /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
     pub async fn flush(&self, app: &App) -> Result<()> {
         let captured = capture::flush(app).await;
+        release::record_books(app, self).await?;
         recorder::record_traffic(app, self).await?;
         captured
     }
@@ -81,6 +84,7 @@ impl Gateway {
 pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
     app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
     capture::start(app);
+    app.background.spawn(release::BookRecorder::new(app.clone(), gateway.clone()));
     app.background.spawn(recorder::TrafficRecorder::new(app.clone(), gateway.clone()));
     Ok(())
 }
@@ -224,9 +228,11 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
     let of_app = app.clone();
     let known: Vec<String> =
         gateway.endpoints().into_iter().map(|(_, endpoint)| endpoint.deployment_id.clone()).collect();
-    let (targets, mut kept) = app
+    let books: Vec<String> = gateway.books().into_iter().map(|book| book.title.release_id.clone()).collect();
+    let (targets, mut kept, opened) = app
         .db
         .read(move |conn| {
+            let opened = release::books(conn, &books)?;
             let (all, weights) = (store::routed(conn)?, release::weights(conn)?);
             let places = replicas::store::places(conn)?;
             let (mut targets, mut kept) = (Vec::new(), HashMap::new());
@@ -236,11 +242,12 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
                 }
                 targets.push(target(&of_app, &row, &all, &places, weights.get(&row.id))?);
             }
-            Ok((targets, kept))
+            Ok((targets, kept, opened))
         })
         .await?;
     gateway.show(&targets, |id| kept.remove(id).unwrap_or_default());
     capture::follow(app, &targets);
+    gateway.measure(opened);
     Ok(())
 }
 

@@ -31,6 +31,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 /// Mounts `/serve/{deployment}/…` at the root.
 pub fn configure_gateway(config: &mut web::ServiceConfig) {
     super::capture::configure_feedback(config);
+    super::release::configure_metric(config);
     config.route("/serve/{deployment}/{tail:.*}", web::route().to(serve));
 }
 

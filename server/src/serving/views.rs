@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, Replica, Revision};
+use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, LoadNow, Replica, Revision};
 
 use super::gateway::{Gateway, Meter};
 use super::replicas::{self, rules::ReplicaState, store::ReplicaRow};
@@ -63,7 +63,8 @@ pub fn detail(
     gateway: &Gateway,
 ) -> Result<DeploymentDetail> {
     let now = clock::now_ms();
-    let (minutes, totals) = with_meter(row, gateway, |meter| (meter.minutes(now), meter.totals(now)));
+    let (minutes, totals, tokens) =
+        with_meter(row, gateway, |meter| (meter.minutes(now), meter.totals(now), meter.tokens.traffic(now)));
     let serving = live(revisions)?.into_iter().chain(revisions.iter().filter(|revision| revision.number == row.goal));
     let example = serving.filter_map(|revision| revision.example.as_deref()).next();
     Ok(DeploymentDetail {
@@ -75,9 +76,11 @@ pub fn detail(
         minutes,
         total_requests: totals.0,
         total_errors: totals.1,
+        load: load(row, gateway),
         example: example.and_then(|body| serde_json::from_str(body).ok()),
         settings: row.settings()?,
         alias: row.alias.clone(),
+        tokens,
     })
 }
 
@@ -112,6 +115,12 @@ fn replica(row: &ReplicaRow, gateway: &Gateway) -> Result<Replica> {
         in_flight: gateway.in_flight_of(&row.id),
         gpu: row.gpu.clone(),
     })
+}
+
+fn load(row: &DeploymentRow, gateway: &Gateway) -> LoadNow {
+    let now = gateway.load_of(&row.id);
+    let wanted_replicas = row.wanted_replicas.and_then(|wanted| u32::try_from(wanted).ok());
+    LoadNow { in_flight: now.in_flight, queued: now.queued, wanted_replicas }
 }
 
 /// What the gateway counted; nothing where it does not know the deployment (yet).

@@ -65,6 +65,7 @@ mod roles;
 mod s3;
 mod s3_rules;
 mod serving_replicas;
+mod serving_runtimes;
 mod serving_v2;
 mod start;
 mod sweeps;

@@ -95,6 +95,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    token_minutes (deployment_id, at) {
+        deployment_id -> Text,
+        at -> BigInt,
+        answers -> BigInt,
+        prompt -> BigInt,
+        completion -> BigInt,
+        estimated -> BigInt,
+        first_token -> Binary,
+    }
+}
+
+diesel::table! {
+    token_callers (deployment_id, caller) {
+        deployment_id -> Text,
+        caller -> Text,
+        answers -> BigInt,
+        prompt -> BigInt,
+        completion -> BigInt,
+        estimated -> BigInt,
+    }
+}
+
+diesel::table! {
     captured_files (id) {
         id -> BigInt,
         deployment_id -> Text,
@@ -127,7 +150,52 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    experiment_variants (release_id, candidate) {
+        release_id -> Text,
+        candidate -> Bool,
+        requests -> BigInt,
+        refused -> BigInt,
+        failed -> BigInt,
+        histogram -> Binary,
+    }
+}
+
+diesel::table! {
+    experiment_metrics (release_id, metric, candidate) {
+        release_id -> Text,
+        metric -> Text,
+        candidate -> Bool,
+        count -> BigInt,
+        sum -> Double,
+        squares -> Double,
+    }
+}
+
+diesel::table! {
+    experiment_units (release_id, unit) {
+        release_id -> Text,
+        unit -> BigInt,
+    }
+}
+
+diesel::table! {
+    experiment_agreements (release_id) {
+        release_id -> Text,
+        equal -> BigInt,
+        near -> BigInt,
+        different -> BigInt,
+        failed -> BigInt,
+        dropped -> BigInt,
+        skipped -> BigInt,
+        largest -> Nullable<Double>,
+        examples -> Text,
+    }
+}
+
 diesel::joinable!(revisions -> deployments (deployment_id));
 diesel::joinable!(replicas -> revisions (revision_id));
 diesel::joinable!(gateway_minutes -> deployments (deployment_id));
+diesel::joinable!(token_minutes -> deployments (deployment_id));
+diesel::joinable!(token_callers -> deployments (deployment_id));
 diesel::allow_tables_to_appear_in_same_query!(deployments, revisions, replicas, gateway_minutes);

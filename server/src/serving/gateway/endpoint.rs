@@ -17,6 +17,7 @@ use super::pool::{Pool, Replica};
 use super::{Limits, Target};
 use crate::background::Waker;
 use crate::clock;
+use crate::serving::release::book::Book;
 
 /// One deployment.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(super) struct Routes {
     pub current: Option<Route>,
     /// With the percent of the requests that each gets.
     pub beside: Vec<(Route, u32)>,
+    /// What is measured of the release that goes on.
+    pub book: Option<Arc<Book>>,
 }
 
 /// The replicas of a revision that answer now; never empty.
@@ -184,6 +187,16 @@ impl Endpoint {
         self.routes().all().map(|route| route.pool.clone()).collect()
     }
 
+    /// What is measured of its release.
+    pub fn book(&self) -> Option<Arc<Book>> {
+        self.routes().book.clone()
+    }
+
+    /// From now on its requests are measured there.
+    pub(super) fn set_book(&self, book: Option<Arc<Book>>) {
+        self.routes.write().unwrap_or_else(PoisonError::into_inner).book = book;
+    }
+
     /// A request came.
     pub(super) fn note_request(&self) {
         self.last_request_at.store(clock::now_ms(), Ordering::Relaxed);
@@ -243,6 +256,11 @@ impl Endpoint {
             return Some(lease);
         }
         matches!(of.aim, Aim::Trial(_)).then(|| self.take(&routes, Aim::Live, Some(&of.replica)))?
+    }
+
+    /// A hold on a replica there, if one has room now.
+    pub(super) fn lease_now(self: &Arc<Self>, aim: Aim) -> Option<Lease> {
+        self.take(&self.routes(), aim, None)
     }
 
     fn line_up(&self, aim: Aim) -> Result<Waiting<'_>, Refused> {

@@ -7,14 +7,21 @@
 //! Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here: deciding what serves.
 
 mod admission;
+mod asked;
+mod assignment;
 mod body;
+mod books;
+mod deadline;
 mod endpoint;
 mod headers;
 pub mod histogram;
 pub mod meter;
+mod openai;
 mod pool;
 mod proxy;
 mod relay;
+mod scored;
+mod shadow;
 pub mod tally;
 mod translated;
 mod upstream;
@@ -39,6 +46,7 @@ use crate::accounts::Principal;
 use crate::background::Waker;
 use crate::error::{Error, Result, request_id};
 use crate::serving::capture::{Collector, tap::Tap};
+use crate::serving::release::book::Book;
 use crate::serving::v2;
 
 pub use super::routes::configure_gateway as configure;
@@ -120,6 +128,8 @@ struct Shared {
     drawing: tokio::sync::Mutex<()>,
     /// Every revision that may still have requests, by its id.
     pools: RwLock<HashMap<String, Arc<Pool>>>,
+    /// What is measured of releases, by the release's id.
+    books: RwLock<HashMap<String, Arc<Book>>>,
     /// Wakes who starts replicas, for a request that finds none.
     waker: Arc<OnceLock<Waker>>,
     /// Who captures; absent in tests of the gateway alone.

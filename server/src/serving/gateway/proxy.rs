@@ -1,29 +1,27 @@
 //! One request through the gateway: who may, which replica, send, answer.
 
-use std::future::Future;
-use std::time::Duration;
-
 use actix_web::http::Method;
+use actix_web::http::header::SET_COOKIE;
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use drydock_wire::ErrorCode;
 use drydock_wire::serving::Protocol;
 use hyper::{HeaderMap, header};
-use tokio::time::Instant;
 
 use super::admission::{self, Standing};
+use super::asked::{content_length, path_after_deployment, path_of_model};
+use super::assignment::{self, Assigned};
 use super::body::{Upload, drain, too_large};
+use super::deadline::Deadline;
 use super::endpoint::{Aim, Lease, Refused};
 use super::meter::Outcome;
 use super::relay::{Held, Passage, broke, relay};
 use super::upstream::{self, Answer, Failed};
-use super::{Gateway, Limits, headers, translated};
+use super::{Gateway, Limits, headers, openai, scored, shadow, translated};
 use crate::accounts::Principal;
 use crate::error::{Error, Result, request_id};
 use crate::serving::v2;
 
-/// How long the caller waits, in seconds; it can ask for less than the limit, not for more.
-const TIMEOUT: &str = "x-request-timeout";
 /// So many replicas are tried while nobody listens.
 const MOST_TRIES: u32 = 3;
 
@@ -45,18 +43,11 @@ pub(super) struct Outgoing {
     pub length: Option<u64>,
 }
 
-/// Until when there must be an answer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    at: Instant,
-    patience: Duration,
-    /// The caller set it.
-    is_callers: bool,
-}
-
 /// A request that may pass.
 pub(super) struct Admitted {
     pub aim: Aim,
+    /// The side of a release that it counts for.
+    assigned: Option<Assigned>,
     pub limits: Limits,
     standing: Option<Standing>,
 }
@@ -75,10 +66,14 @@ pub async fn forward(
     endpoint.note_request();
     let mut passage = Passage::begin(endpoint);
     let (response, standing) = match admit(gateway, deployment, who, request, &passage) {
-        Ok(admitted) => {
+        Ok(mut admitted) => {
             passage.tap = gateway.tap(passage.endpoint(), who, request);
+            passage.assigned = admitted.assigned.take();
             let standing = admitted.standing;
-            (answer(request, payload, admitted, passage).await, standing)
+            let cookie = passage.assigned.as_mut().and_then(|assigned| assigned.cookie.take());
+            let mut response = answer(who, request, payload, admitted, passage).await;
+            cookie.into_iter().for_each(|cookie| response.headers_mut().append(SET_COOKIE, cookie));
+            (response, standing)
         }
         Err((error, standing)) => {
             passage.status = Some(error.code.http_status());
@@ -112,38 +107,74 @@ fn admit(
         endpoint.note_refused(Refused::Rate);
         return Err((admission::too_many(deployment, rate), standing));
     }
-    let aim = match wanted_revision(request) {
-        Ok(None) => endpoint.aim(),
-        Ok(Some(number)) if endpoint.has(number) => Aim::Number(number),
+    let (aim, assigned) = match wanted_revision(request) {
+        Ok(None) => assignment::assign(endpoint, deployment, who, request),
+        Ok(Some(number)) if endpoint.has(number) => (Aim::Number(number), None),
         Ok(Some(number)) => return Err((no_such_revision(deployment, number), standing)),
         Err(error) => return Err((error, standing)),
     };
-    Ok(Admitted { aim, limits: rules.limits(gateway.limits()), standing })
+    Ok(Admitted { aim, assigned, limits: rules.limits(gateway.limits()), standing })
 }
 
-async fn answer(request: &HttpRequest, payload: Payload, admitted: Admitted, mut passage: Passage) -> HttpResponse {
-    if let Some(segments) = translated::segments(path_after_deployment(request))
-        && passage.endpoint().protocol(admitted.aim).is_none_or(|protocol| protocol == Protocol::Mlflow)
+async fn answer(
+    who: &Principal,
+    request: &HttpRequest,
+    payload: Payload,
+    admitted: Admitted,
+    mut passage: Passage,
+) -> HttpResponse {
+    let path = path_after_deployment(request);
+    let protocol = match spoken(request, &admitted, &passage).await {
+        Ok(protocol) => protocol,
+        Err(error) => return failed(request, &error, &mut passage),
+    };
+    if let Err(error) = openai::check(path, request.match_info().get("deployment").unwrap_or_default(), protocol) {
+        return failed(request, &error, &mut passage);
+    }
+    if let Some(segments) = translated::segments(path)
+        && protocol.is_none_or(|protocol| protocol == Protocol::Mlflow)
     {
         let answer = translated::answer(&segments, request, payload, admitted, &mut passage).await;
-        let response = answer.unwrap_or_else(|error| failed(request, &error, &mut passage));
-        passage.status = Some(response.status().as_u16());
-        return match passage.pool.as_ref().map(|pool| pool.number) {
-            Some(number) => with_revision(response, number),
-            None => response,
-        };
+        return understood(answer, request, passage);
+    }
+    if let Some(ask) = scored::ask(path)
+        && protocol == Some(Protocol::OpenInference)
+    {
+        let answer = scored::answer(ask, request, payload, admitted, &mut passage).await;
+        return understood(answer, request, passage);
     }
     let patience = admitted.limits.patience;
     match exchange(request, payload, admitted, &mut passage).await {
         Ok((answer, lease, upload)) => {
             let number = lease.pool.number;
-            let held = Held { lease, passage, upload, patience };
+            let watch = openai::watch(&answer, &lease, &passage, who);
+            let held = Held { lease, passage, upload, patience, watch };
             match relay(answer, held, *request.method() == Method::HEAD).await {
                 Ok(response) => with_revision(response, number),
                 Err(error) => refused(request, &error),
             }
         }
         Err(error) => failed(request, &error, &mut passage),
+    }
+}
+
+/// What the model server speaks. Where none answers, one is waited for if the answer depends on it.
+async fn spoken(request: &HttpRequest, admitted: &Admitted, passage: &Passage) -> Result<Option<Protocol>> {
+    let known = passage.endpoint().protocol(admitted.aim);
+    if known.is_some() || scored::ask(path_after_deployment(request)).is_none() {
+        return Ok(known);
+    }
+    let deadline = Deadline::of(request, admitted.limits.patience)?;
+    Ok(Some(lease(request, admitted.aim, passage, deadline).await?.pool.protocol))
+}
+
+/// An answer that was put together here.
+fn understood(answer: Result<HttpResponse>, request: &HttpRequest, mut passage: Passage) -> HttpResponse {
+    let response = answer.unwrap_or_else(|error| failed(request, &error, &mut passage));
+    passage.status = Some(response.status().as_u16());
+    match passage.pool.as_ref().map(|pool| pool.number) {
+        Some(number) => with_revision(response, number),
+        None => response,
     }
 }
 
@@ -157,9 +188,10 @@ fn failed(request: &HttpRequest, error: &Error, passage: &mut Passage) -> HttpRe
 
 /// A refusal in the words of the protocol that is asked.
 pub fn refused(request: &HttpRequest, error: &Error) -> HttpResponse {
-    let answer = error.error_response();
-    match translated::segments(path_after_deployment(request)) {
+    let (answer, path) = (error.error_response(), path_after_deployment(request));
+    match translated::segments(path) {
         Some(_) => answer.set_body(v2::error_body(&error.message)).map_into_boxed_body(),
+        None if openai::is_asked(path) => openai::refused(answer, error),
         None => answer,
     }
 }
@@ -175,13 +207,17 @@ async fn exchange(
     let payload = allowed(request, payload, limits.body_bytes).await?;
     let lease = lease(request, admitted.aim, passage, deadline).await?;
     let copy = passage.tap.as_ref().map(|tap| tap.body(request.headers()));
-    let outgoing = Outgoing {
+    let mut outgoing = Outgoing {
         method: hyper::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(hyper::Method::GET),
         path: path_of_model(request, lease.pool.protocol),
         headers: headers::towards_model(request.headers()),
         upload: Upload::receive(payload, limits.body_bytes, copy).await?,
         length: content_length(request),
     };
+    if lease.pool.protocol == Protocol::Openai {
+        // so that tokens can be read; what such servers answer is short
+        outgoing.headers.remove(header::ACCEPT_ENCODING);
+    }
     let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
     Ok((answer, lease, outgoing.upload))
 }
@@ -227,9 +263,13 @@ pub(super) async fn reach(
         passage.reached_replica = true;
         passage.pool = Some(lease.pool.clone());
         lease.replica.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let asked_at = std::time::Instant::now();
         let failed = match deadline.keep(upstream::send(&lease.replica, outgoing.request(&lease))).await {
             Ok(Ok(answer)) => {
                 note(&lease, answer.status);
+                let status = answer.status.as_u16();
+                passage.copied =
+                    shadow::listen(passage.endpoint(), outgoing, &lease, status, asked_at, deadline.patience);
                 return Ok((answer, lease));
             }
             Ok(Err(failed)) => failed,
@@ -293,7 +333,7 @@ fn said(failed: Failed) -> Error {
 
 impl Outgoing {
     /// For one try.
-    fn request(&self, lease: &Lease) -> hyper::Request<super::body::Sending> {
+    pub fn request(&self, lease: &Lease) -> hyper::Request<super::body::Sending> {
         let mut request = hyper::Request::new(self.upload.send(self.length));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = hyper::Uri::try_from(self.path.as_str()).unwrap_or_default();
@@ -334,28 +374,6 @@ impl Outgoing {
     }
 }
 
-impl Deadline {
-    /// As long as the deployment has patience, or the caller if that is shorter.
-    pub fn of(request: &HttpRequest, most: Duration) -> Result<Self> {
-        let patience = match request.headers().get(TIMEOUT) {
-            None => most,
-            Some(said) => {
-                let seconds = said.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
-                let asked = seconds.filter(|seconds| *seconds > 0.0).map(Duration::try_from_secs_f64);
-                // longer than there are instants is longer than the limit
-                let wrong = || Error::invalid("X-Request-Timeout is no number of seconds above 0, like 2.5.");
-                asked.ok_or_else(wrong)?.unwrap_or(most).min(most)
-            }
-        };
-        Ok(Self { at: Instant::now() + patience, patience, is_callers: patience < most })
-    }
-
-    /// What the work answers in time; past that it is dropped, and with it a request under way.
-    pub async fn keep<F: Future>(&self, work: F) -> Result<F::Output> {
-        tokio::time::timeout_at(self.at, work).await.map_err(|_| too_slow(self.patience))
-    }
-}
-
 /// The revision that the caller asks for by its number, if it does.
 fn wanted_revision(request: &HttpRequest) -> Result<Option<i64>> {
     let Some(value) = request.headers().get(REVISION_HEADER) else { return Ok(None) };
@@ -376,29 +394,4 @@ fn with_revision(mut response: HttpResponse, number: i64) -> HttpResponse {
     let name = actix_web::http::header::HeaderName::from_static(REVISION_HEADER);
     response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from(number));
     response
-}
-
-/// The path that the model server is asked for: its own, but for an alias of MLflow's.
-fn path_of_model(request: &HttpRequest, protocol: Protocol) -> String {
-    let path = path_after_deployment(request);
-    match path.strip_prefix("/predict").filter(|_| protocol == Protocol::Mlflow) {
-        Some(rest) if rest.is_empty() || rest.starts_with('?') => format!("/invocations{rest}"),
-        _ => path.to_owned(),
-    }
-}
-
-/// What follows `/serve/{deployment}`, as the caller wrote it, query included.
-fn path_after_deployment(request: &HttpRequest) -> &str {
-    let whole = request.uri().path_and_query().map_or("/", |it| it.as_str());
-    let rest = whole.trim_start_matches('/').split_once('/').map_or("", |(_serve, rest)| rest);
-    rest.find('/').map_or("/", |slash| &rest[slash..])
-}
-
-fn content_length(request: &HttpRequest) -> Option<u64> {
-    request.headers().get(actix_web::http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_slow(patience: Duration) -> Error {
-    let text = format!("The model server did not answer within {} seconds.", patience.as_secs_f64());
-    Error::new(ErrorCode::GatewayTimeout, text)
 }

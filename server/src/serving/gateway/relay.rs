@@ -18,11 +18,14 @@ use drydock_wire::ErrorCode;
 use futures_util::{Stream, StreamExt, future::Either};
 use tokio::time::Sleep;
 
+use super::assignment::Assigned;
 use super::body::Upload;
 use super::endpoint::{Endpoint, Lease};
 use super::headers;
 use super::meter::Outcome;
+use super::openai::Watch;
 use super::pool::Pool;
+use super::shadow::Listening;
 use super::upstream::Answer as OfModel;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -43,12 +46,21 @@ pub struct Passage {
     pub is_cut: bool,
     /// Listens, where requests are captured and this one is of the sample.
     pub tap: Option<Tap>,
+    /// The side of a release that it counts for.
+    pub assigned: Option<Assigned>,
+    /// Listens to the answer of a request that a shadow gets, too.
+    pub copied: Option<Listening>,
 }
 
 impl Passage {
     /// The deployment that is asked.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
+    }
+
+    /// When the request arrived.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// A part of the answer passes.
@@ -60,8 +72,27 @@ impl Passage {
 
     /// A request of this deployment begins.
     pub fn begin(endpoint: Arc<Endpoint>) -> Self {
-        let began = Instant::now();
-        Self { endpoint, began, status: None, reached_replica: false, pool: None, is_cut: false, tap: None }
+        Self {
+            endpoint,
+            began: Instant::now(),
+            status: None,
+            reached_replica: false,
+            pool: None,
+            is_cut: false,
+            tap: None,
+            assigned: None,
+            copied: None,
+        }
+    }
+
+    /// A part of the answer passed.
+    pub fn heard(&mut self, part: &Bytes) {
+        self.copied.iter_mut().for_each(|copied| copied.heard(part));
+    }
+
+    /// The whole answer passed.
+    pub fn heard_all(&mut self) {
+        self.copied.take().into_iter().for_each(|mut copied| copied.ended());
     }
 }
 
@@ -72,6 +103,7 @@ impl Drop for Passage {
         self.endpoint.meter.record(clock::now_ms(), outcome);
         if let Some(pool) = &self.pool {
             pool.tally.record(outcome, self.is_cut);
+            self.assigned.iter().for_each(|assigned| assigned.ended(pool.number, outcome, self.is_cut));
             if let Some(tap) = &mut self.tap {
                 tap.ended((pool.number, &pool.model.name, pool.model.version), self.status);
             }
@@ -88,6 +120,14 @@ pub struct Held {
     pub upload: Upload,
     /// The longest pause between two parts.
     pub patience: Duration,
+    /// Counts tokens, where there are any.
+    pub watch: Option<Watch>,
+}
+
+impl Held {
+    fn see(&mut self, part: &[u8]) {
+        self.watch.iter_mut().for_each(|watch| watch.see(part));
+    }
 }
 
 /// Passes the answer on; `is_head` where it has no body by nature.
@@ -107,6 +147,13 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
         error
     })?;
     held.passage.status = Some(status.as_u16());
+    begun.iter().for_each(|part| {
+        held.see(part);
+        held.passage.heard(part);
+    });
+    if ended {
+        held.passage.heard_all();
+    }
     let size = match (ended, length) {
         (true, _) if !is_head => BodySize::Sized(begun.iter().map(|part| part.len() as u64).sum()),
         (_, Some(length)) => BodySize::Sized(length),
@@ -196,11 +243,16 @@ where
             Poll::Ready(Some(Ok(part))) => {
                 let next = tokio::time::Instant::now() + self.held.patience;
                 self.pause.as_mut().reset(next);
+                self.held.see(&part);
                 self.held.passage.copy(&part);
+                self.held.passage.heard(&part);
                 Poll::Ready(Some(Ok(part)))
             }
             Poll::Ready(Some(Err(cause))) => self.cut(cause.into()),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.held.passage.heard_all();
+                Poll::Ready(None)
+            }
             Poll::Pending => match self.pause.as_mut().poll(context) {
                 Poll::Ready(()) => self.cut("the model server paused for too long".into()),
                 Poll::Pending => Poll::Pending,

@@ -52,7 +52,8 @@ impl Tally {
 }
 
 impl Counts {
-    fn merge(&mut self, other: &Self) {
+    /// Adds all that the other has counted.
+    pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;
         self.refused += other.refused;
         self.failed += other.failed;

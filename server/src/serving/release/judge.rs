@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use drydock_wire::serving::{ReleaseLook, ReleasePlan};
+use drydock_wire::serving::{Analysis, MetricLimit, MetricSeen, ReleaseLook, ReleasePlan};
 
+use super::assign::Side;
 use super::rules::{self, Facts, Measured, Move, State, next_move};
 use super::store::{self, ReleaseRow};
 use super::{RevisionRow, abort, promote, revision_of, revisions, roll_back};
@@ -88,7 +89,7 @@ impl Judge {
             illness: illness(&case.candidate, &seen)?,
             look: seen.look.as_ref(),
             bad_looks: seen.bad_looks,
-            counted: 0,
+            counted: self.gateway.book(&case.release.id).map_or(0, |book| book.counted()),
             now: clock::now_ms(),
         };
         let next = next_move(&facts);
@@ -122,9 +123,7 @@ impl Judge {
             seen.looked_at = Some(Instant::now());
             seen.silent = if self.answers(&case.candidate, probe).await { 0 } else { seen.silent + 1 };
             if let Some(analysis) = plan.analysis() {
-                let stable = case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default();
-                let candidate = self.gateway.counts(&case.candidate.id);
-                let measured = Measured { candidate, stable, metrics: Vec::new() };
+                let measured = self.measured(case, analysis);
                 let look = rules::look(analysis, measured, clock::now_ms(), case.release.place());
                 seen.bad_looks = if look.broken.is_empty() { 0 } else { seen.bad_looks + 1 };
                 self.keep(case, &look).await?;
@@ -133,6 +132,21 @@ impl Judge {
         }
         self.seen().insert(case.release.id.clone(), seen.clone());
         Ok(seen)
+    }
+
+    /// What both did: since the step began, and of reported metrics in the whole release.
+    fn measured(&self, case: &Case, analysis: &Analysis) -> Measured {
+        let book = self.gateway.book(&case.release.id);
+        let seen = |limit: &MetricLimit| {
+            let of_candidate =
+                book.as_ref().map(|book| book.metric(&limit.metric, Side::Candidate)).unwrap_or_default();
+            MetricSeen { metric: limit.metric.clone(), reports: of_candidate.count, mean: of_candidate.mean() }
+        };
+        Measured {
+            candidate: self.gateway.counts(&case.candidate.id),
+            stable: case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default(),
+            metrics: analysis.metrics.iter().map(seen).collect(),
+        }
     }
 
     async fn keep(&self, case: &Case, look: &ReleaseLook) -> Result<()> {

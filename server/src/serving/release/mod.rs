@@ -4,10 +4,17 @@
 //! revisions in one transaction, so a kill at any instant leaves a state that the gateway's table can be drawn from and that
 //! the next pass goes on from, or goes back. Must never: decide by anything but rows and what the gateway measured.
 
+pub mod assign;
+pub mod book;
 pub mod check;
+pub mod compare;
+mod experiment;
 mod judge;
+mod measure;
+mod measured;
 mod routes;
 pub mod rules;
+mod statistics;
 mod store;
 mod views;
 
@@ -16,7 +23,8 @@ use std::collections::HashMap;
 use drydock_wire::serving::{ReleasePage, ReleasePlan};
 
 pub use judge::Judge;
-pub use routes::configure;
+pub use measure::{BookRecorder, Opened, books, record_books};
+pub use routes::{configure, configure_metric};
 
 use self::rules::State;
 use self::store::ReleaseRow;
@@ -290,10 +298,15 @@ fn revision_of(conn: &mut Conn, release: &ReleaseRow) -> Result<RevisionRow> {
     found.ok_or_else(|| Error::internal(anyhow::anyhow!("release {} lacks its revision", release.id)))
 }
 
-/// For the gateway's table: the candidate of each deployment that gets a share of its requests, with the percent.
+/// For the gateway's table: the candidate of each deployment that gets a share of its requests by turns, with the percent. An
+/// A/B test is shared out by its book.
 pub fn weights(conn: &mut Conn) -> Result<HashMap<String, (i64, u32)>> {
     let share = |release: ReleaseRow| {
-        let weight = rules::weight(&release.plan()?, release.state()?, release.place());
+        let plan = release.plan()?;
+        let weight = match plan {
+            ReleasePlan::Ab(_) => 0,
+            _ => rules::weight(&plan, release.state()?, release.place()),
+        };
         Ok((release.deployment_id, (release.revision, weight)))
     };
     store::open(conn)?.into_iter().map(share).collect()

@@ -1,10 +1,11 @@
 //! HTTP of releases: parse, authorize, call, wrap.
 
 use actix_web::{HttpResponse, get, http::StatusCode, post, web};
-use drydock_wire::serving::{DeploymentDetail, ReleasePage, RollBack};
+use drydock_wire::serving::{DeploymentDetail, ExperimentPage, MetricReported, ReleasePage, ReportMetric, RollBack};
+use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::Order;
+use super::{Order, measure};
 use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
 use crate::app::App;
 use crate::error::Result;
@@ -12,7 +13,52 @@ use crate::serving::Gateway;
 
 /// Mounts the routes under `/api/v1`.
 pub fn configure(config: &mut ServiceConfig<'_>) {
-    config.service(page).service(promote).service(pause).service(resume).service(abort).service(roll_back);
+    config
+        .service(experiment)
+        .service(page)
+        .service(promote)
+        .service(pause)
+        .service(resume)
+        .service(abort)
+        .service(roll_back);
+}
+
+/// Mounts the report of a metric at the root, before the gateway's own route.
+pub fn configure_metric(config: &mut web::ServiceConfig) {
+    config.route("/serve/{deployment}/metric", web::post().to(report_metric));
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+struct OfRelease {
+    /// Id of the release; absent: the one that goes on, else the last one.
+    release: Option<String>,
+}
+
+/// What a release measured of its two variants.
+#[utoipa::path(tag = "deployments", operation_id = "get_experiment", params(OfRelease),
+    responses((status = 200, body = ExperimentPage)))]
+#[get("/deployments/{name}/experiment")]
+async fn experiment(
+    app: web::Data<App>,
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    name: web::Path<String>,
+    query: web::Query<OfRelease>,
+) -> Result<web::Json<ExperimentPage>> {
+    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    Ok(web::Json(measure::page(&app, &gateway, &auth, &name, query.into_inner().release).await?))
+}
+
+/// Whoever may predict may report what came of it.
+async fn report_metric(
+    gateway: web::Data<Gateway>,
+    who: Principal,
+    deployment: web::Path<String>,
+    wish: web::Json<ReportMetric>,
+) -> Result<web::Json<MetricReported>> {
+    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    gateway.check_caller(&deployment, &who)?;
+    Ok(web::Json(measure::report(&gateway, &deployment, &wish)?))
 }
 
 #[utoipa::path(tag = "deployments", responses((status = 200, body = ReleasePage)))]
