@@ -84,7 +84,7 @@ impl Collector {
 
     /// Takes what a request left, unless too much waits.
     pub fn give(&self, seen: Seen) {
-        let bytes = seen.body.len() + seen.answer.len();
+        let bytes = seen.body.size_bytes() + seen.answer.size_bytes();
         let id = seen.plan.deployment_id.clone();
         if self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING_BYTES {
             self.shared.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -114,7 +114,7 @@ impl Collector {
     }
 
     fn take(&self, seen: Seen) {
-        let bytes = seen.body.len() + seen.answer.len();
+        let bytes = seen.body.size_bytes() + seen.answer.size_bytes();
         let id = seen.plan.deployment_id.clone();
         // whatever a body does to its reader stays here
         let rows = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| made(seen)));

@@ -149,7 +149,7 @@ pub fn classes(task: Option<QualityTask>, pairs: &[Pair]) -> Vec<ClassCount> {
     }
     let told = |((truth, predicted), count)| ClassCount { truth, predicted, count };
     let mut all: Vec<ClassCount> = counts.into_iter().map(told).collect();
-    all.sort_by(|a, b| b.count.cmp(&a.count));
+    all.sort_by_key(|one| std::cmp::Reverse(one.count));
     all.truncate(TOLD);
     all
 }

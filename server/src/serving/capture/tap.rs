@@ -90,7 +90,7 @@ impl Copied {
         (self.parts, self.bytes, self.is_partial) = (vec![], 0, true);
     }
 
-    pub fn len(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         self.bytes
     }
 
