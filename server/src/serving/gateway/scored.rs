@@ -112,7 +112,7 @@ async fn invoke(
 ) -> Result<HttpResponse> {
     let signature = lease.pool.signature().await?;
     let (served, lease) = served(request, &signature, lease, passage, deadline).await?;
-    let of_server = served.clone();
+    let (of_server, asked) = (served.clone(), sent.clone());
     let translated = off_thread(sent.len(), move || match form {
         Form::Json => v2::v2_of_invocation(&sent, &of_server.schema),
         Form::Csv => v2::v2_of_csv(&sent, &of_server.schema),
@@ -132,7 +132,10 @@ async fn invoke(
         return Ok(refusal(status, &body));
     }
     let predictions = off_thread(body.len(), move || v2::predictions_of_v2(&body, &signature)).await?;
-    let predictions = predictions.map_err(|fault| Error::new(ErrorCode::BadGateway, fault.0))?;
+    let predictions = Bytes::from(predictions.map_err(|fault| Error::new(ErrorCode::BadGateway, fault.0))?);
+    if let Some(tap) = &mut passage.tap {
+        tap.translated(&asked, &predictions);
+    }
     Ok(harmless(HttpResponse::Ok().insert_header(ContentType::json()).body(predictions)))
 }
 
