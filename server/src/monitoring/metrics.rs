@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::db::Conn;
 use crate::error::Result;
 use crate::serving::{self, Gateway};
-use crate::{clock, jobs, objects};
+use crate::{jobs, objects};
 
 /// Name, help, and how to read it off a GPU. A GPU that does not tell it has no sample.
 type GpuMeasure = (&'static str, &'static str, fn(&GpuReading) -> Option<f64>);

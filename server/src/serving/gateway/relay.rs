@@ -124,7 +124,7 @@ where
             () = &mut pause => return Ok((begun, false)),
         };
         let Some(part) = part else { return Ok((begun, true)) };
-        let part = part.map_err(|cause| broke(cause))?;
+        let part = part.map_err(broke)?;
         bytes += part.len();
         begun.push_back(part);
     }

@@ -151,7 +151,7 @@ async fn infer(
 async fn collected(mut answer: Answer) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(part) = answer.parts.next().await {
-        let part = part.map_err(|cause| broke(cause))?;
+        let part = part.map_err(broke)?;
         body.extend_from_slice(&part);
         if body.len() as u64 > LARGEST_ANSWER {
             let text = "The model's answer is too large for the Open Inference Protocol here; use /invocations.";
