@@ -10,6 +10,7 @@ mod browser_buckets;
 mod browser_builds;
 mod browser_cards;
 mod browser_datasets;
+mod browser_deployments;
 mod browser_devices;
 mod browser_drop;
 mod browser_images;
