@@ -128,10 +128,10 @@ stage_test() {
         touch "$older/ready"
     fi
     ln -sfn "$older" "$CACHE/clients-2.22"
-    for set in s3 dvc oci index; do
+    for set in s3 dvc oci index openai; do
         others=$CACHE/clients-$set-$(hash_of "$ROOT/tests/clients/requirements-$set.txt")
         if [ ! -f "$others/ready" ]; then
-            say "Python environment with clients of S3, of registries and of package indexes ($set)"
+            say "Python environment with clients of S3, of registries, of package indexes and of OpenAI ($set)"
             rm -rf "$others"
             /usr/bin/python3 -m venv "$others"
             # what dvc is made of is partly source alone

@@ -47,6 +47,8 @@ pub struct Answer {
     pub status: u16,
     pub body: String,
     pub request_id: String,
+    /// Of a deployment: number of the revision that answered.
+    pub revision: String,
 }
 
 pub async fn get<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
@@ -143,7 +145,7 @@ async fn sent(
     }
     let body = request.response_text().ok().flatten().unwrap_or_default();
     let request_id = request.get_response_header("x-request-id").ok().flatten().unwrap_or_default();
-    Ok(good(Answer { status, body, request_id })?.body)
+    Ok(good(Answer { status, body, request_id, revision: String::new() })?.body)
 }
 
 /// A part of a path or of a query, percent-encoded.
@@ -176,7 +178,7 @@ pub fn read<T: DeserializeOwned>(body: &str) -> Result<T, ApiError> {
 
 /// What an answer that is an error says.
 pub fn refused(status: u16, body: &str) -> ApiError {
-    let answer = Answer { status, body: body.to_owned(), request_id: String::new() };
+    let answer = Answer { status, body: body.to_owned(), request_id: String::new(), revision: String::new() };
     good(answer).err().unwrap_or_else(ApiError::offline)
 }
 
@@ -215,6 +217,7 @@ async fn fetch(method: &str, url: &str, body: Option<String>) -> Result<Answer, 
         Ok(text) => JsFuture::from(text).await.ok().and_then(|t| t.as_string()).unwrap_or_default(),
         Err(_) => String::new(),
     };
-    let request_id = answer.headers().get("x-request-id").ok().flatten().unwrap_or_default();
-    Ok(Answer { status: answer.status(), body, request_id })
+    let header = |name: &str| answer.headers().get(name).ok().flatten().unwrap_or_default();
+    let (request_id, revision) = (header("x-request-id"), header("x-drydock-revision"));
+    Ok(Answer { status: answer.status(), body, request_id, revision })
 }

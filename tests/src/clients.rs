@@ -173,6 +173,20 @@ pub async fn oras(host: &str, name: &str, password: &str, authority: Option<&Pat
     Ok(text)
 }
 
+/// Runs `tests/clients/{script}` with OpenAI's client, told the server's address and then `args`; the token is in `DRYDOCK_TOKEN`.
+///
+/// # Errors
+/// When the script ends with another code than 0: its output.
+pub async fn openai(api: &Api, script: &str, args: &[&str]) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(script);
+    let mut command = Command::new(beside("openai")?.join("bin/python"));
+    let command = command.arg(path).arg(api.url()).args(args).env("DRYDOCK_TOKEN", api.token());
+    let output = command.kill_on_drop(true).output().await?;
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "{script} failed:\n{text}");
+    Ok(text)
+}
+
 /// A program of the environment with installers and uploaders of Python packages: `pip`, `uv`, `twine`.
 pub fn of_index(name: &str) -> Result<PathBuf> {
     Ok(beside("index")?.join("bin").join(name))

@@ -140,7 +140,10 @@ fn v2_requests(data: &[u8]) {
     let signature = Signature::read(MLMODEL).unwrap_or_else(|fault| panic!("{fault}"));
     for known in [&signature, &Signature::default()] {
         match v2::invocation(&request, known) {
-            Ok(body) => assert!(v2::v2_of_invocation(&body, &[]).map_or_else(|fault| !fault.0.is_empty(), |_| true)),
+            Ok(body) => {
+                let again = v2::v2_of_invocation(&body, &v2::Schema::default());
+                assert!(again.map_or_else(|fault| !fault.0.is_empty(), |_| true));
+            }
             Err(fault) => assert!(!fault.0.is_empty()),
         }
     }
@@ -153,16 +156,27 @@ fn v2_predictions(data: &[u8]) {
         for output in v2::tensors_of_predictions(data, known).unwrap_or_default() {
             assert_eq!(output.values.len(), output.shape.iter().product::<usize>(), "{output:?}");
         }
+        let _ = v2::predictions_of_v2(data, known);
     }
-    let _ = v2::predictions_of_v2(data);
+    let _ = v2::Schema::of_server(data, &signature);
     let _ = Signature::read(&String::from_utf8_lossy(data));
 }
 
-/// A body of `/invocations` is refused with a text, or becomes a request that V2's own reader takes.
+/// A body of `/invocations` is refused with a text, or becomes a request that V2's own reader takes: for a server that says nothing of
+/// its inputs, one that has the signature's, one that takes a matrix.
 fn v2_invocations(data: &[u8]) {
-    match v2::v2_of_invocation(data, &[]) {
-        Ok(made) => drop(v2::read_request(&made, None).unwrap_or_else(|fault| panic!("{fault}"))),
-        Err(fault) => assert!(!fault.0.is_empty()),
+    let signature = Signature::read(MLMODEL).unwrap_or_else(|fault| panic!("{fault}"));
+    let matrix = br#"{"inputs":[{"name":"x","datatype":"FP64","shape":[-1,-1]}]}"#;
+    let of = |metadata: &[u8], signature: &Signature| {
+        v2::Schema::of_server(metadata, signature).unwrap_or_else(|fault| panic!("{fault}"))
+    };
+    for schema in [v2::Schema::default(), of(b"{}", &signature), of(matrix, &Signature::default())] {
+        for made in [v2::v2_of_invocation(data, &schema), v2::v2_of_csv(data, &schema)] {
+            match made {
+                Ok(made) => drop(v2::read_request(&made, None).unwrap_or_else(|fault| panic!("{fault}"))),
+                Err(fault) => assert!(!fault.0.is_empty()),
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod dockerd;
 pub mod fault;
 pub mod fuzz;
 pub mod gpu_box;
+pub mod images;
 pub mod ledger;
 pub mod netns;
 pub mod nvml;

@@ -42,7 +42,7 @@ pub(super) fn body(spec: &ContainerSpec, sources: &Sources, image_volumes: &[Str
         entrypoint: own_command.then(|| spec.command.clone()),
         cmd: own_command.then(Vec::new),
         user: Some(format!("{USER}:{USER}")),
-        working_dir: Some(spec.working_dir.clone()),
+        working_dir: (!spec.image_working_dir).then(|| spec.working_dir.clone()),
         env: Some(environment(spec)),
         labels: Some(labels(spec)),
         tty: Some(false),

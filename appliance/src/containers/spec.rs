@@ -41,6 +41,8 @@ pub struct ContainerSpec {
     /// Absolute. Becomes the writable scratch, in memory unless it is among `writable`; otherwise nothing can be mounted exactly there
     /// (below it, it can).
     pub working_dir: String,
+    /// The process starts in the image's own working directory instead, which stays as the image has it.
+    pub image_working_dir: bool,
     /// In cores, such as 0.5.
     pub cpus: f64,
     /// Memory including swap, scratch and `/tmp`.
@@ -227,6 +229,7 @@ pub(super) mod tests {
             mounts: vec![],
             writable: vec![],
             working_dir: "/workspace".into(),
+            image_working_dir: false,
             cpus: 1.5,
             memory_bytes: 512 << 20,
             pids: 256,

@@ -54,6 +54,7 @@ impl World {
             mounts: vec![],
             writable: vec![],
             working_dir: "/workspace".to_owned(),
+            image_working_dir: false,
             cpus: 0.5,
             memory_bytes: 64 << 20,
             pids: 32,

@@ -13,12 +13,13 @@ use std::{
 };
 
 /// The stylesheet's sections, in this order.
-const STYLES: [&str; 10] = [
+const STYLES: [&str; 11] = [
     "tokens.css",
     "base.css",
     "components.css",
     "shell.css",
     "pages.css",
+    "deployments.css",
     "models.css",
     "buckets.css",
     "work.css",

@@ -139,12 +139,15 @@ pub fn Choice(
     }
 }
 
-/// Goes to the first field that says what is wrong with it.
+/// Goes to the first field that says what is wrong with it, and unfolds the section that it is in.
 pub fn focus_wrong() {
     request_animation_frame(|| {
         let wrong = ".field.invalid > :is(input, textarea, select), .choice.invalid input";
         let field = document().query_selector(wrong).ok().flatten();
         if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
+            if let Ok(Some(folded)) = field.closest("details:not([open])") {
+                let _ = folded.set_attribute("open", "");
+            }
             let _ = field.focus();
         }
     });

@@ -151,7 +151,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     tracking::start(app);
     trash::start(app);
     webhooks::start(app, &faces.courier);
-    images::ask_who_uses(jobs::images_in_use);
+    images::ask_who_uses(images_in_use);
     images::start(app, &faces.images);
     jobs::prepare(app).await?;
     workloads::start(app, images::own_images(app, &faces.images)).await?;
@@ -167,6 +167,13 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     tracking::ask_who_needs(crate::registry::holders_of_files);
     serving::start(app, &faces.gateway).await?;
     monitoring::start(app).await
+}
+
+/// Images of jobs and of deployments.
+fn images_in_use(conn: &mut crate::db::Conn) -> Result<Vec<(String, drydock_wire::images::ImageUse)>> {
+    let mut all = jobs::images_in_use(conn)?;
+    all.extend(serving::images_in_use(conn)?);
+    Ok(all)
 }
 
 /// The one line that tools wait for, and on the console the secret that makes the first admin.

@@ -53,6 +53,9 @@ pub enum Command {
     /// Images built on the box: build, list, logs, cancel.
     #[command(subcommand)]
     Image(remote::ImageCommand),
+    /// Deployments: put, list, show, logs, promote, pause, resume, abort, rollback, delete; from anywhere.
+    #[command(subcommand)]
+    Deploy(remote::DeployCommand),
     /// Python packages of the box: add, list, show, missing.
     #[command(subcommand)]
     Package(remote::PackageCommand),
@@ -268,6 +271,7 @@ async fn run(command: Command) -> Result<Ended> {
         Command::Objects(ObjectsCommand::Move(flags)) => moving::run(flags).await?,
         Command::Job(command) => return remote::job(command).await,
         Command::Image(command) => return remote::image(command).await,
+        Command::Deploy(command) => return remote::deploy(command).await,
         Command::Package(command) => return remote::package(command).await,
         other => run_plain(other).await.map(|()| true)?,
     };
@@ -282,6 +286,7 @@ async fn run_plain(command: Command) -> Result<()> {
         | Command::Objects(_)
         | Command::Job(_)
         | Command::Image(_)
+        | Command::Deploy(_)
         | Command::Package(_) => Err(Error::internal(anyhow::anyhow!("this is not a plain console command"))),
         Command::Admin(AdminCommand::Create(flags)) => {
             with_password(&flags, |conn, password| accounts::console_create_admin(conn, &flags.username, password))

@@ -63,6 +63,7 @@ pub fn workload(
             mounts: std::iter::once(code).chain(data).chain(secrets).collect(),
             writable: files::places(job, number),
             working_dir: SCRATCH.into(),
+            image_working_dir: false,
             cpus: spec.resources.cpus,
             memory_bytes: spec.resources.memory_bytes,
             gpu_uuids,

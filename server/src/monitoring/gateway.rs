@@ -15,6 +15,7 @@ type Measure = (&'static str, Kind, &'static str, fn(&Replica) -> u64);
 /// Everything of the gateway.
 pub fn expose(text: &mut Exposition, gateway: &Gateway) {
     traffic(text, gateway);
+    tokens(text, gateway);
     line(text, gateway);
     replicas(text, gateway);
 }
@@ -44,6 +45,32 @@ fn traffic(text: &mut Exposition, gateway: &Gateway) {
     text.family("drydock_gateway_ready", Kind::Gauge, "Whether a replica answers.");
     for (name, endpoint) in gateway.endpoints() {
         text.sample("drydock_gateway_ready", &[("deployment", &name)], u8::from(endpoint.is_ready()));
+    }
+}
+
+fn tokens(text: &mut Exposition, gateway: &Gateway) {
+    let all: Vec<_> = gateway.endpoints().into_iter().map(|(name, it)| (name, it.meter.tokens.since_start())).collect();
+    let name = "drydock_gateway_tokens_total";
+    text.family(
+        name,
+        Kind::Counter,
+        "Tokens that OpenAI's API counted; completion_estimated: parts of streams that told none.",
+    );
+    for (deployment, counted) in all.iter().filter(|(_, it)| it.tokens.answers > 0) {
+        let tokens = &counted.tokens;
+        let kinds =
+            [("prompt", tokens.prompt), ("completion", tokens.completion), ("completion_estimated", tokens.estimated)];
+        for (kind, count) in kinds {
+            text.sample(name, &[("deployment", deployment), ("kind", kind)], count);
+        }
+    }
+    let name = "drydock_gateway_first_token_seconds";
+    text.family(name, Kind::Histogram, "From a request's arrival to the first token of its stream.");
+    for (deployment, counted) in all.iter().filter(|(_, it)| it.first_token.total() > 0) {
+        let first = &counted.first_token;
+        let buckets = BOUNDS_US.map(|us| (us as f64 / 1e6, first.count_up_to(us)));
+        let of = Cumulative { buckets: &buckets, count: first.total(), sum: first.sum_us() as f64 / 1e6 };
+        text.histogram(name, &[("deployment", deployment)], &of);
     }
 }
 

@@ -4,13 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use drydock_appliance::devices::{BoxReading, DiskReading, GpuReading, NetworkReading};
 
 use super::exposition::{Exposition, Kind};
-use super::http;
+use super::{drift, http};
 use crate::accounts::{self, Accounts, DEFAULT_PROJECT, action};
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::Result;
 use crate::serving::{self, Gateway};
-use crate::{clock, jobs, objects};
+use crate::{jobs, objects};
 
 /// Name, help, and how to read it off a GPU. A GPU that does not tell it has no sample.
 type GpuMeasure = (&'static str, &'static str, fn(&GpuReading) -> Option<f64>);
@@ -33,6 +33,7 @@ pub async fn scrape(
     machine(&mut text, &app).await;
     http::expose(&mut text);
     super::gateway::expose(&mut text, &gateway);
+    drift::live::expose(&mut text, &app);
     tasks(&mut text, &app);
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text.finish()))
 }

@@ -24,7 +24,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .route("/metrics", web::get().to(metrics::scrape));
 }
 
-/// Nothing of this runs by itself yet: metrics are read when they are asked for.
-pub async fn start(_app: &App) -> Result<()> {
+/// Starts what looks by itself: the watcher of live traffic. Metrics are read when they are asked for.
+pub async fn start(app: &App) -> Result<()> {
+    drift::live::start(app);
     Ok(())
 }

@@ -61,7 +61,8 @@ pub async fn start(app: &App) -> Result<()> {
     Ok(())
 }
 
-fn wake(app: &App) {
+/// Has the runner look at what was told now; after the transaction that told it.
+pub fn wake(app: &App) {
     app.background.waker(RUNNER).wake();
 }
 
@@ -73,6 +74,53 @@ pub fn tell(conn: &mut Conn, kind: TriggerKind, subject: &str, detail: Value) ->
         return Ok(());
     }
     starts::insert_event(conn, (&kind, subject), None, &detail.to_string(), clock::now_ms())
+}
+
+/// What a finding started.
+#[derive(Debug, Default)]
+pub struct Started {
+    pub pipelines: Vec<String>,
+    /// Why the pipeline that was named did not start, if so.
+    pub problem: Option<String>,
+}
+
+/// Tells of a deployment whose traffic drifted: pipelines with such a trigger start, and the one that the deployment names, in the name of `by`.
+pub fn drifted(conn: &mut Conn, deployment: &str, detail: &Value, named: Option<&str>, by: &str) -> Result<Started> {
+    let mut started = Started::default();
+    for trigger in starts::listening(conn, &word(TriggerKind::Drift)?, deployment)? {
+        let pipeline = store::by_id(conn, &trigger.pipeline_id)?;
+        if !pipeline.paused && !started.pipelines.contains(&pipeline.name) {
+            started.pipelines.push(pipeline.name);
+        }
+    }
+    tell(conn, TriggerKind::Drift, deployment, detail.clone())?;
+    let Some(named) = named.filter(|named| !started.pipelines.iter().any(|name| name == named)) else {
+        return Ok(started);
+    };
+    match start_named(conn, deployment, detail, named, by) {
+        Ok(()) => started.pipelines.push(named.to_owned()),
+        Err(error) if error.code.http_status() < 500 => {
+            started.problem = Some(format!("The pipeline {named} did not start: {}", error.message));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(started)
+}
+
+fn start_named(conn: &mut Conn, deployment: &str, detail: &Value, named: &str, by: &str) -> Result<()> {
+    let pipeline = store::require(conn, named)?;
+    if pipeline.paused {
+        return Err(Error::conflict("It is paused."));
+    }
+    let person_id = accounts::person_id(conn, by)?;
+    let new = NewRun {
+        version: None,
+        given: Default::default(),
+        cause: RunCause::Trigger { kind: TriggerKind::Drift, subject: deployment.to_owned(), detail: detail.clone() },
+        dedupe: Some(format!("drift/{deployment}/{}", detail["until_at"])),
+        person_id: &person_id,
+    };
+    starting::start_on(conn, &pipeline, new).map(drop)
 }
 
 fn new_dataset_version(conn: &mut Conn, name: &str, version: i64) -> Result<()> {

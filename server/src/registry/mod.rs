@@ -116,6 +116,12 @@ pub fn resolve(conn: &mut Conn, model: &str, version: &str) -> Result<i64> {
     versions::known(conn, model, found).map(|version| version.version)
 }
 
+/// For `serving`: the version that `@alias` means now, and who set it; absent when there is no such model or alias.
+pub fn alias_on_conn(conn: &mut Conn, model: &str, alias: &str) -> Result<Option<(i64, String)>> {
+    let Some(row) = store::models::row_of(conn, model)? else { return Ok(None) };
+    store::versions::alias_set_by(conn, row, alias.strip_prefix('@').unwrap_or(alias))
+}
+
 /// For `lineage`: the version, if there is one.
 pub fn version_on_conn(conn: &mut Conn, model: &str, version: i64) -> Result<Option<Version>> {
     match store::models::row_of(conn, model)? {

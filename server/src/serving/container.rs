@@ -1,4 +1,4 @@
-//! The container of a revision: MLflow's scoring server on the model's files, and where those files are.
+//! The containers of a revision: MLflow's scoring server on the model's files or what its image brings, and where those files are.
 //!
 //! uvicorn is started on MLflow's application itself: `mlflow models serve` does the same in a child process and takes
 //! nearly twice as long to answer. The container needs no network of its own, no token and nothing writable but scratch.
@@ -9,41 +9,63 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use drydock_appliance::RUNTIME_IMAGE;
+use drydock_wire::serving::{ImageRuntime, MODEL_FOLDER, Runtime};
 use drydock_wire::validate;
 
+use super::check::RESERVED;
 use super::rules::{Container, Run};
 use super::store::{DeploymentRow, RevisionRow};
 use crate::app::App;
+use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::workloads::{self, Kind, NewWorkload, Observed, Phase, SpecMount, WorkloadSpec};
 
-/// A revision never changes, so its workload has one generation.
-pub const GENERATION: i64 = 1;
-const PORT: u16 = 8080;
-const MODEL: &str = "/model";
+/// Of a replica's first container; one that is started again has a higher one.
+pub const FIRST_GENERATION: i64 = 1;
+/// Where MLflow's scoring server listens.
+const MLFLOW_PORT: u16 = 8080;
 const RUN_KIND: &str = "revisions";
 
-/// The desired row of a revision.
-pub fn workload(deployment: &DeploymentRow, revision: &RevisionRow) -> Result<NewWorkload> {
-    let resources = revision.resources()?;
+/// The desired row of one replica of a revision.
+pub fn workload(
+    deployment: &DeploymentRow,
+    revision: &RevisionRow,
+    replica: &str,
+    generation: i64,
+    gpu_uuids: Vec<String>,
+) -> Result<NewWorkload> {
+    let (resources, served_by) = (revision.resources()?, revision.served_by()?);
+    let model = SpecMount { source: format!("run/{RUN_KIND}/{}/model", revision.id), target: MODEL_FOLDER.to_owned() };
+    let (image, command, own) = match &served_by.runtime {
+        Runtime::Mlflow => (RUNTIME_IMAGE.to_owned(), command(), scorer(resources.cpus)),
+        Runtime::Image(image) => {
+            let named = image.image_id.as_ref().unwrap_or(&image.image);
+            (named.clone(), image.command.clone(), of_image(image, revision))
+        }
+    };
+    let mut env = served_by.env;
+    for (name, value) in own {
+        // how many threads it has is a matter of taste, where the model is is not
+        if RESERVED.contains(&name.as_str()) || !env.contains_key(&name) {
+            env.insert(name, value);
+        }
+    }
     Ok(NewWorkload {
-        id: revision.id.clone(),
+        id: replica.to_owned(),
         kind: Kind::Revision,
         owner: deployment.id.clone(),
-        generation: GENERATION,
+        generation,
         spec: WorkloadSpec {
-            image: RUNTIME_IMAGE.to_owned(),
-            command: command(),
-            env: environment(resources.cpus),
-            mounts: vec![SpecMount {
-                source: format!("run/{RUN_KIND}/{}/model", revision.id),
-                target: MODEL.to_owned(),
-            }],
+            image,
+            command,
+            env,
+            mounts: if revision.model.is_empty() { vec![] } else { vec![model] },
             writable: vec![],
             working_dir: "/scratch".to_owned(),
+            image_working_dir: served_by.runtime != Runtime::Mlflow,
             cpus: resources.cpus,
             memory_bytes: resources.memory_bytes,
-            gpu_uuids: Vec::new(),
+            gpu_uuids,
             reach_drydock: false,
             grace_s: None,
         },
@@ -57,11 +79,11 @@ fn command() -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
-fn environment(cpus: f64) -> BTreeMap<String, String> {
+fn scorer(cpus: f64) -> BTreeMap<String, String> {
     let threads = (cpus.ceil() as u64).max(1).to_string();
     let pairs = [
         // where MLflow's own command tells its application what to load
-        ("__pyfunc_model_path__", MODEL),
+        ("__pyfunc_model_path__", MODEL_FOLDER),
         // the gateway's patience is the limit that counts
         ("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "3600"),
         ("PYTHONUNBUFFERED", "1"),
@@ -74,8 +96,30 @@ fn environment(cpus: f64) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+fn of_image(image: &ImageRuntime, revision: &RevisionRow) -> BTreeMap<String, String> {
+    let mut env =
+        BTreeMap::from([("PORT".to_owned(), image.port.to_string()), ("PYTHONUNBUFFERED".to_owned(), "1".to_owned())]);
+    if !revision.model.is_empty() {
+        env.insert("DRYDOCK_MODEL".to_owned(), MODEL_FOLDER.to_owned());
+    }
+    env
+}
+
+/// Which container of a replica is its present one, by number.
+pub fn generation(conn: &mut Conn, replica: &str) -> Result<i64> {
+    Ok(workloads::find(conn, replica)?.map_or(FIRST_GENERATION, |workload| workload.generation))
+}
+
+/// Where the server in its containers listens.
+pub fn port(runtime: &Runtime) -> u16 {
+    match runtime {
+        Runtime::Mlflow => MLFLOW_PORT,
+        Runtime::Image(image) => image.port,
+    }
+}
+
 /// What the workload's row says, in the words of this feature.
-pub fn seen(observed: Option<&Observed>, memory_bytes: u64) -> Container {
+pub fn seen(observed: Option<&Observed>, memory_bytes: u64, port: u16) -> Container {
     let Some(observed) = observed else { return Container::Gone };
     let unnamed = || observed.message.clone().unwrap_or_else(|| "exit code 0".to_owned());
     match observed.phase {
@@ -85,7 +129,7 @@ pub fn seen(observed: Option<&Observed>, memory_bytes: u64) -> Container {
         }
         Phase::Running => match observed.address {
             Some(address) => Container::Running(Run {
-                address: SocketAddr::new(address, PORT),
+                address: SocketAddr::new(address, port),
                 started_at: observed.started_at.unwrap_or_default(),
             }),
             None => Container::Waiting(None),

@@ -1,4 +1,4 @@
-//! The last lines of a revision's log, for the reason why it failed.
+//! The last lines of a replica's log, for the reason why it failed.
 
 use futures_util::StreamExt;
 
@@ -10,13 +10,15 @@ const QUOTED_LINES: usize = 6;
 const QUOTED_BYTES: usize = 1200;
 
 /// The reason, with what the container printed last, if anything.
-pub async fn added_to(app: &App, revision_id: &str, why: String) -> String {
-    let last = read(app, revision_id).await.unwrap_or_default();
+pub async fn added_to(app: &App, replica: &str, why: String) -> String {
+    let last = read(app, replica).await.unwrap_or_default();
     if last.is_empty() { why } else { format!("{why} Its last lines:\n{last}") }
 }
 
-async fn read(app: &App, revision_id: &str) -> Result<String> {
-    let mut body = workloads::logs::last_text(app, revision_id, container::GENERATION, QUOTED_LINES as u64).await?;
+async fn read(app: &App, replica: &str) -> Result<String> {
+    let id = replica.to_owned();
+    let generation = app.db.read(move |conn| container::generation(conn, &id)).await?;
+    let mut body = workloads::logs::last_text(app, replica, generation, QUOTED_LINES as u64).await?;
     let mut kept: Vec<u8> = Vec::new();
     while let Some(Ok(part)) = body.next().await {
         kept.extend_from_slice(&part);

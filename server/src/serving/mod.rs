@@ -5,40 +5,47 @@
 //! before serves until then, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
 //! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
 
+pub mod capture;
+mod check;
 mod container;
 mod example;
+mod follow;
 pub mod gateway;
 mod last_words;
 mod recorder;
 mod release;
+mod replicas;
 mod routes;
 mod rules;
+mod scale;
 mod store;
 mod tasks;
+pub mod tokens;
 pub mod v2;
 mod views;
+mod wishes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use drydock_wire::events::Topic;
-use drydock_wire::serving::{
-    DeploymentDetail, DeploymentSummary, PutDeployment, ReleasePlan, ServedBy, ServingSettings,
-};
+use drydock_wire::serving::{DeploymentDetail, DeploymentSummary};
 
 pub use gateway::{Gateway, Limits};
+pub use release::check::plan as check_release;
 pub use routes::configure;
-pub use store::{Served, counts, of_version as deployments_of_version, served_by, that_served};
+pub use store::{Served, counts, images_in_use, of_version as deployments_of_version, served_by, that_served};
+pub use wishes::{pinned, put, put_on};
 
-use crate::accounts::{Authorized, Principal, action, audit};
+use crate::accounts::{Authorized, action, audit};
 use crate::app::App;
 use crate::background::Waker;
 use crate::clock;
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::registry;
 use store::{DeploymentRow, RevisionRow, Wish};
+use wishes::put_rows;
 
 /// Name of the deployer on the status page, and of its waker, which changes of observed workloads are to wake.
 pub const DEPLOYER: &str = "deployer";
@@ -59,20 +66,24 @@ impl Gateway {
             patience: Duration::from_secs(limits.inference_timeout_s),
         });
         gateway.wake_by(waker(app));
+        gateway.captured_by(capture::collector(app));
         show(app, &gateway).await?;
         Ok(gateway)
     }
 
     /// Writes the traffic that is not written yet; for a graceful shutdown, after the last request.
     pub async fn flush(&self, app: &App) -> Result<()> {
+        let captured = capture::flush(app).await;
         release::record_books(app, self).await?;
-        recorder::record_traffic(app, self).await
+        recorder::record_traffic(app, self).await?;
+        captured
     }
 }
 
 /// Starts the deployer, and the recorder of the gateway's traffic.
 pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
     app.background.spawn(tasks::Deployer::new(app.clone(), gateway.clone())?);
+    capture::start(app);
     app.background.spawn(release::BookRecorder::new(app.clone(), gateway.clone()));
     app.background.spawn(recorder::TrafficRecorder::new(app.clone(), gateway.clone()));
     Ok(())
@@ -109,60 +120,14 @@ pub async fn get(
     _auth: &Authorized<action::View>,
     name: &str,
 ) -> Result<DeploymentDetail> {
-    let (row, revisions) = rows_of(app, name).await?;
-    views::detail(&row, &revisions, gateway)
+    detail(app, gateway, name).await
 }
 
-/// Makes the deployment serve this, by a new revision if it does not yet; whether there is a new one.
-///
-/// # Errors
-/// `not_found` for an unknown model or version, `conflict` while the deployment is being deleted.
-pub async fn put(
-    app: &App,
-    gateway: &Gateway,
-    auth: &Authorized<action::Deploy>,
-    name: &str,
-    wish: PutDeployment,
-) -> Result<(bool, DeploymentDetail)> {
-    let (who, wanted_name) = (auth.principal().clone(), name.to_owned());
-    let (_, is_new) = app.db.write(move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
-    if is_new {
-        waker(app).wake();
-        show(app, gateway).await?;
-        app.events.publish(Topic::Deployments, Some(name));
-    }
+async fn detail(app: &App, gateway: &Gateway, name: &str) -> Result<DeploymentDetail> {
     let (row, revisions) = rows_of(app, name).await?;
-    Ok((is_new, views::detail(&row, &revisions, gateway)?))
-}
-
-/// As `put`, within the caller's transaction: number of the revision that serves this, and whether it is new. The caller calls `announce`
-/// once that is committed.
-pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment) -> Result<(i64, bool)> {
-    let cpus = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX));
-    rules::check(name, &wish.resources, cpus)?;
-    let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
-    plan.iter().try_for_each(release::check::plan)?;
-    let version = registry::resolve(conn, &wish.model, &wish.version)?;
-    let alias = wish.version.starts_with('@').then_some(wish.version);
-    let served_by = match wish.served_by {
-        Some(served_by) => served_by,
-        None => served_by_before(conn, name)?,
-    };
-    let settings = wish.settings;
-    let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
-    let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
-    if let Some(row) = store::find(conn, name)? {
-        let settings = settings.map_or_else(|| row.settings(), Ok)?;
-        store::set_settings(conn, &row.id, &settings, alias.as_deref(), clock::now_ms())?;
-    }
-    if is_new {
-        let strategy = wish.release.as_ref().unwrap_or(&ReleasePlan::Rolling).strategy();
-        let detail = serde_json::json!({
-            "model": wish.model, "version": version, "revision": number, "resources": wish.resources, "release": strategy,
-        });
-        audit(conn, who, "deployment.put", &format!("deployment/{name}"), detail)?;
-    }
-    Ok((number, is_new))
+    let id = row.id.clone();
+    let replicas = app.db.read(move |conn| replicas::store::of_deployment(conn, &id)).await?;
+    views::detail(&row, &revisions, &replicas, gateway)
 }
 
 /// Lets everybody know of what `put_on` changed.
@@ -209,12 +174,14 @@ pub async fn delete(app: &App, gateway: &Gateway, auth: &Authorized<action::Depl
     Ok(())
 }
 
-/// The workload whose log is the deployment's: of that revision, else of the one that serves, else of the newest.
+/// The workload whose log is the deployment's: of that revision, else of the one that serves, else of the newest; of that replica of
+/// it, else of the first.
 pub async fn logged_workload(
     app: &App,
     _auth: &Authorized<action::View>,
     name: &str,
     number: Option<i64>,
+    replica: Option<i64>,
 ) -> Result<(String, i64)> {
     let (row, revisions) = rows_of(app, name).await?;
     let of_number = |wanted: i64| revisions.iter().find(move |revision| revision.number == wanted);
@@ -224,62 +191,19 @@ pub async fn logged_workload(
         }
         None => views::live(&revisions)?.or_else(|| of_number(row.goal)).ok_or_else(|| unknown(name))?,
     };
-    Ok((revision.id.clone(), container::GENERATION))
-}
-
-/// What answers in the revision that was asked for last; where there is none, MLflow's scoring server.
-fn served_by_before(conn: &mut Conn, name: &str) -> Result<ServedBy> {
-    let Some(row) = store::find(conn, name)? else { return Ok(ServedBy::default()) };
-    let revisions = store::revisions_of(conn, &row.id)?;
-    let before = revisions.iter().find(|revision| revision.number == row.goal);
-    before.map_or_else(|| Ok(ServedBy::default()), RevisionRow::served_by)
-}
-
-/// The number of the revision that serves this, and whether it is new.
-fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i64, bool)> {
-    let now = clock::now_ms();
-    let Some(row) = store::find(conn, name)? else {
-        let row = DeploymentRow {
-            id: uuid::Uuid::now_v7().to_string(),
-            name: name.to_owned(),
-            goal: 1,
-            deleting: false,
-            created_at: now,
-            created_by: by.to_owned(),
-            updated_at: now,
-            total_requests: 0,
-            total_errors: 0,
-            settings: serde_json::json!(ServingSettings::default()).to_string(),
-            alias: None,
-            wanted_replicas: None,
-        };
-        store::insert(conn, &row)?;
-        store::insert_revision(conn, &RevisionRow::new(&row.id, 1, wish, by, now))?;
-        return Ok((1, true));
-    };
-    if row.deleting {
-        return Err(Error::conflict(format!("'{name}' is being deleted; try again in a moment.")));
-    }
-    let revisions = store::revisions_of(conn, &row.id)?;
-    for revision in &revisions {
-        let serves = revision.state()? == rules::RevisionState::Live;
-        let is_coming = revision.number == row.goal && revision.state()?.is_hopeful();
-        if revision.is(wish)? && (serves || is_coming) {
-            // what is wished serves or comes already; whatever else was on its way is not wanted any more
-            if revision.number != row.goal {
-                let why = format!("{by} asked for revision {} again.", revision.number);
-                release::replaced(conn, &row.id, &why, now)?;
-                store::set_goal(conn, &row.id, revision.number, now)?;
-            }
-            return Ok((revision.number, false));
-        }
-    }
-    let number = revisions.first().map_or(0, |newest| newest.number) + 1;
-    release::replaced(conn, &row.id, &format!("{by} asked for revision {number} meanwhile."), now)?;
-    store::insert_revision(conn, &RevisionRow::new(&row.id, number, wish, by, now))?;
-    store::set_goal(conn, &row.id, number, now)?;
-    release::begin(conn, &row, number, wish, by, now)?;
-    Ok((number, true))
+    let of_revision = revision.id.clone();
+    app.db
+        .read(move |conn| {
+            let all = replicas::store::of_revision(conn, &of_revision)?;
+            let found = all.iter().find(|row| replica.is_none_or(|number| row.number == number));
+            let id = match (found, replica) {
+                (Some(row), _) => row.id.clone(),
+                (None, None) => of_revision,
+                (None, Some(number)) => return Err(Error::not_found(format!("There is no replica {number}."))),
+            };
+            Ok((id.clone(), container::generation(conn, &id)?))
+        })
+        .await
 }
 
 async fn rows_of(app: &App, name: &str) -> Result<(DeploymentRow, Vec<RevisionRow>)> {
@@ -310,17 +234,19 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
         .read(move |conn| {
             let opened = release::books(conn, &books)?;
             let (all, weights) = (store::routed(conn)?, release::weights(conn)?);
+            let places = replicas::store::places(conn)?;
             let (mut targets, mut kept) = (Vec::new(), HashMap::new());
             for row in store::all(conn)? {
                 if !known.contains(&row.id) {
                     kept.insert(row.id.clone(), store::kept_traffic(conn, &row, since)?);
                 }
-                targets.push(target(&of_app, &row, &all, weights.get(&row.id))?);
+                targets.push(target(&of_app, &row, &all, &places, weights.get(&row.id))?);
             }
             Ok((targets, kept, opened))
         })
         .await?;
     gateway.show(&targets, |id| kept.remove(id).unwrap_or_default());
+    capture::follow(app, &targets);
     gateway.measure(opened);
     Ok(())
 }
@@ -330,11 +256,12 @@ fn target(
     app: &App,
     row: &DeploymentRow,
     routed: &[RevisionRow],
+    places: &HashMap<String, Vec<gateway::Place>>,
     on_trial: Option<&(i64, u32)>,
 ) -> Result<gateway::Target> {
     let (mut replica, mut beside) = (None, Vec::new());
     for revision in routed.iter().filter(|it| it.deployment_id == row.id && !row.deleting) {
-        let Some(answering) = answering(app, revision)? else { continue };
+        let Some(answering) = answering(app, revision, places)? else { continue };
         if revision.state()? == rules::RevisionState::Live {
             replica = Some(answering);
             continue;
@@ -352,13 +279,17 @@ fn target(
     })
 }
 
-/// The revision as the gateway knows it; absent while it does not answer.
-fn answering(app: &App, revision: &RevisionRow) -> Result<Option<gateway::Answering>> {
-    let Some(run) = revision.routed() else { return Ok(None) };
+/// The revision as the gateway knows it; absent while no replica of it is well.
+fn answering(
+    app: &App,
+    revision: &RevisionRow,
+    places: &HashMap<String, Vec<gateway::Place>>,
+) -> Result<Option<gateway::Answering>> {
+    let Some(replicas) = places.get(&revision.id).cloned() else { return Ok(None) };
     Ok(Some(gateway::Answering {
         revision_id: revision.id.clone(),
         number: revision.number,
-        replicas: vec![gateway::Place { id: revision.id.clone(), address: run.address }],
+        replicas,
         protocol: revision.served_by()?.runtime.protocol(),
         model: gateway::Model {
             name: revision.model.clone(),

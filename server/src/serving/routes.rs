@@ -24,11 +24,13 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(log_stream)
         .service(log_lines)
         .service(log_search)
-        .configure(super::release::configure);
+        .configure(super::release::configure)
+        .configure(super::capture::configure);
 }
 
 /// Mounts `/serve/{deployment}/…` at the root.
 pub fn configure_gateway(config: &mut web::ServiceConfig) {
+    super::capture::configure_feedback(config);
     super::release::configure_metric(config);
     config.route("/serve/{deployment}/{tail:.*}", web::route().to(serve));
 }
@@ -43,6 +45,8 @@ struct Search {
 struct OfRevision {
     /// Number of the revision; absent: the one that serves.
     revision: Option<i64>,
+    /// Number of its replica; absent: the first.
+    replica: Option<i64>,
 }
 
 #[utoipa::path(tag = "deployments", params(Search), responses((status = 200, body = Page<DeploymentSummary>)))]
@@ -108,7 +112,7 @@ async fn log(
     query: web::Query<OfRevision>,
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(logs::plain_text(logs::text(&app, &workload, generation, Span::all()).await?))
 }
 
@@ -123,7 +127,7 @@ async fn log_stream(
     query: web::Query<OfRevision>,
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     let after = logs::last_event_id(&request);
     Ok(logs::event_stream(logs::stream(&app, &workload, generation, after)))
 }
@@ -139,7 +143,7 @@ async fn log_lines(
     asked: web::Query<AskedPage>,
 ) -> Result<web::Json<LogPage>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(web::Json(logs::page(&app, &workload, generation, asked.from(), asked.limit()).await?))
 }
 
@@ -154,7 +158,7 @@ async fn log_search(
     asked: web::Query<AskedSearch>,
 ) -> Result<web::Json<LogHits>> {
     let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
-    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision).await?;
+    let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(web::Json(logs::search(&app, &workload, generation, asked.into_inner().query()).await?))
 }
 

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use drydock_wire::{jobs::Resources, serving::DeploymentState, validate};
+use drydock_wire::serving::DeploymentState;
 
 use crate::error::{Error, Result};
 
@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 pub const DRAIN_AT_MOST: Duration = Duration::from_secs(30);
 /// A revision that ended this often before it ever answered has failed.
 pub const CRASHES_AT_MOST: i64 = 3;
-const LEAST_MEMORY_BYTES: u64 = 256 << 20;
 
 /// How far a revision is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,6 +103,11 @@ impl RevisionState {
         matches!(self, Self::Placing | Self::Starting | Self::Candidate | Self::Live)
     }
 
+    /// Whether its replicas are looked after one by one.
+    pub fn has_replicas(self) -> bool {
+        matches!(self, Self::Starting | Self::Candidate | Self::Live | Self::Warm)
+    }
+
     /// Whether the gateway may know its address.
     pub fn is_routed(self) -> bool {
         matches!(self, Self::Candidate | Self::Live | Self::Warm)
@@ -137,6 +141,23 @@ pub struct Run {
     pub started_at: i64,
 }
 
+/// A revision's containers together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Crew {
+    /// So many are wanted now.
+    pub wanted: usize,
+    /// So many answer.
+    pub ready: usize,
+    /// Where the first of those is.
+    pub answering: Option<Run>,
+    /// So many are not to be waited for any more.
+    pub hopeless: usize,
+    /// Why the first of those is not.
+    pub given_up: Option<String>,
+    /// None is left.
+    pub gone: bool,
+}
+
 /// Everything a step depends on.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -145,12 +166,8 @@ pub struct Facts {
     pub is_goal: bool,
     /// The deployment is to go away.
     pub deleting: bool,
-    pub container: Container,
-    /// The run that the gateway sends requests to.
-    pub routed: Option<Run>,
-    /// The running container answered its probe just now.
-    pub answers: bool,
-    /// Since this server first saw the container on its way.
+    pub crew: Crew,
+    /// Since this server first saw a container on its way.
     pub waited: Duration,
     pub ready_within: Duration,
     pub in_flight: u64,
@@ -168,10 +185,6 @@ pub enum Step {
     Place,
     /// It answers: make it live here and the one before it draining, in one transaction; or a candidate, if a release says so.
     Promote(Run),
-    /// It is live and well again at this run.
-    Route(Run),
-    /// It is live, but its container ended or was replaced: no requests until it answers.
-    Unroute(Option<String>),
     /// It is no longer wanted but still has requests.
     Drain,
     /// Wish its container absent.
@@ -193,12 +206,13 @@ pub fn next_step(facts: &Facts) -> Step {
         RevisionState::Starting => start(facts),
         RevisionState::Candidate if unwanted => Step::Drain,
         RevisionState::Live | RevisionState::Warm if facts.deleting => Step::Drain,
-        RevisionState::Warm if facts.warm_is_over || !is_well(facts) => Step::Drain,
+        RevisionState::Warm if facts.warm_is_over || facts.crew.ready == 0 => Step::Drain,
         RevisionState::Warm => Step::Nothing,
-        RevisionState::Candidate | RevisionState::Live => keep(facts),
+        // its replicas are looked after one by one
+        RevisionState::Candidate | RevisionState::Live => Step::Nothing,
         RevisionState::Draining if is_drained(facts) => Step::Retire,
         RevisionState::Withdrawing if is_drained(facts) => Step::Withdraw,
-        RevisionState::Retiring | RevisionState::Failing if facts.container == Container::Gone => Step::Finish,
+        RevisionState::Retiring | RevisionState::Failing if facts.crew.gone => Step::Finish,
         RevisionState::Draining | RevisionState::Withdrawing => Step::Nothing,
         RevisionState::Retiring | RevisionState::Failing => Step::Nothing,
         RevisionState::Retired | RevisionState::Failed => Step::Nothing,
@@ -209,32 +223,15 @@ fn is_drained(facts: &Facts) -> bool {
     facts.in_flight == 0 || facts.drained_for >= DRAIN_AT_MOST
 }
 
-/// Whether the run that the gateway knows is the one that goes on.
-fn is_well(facts: &Facts) -> bool {
-    matches!((&facts.container, facts.routed), (Container::Running(run), Some(routed)) if *run == routed)
-}
-
+/// All that are wanted are waited for; once that is over, one that answers is enough.
 fn start(facts: &Facts) -> Step {
-    match &facts.container {
-        Container::Running(run) if facts.answers => Step::Promote(*run),
-        Container::Ended { times, how } if *times >= CRASHES_AT_MOST => {
-            Step::Fail(format!("It ended {times} times before it answered, the last time with {how}."))
-        }
-        Container::Refused { times, why } if *times >= CRASHES_AT_MOST => Step::Fail(why.clone()),
-        _ if facts.waited < facts.ready_within => Step::Nothing,
+    let crew = &facts.crew;
+    let in_time = facts.waited < facts.ready_within;
+    match (crew.answering, &crew.given_up) {
+        (Some(run), _) if crew.ready + crew.hopeless >= crew.wanted || !in_time => Step::Promote(run),
+        (None, Some(why)) => Step::Fail(why.clone()),
+        _ if in_time => Step::Nothing,
         _ => Step::Fail(format!("It did not answer within {} seconds.", facts.ready_within.as_secs())),
-    }
-}
-
-fn keep(facts: &Facts) -> Step {
-    match (&facts.container, facts.routed) {
-        (Container::Running(run), Some(routed)) if *run == routed => Step::Nothing,
-        (Container::Ended { how, .. }, Some(_)) => Step::Unroute(Some(format!("Starting again after {how}."))),
-        (Container::Refused { why, .. }, Some(_)) => Step::Unroute(Some(why.clone())),
-        (Container::Waiting(why), Some(_)) => Step::Unroute(why.clone()),
-        (_, Some(_)) => Step::Unroute(None),
-        (Container::Running(run), None) if facts.answers => Step::Route(*run),
-        (_, None) => Step::Nothing,
     }
 }
 
@@ -247,6 +244,8 @@ pub struct Standing<'a> {
     pub goal_reason: Option<&'a str>,
     /// Whether the goal gets requests.
     pub goal_is_routed: bool,
+    /// It has no replicas on purpose, until somebody asks.
+    pub goal_rests: bool,
     /// Whether another revision is live.
     pub other_is_live: bool,
 }
@@ -257,30 +256,15 @@ pub fn deployment_state(standing: Standing<'_>) -> (DeploymentState, Option<Stri
     let state = match standing.goal {
         _ if standing.deleting => return (DeploymentState::Deleting, None),
         RevisionState::Live if standing.goal_is_routed => return (DeploymentState::Ready, None),
+        RevisionState::Live if standing.goal_rests => {
+            let rests = "It rests without a replica until the next request wakes it.";
+            return (DeploymentState::Ready, Some(rests.to_owned()));
+        }
         RevisionState::Withdrawing | RevisionState::Failing | RevisionState::Failed => DeploymentState::Failed,
         _ if standing.other_is_live => DeploymentState::Updating,
         _ => DeploymentState::Starting,
     };
     (state, reason)
-}
-
-/// Whether these can be served on this box.
-///
-/// # Errors
-/// `invalid` or `refused`, saying what to change.
-pub fn check(name: &str, resources: &Resources, box_cpus: u32) -> Result<()> {
-    validate::slug(name).map_err(Error::invalid)?;
-    let most = f64::from(box_cpus.max(1));
-    if !resources.cpus.is_finite() || resources.cpus < 0.1 || resources.cpus > most {
-        return Err(Error::invalid(format!("Ask for 0.1 to {most} cores; this box has no more.")));
-    }
-    if resources.memory_bytes < LEAST_MEMORY_BYTES {
-        return Err(Error::invalid("A model server needs at least 256 MiB of memory."));
-    }
-    if resources.gpus > 0 {
-        return Err(Error::refused("Deployments run on the CPU for now; ask for 0 GPUs."));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

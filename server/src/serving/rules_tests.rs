@@ -11,9 +11,7 @@ fn facts(state: RevisionState) -> Facts {
         state,
         is_goal: true,
         deleting: false,
-        container: Container::Waiting(None),
-        routed: None,
-        answers: false,
+        crew: Crew { wanted: 1, ..Crew::default() },
         waited: Duration::ZERO,
         ready_within: Duration::from_secs(120),
         in_flight: 0,
@@ -22,8 +20,12 @@ fn facts(state: RevisionState) -> Facts {
     }
 }
 
-fn ended(times: i64) -> Container {
-    Container::Ended { times, how: "exit code 3".into() }
+fn ready(wanted: usize, ready: usize) -> Crew {
+    Crew { wanted, ready, answering: (ready > 0).then_some(RUN), ..Crew::default() }
+}
+
+fn gone() -> Crew {
+    Crew { gone: true, ..Crew::default() }
 }
 
 #[test]
@@ -31,96 +33,67 @@ fn the_whole_life_of_a_revision() {
     use RevisionState::{Draining, Live, Placing, Retired, Retiring, Starting};
     assert_eq!(next_step(&facts(Placing)), Step::Place);
     assert_eq!(next_step(&facts(Starting)), Step::Nothing);
-    let running = Facts { container: Container::Running(RUN), ..facts(Starting) };
-    assert_eq!(next_step(&running), Step::Nothing);
-    assert_eq!(next_step(&Facts { answers: true, ..running }), Step::Promote(RUN));
-    let live = Facts { container: Container::Running(RUN), routed: Some(RUN), ..facts(Live) };
-    assert_eq!(next_step(&live), Step::Nothing);
+    assert_eq!(next_step(&Facts { crew: ready(1, 1), ..facts(Starting) }), Step::Promote(RUN));
+    assert_eq!(next_step(&Facts { crew: ready(1, 1), ..facts(Live) }), Step::Nothing);
     assert_eq!(next_step(&Facts { in_flight: 1, ..facts(Draining) }), Step::Nothing);
     assert_eq!(next_step(&facts(Draining)), Step::Retire);
     assert_eq!(next_step(&facts(Retiring)), Step::Nothing);
-    assert_eq!(next_step(&Facts { container: Container::Gone, ..facts(Retiring) }), Step::Finish);
-    assert_eq!(next_step(&Facts { container: Container::Gone, ..facts(Retired) }), Step::Nothing);
+    assert_eq!(next_step(&Facts { crew: gone(), ..facts(Retiring) }), Step::Finish);
+    assert_eq!(next_step(&Facts { crew: gone(), ..facts(Retired) }), Step::Nothing);
 }
 
 #[test]
 fn a_live_revision_keeps_serving_while_the_goal_is_another() {
-    let live =
-        Facts { is_goal: false, container: Container::Running(RUN), routed: Some(RUN), ..facts(RevisionState::Live) };
+    let live = Facts { is_goal: false, crew: ready(1, 1), ..facts(RevisionState::Live) };
     assert_eq!(next_step(&live), Step::Nothing);
 }
 
 #[test]
 fn a_revision_that_was_overtaken_before_it_served_retires() {
     for state in [RevisionState::Placing, RevisionState::Starting] {
-        let overtaken = Facts { is_goal: false, answers: true, container: Container::Running(RUN), ..facts(state) };
+        let overtaken = Facts { is_goal: false, crew: ready(1, 1), ..facts(state) };
         assert_eq!(next_step(&overtaken), Step::Retire);
     }
 }
 
 #[test]
-fn three_crashes_fail_and_two_do_not() {
-    let starting = facts(RevisionState::Starting);
-    assert_eq!(next_step(&Facts { container: ended(2), ..starting.clone() }), Step::Nothing);
-    let Step::Fail(why) = next_step(&Facts { container: ended(3), ..starting }) else { panic!("it must fail") };
-    assert!(why.contains("exit code 3"), "{why}");
+fn all_replicas_are_waited_for_and_in_the_end_one_is_enough() {
+    let some = Facts { crew: ready(3, 2), ..facts(RevisionState::Starting) };
+    assert_eq!(next_step(&some), Step::Nothing);
+    let late = Facts { waited: Duration::from_secs(120), ..some.clone() };
+    assert_eq!(next_step(&late), Step::Promote(RUN));
+    let hopeless = Crew { hopeless: 1, given_up: Some("why".into()), ..ready(3, 2) };
+    assert_eq!(next_step(&Facts { crew: hopeless, ..some }), Step::Promote(RUN));
 }
 
 #[test]
-fn silence_fails_in_its_time_and_a_refusal_is_quoted() {
+fn one_that_is_given_up_fails_a_revision_that_does_not_answer() {
+    let crew = Crew { hopeless: 1, given_up: Some("why".into()), ..ready(2, 0) };
+    let starting = Facts { crew: crew.clone(), ..facts(RevisionState::Starting) };
+    assert_eq!(next_step(&starting), Step::Fail("why".into()));
+    assert_eq!(next_step(&Facts { crew, ..facts(RevisionState::Live) }), Step::Nothing, "never one that is live");
+}
+
+#[test]
+fn silence_fails_in_its_time_and_an_answer_in_the_last_moment_counts() {
     let late = Facts { waited: Duration::from_secs(120), ..facts(RevisionState::Starting) };
-    let silent = Facts { container: Container::Running(RUN), ..late.clone() };
-    assert_eq!(next_step(&silent), Step::Fail("It did not answer within 120 seconds.".into()));
-    let refused = |times| Facts {
-        container: Container::Refused { times, why: "no such image".into() },
-        ..facts(RevisionState::Starting)
-    };
-    assert_eq!(next_step(&refused(2)), Step::Nothing);
-    assert_eq!(next_step(&refused(3)), Step::Fail("no such image".into()));
-}
-
-#[test]
-fn an_answer_in_the_last_moment_counts() {
-    let last = Facts {
-        container: Container::Running(RUN),
-        answers: true,
-        waited: Duration::from_secs(500),
-        ..facts(RevisionState::Starting)
-    };
-    assert_eq!(next_step(&last), Step::Promote(RUN));
-}
-
-#[test]
-fn a_live_container_that_ends_gets_no_requests_until_its_next_run_answers() {
-    let live = Facts { routed: Some(RUN), ..facts(RevisionState::Live) };
-    assert!(matches!(next_step(&Facts { container: ended(1), ..live.clone() }), Step::Unroute(Some(_))));
-    let again = Run { started_at: 8, ..RUN };
-    assert_eq!(next_step(&Facts { container: Container::Running(again), ..live.clone() }), Step::Unroute(None));
-    let unrouted = Facts { routed: None, container: Container::Running(again), ..live };
-    assert_eq!(next_step(&unrouted), Step::Nothing);
-    assert_eq!(next_step(&Facts { answers: true, ..unrouted }), Step::Route(again));
-}
-
-#[test]
-fn a_live_revision_is_never_given_up_however_often_it_ends() {
-    assert_eq!(next_step(&Facts { container: ended(50), ..facts(RevisionState::Live) }), Step::Nothing);
+    assert_eq!(next_step(&late), Step::Fail("It did not answer within 120 seconds.".into()));
+    assert_eq!(next_step(&Facts { crew: ready(1, 1), ..late }), Step::Promote(RUN));
 }
 
 #[test]
 fn a_candidate_is_kept_as_a_live_one_until_another_is_asked_for() {
-    let candidate = Facts { container: Container::Running(RUN), routed: Some(RUN), ..facts(RevisionState::Candidate) };
+    let candidate = Facts { crew: ready(1, 0), ..facts(RevisionState::Candidate) };
     assert_eq!(next_step(&candidate), Step::Nothing);
-    assert!(matches!(next_step(&Facts { container: ended(1), ..candidate.clone() }), Step::Unroute(Some(_))));
     assert_eq!(next_step(&Facts { is_goal: false, ..candidate }), Step::Drain);
 }
 
 #[test]
 fn a_warm_revision_stays_for_its_time_and_while_it_is_well() {
-    let warm =
-        Facts { is_goal: false, container: Container::Running(RUN), routed: Some(RUN), ..facts(RevisionState::Warm) };
+    let warm = Facts { is_goal: false, crew: ready(1, 1), ..facts(RevisionState::Warm) };
     assert_eq!(next_step(&warm), Step::Nothing);
     assert_eq!(next_step(&Facts { warm_is_over: true, ..warm.clone() }), Step::Drain);
-    assert_eq!(next_step(&Facts { container: ended(1), ..warm }), Step::Drain);
+    assert_eq!(next_step(&Facts { crew: ready(1, 0), ..warm }), Step::Drain);
 }
 
 #[test]
@@ -139,7 +112,7 @@ fn draining_ends_with_the_last_request_or_its_time() {
 
 #[test]
 fn deleting_ends_every_state() {
-    let deleting = |state| Facts { deleting: true, container: Container::Gone, ..facts(state) };
+    let deleting = |state| Facts { deleting: true, crew: gone(), ..facts(state) };
     let steps: Vec<Step> = RevisionState::ALL.map(|state| next_step(&deleting(state))).to_vec();
     use Step::{Drain, Finish, Nothing, Retire, Withdraw};
     assert_eq!(
@@ -164,6 +137,7 @@ fn a_failed_update_is_said_while_the_old_one_serves() {
         goal: RevisionState::Failed,
         goal_reason: Some("why"),
         goal_is_routed: false,
+        goal_rests: false,
         other_is_live: true,
     };
     assert_eq!(deployment_state(standing), (DeploymentState::Failed, Some("why".into())));
@@ -172,16 +146,7 @@ fn a_failed_update_is_said_while_the_old_one_serves() {
     assert_eq!(deployment_state(Standing { other_is_live: false, ..starting }).0, DeploymentState::Starting);
     let live = Standing { goal: RevisionState::Live, goal_is_routed: true, ..standing };
     assert_eq!(deployment_state(live), (DeploymentState::Ready, None));
+    let rests = deployment_state(Standing { goal_is_routed: false, goal_rests: true, ..live });
+    assert_eq!((rests.0, rests.1.is_some()), (DeploymentState::Ready, true));
     assert_eq!(deployment_state(Standing { deleting: true, ..live }).0, DeploymentState::Deleting);
-}
-
-#[test]
-fn what_cannot_be_served_is_refused_before_it_is_a_row() {
-    let good = Resources::default();
-    assert!(check("wine", &good, 2).is_ok());
-    assert!(check("Wine", &good, 2).is_err());
-    assert!(check("wine", &Resources { cpus: 3.0, ..good.clone() }, 2).is_err());
-    assert!(check("wine", &Resources { cpus: f64::NAN, ..good.clone() }, 2).is_err());
-    assert!(check("wine", &Resources { memory_bytes: 1, ..good.clone() }, 2).is_err());
-    assert!(check("wine", &Resources { gpus: 1, ..good }, 2).is_err());
 }

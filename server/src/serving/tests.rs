@@ -1,7 +1,7 @@
 //! Promises of deployments' rows: what a PUT means, what a promotion does.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use drydock_wire::jobs::Resources;
+use drydock_wire::{jobs::Resources, serving::ServedBy};
 
 use super::gateway::meter::{Meter, Outcome};
 use super::rules::{RevisionState, Run};
@@ -32,7 +32,7 @@ fn make_live(conn: &mut Conn, number: i64) {
     let row = revision(conn, number);
     store::advance(conn, &row.id, RevisionState::Placing, RevisionState::Starting, None).unwrap();
     let run = Run { address: "10.0.0.2:8080".parse().unwrap(), started_at: number };
-    tasks::promote(conn, &row, run).unwrap();
+    tasks::revision::promote(conn, &row, run).unwrap();
 }
 
 fn states(conn: &mut Conn) -> Vec<(i64, &'static str)> {

@@ -1,8 +1,11 @@
 //! Rows and traffic as people see them.
 
-use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, Revision};
+use std::collections::HashMap;
+
+use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, LoadNow, Replica, Revision};
 
 use super::gateway::{Gateway, Meter};
+use super::replicas::{self, rules::ReplicaState, store::ReplicaRow};
 use super::rules::{RevisionState, Standing, deployment_state};
 use super::store::{DeploymentRow, RevisionRow};
 use crate::clock;
@@ -30,6 +33,7 @@ pub fn summary(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway
         goal: goal.state()?,
         goal_reason: goal.reason.as_deref(),
         goal_is_routed: goal.routed().is_some(),
+        goal_rests: rests(row)?,
         other_is_live: live.is_some_and(|live| live.number != goal.number),
     });
     let shown = live.unwrap_or(goal);
@@ -46,25 +50,42 @@ pub fn summary(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway
     })
 }
 
+/// Whether it has no replicas on purpose.
+fn rests(row: &DeploymentRow) -> Result<bool> {
+    Ok(row.settings()?.scale.is_some_and(|scale| replicas::scaled(row, &scale) == 0))
+}
+
 /// The whole page.
-pub fn detail(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway) -> Result<DeploymentDetail> {
+pub fn detail(
+    row: &DeploymentRow,
+    revisions: &[RevisionRow],
+    containers: &HashMap<String, Vec<ReplicaRow>>,
+    gateway: &Gateway,
+) -> Result<DeploymentDetail> {
     let now = clock::now_ms();
-    let (minutes, totals) = with_meter(row, gateway, |meter| (meter.minutes(now), meter.totals(now)));
+    let (minutes, totals, tokens) =
+        with_meter(row, gateway, |meter| (meter.minutes(now), meter.totals(now), meter.tokens.traffic(now)));
     let serving = live(revisions)?.into_iter().chain(revisions.iter().filter(|revision| revision.number == row.goal));
     let example = serving.filter_map(|revision| revision.example.as_deref()).next();
     Ok(DeploymentDetail {
         summary: summary(row, revisions, gateway)?,
-        revisions: revisions.iter().map(revision).collect::<Result<_>>()?,
+        revisions: revisions
+            .iter()
+            .map(|row| revision(row, containers.get(&row.id), gateway))
+            .collect::<Result<_>>()?,
         minutes,
         total_requests: totals.0,
         total_errors: totals.1,
+        load: load(row, gateway),
         example: example.and_then(|body| serde_json::from_str(body).ok()),
         settings: row.settings()?,
         alias: row.alias.clone(),
+        tokens,
     })
 }
 
-fn revision(row: &RevisionRow) -> Result<Revision> {
+fn revision(row: &RevisionRow, containers: Option<&Vec<ReplicaRow>>, gateway: &Gateway) -> Result<Revision> {
+    let replicas = containers.into_iter().flatten().map(|row| replica(row, gateway));
     Ok(Revision {
         number: row.number,
         model: row.model.clone(),
@@ -76,10 +97,30 @@ fn revision(row: &RevisionRow) -> Result<Revision> {
         ready_at: row.ready_at,
         resources: row.resources()?,
         served_by: row.served_by()?,
-        replicas: Vec::new(),
+        replicas: replicas.collect::<Result<_>>()?,
         release: row.release()?,
         warm_until: row.warm_until.filter(|_| row.state().is_ok_and(|state| state == RevisionState::Warm)),
     })
+}
+
+fn replica(row: &ReplicaRow, gateway: &Gateway) -> Result<Replica> {
+    let rests = row.state()? == ReplicaState::Ready && gateway.is_resting(&row.id);
+    let reason =
+        if rests { Some("The gateway lets it rest after it broke requests off.") } else { row.reason.as_deref() };
+    Ok(Replica {
+        number: u32::try_from(row.number).unwrap_or_default(),
+        id: row.id.clone(),
+        state: if rests { ReplicaState::Unwell } else { row.state()? }.shown().to_owned(),
+        reason: reason.map(str::to_owned),
+        in_flight: gateway.in_flight_of(&row.id),
+        gpu: row.gpu.clone(),
+    })
+}
+
+fn load(row: &DeploymentRow, gateway: &Gateway) -> LoadNow {
+    let now = gateway.load_of(&row.id);
+    let wanted_replicas = row.wanted_replicas.and_then(|wanted| u32::try_from(wanted).ok());
+    LoadNow { in_flight: now.in_flight, queued: now.queued, wanted_replicas }
 }
 
 /// What the gateway counted; nothing where it does not know the deployment (yet).

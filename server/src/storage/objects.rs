@@ -70,6 +70,22 @@ pub async fn put<B>(
 where
     B: Stream<Item = Result<Bytes>> + Unpin,
 {
+    put_then(app, caller, bucket, put, body, late, |_| Ok(())).await
+}
+
+/// As `put`; `then` runs in the transaction that makes the object visible.
+pub async fn put_then<B>(
+    app: &App,
+    caller: &Caller,
+    bucket: &str,
+    put: Put,
+    body: B,
+    late: impl FnOnce() -> Result<Option<String>> + Send,
+    then: impl FnOnce(&mut Conn) -> Result<()> + Send + 'static,
+) -> Result<Written>
+where
+    B: Stream<Item = Result<Bytes>> + Unpin,
+{
     rules::check_key(&put.key)?;
     app.objects.room().check()?;
     // a small body is here already, and everything is looked at when it is written
@@ -84,7 +100,7 @@ where
     }
     let summed = received.sum().summed(received.digest());
     summed.check(&expected)?;
-    keep(app, caller, bucket, put, received, &summed).await
+    keep(app, caller, bucket, put, (received, &summed), then).await
 }
 
 /// What can be said before the body is read: whether it may come at all.
@@ -156,8 +172,8 @@ async fn keep(
     caller: &Caller,
     bucket: &str,
     put: Put,
-    received: Received<Summing>,
-    summed: &Summed,
+    (received, summed): (Received<Summing>, &Summed),
+    then: impl FnOnce(&mut Conn) -> Result<()> + Send + 'static,
 ) -> Result<Written> {
     let about = About { checksums: summed.checksums(), ..put.about }.column()?;
     let size_bytes = i64::try_from(received.size_bytes()).map_err(Error::internal)?;
@@ -175,6 +191,7 @@ async fn keep(
             about,
         };
         let row = store::objects::insert(conn, &bucket, new)?;
+        then(conn)?;
         Ok(Written { row, versioning: bucket.versioning() })
     });
     Ok(kept.await?.1)

@@ -61,7 +61,8 @@ fn view(webhook: &Webhook) -> Value {
         "webhook_id": webhook.id,
         "name": webhook.name,
         "url": webhook.url,
-        "events": webhook.events.iter().map(event).collect::<Vec<_>>(),
+        // MLflow's client reads no entity that it does not know
+        "events": webhook.events.iter().filter(|event| !event.starts_with("deployment.")).map(event).collect::<Vec<_>>(),
         "status": if webhook.active { "ACTIVE" } else { "DISABLED" },
         "creation_timestamp": webhook.created_at,
         "last_updated_timestamp": webhook.updated_at,

@@ -168,6 +168,11 @@ pub fn example(event: &str) -> Value {
         "prompt_version_tag.deleted" => json!({"name": prompt, "version": "1", "key": "example_key"}),
         "prompt_alias.created" => json!({"name": prompt, "alias": "example_alias", "version": "1"}),
         "prompt_alias.deleted" => json!({"name": prompt, "alias": "example_alias"}),
+        "deployment.drifted" => json!({
+            "deployment": "example", "from_at": 1_704_067_200_000_i64, "until_at": 1_704_070_800_000_i64, "rows": 250,
+            "reference": "example version 1, train.parquet", "drifted_count": 2, "compared_count": 3, "share": 0.667,
+            "columns": ["input.age", "prediction.0"],
+        }),
         _ => json!({
             "budget_policy_id": "bp-abc123", "budget_unit": "USD", "budget_amount": 100.0, "current_spend": 105.5,
             "duration_unit": "MONTHS", "duration_value": 1, "target_scope": "ENDPOINT", "workspace": "default",

@@ -85,6 +85,9 @@ pub struct WorkloadSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writable: Vec<SpecMount>,
     pub working_dir: String,
+    /// Start in the image's own working directory; `working_dir` is the scratch all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub image_working_dir: bool,
     /// In cores.
     pub cpus: f64,
     pub memory_bytes: u64,

@@ -4,11 +4,13 @@ mod captured;
 mod experiments;
 mod releases;
 mod settings;
+mod tokens;
 
 pub use captured::*;
 pub use experiments::*;
 pub use releases::*;
 pub use settings::*;
+pub use tokens::*;
 
 use crate::jobs::Resources;
 
@@ -84,6 +86,9 @@ wire! {
         pub minutes: Vec<TrafficMinute>,
         pub total_requests: u64,
         pub total_errors: u64,
+        /// What there is to do now.
+        #[serde(default)]
+        pub load: LoadNow,
         /// A body that the model accepts, from its input example or signature, for the prediction box.
         pub example: Option<serde_json::Value>,
         #[serde(default)]
@@ -91,6 +96,9 @@ wire! {
         /// The alias that it follows, where the settings say so.
         #[serde(default)]
         pub alias: Option<String>,
+        /// Where it speaks OpenAI's protocol and tokens were counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tokens: Option<TokenTraffic>,
     }
 
     pub struct Revision {
@@ -116,6 +124,18 @@ wire! {
         /// A warm one is kept running until then.
         #[serde(default)]
         pub warm_until: Option<i64>,
+    }
+
+    /// Requests that are not answered yet.
+    #[derive(Copy, Default, Eq)]
+    pub struct LoadNow {
+        /// At the replicas.
+        pub in_flight: u64,
+        /// In the line, for room or for a replica.
+        pub queued: u64,
+        /// So many replicas are wanted now, where they are scaled by load.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub wanted_replicas: Option<u32>,
     }
 
     /// One container of a revision.

@@ -1,7 +1,7 @@
 //! Webhooks as the dashboard sees them. MLflow clients have their own face.
 
-/// Every event that can be subscribed to, as `entity.action`; MLflow's words. Budgets are MLflow's gateway's and never happen here.
-pub const EVENTS: [&str; 15] = [
+/// Every event that can be subscribed to, as `entity.action`; MLflow's words, but for the last. Budgets are MLflow's gateway's and never happen here.
+pub const EVENTS: [&str; 16] = [
     "registered_model.created",
     "model_version.created",
     "model_version_tag.set",
@@ -17,6 +17,7 @@ pub const EVENTS: [&str; 15] = [
     "prompt_alias.created",
     "prompt_alias.deleted",
     "budget_policy.exceeded",
+    "deployment.drifted",
 ];
 
 wire! {

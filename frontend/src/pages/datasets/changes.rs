@@ -5,6 +5,7 @@ use crate::{
     api::seg,
     format,
     live::{remote, use_live},
+    pages::parts::side_by_side,
     reactive::effect,
     ui::{
         Card, EmptyState, Loaded, Pill, Show, Status, Tone,
@@ -207,16 +208,4 @@ fn spread(c: &ColumnChange) -> AnyView {
         view! { <span class="top"><span>{top.value.clone()}</span><small class="dim">{format::number(old)}" → "{format::number(top.count)}</small></span> }
     });
     view! { <div class="tops">{tops.collect_view()}</div> }.into_any()
-}
-
-/// Shares of the same bins or values before and after, as pairs of bars; `place` says what a pair is about.
-pub fn side_by_side(name: &str, before: &[f64], after: &[f64], place: &dyn Fn(usize) -> String) -> AnyView {
-    let most = before.iter().chain(after).copied().fold(f64::MIN_POSITIVE, f64::max);
-    let height = move |n: f64| if n <= 0.0 { 0.0 } else { (n / most * 100.0).max(4.0) };
-    let pairs = before.iter().zip(after).enumerate().map(|(at, (x, y))| {
-        let title = format!("{}before {}, after {}", place(at), format::percent(*x), format::percent(*y));
-        let (x, y) = (height(*x), height(*y));
-        view! { <span title=title><i class="before" style:height=format!("{x:.1}%")></i><i style:height=format!("{y:.1}%")></i></span> }
-    });
-    view! { <div class="bars pairs" role="img" aria-label=format!("{name} before and after")>{pairs.collect_view()}</div> }.into_any()
 }

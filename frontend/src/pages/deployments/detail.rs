@@ -1,27 +1,30 @@
 //! One deployment.
 
 use super::{
+    captured::CapturedPanel,
     deploy::{DeployDialog, Wish},
-    predict::PredictionBox,
+    drift::DriftPanel,
+    playground::Playground,
+    quality::QualityPanel,
     release::ReleasePanel,
+    replicas::Replicas,
+    revisions::Revisions,
+    settings::SettingsPanel,
     traffic::{Charts, Figures},
 };
 use crate::{
     api::{self, seg},
     app::{ago, go},
     live::remote,
-    pages::parts::{LogView, When, describe},
+    pages::parts::LogView,
     reactive::memo,
     session::may,
-    ui::{
-        Button, ConfirmDialog, CopyButton, Icon, Loaded, Look, PageHead, Pill, Status, Tabs, Tone, act, toast,
-        url::param,
-    },
+    ui::{Button, ConfirmDialog, CopyButton, Icon, Loaded, Look, PageHead, Pill, Tabs, Tone, act, toast, url::param},
 };
 use drydock_wire::{
     accounts::Role,
     events::Topic,
-    serving::{DeploymentDetail, DeploymentState, Revision},
+    serving::{DeploymentDetail, DeploymentState, Protocol},
 };
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -50,29 +53,30 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         (state.get() == DeploymentState::Deleting).then(|| "The deployment is going away.".to_owned())
     });
     let roll = move |_| {
-        let start = deployment.with_untracked(|d| Wish {
-            name: d.summary.name.clone(),
-            model: d.summary.model.clone(),
-            version: d.summary.version.to_string(),
-            fixed: true,
-            resources: d.revisions.first().map(|r| r.resources.clone()),
-        });
-        wish.set(start);
+        wish.set(deployment.with_untracked(Wish::of));
         rolling.set(true);
     };
     let tabs = vec![
         ("overview", "Traffic".to_owned()),
         ("predict", "Try it".to_owned()),
         ("release", "Release".to_owned()),
+        ("captured", "Captured".to_owned()),
+        ("quality", "Quality".to_owned()),
+        ("drift", "Drift".to_owned()),
         ("revisions", "Revisions".to_owned()),
+        ("settings", "Settings".to_owned()),
         ("log", "Log".to_owned()),
     ];
     let model = move || deployment.with(|d| (d.summary.model.clone(), d.summary.version, d.summary.updated_at));
+    let follows = memo(move || deployment.with(|d| d.alias.clone().filter(|_| d.settings.follow)));
     let sub = move || {
         let (model, version, at) = model();
         let href = format!("/models/{}?version={version}", seg(&model));
         let lineage = format!("/lineage/deployment/{}", seg(&name.get()));
-        view! { <a href=href>{format!("{model} version {version}")}</a>{format!(" · updated {} · ", ago(at))}<a href=lineage>"Where it comes from"</a> }
+        let follows = follows.get().map(|alias| format!(", follows {alias}"));
+        let what = (!model.is_empty())
+            .then(|| view! { <a href=href>{format!("{model} version {version}")}</a>{follows}" · " });
+        view! { {what}{format!("updated {} · ", ago(at))}<a href=lineage>"Where it comes from"</a> }
     };
     view! {
         <PageHead title=Signal::derive(move || name.get()) aside=move || view! { <Pill status=state.get()/> } sub>
@@ -86,12 +90,16 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         <Tabs param=tab label="Parts of the deployment" tabs/>
         <div role="tabpanel" class="panel">
             {move || match tab.get().as_str() {
-                "predict" => view! { <PredictionBox deployment/> }.into_any(),
+                "predict" => view! { <Playground deployment/> }.into_any(),
+                "captured" => view! { <CapturedPanel deployment/> }.into_any(),
+                "quality" => view! { <QualityPanel name/> }.into_any(),
+                "drift" => view! { <DriftPanel deployment/> }.into_any(),
+                "settings" => view! { <SettingsPanel deployment/> }.into_any(),
                 "release" => view! { <ReleasePanel deployment/> }.into_any(),
                 "revisions" => view! { <Revisions deployment/> }.into_any(),
                 "log" => view! { <LogView path=Signal::derive(move || format!("/deployments/{}/log", seg(&name.get())))
                     file=Signal::derive(move || format!("{}.log", name.get()))/> }.into_any(),
-                _ => view! { <Figures deployment/><Charts deployment/> }.into_any(),
+                _ => view! { <Figures deployment/><Replicas deployment/><Charts deployment/> }.into_any(),
             }}
         </div>
         <DeployDialog open=rolling wish/>
@@ -116,38 +124,15 @@ fn Reason(deployment: Signal<DeploymentDetail>) -> impl IntoView {
 fn Endpoint(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let address = Signal::derive(move || {
         let origin = window().location().origin().unwrap_or_default();
-        format!("{origin}{}", deployment.with(|d| d.summary.endpoint.clone()))
+        let path = deployment.with(|d| match super::protocol(d) {
+            Protocol::Openai => format!("/serve/{}/v1/chat/completions", d.summary.name),
+            Protocol::Plain => format!("/serve/{}/", d.summary.name),
+            Protocol::Mlflow | Protocol::OpenInference => d.summary.endpoint.clone(),
+        });
+        format!("{origin}{path}")
     });
-    view! { <div class="secret endpoint"><span class="dim">"POST"</span><code>{move || address.get()}</code><CopyButton text=address what="Copy the address"/></div> }
-}
-
-#[component]
-fn Revisions(deployment: Signal<DeploymentDetail>) -> impl IntoView {
-    let list = memo(move || deployment.with(|d| d.revisions.clone()));
-    let row = |r: Revision| {
-        let href = format!("/models/{}?version={}", seg(&r.model), r.version);
-        view! {
-            <tr>
-                <td>"Revision "{r.number}</td>
-                <td><Pill status=Status::revision(&r.state)/></td>
-                <td><a href=href>{format!("{} version {}", r.model, r.version)}</a></td>
-                <td class="dim">{r.reason}</td>
-                <td class="dim">{describe(&r.resources)}</td>
-                <td>{r.created_by}</td>
-                <td class="num dim"><When at=Some(r.created_at)/></td>
-                <td class="num dim"><When at=r.ready_at/></td>
-            </tr>
-        }
-    };
-    view! {
-        <div class="pane" role="region" aria-label="Revisions" tabindex="0">
-            <table class="grid" aria-label="Revisions">
-                <thead><tr><th scope="col">"Revision"</th><th scope="col">"State"</th><th scope="col">"Model"</th><th scope="col">"Why"</th>
-                    <th scope="col">"Resources"</th><th scope="col">"By"</th><th scope="col" class="num">"Made"</th><th scope="col" class="num">"Ready"</th></tr></thead>
-                <tbody>{move || list.get().into_iter().map(row).collect_view()}</tbody>
-            </table>
-        </div>
-    }
+    let any = move || deployment.with(|d| super::protocol(d) == Protocol::Plain);
+    view! { <div class="secret endpoint"><span class="dim">{move || if any() { "Any" } else { "POST" }}</span><code>{move || address.get()}</code><CopyButton text=address what="Copy the address"/></div> }
 }
 
 #[component]

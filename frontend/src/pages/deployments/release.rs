@@ -1,6 +1,6 @@
 //! How a new revision takes over: steps, shares of the requests, what the analysis sees, and what a person may do about it.
 
-use super::traffic::milliseconds;
+use super::{experiment::ExperimentPanel, traffic::milliseconds};
 use crate::{
     api::{self, seg},
     format,
@@ -81,6 +81,7 @@ pub fn ReleasePanel(deployment: Signal<DeploymentDetail>) -> impl IntoView {
             None => view! { <Nothing page order asking/> }.into_any(),
         }}
         <Shares page/>
+        <ExperimentPanel name/>
         <History page/>
         <OrderDialog name order asking page/>
     }

@@ -4,7 +4,7 @@ use crate::{
     app::app,
     chart::{Axis, LineChart, Series, Settings},
     format,
-    reactive::memo,
+    reactive::{effect, memo},
     ui::{Button, Card, EmptyState, Show},
 };
 use drydock_wire::serving::{DeploymentDetail, TrafficMinute};
@@ -22,7 +22,40 @@ pub fn milliseconds(ms: f64) -> String {
     }
 }
 
-/// The last hour in six figures.
+/// Requests and errors a second, from what was counted in all between two looks at it.
+#[derive(Clone, Copy, PartialEq)]
+struct Rates {
+    requests: f64,
+    errors: f64,
+}
+
+/// So many looks are averaged over.
+const LOOKS: usize = 4;
+
+fn rates(deployment: Signal<DeploymentDetail>) -> RwSignal<Option<Rates>> {
+    let now = RwSignal::new(None);
+    let looks = StoredValue::new(std::collections::VecDeque::<(f64, u64, u64)>::new());
+    let at = app().now;
+    effect(move || {
+        at.track();
+        let (requests, errors) = deployment.with(|d| (d.total_requests, d.total_errors));
+        let time = js_sys::Date::now();
+        let rates = looks.try_update_value(|looks| {
+            looks.push_back((time, requests, errors));
+            let first = *looks.front()?;
+            if looks.len() > LOOKS {
+                looks.pop_front();
+            }
+            let seconds = (time - first.0) / 1000.0;
+            let each = |new: u64, old: u64| new.saturating_sub(old) as f64 / seconds;
+            (seconds > 1.0).then(|| Rates { requests: each(requests, first.1), errors: each(errors, first.2) })
+        });
+        now.set(rates.flatten());
+    });
+    now
+}
+
+/// What happens now and what happened in the last hour.
 #[component]
 pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let figure = |label: &'static str, value: Signal<String>, note: Signal<String>| {
@@ -32,15 +65,49 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let ms = |v: Option<f64>| v.map_or("–".to_owned(), milliseconds);
     let empty = Signal::stored(String::new());
     let all = Signal::derive(move || deployment.with(|d| format!("{} in all", format::number(d.total_requests))));
-    let all_errors = Signal::derive(move || deployment.with(|d| format!("{} in all", format::number(d.total_errors))));
+    let rates = rates(deployment);
+    let rate = Signal::derive(move || rates.get().map_or("–".to_owned(), |r| format!("{}/s", brief(r.requests))));
+    let load = move || deployment.with(|d| d.load);
+    let line = Signal::derive(move || match load().queued {
+        0 => "none waits".to_owned(),
+        n => format!("{} in the line", format::number(n)),
+    });
+    let share = move || {
+        let traffic = traffic();
+        (traffic.requests > 0).then(|| traffic.errors as f64 / traffic.requests as f64)
+    };
+    let hour = Signal::derive(move || {
+        let errors = format::number(traffic().errors);
+        share().map_or("none in the last hour".to_owned(), |s| {
+            format!("{errors} in the last hour, {}", format::percent(s))
+        })
+    });
+    let errors = Signal::derive(move || rates.get().map_or("–".to_owned(), |r| format!("{}/s", brief(r.errors))));
+    let last = move |of: fn(&TrafficMinute) -> f64| {
+        let minute = move || deployment.with(|d| d.minutes.last().map(of));
+        Signal::derive(move || {
+            minute().map_or(String::new(), |v| format!("{} in the last minute with requests", milliseconds(v)))
+        })
+    };
     view! {
         <div class="stats">
-            {figure("Requests, last hour", Signal::derive(move || format::number(traffic().requests)), all)}
-            {figure("Errors, last hour", Signal::derive(move || format::number(traffic().errors)), all_errors)}
-            {figure("Median (p50)", Signal::derive(move || ms(traffic().p50_ms)), empty)}
-            {figure("95 % within (p95)", Signal::derive(move || ms(traffic().p95_ms)), empty)}
-            {figure("99 % within (p99)", Signal::derive(move || ms(traffic().p99_ms)), empty)}
+            {figure("Requests now", rate, all)}
+            {figure("Errors now", errors, hour)}
+            {figure("In flight", Signal::derive(move || format::number(load().in_flight)), line)}
+            {figure("Median (p50), last hour", Signal::derive(move || ms(traffic().p50_ms)), last(|m| m.p50_ms))}
+            {figure("p95, last hour", Signal::derive(move || ms(traffic().p95_ms)), last(|m| m.p95_ms))}
+            {figure("p99, last hour", Signal::derive(move || ms(traffic().p99_ms)), empty)}
         </div>
+    }
+}
+
+/// `0`, `0.25`, `12.3`, `310`.
+fn brief(rate: f64) -> String {
+    match rate {
+        r if r == 0.0 => "0".to_owned(),
+        r if r < 10.0 => format!("{r:.2}"),
+        r if r < 100.0 => format!("{r:.1}"),
+        r => format::number(r as u64),
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Actions {
 impl Actions {
     /// Opens the dialog that deploys a version: a number or `@alias`.
     pub fn deploy(&self, model: String, version: String) {
-        self.wish.set(Wish { name: String::new(), model, version, fixed: false, resources: None });
+        self.wish.set(Wish { model, version, ..Wish::default() });
         self.deploy.set(true);
     }
 }

@@ -3,6 +3,8 @@
 mod bars;
 mod command;
 mod discard;
+mod drift;
+mod fold;
 mod folders;
 mod lineage;
 mod log;
@@ -15,6 +17,8 @@ mod values;
 pub use bars::Bars;
 pub use command::{Command, SaveText};
 pub use discard::{DeleteExperiment, DeleteLoggedModel, DeleteRuns, DiscardDialog, End, holder_text};
+pub use drift::{drift_columns, drift_verdict, side_by_side};
+pub use fold::Fold;
 pub use folders::FolderPath;
 pub use lineage::LineageView;
 pub use log::LogView;

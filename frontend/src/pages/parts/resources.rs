@@ -1,6 +1,10 @@
 //! What a container may use: fields to ask for it, words to tell it.
 
-use crate::{format, shell::use_overview, ui::Field};
+use crate::{
+    format,
+    shell::use_overview,
+    ui::{Field, Show},
+};
 use drydock_wire::{jobs::Resources, overview::Overview};
 use leptos::prelude::*;
 
@@ -21,12 +25,16 @@ pub fn describe(resources: &Resources) -> String {
     format!("{cores}, {}{gpus}{disk}", format::bytes(resources.memory_bytes))
 }
 
-/// The texts of the three fields.
+/// The texts of the fields.
 #[derive(Clone, Copy)]
 pub struct ResourceForm {
     cpus: RwSignal<String>,
     memory_gib: RwSignal<String>,
     gpus: RwSignal<String>,
+    /// Empty: whole GPUs.
+    gpu_memory_gib: RwSignal<String>,
+    /// No field has it, and it stays.
+    disk_bytes: Option<u64>,
 }
 
 impl ResourceForm {
@@ -35,6 +43,8 @@ impl ResourceForm {
             cpus: RwSignal::new(start.cpus.to_string()),
             memory_gib: RwSignal::new((start.memory_bytes as f64 / GIB).to_string()),
             gpus: RwSignal::new(start.gpus.to_string()),
+            gpu_memory_gib: RwSignal::new(gib_text(start.gpu_memory_bytes)),
+            disk_bytes: start.disk_bytes,
         }
     }
 
@@ -43,14 +53,26 @@ impl ResourceForm {
         let (cpus, memory, gpus) =
             (self.cpus.get_untracked(), self.memory_gib.get_untracked(), self.gpus.get_untracked());
         check_cpus(&cpus).and(check_memory(&memory)).and(check_gpus(&gpus)).ok()?;
-        let memory_bytes = (memory.trim().parse::<f64>().ok()? * GIB) as u64;
+        let share = self.gpu_memory_gib.get_untracked();
+        check_share(&share).ok()?;
+        let bytes = |text: &str| text.trim().parse::<f64>().ok().map(|gib| (gib * GIB) as u64);
+        let gpus: u32 = gpus.trim().parse().ok()?;
         Some(Resources {
             cpus: cpus.trim().parse().ok()?,
-            memory_bytes,
-            gpus: gpus.trim().parse().ok()?,
-            ..Resources::default()
+            memory_bytes: bytes(&memory)?,
+            gpus,
+            gpu_memory_bytes: bytes(&share).filter(|_| gpus == 1),
+            disk_bytes: self.disk_bytes,
         })
     }
+}
+
+fn gib_text(bytes: Option<u64>) -> String {
+    bytes.map(|b| (b as f64 / GIB).to_string()).unwrap_or_default()
+}
+
+fn check_share(text: &str) -> Result<(), &'static str> {
+    if text.trim().is_empty() { Ok(()) } else { check_memory(text) }
 }
 
 fn check_cpus(text: &str) -> Result<(), &'static str> {
@@ -74,7 +96,7 @@ fn check_gpus(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Three fields beside each other, each with what the box has.
+/// Fields beside each other, each with what the box has; a share of a GPU where one is wanted.
 #[component]
 pub fn ResourceFields(form: ResourceForm, tried: Signal<bool>) -> impl IntoView {
     let box_state = use_overview();
@@ -92,6 +114,10 @@ pub fn ResourceFields(form: ResourceForm, tried: Signal<bool>) -> impl IntoView 
             <div><Field id="cpus" label="CPU cores" value=form.cpus check=check_cpus tried=tried/><p class="below">{move || cpus.get()}</p></div>
             <div><Field id="memory" label="Memory (GiB)" value=form.memory_gib check=check_memory tried=tried/><p class="below">{move || memory.get()}</p></div>
             <div><Field id="gpus" label="GPUs" value=form.gpus check=check_gpus tried=tried/><p class="below">{move || gpus.get()}</p></div>
+            <Show when=move || form.gpus.with(|g| g.trim() == "1")>
+                <Field id="gpu-memory" label="GPU memory (GiB)" value=form.gpu_memory_gib check=check_share tried=tried placeholder="all of it"
+                    hint="A share, which others leave alone."/>
+            </Show>
         </div>
     }
 }

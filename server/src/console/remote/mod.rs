@@ -4,6 +4,7 @@
 //! Always holds: what a program reads goes to standard output, what people are told beside it to standard error; nothing is asked back.
 
 mod context;
+mod deploy;
 mod image;
 mod job;
 mod outputs;
@@ -26,6 +27,7 @@ use crate::{
     error::{Error, Result},
 };
 
+pub use deploy::{DeployCommand, deploy};
 pub use image::{ImageCommand, image};
 pub use job::{JobCommand, job};
 pub use package::{PackageCommand, package};

@@ -95,6 +95,62 @@ diesel::table! {
 }
 
 diesel::table! {
+    token_minutes (deployment_id, at) {
+        deployment_id -> Text,
+        at -> BigInt,
+        answers -> BigInt,
+        prompt -> BigInt,
+        completion -> BigInt,
+        estimated -> BigInt,
+        first_token -> Binary,
+    }
+}
+
+diesel::table! {
+    token_callers (deployment_id, caller) {
+        deployment_id -> Text,
+        caller -> Text,
+        answers -> BigInt,
+        prompt -> BigInt,
+        completion -> BigInt,
+        estimated -> BigInt,
+    }
+}
+
+diesel::table! {
+    captured_files (id) {
+        id -> BigInt,
+        deployment_id -> Text,
+        key -> Text,
+        from_at -> BigInt,
+        until_at -> BigInt,
+        row_count -> BigInt,
+        size_bytes -> BigInt,
+        ids -> Binary,
+    }
+}
+
+diesel::table! {
+    feedback (deployment_id, request_id, row) {
+        deployment_id -> Text,
+        request_id -> Text,
+        row -> BigInt,
+        truth -> Text,
+        score -> Nullable<Double>,
+        received_at -> BigInt,
+        received_from -> Text,
+        state -> Text,
+        searched_to -> BigInt,
+        predicted -> Nullable<Text>,
+        predicted_at -> Nullable<BigInt>,
+        revision -> Nullable<BigInt>,
+        model -> Nullable<Text>,
+        version -> Nullable<BigInt>,
+        refusal -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     experiment_variants (release_id, candidate) {
         release_id -> Text,
         candidate -> Bool,
@@ -140,4 +196,6 @@ diesel::table! {
 diesel::joinable!(revisions -> deployments (deployment_id));
 diesel::joinable!(replicas -> revisions (revision_id));
 diesel::joinable!(gateway_minutes -> deployments (deployment_id));
+diesel::joinable!(token_minutes -> deployments (deployment_id));
+diesel::joinable!(token_callers -> deployments (deployment_id));
 diesel::allow_tables_to_appear_in_same_query!(deployments, revisions, replicas, gateway_minutes);

@@ -86,6 +86,18 @@ impl JobKeeper {
     }
 }
 
+/// That an attempt is being ended. Over when dropped, so that an end that panics is tried again by a later pass.
+struct UnderWay {
+    keeping: Arc<Keeping>,
+    id: String,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.keeping.ending).remove(&self.id);
+    }
+}
+
 impl Keeping {
     async fn advance(self: &Arc<Self>, one: Admitted) -> Result<()> {
         let Admitted { job, attempt, observed, stop, longest_s } = one;
@@ -117,11 +129,12 @@ impl Keeping {
         if !lock(&self.ending).insert(id.clone()) {
             return;
         }
-        let keeping = self.clone();
+        let under_way = UnderWay { keeping: self.clone(), id };
         tokio::spawn(async move {
+            let (keeping, id) = (under_way.keeping.clone(), under_way.id.clone());
             let key = key(&id, attempt.number);
             let ended = end::end(&keeping.app, job, attempt, observed, how).await;
-            lock(&keeping.ending).remove(&id);
+            drop(under_way);
             match ended {
                 Ok(()) => {
                     lock(&keeping.running).remove(&key);

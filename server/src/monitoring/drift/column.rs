@@ -77,6 +77,11 @@ impl ReferenceColumn {
         &self.name
     }
 
+    /// The same under another name.
+    pub fn renamed(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
+    }
+
     /// Values that are there.
     pub fn count(&self) -> u64 {
         match &self.content {

@@ -109,16 +109,22 @@ async fn table(
 }
 
 /// A table's columns, ready to be compared.
-struct Kept {
+pub(super) struct Kept {
     name: String,
     rows: u64,
-    bytes: Vec<u8>,
+    /// A `ReferenceProfile`.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// What was prepared lately, newest last: content never changes, and other settings ask for the same tables again.
 static PREPARED: Mutex<Vec<Arc<Kept>>> = Mutex::new(vec![]);
 
-async fn prepared(app: &App, of: &Tables, profile: &FileProfile) -> Result<std::result::Result<Arc<Kept>, String>> {
+/// The table's columns; in words why they cannot be compared.
+pub(super) async fn prepared(
+    app: &App,
+    of: &Tables,
+    profile: &FileProfile,
+) -> Result<std::result::Result<Arc<Kept>, String>> {
     if let Some(problem) = &profile.problem {
         return Ok(Err(problem.clone()));
     }

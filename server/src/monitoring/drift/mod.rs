@@ -14,6 +14,7 @@ mod counts;
 mod datasets;
 mod distance;
 mod kolmogorov;
+pub mod live;
 mod numbers;
 mod profile;
 mod routes;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Mounts the routes under `/api/v1`.
 pub fn configure(config: &mut ServiceConfig<'_>) {
-    config.service(of_dataset);
+    config.service(of_dataset).configure(super::live::configure);
 }
 
 #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]

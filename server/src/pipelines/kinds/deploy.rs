@@ -1,13 +1,9 @@
 //! `deploy`: a revision of a deployment; the task ends when it answers, or when it has failed.
 
-use drydock_wire::serving::PutDeployment;
 use serde_json::{Value, json};
 
 use super::{
-    super::{
-        rules::plan::Seen,
-        schema::bodies::{self, Deploy},
-    },
+    super::{rules::plan::Seen, schema::bodies::Deploy},
     Outcome, read,
 };
 use crate::{
@@ -19,10 +15,9 @@ use crate::{
 
 pub fn start(conn: &mut Conn, who: &Principal, body: &Value) -> Result<Outcome> {
     let wish: Deploy = read(body)?;
-    let resources = bodies::resources(&wish.resources).map_err(Error::invalid)?;
-    let put = PutDeployment { model: wish.model, version: wish.version, resources, ..PutDeployment::default() };
-    let (number, _) = serving::put_on(conn, who, &wish.deployment, put)?;
-    Ok(Outcome::Runs { subject: format!("deployment/{}/{number}", wish.deployment) })
+    let deployment = wish.deployment.clone();
+    let (number, _) = serving::put_on(conn, who, &deployment, wish.wish().map_err(Error::invalid)?)?;
+    Ok(Outcome::Runs { subject: format!("deployment/{deployment}/{number}") })
 }
 
 /// `subject`: name and number of the revision.

@@ -1,14 +1,19 @@
 //! What each kind of task asks for, once its references have values.
 
 use drydock_wire::{
+    self as wire,
     accounts::Role,
     jobs::{DatasetRef, Resources, SubmitJob},
     pipelines::TaskKind,
+    serving::{PutDeployment, ReleasePlan, Runtime, ServedBy},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use crate::pipelines::rules::{condition, gate::Gate, units};
+use crate::{
+    pipelines::rules::{condition, gate::Gate, units},
+    serving,
+};
 
 /// `validate:`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -47,12 +52,57 @@ pub struct Promote {
 #[serde(deny_unknown_fields)]
 pub struct Deploy {
     pub deployment: String,
+    /// May be left out where an image brings all that it needs.
+    #[serde(default)]
     pub model: String,
     /// A number, or `@alias`.
-    #[serde(deserialize_with = "text")]
+    #[serde(default, deserialize_with = "text")]
     pub version: String,
     #[serde(default)]
-    pub resources: Value,
+    resources: Value,
+    #[serde(default)]
+    served_by: Value,
+    #[serde(default)]
+    settings: Value,
+    #[serde(default)]
+    release: Value,
+}
+
+impl Deploy {
+    /// As the API takes it.
+    ///
+    /// # Errors
+    /// Begins with the field that is wrong.
+    pub fn wish(self) -> Result<PutDeployment, String> {
+        let served_by: Option<ServedBy> = part("served_by", self.served_by)?;
+        let brings_all = served_by.as_ref().is_some_and(|it| matches!(it.runtime, Runtime::Image(_)));
+        match (self.model.is_empty(), self.version.is_empty()) {
+            (true, _) if !brings_all => return Err("model: say which registered model".into()),
+            (false, true) => return Err("version: say a number, or @alias".into()),
+            (true, false) => return Err("version: goes with model".into()),
+            _ => {}
+        }
+        let release: Option<ReleasePlan> = part("release", self.release)?;
+        let plan = release.iter().try_for_each(serving::check_release);
+        plan.map_err(|error| format!("release: {}", error.message))?;
+        Ok(PutDeployment {
+            model: self.model,
+            version: self.version,
+            served_by,
+            settings: part("settings", self.settings)?,
+            resources: resources(&self.resources).map_err(|cause| format!("resources: {cause}"))?,
+            release,
+        })
+    }
+}
+
+/// A part of a body that is as on the wire, with sizes and times in words.
+fn part<T: DeserializeOwned>(name: &str, value: Value) -> Result<Option<T>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let wire = wire::units::to_wire(value).map_err(|cause| format!("{name}: {cause}"))?;
+    read(&wire).map(Some).map_err(|cause| format!("{name}: {cause}"))
 }
 
 /// `approval:`
@@ -127,7 +177,7 @@ pub fn check(kind: TaskKind, body: &Value, name: &str) -> Result<(), String> {
         }
         TaskKind::Register => read::<Register>(body).map(drop),
         TaskKind::Promote => read::<Promote>(body).map(drop),
-        TaskKind::Deploy => resources(&read::<Deploy>(body)?.resources).map(drop),
+        TaskKind::Deploy => read::<Deploy>(body)?.wish().map(drop),
         TaskKind::Approval if body.is_null() => Ok(()),
         TaskKind::Approval => read::<Approval>(body).map(drop),
         TaskKind::Notify => read::<Notify>(body).map(drop),
@@ -268,6 +318,43 @@ mod tests {
             (2, 60, Some(1800), Some(7))
         );
         assert_eq!(made.name, "a-b");
+    }
+
+    #[test]
+    fn a_deployment_in_words_is_one_on_the_wire_and_faults_name_the_field() {
+        let wish = |more: Value| {
+            let mut body = json!({"deployment": "d", "model": "m", "version": 1});
+            more.as_object().unwrap().iter().for_each(|(name, value)| body[name] = value.clone());
+            read::<Deploy>(&body)?.wish()
+        };
+        let runtime = json!({"kind": "image", "image": "team/vllm:1", "port": 8000, "protocol": "openai"});
+        let made = wish(json!({
+            "served_by": {"runtime": runtime, "env": {"N": 3}},
+            "settings": {"replicas": 2, "limits": {"timeout_s": "10m"}},
+            "release": {"strategy": "canary", "steps": [{"weight": 10, "hold_s": "1m"}]},
+            "resources": {"memory": "2GiB"},
+        }));
+        let made = serde_json::to_value(made.unwrap()).unwrap();
+        assert_eq!(
+            (&made["served_by"]["env"]["N"], &made["settings"]["limits"]["timeout_s"]),
+            (&json!("3"), &json!(600))
+        );
+        assert_eq!((&made["release"]["steps"][0]["hold_s"], &made["version"]), (&json!(60), &json!("1")));
+        assert_eq!(made["resources"]["memory_bytes"], json!(2_u64 << 30));
+        assert!(wish(json!({"model": "", "version": "", "served_by": {"runtime": runtime}})).is_ok());
+        for (field, more) in [
+            ("model: ", json!({"model": "", "version": ""})),
+            ("version: ", json!({"version": ""})),
+            ("served_by: ", json!({"served_by": {"runtime": {"kind": "image", "image": "x"}}})),
+            ("served_by: unknown field `enviroment`", json!({"served_by": {"enviroment": {}}})),
+            ("settings: unknown field `replica`", json!({"settings": {"replica": 2}})),
+            ("release: ", json!({"release": {"strategy": "hope"}})),
+            ("release: ", json!({"release": {"strategy": "canary", "steps": [{"weight": 500, "hold_s": 1}]}})),
+            ("resources: ", json!({"resources": {"ram": 1}})),
+        ] {
+            let why = wish(more).expect_err("it was taken");
+            assert!(why.starts_with(field), "{field}: {why}");
+        }
     }
 
     #[test]

@@ -312,8 +312,13 @@ fn body_of(checker: &mut Checker<'_>, spec: &Spec, task: &Task) {
         .and_then(|body| bodies::check(task.kind, &body, &spec.name));
     if let Err(words) = checked {
         let at = [At::Key("tasks"), At::Key(&task.name), At::Key(task.kind.as_str())];
-        let named = words.split('`').nth(1).filter(|_| words.contains("unknown field"));
-        let line = named.and_then(|field| line_of(checker.yaml, &[at[0], at[1], at[2], At::Key(field)]));
+        let unknown = words.split('`').nth(1).filter(|_| words.contains("unknown field"));
+        let part = words.split_once(':').map(|(part, _)| part);
+        let under = |field: &str| line_of(checker.yaml, &[at[0], at[1], at[2], At::Key(field)]);
+        let of_part = part
+            .zip(unknown)
+            .and_then(|(part, field)| line_of(checker.yaml, &[at[0], at[1], at[2], At::Key(part), At::Key(field)]));
+        let line = of_part.or_else(|| unknown.and_then(under)).or_else(|| part.and_then(under));
         let line = line.or_else(|| line_of(checker.yaml, &at));
         checker.problems.push(Problem { line, message: format!("{}: {}: {words}", task.name, task.kind.as_str()) });
     }

@@ -219,6 +219,12 @@ pub fn alias_target(conn: &mut Conn, model: i64, alias: &str) -> Result<Option<i
     aliases::table.find((model, alias)).select(aliases::version).first(conn).optional().map_err(Error::internal)
 }
 
+/// What the alias means, and who set it.
+pub fn alias_set_by(conn: &mut Conn, model: i64, alias: &str) -> Result<Option<(i64, String)>> {
+    let found = aliases::table.find((model, alias)).select((aliases::version, aliases::set_by));
+    found.first(conn).optional().map_err(Error::internal)
+}
+
 pub fn describe(conn: &mut Conn, row: i64, description: &str, at: i64) -> Result<()> {
     diesel::update(versions::table.find(row))
         .set((versions::description.eq(description), versions::updated_at.eq(at)))

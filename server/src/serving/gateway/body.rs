@@ -16,6 +16,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
+use crate::serving::capture::tap::{self, Copying};
 
 /// What is gathered before sending at all: enough for most predictions, and few timers are ever waited for.
 const GATHER_BYTES: usize = 1 << 20;
@@ -46,11 +47,11 @@ struct Source {
 }
 
 impl Upload {
-    /// Takes what arrives at once.
+    /// Takes what arrives at once; `copy` gets all of it, also what comes later.
     ///
     /// # Errors
     /// `too_large` above `limit_bytes`; `invalid` when the caller breaks off.
-    pub async fn receive(mut payload: Payload, limit_bytes: u64) -> Result<Self> {
+    pub async fn receive(mut payload: Payload, limit_bytes: u64, copy: Option<Copying>) -> Result<Self> {
         let mut begun = VecDeque::new();
         let mut bytes = 0;
         let pause = tokio::time::sleep(GATHER_FOR);
@@ -67,9 +68,10 @@ impl Upload {
             if bytes as u64 > limit_bytes {
                 return Err(too_large(limit_bytes));
             }
+            tap::push(copy.as_ref(), &part);
             begun.push_back(part);
         }
-        Ok(Self::Streaming(stream(payload, begun, bytes as u64, limit_bytes)))
+        Ok(Self::Streaming(stream(payload, (begun, bytes as u64), limit_bytes, copy)))
     }
 
     /// The body for one try, of that length where the caller said it.
@@ -151,7 +153,12 @@ fn join(mut parts: VecDeque<Bytes>, bytes: usize) -> Bytes {
 }
 
 /// Carries the parts from the worker's own payload, which cannot leave its thread, to whoever sends them.
-fn stream(mut payload: Payload, begun: VecDeque<Bytes>, mut bytes: u64, limit_bytes: u64) -> Arc<Rest> {
+fn stream(
+    mut payload: Payload,
+    (begun, mut bytes): (VecDeque<Bytes>, u64),
+    limit_bytes: u64,
+    copy: Option<Copying>,
+) -> Arc<Rest> {
     let (sender, parts) = mpsc::channel(PARTS_AHEAD);
     let source = Mutex::new(Some(Source { begun, parts }));
     let rest = Arc::new(Rest { source, too_large: AtomicBool::default(), limit_bytes });
@@ -168,6 +175,7 @@ fn stream(mut payload: Payload, begun: VecDeque<Bytes>, mut bytes: u64, limit_by
                 return;
             }
             let broken = part.is_err();
+            part.iter().for_each(|part| tap::push(copy.as_ref(), part));
             if sender.send(part).await.is_err() || broken {
                 return;
             }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use drydock_wire::serving::{Traffic, TrafficMinute};
 
 use super::histogram::Histogram;
+use crate::serving::tokens::{self, TokenMeter};
 
 pub(super) const SHARDS: usize = 16;
 const MINUTE_MS: i64 = 60_000;
@@ -50,11 +51,13 @@ pub struct Kept {
     pub minutes: Vec<(i64, Minute)>,
     pub total_requests: u64,
     pub total_errors: u64,
+    pub tokens: tokens::Kept,
 }
 
 /// Counts of one deployment.
 #[derive(Debug, Default)]
 pub struct Meter {
+    pub tokens: TokenMeter,
     shards: [Mutex<Shard>; SHARDS],
     window: Mutex<Window>,
 }
@@ -83,7 +86,8 @@ impl Meter {
             total_errors: kept.total_errors,
             ..Window::default()
         };
-        Self { window: Mutex::new(window), ..Self::default() }
+        let tokens = TokenMeter::restored(kept.tokens);
+        Self { window: Mutex::new(window), tokens, ..Self::default() }
     }
 
     /// Counts one request that ended now.
@@ -146,16 +150,19 @@ impl Meter {
         let dirty = std::mem::take(&mut window.dirty);
         let minutes: Vec<_> =
             dirty.into_iter().filter_map(|at| window.minutes.get(&at).map(|minute| (at, minute.clone()))).collect();
-        (!minutes.is_empty()).then_some(Kept {
+        let tokens = self.tokens.to_flush(now);
+        (!minutes.is_empty() || tokens.is_some()).then(|| Kept {
             minutes,
             total_requests: window.total_requests,
             total_errors: window.total_errors,
+            tokens: tokens.unwrap_or_default(),
         })
     }
 
     /// The write of these failed; they are due again.
     pub fn unflushed(&self, kept: &Kept) {
         lock(&self.window).dirty.extend(kept.minutes.iter().map(|(at, _)| *at));
+        self.tokens.unflushed(&kept.tokens);
     }
 
     fn gathered(&self, now: i64) -> MutexGuard<'_, Window> {

@@ -7,6 +7,7 @@
 //! Protocol (`/v2`), which MLflow's scorer does not speak, is translated. Never here: deciding what serves.
 
 mod admission;
+mod asked;
 mod assignment;
 mod body;
 mod books;
@@ -15,9 +16,11 @@ mod endpoint;
 mod headers;
 pub mod histogram;
 pub mod meter;
+mod openai;
 mod pool;
 mod proxy;
 mod relay;
+mod scored;
 mod shadow;
 pub mod tally;
 mod translated;
@@ -30,15 +33,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use drydock_wire::serving::{Protocol, ServingSettings};
 
+pub use admission::check_caller;
 pub use endpoint::{Aim, Endpoint, Load, Refused};
 pub use meter::{Kept, Meter};
 pub use pool::{Pool, Replica};
 pub use proxy::{REVISION_HEADER, forward, refused};
 
+use crate::accounts::Principal;
 use crate::background::Waker;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, request_id};
+use crate::serving::capture::{Collector, tap::Tap};
 use crate::serving::release::book::Book;
 use crate::serving::v2;
 
@@ -125,6 +132,8 @@ struct Shared {
     books: RwLock<HashMap<String, Arc<Book>>>,
     /// Wakes who starts replicas, for a request that finds none.
     waker: Arc<OnceLock<Waker>>,
+    /// Who captures; absent in tests of the gateway alone.
+    collector: OnceLock<Collector>,
 }
 
 impl Gateway {
@@ -141,6 +150,18 @@ impl Gateway {
     /// Whom to wake when a request waits for a replica; the first one stays.
     pub fn wake_by(&self, waker: Waker) {
         let _ = self.shared.waker.set(waker);
+    }
+
+    /// Who takes captured requests; the first one stays.
+    pub fn captured_by(&self, collector: Collector) {
+        let _ = self.shared.collector.set(collector);
+    }
+
+    /// Listens to that request, if it is to be captured: predictions are asked for with POST.
+    fn tap(&self, endpoint: &Endpoint, who: &Principal, request: &HttpRequest) -> Option<Tap> {
+        let collector = self.shared.collector.get().filter(|_| request.method() == "POST")?;
+        let plan = collector.plan(&endpoint.deployment_id)?;
+        Tap::on(collector, &plan, request_id::current(), Some(who.username.clone()))
     }
 
     /// Makes the table show exactly these targets. `kept` gives a deployment that is new to the table its past traffic.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use drydock_wire::serving::Protocol;
 
+use super::scored::Served;
 use super::tally::Tally;
 use super::{Answering, Model, Place};
 use crate::error::Result;
@@ -32,6 +33,8 @@ pub struct Pool {
     pub in_flight: AtomicU64,
     /// Read when it is first asked for.
     signature: tokio::sync::OnceCell<Arc<v2::Signature>>,
+    /// The model as a server of the Open Inference Protocol has it; asked when it is first needed.
+    pub served: tokio::sync::OnceCell<Arc<Served>>,
     /// Every replica that may still have requests.
     known: Mutex<Vec<Arc<Replica>>>,
     /// Among equals the next one begins here.
@@ -71,6 +74,7 @@ impl Pool {
             tally: Tally::default(),
             in_flight: AtomicU64::default(),
             signature: tokio::sync::OnceCell::new(),
+            served: tokio::sync::OnceCell::new(),
             known: Mutex::default(),
             turns: AtomicUsize::default(),
         }

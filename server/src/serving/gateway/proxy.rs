@@ -9,6 +9,7 @@ use drydock_wire::serving::Protocol;
 use hyper::{HeaderMap, header};
 
 use super::admission::{self, Standing};
+use super::asked::{content_length, path_after_deployment, path_of_model};
 use super::assignment::{self, Assigned};
 use super::body::{Upload, drain, too_large};
 use super::deadline::Deadline;
@@ -16,7 +17,7 @@ use super::endpoint::{Aim, Lease, Refused};
 use super::meter::Outcome;
 use super::relay::{Held, Passage, broke, relay};
 use super::upstream::{self, Answer, Failed};
-use super::{Gateway, Limits, headers, shadow, translated};
+use super::{Gateway, Limits, headers, openai, scored, shadow, translated};
 use crate::accounts::Principal;
 use crate::error::{Error, Result, request_id};
 use crate::serving::v2;
@@ -66,10 +67,11 @@ pub async fn forward(
     let mut passage = Passage::begin(endpoint);
     let (response, standing) = match admit(gateway, deployment, who, request, &passage) {
         Ok(mut admitted) => {
-            let standing = admitted.standing;
+            passage.tap = gateway.tap(passage.endpoint(), who, request);
             passage.assigned = admitted.assigned.take();
+            let standing = admitted.standing;
             let cookie = passage.assigned.as_mut().and_then(|assigned| assigned.cookie.take());
-            let mut response = answer(request, payload, admitted, passage).await;
+            let mut response = answer(who, request, payload, admitted, passage).await;
             cookie.into_iter().for_each(|cookie| response.headers_mut().append(SET_COOKIE, cookie));
             (response, standing)
         }
@@ -114,29 +116,65 @@ fn admit(
     Ok(Admitted { aim, assigned, limits: rules.limits(gateway.limits()), standing })
 }
 
-async fn answer(request: &HttpRequest, payload: Payload, admitted: Admitted, mut passage: Passage) -> HttpResponse {
-    if let Some(segments) = translated::segments(path_after_deployment(request))
-        && passage.endpoint().protocol(admitted.aim).is_none_or(|protocol| protocol == Protocol::Mlflow)
+async fn answer(
+    who: &Principal,
+    request: &HttpRequest,
+    payload: Payload,
+    admitted: Admitted,
+    mut passage: Passage,
+) -> HttpResponse {
+    let path = path_after_deployment(request);
+    let protocol = match spoken(request, &admitted, &passage).await {
+        Ok(protocol) => protocol,
+        Err(error) => return failed(request, &error, &mut passage),
+    };
+    if let Err(error) = openai::check(path, request.match_info().get("deployment").unwrap_or_default(), protocol) {
+        return failed(request, &error, &mut passage);
+    }
+    if let Some(segments) = translated::segments(path)
+        && protocol.is_none_or(|protocol| protocol == Protocol::Mlflow)
     {
         let answer = translated::answer(&segments, request, payload, admitted, &mut passage).await;
-        let response = answer.unwrap_or_else(|error| failed(request, &error, &mut passage));
-        passage.status = Some(response.status().as_u16());
-        return match passage.pool.as_ref().map(|pool| pool.number) {
-            Some(number) => with_revision(response, number),
-            None => response,
-        };
+        return understood(answer, request, passage);
+    }
+    if let Some(ask) = scored::ask(path)
+        && protocol == Some(Protocol::OpenInference)
+    {
+        let answer = scored::answer(ask, request, payload, admitted, &mut passage).await;
+        return understood(answer, request, passage);
     }
     let patience = admitted.limits.patience;
     match exchange(request, payload, admitted, &mut passage).await {
         Ok((answer, lease, upload)) => {
             let number = lease.pool.number;
-            let held = Held { lease, passage, upload, patience };
+            let watch = openai::watch(&answer, &lease, &passage, who);
+            let held = Held { lease, passage, upload, patience, watch };
             match relay(answer, held, *request.method() == Method::HEAD).await {
                 Ok(response) => with_revision(response, number),
                 Err(error) => refused(request, &error),
             }
         }
         Err(error) => failed(request, &error, &mut passage),
+    }
+}
+
+/// What the model server speaks. Where none answers, one is waited for if the answer depends on it.
+async fn spoken(request: &HttpRequest, admitted: &Admitted, passage: &Passage) -> Result<Option<Protocol>> {
+    let known = passage.endpoint().protocol(admitted.aim);
+    if known.is_some() || scored::ask(path_after_deployment(request)).is_none() {
+        return Ok(known);
+    }
+    let deadline = Deadline::of(request, admitted.limits.patience)?;
+    Ok(Some(lease(request, admitted.aim, passage, deadline).await?.pool.protocol))
+}
+
+/// An answer that was put together here.
+fn understood(answer: Result<HttpResponse>, request: &HttpRequest, mut passage: Passage) -> HttpResponse {
+    let response = answer.unwrap_or_else(|error| failed(request, &error, &mut passage));
+    passage.status = Some(response.status().as_u16());
+    match passage.pool.as_ref().map(|pool| pool.number) {
+        Some(number) => with_revision(response, number),
+        None => response,
     }
 }
 
@@ -150,9 +188,10 @@ fn failed(request: &HttpRequest, error: &Error, passage: &mut Passage) -> HttpRe
 
 /// A refusal in the words of the protocol that is asked.
 pub fn refused(request: &HttpRequest, error: &Error) -> HttpResponse {
-    let answer = error.error_response();
-    match translated::segments(path_after_deployment(request)) {
+    let (answer, path) = (error.error_response(), path_after_deployment(request));
+    match translated::segments(path) {
         Some(_) => answer.set_body(v2::error_body(&error.message)).map_into_boxed_body(),
+        None if openai::is_asked(path) => openai::refused(answer, error),
         None => answer,
     }
 }
@@ -167,13 +206,18 @@ async fn exchange(
     let deadline = Deadline::of(request, limits.patience)?;
     let payload = allowed(request, payload, limits.body_bytes).await?;
     let lease = lease(request, admitted.aim, passage, deadline).await?;
-    let outgoing = Outgoing {
+    let copy = passage.tap.as_ref().map(|tap| tap.body(request.headers()));
+    let mut outgoing = Outgoing {
         method: hyper::Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or(hyper::Method::GET),
         path: path_of_model(request, lease.pool.protocol),
         headers: headers::towards_model(request.headers()),
-        upload: Upload::receive(payload, limits.body_bytes).await?,
+        upload: Upload::receive(payload, limits.body_bytes, copy).await?,
         length: content_length(request),
     };
+    if lease.pool.protocol == Protocol::Openai {
+        // so that tokens can be read; what such servers answer is short
+        outgoing.headers.remove(header::ACCEPT_ENCODING);
+    }
     let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
     Ok((answer, lease, outgoing.upload))
 }
@@ -350,24 +394,4 @@ fn with_revision(mut response: HttpResponse, number: i64) -> HttpResponse {
     let name = actix_web::http::header::HeaderName::from_static(REVISION_HEADER);
     response.headers_mut().insert(name, actix_web::http::header::HeaderValue::from(number));
     response
-}
-
-/// The path that the model server is asked for: its own, but for an alias of MLflow's.
-fn path_of_model(request: &HttpRequest, protocol: Protocol) -> String {
-    let path = path_after_deployment(request);
-    match path.strip_prefix("/predict").filter(|_| protocol == Protocol::Mlflow) {
-        Some(rest) if rest.is_empty() || rest.starts_with('?') => format!("/invocations{rest}"),
-        _ => path.to_owned(),
-    }
-}
-
-/// What follows `/serve/{deployment}`, as the caller wrote it, query included.
-fn path_after_deployment(request: &HttpRequest) -> &str {
-    let whole = request.uri().path_and_query().map_or("/", |it| it.as_str());
-    let rest = whole.trim_start_matches('/').split_once('/').map_or("", |(_serve, rest)| rest);
-    rest.find('/').map_or("/", |slash| &rest[slash..])
-}
-
-fn content_length(request: &HttpRequest) -> Option<u64> {
-    request.headers().get(actix_web::http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -23,11 +23,13 @@ use super::body::Upload;
 use super::endpoint::{Endpoint, Lease};
 use super::headers;
 use super::meter::Outcome;
+use super::openai::Watch;
 use super::pool::Pool;
 use super::shadow::Listening;
 use super::upstream::Answer as OfModel;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::serving::capture::tap::Tap;
 
 const GATHER_BYTES: usize = 64 << 10;
 const GATHER_FOR: Duration = Duration::from_millis(5);
@@ -42,6 +44,8 @@ pub struct Passage {
     pub pool: Option<Arc<Pool>>,
     /// The model server broke its answer off.
     pub is_cut: bool,
+    /// Listens, where requests are captured and this one is of the sample.
+    pub tap: Option<Tap>,
     /// The side of a release that it counts for.
     pub assigned: Option<Assigned>,
     /// Listens to the answer of a request that a shadow gets, too.
@@ -54,6 +58,18 @@ impl Passage {
         &self.endpoint
     }
 
+    /// When the request arrived.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// A part of the answer passes.
+    fn copy(&mut self, part: &Bytes) {
+        if let Some(copy) = self.tap.as_mut().and_then(Tap::answer) {
+            copy.push(part);
+        }
+    }
+
     /// A request of this deployment begins.
     pub fn begin(endpoint: Arc<Endpoint>) -> Self {
         Self {
@@ -63,6 +79,7 @@ impl Passage {
             reached_replica: false,
             pool: None,
             is_cut: false,
+            tap: None,
             assigned: None,
             copied: None,
         }
@@ -87,6 +104,9 @@ impl Drop for Passage {
         if let Some(pool) = &self.pool {
             pool.tally.record(outcome, self.is_cut);
             self.assigned.iter().for_each(|assigned| assigned.ended(pool.number, outcome, self.is_cut));
+            if let Some(tap) = &mut self.tap {
+                tap.ended((pool.number, &pool.model.name, pool.model.version), self.status);
+            }
         }
     }
 }
@@ -100,6 +120,14 @@ pub struct Held {
     pub upload: Upload,
     /// The longest pause between two parts.
     pub patience: Duration,
+    /// Counts tokens, where there are any.
+    pub watch: Option<Watch>,
+}
+
+impl Held {
+    fn see(&mut self, part: &[u8]) {
+        self.watch.iter_mut().for_each(|watch| watch.see(part));
+    }
 }
 
 /// Passes the answer on; `is_head` where it has no body by nature.
@@ -108,6 +136,9 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
     let passed = headers::towards_caller(&answer.headers);
     let said = answer.headers.get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let length = if is_head { said } else { answer.parts.length() };
+    if let Some(copy) = held.passage.tap.as_mut().and_then(Tap::answer) {
+        copy.describe(|name| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned));
+    }
     let mut parts = answer.parts;
     let gathered = if is_head { Ok((VecDeque::new(), true)) } else { gather(&mut parts).await };
     let (begun, ended) = gathered.map_err(|error| {
@@ -116,7 +147,10 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
         error
     })?;
     held.passage.status = Some(status.as_u16());
-    begun.iter().for_each(|part| held.passage.heard(part));
+    begun.iter().for_each(|part| {
+        held.see(part);
+        held.passage.heard(part);
+    });
     if ended {
         held.passage.heard_all();
     }
@@ -154,7 +188,7 @@ where
             () = &mut pause => return Ok((begun, false)),
         };
         let Some(part) = part else { return Ok((begun, true)) };
-        let part = part.map_err(|cause| broke(cause))?;
+        let part = part.map_err(broke)?;
         bytes += part.len();
         begun.push_back(part);
     }
@@ -202,12 +236,15 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<std::result::Result<Bytes, Self::Error>>> {
         if let Some(part) = self.begun.pop_front() {
+            self.held.passage.copy(&part);
             return Poll::Ready(Some(Ok(part)));
         }
         match self.rest.poll_next_unpin(context) {
             Poll::Ready(Some(Ok(part))) => {
                 let next = tokio::time::Instant::now() + self.held.patience;
                 self.pause.as_mut().reset(next);
+                self.held.see(&part);
+                self.held.passage.copy(&part);
                 self.held.passage.heard(&part);
                 Poll::Ready(Some(Ok(part)))
             }

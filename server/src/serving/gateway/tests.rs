@@ -17,6 +17,7 @@ use crate::clock;
 
 mod http2;
 mod places;
+mod protocols;
 mod trials;
 mod v2;
 

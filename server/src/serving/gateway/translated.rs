@@ -124,20 +124,25 @@ async fn infer(
         Ok((request, body))
     });
     let (asked, body) = translated.await?.map_err(|fault: v2::Fault| Error::invalid(fault.0))?;
+    let body = Bytes::from(body);
     let mut passed = headers::towards_model(request.headers());
     headers::make_json(&mut passed);
     let outgoing = Outgoing {
         method: hyper::Method::POST,
         path: "/invocations".to_owned(),
         headers: passed,
-        upload: Upload::Whole(body.into()),
+        upload: Upload::Whole(body.clone()),
         length: None,
     };
     let (answer, lease) = reach(&outgoing, lease, passage, deadline).await?;
     let status = answer.status;
+    let sent = body;
     let body = Bytes::from(deadline.keep(collected(answer)).await??);
     passage.heard(&body);
     passage.heard_all();
+    if let Some(tap) = &mut passage.tap {
+        tap.translated(&sent, &body);
+    }
     if !status.is_success() {
         return Ok(said_by_model(status.as_u16(), &body));
     }
@@ -151,10 +156,10 @@ async fn infer(
 }
 
 /// A model server's answer as a whole.
-async fn collected(mut answer: Answer) -> Result<Vec<u8>> {
+pub(super) async fn collected(mut answer: Answer) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     while let Some(part) = answer.parts.next().await {
-        let part = part.map_err(|cause| broke(cause))?;
+        let part = part.map_err(broke)?;
         body.extend_from_slice(&part);
         if body.len() as u64 > LARGEST_ANSWER {
             let text = "The model's answer is too large for the Open Inference Protocol here; use /invocations.";
@@ -165,7 +170,10 @@ async fn collected(mut answer: Answer) -> Result<Vec<u8>> {
 }
 
 /// Runs what takes time for a body of that size.
-async fn off_thread<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(super) async fn off_thread<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
     if bytes < LARGE_BODY {
         return Ok(work());
     }
@@ -179,7 +187,7 @@ fn header_length(request: &HttpRequest) -> Result<Option<usize>> {
 }
 
 /// The body as it was before the caller compressed it; never more than the limit.
-fn decompressed(request: &HttpRequest, body: Bytes, limit_bytes: u64) -> Result<Bytes> {
+pub(super) fn decompressed(request: &HttpRequest, body: Bytes, limit_bytes: u64) -> Result<Bytes> {
     let encoding =
         request.headers().get("content-encoding").and_then(|value| value.to_str().ok()).unwrap_or("identity");
     let mut plain = Vec::new();
@@ -215,21 +223,26 @@ fn inferred(answer: v2::Answer) -> HttpResponse {
 
 /// What the scorer says of a request that it refuses, in V2's form.
 fn said_by_model(status: u16, body: &[u8]) -> HttpResponse {
-    let read: Option<Value> = serde_json::from_slice(body).ok();
-    let words = read.as_ref().and_then(|read| read.get("message").or_else(|| read.get("detail"))?.as_str());
-    let words = words.map_or_else(|| String::from_utf8_lossy(body), Cow::Borrowed);
-    let end = (0..=QUOTED_BYTES.min(words.len())).rev().find(|end| words.is_char_boundary(*end)).unwrap_or_default();
-    let text =
-        if words.is_empty() { format!("The model server answered with {status}.") } else { words[..end].to_owned() };
+    let text = words_of_model(status, body);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     harmless(HttpResponse::build(status).insert_header(ContentType::json()).body(v2::error_body(&text)))
+}
+
+/// The model server's own words in its refusal, in whichever form it has.
+pub(super) fn words_of_model(status: u16, body: &[u8]) -> String {
+    let read: Option<Value> = serde_json::from_slice(body).ok();
+    let words =
+        |read: &Value| ["message", "detail", "error"].iter().find_map(|name| Some(read[*name].as_str()?.to_owned()));
+    let words = read.as_ref().and_then(words).map_or_else(|| String::from_utf8_lossy(body), Cow::Owned);
+    let end = (0..=QUOTED_BYTES.min(words.len())).rev().find(|end| words.is_char_boundary(*end)).unwrap_or_default();
+    if words.is_empty() { format!("The model server answered with {status}.") } else { words[..end].to_owned() }
 }
 
 fn json(value: &Value) -> HttpResponse {
     harmless(HttpResponse::Ok().json(value))
 }
 
-fn harmless(mut response: HttpResponse) -> HttpResponse {
+pub(super) fn harmless(mut response: HttpResponse) -> HttpResponse {
     headers::make_harmless(response.headers_mut());
     response
 }

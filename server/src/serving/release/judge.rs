@@ -18,6 +18,7 @@ use crate::clock;
 use crate::db::Conn;
 use crate::error::Result;
 use crate::serving::gateway::Gateway;
+use crate::serving::replicas::probes;
 use crate::serving::rules::RevisionState;
 use crate::serving::{announce, last_words, show};
 
@@ -158,8 +159,9 @@ impl Judge {
     /// Whether the candidate says that it can predict. One that is not routed is ill anyway.
     async fn answers(&self, candidate: &RevisionRow, probe: &reqwest::Client) -> bool {
         let Some(run) = candidate.routed() else { return true };
-        let answer = probe.get(format!("http://{}/ping", run.address)).send().await;
-        answer.is_ok_and(|answer| answer.status().is_success())
+        // one whose rows cannot be read is no reason to take it out
+        let Ok(served_by) = candidate.served_by() else { return true };
+        probes::plan(&served_by).readiness.once(probe, run.address).await.is_ok()
     }
 
     /// An illness is told with what the container printed last.

@@ -95,7 +95,10 @@ fn order_on(conn: &mut Conn, who: &Principal, name: &str, order: Order) -> Resul
         Order::Promote => {
             promote(conn, &release, &format!("Promoted by {}.", who.username), by, now)?;
         }
-        Order::Abort => abort(conn, &release, &format!("Taken back by {}.", who.username), by, now)?,
+        Order::Abort => {
+            super::follow::pin(conn, &row)?;
+            abort(conn, &release, &format!("Taken back by {}.", who.username), by, now)?;
+        }
         Order::Pause | Order::Resume => {
             let paused = order == Order::Pause;
             if release.paused == paused {
@@ -136,6 +139,7 @@ fn roll_back_on(conn: &mut Conn, who: &Principal, name: &str, number: Option<i64
     let (by, now) = (who.username.as_str(), clock::now_ms());
     let is_warm = wanted.state()? == RevisionState::Warm && wanted.routed().is_some();
     let detail = serde_json::json!({"revision": wanted.number, "at_once": is_warm});
+    super::follow::pin(conn, &row)?;
     audit(conn, who, "deployment.rollback", &format!("deployment/{name}"), detail)?;
     if !is_warm {
         registry::resolve(conn, &wanted.model, &wanted.version.to_string())?;

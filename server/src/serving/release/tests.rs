@@ -34,7 +34,7 @@ fn answers(conn: &mut Conn, number: i64) {
     let row = revision(conn, number);
     revisions::advance(conn, &row.id, RevisionState::Placing, RevisionState::Starting, None).unwrap();
     let run = Run { address: "10.0.0.2:8080".parse().unwrap(), started_at: number };
-    tasks::promote(conn, &row, run).unwrap();
+    tasks::revision::promote(conn, &row, run).unwrap();
 }
 
 /// A live revision 1 and a candidate 2.

@@ -1,8 +1,10 @@
 //! Rows of deployments, revisions and (`traffic`) minutes of traffic. A state changes only from the state that the decision saw:
 //! `advance` says whether it did.
 
+mod images;
 mod traffic;
 
+pub use images::images_in_use;
 pub use traffic::{keep_traffic, kept_traffic, prune_traffic};
 
 use std::net::SocketAddr;
@@ -170,6 +172,15 @@ pub fn set_settings(
             deployments::alias.eq(alias),
             deployments::updated_at.eq(now),
         ))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
+}
+
+/// How many replicas scaling wants.
+pub fn set_wanted(conn: &mut Conn, id: &str, wanted: Option<i64>) -> Result<()> {
+    diesel::update(deployments::table.find(id))
+        .set(deployments::wanted_replicas.eq(wanted))
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)

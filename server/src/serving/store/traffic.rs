@@ -9,7 +9,10 @@ use crate::{
         schema::serving::{deployments, gateway_minutes},
     },
     error::{Error, Result},
-    serving::gateway::{Kept, histogram::Histogram, meter::Minute},
+    serving::{
+        gateway::{Kept, histogram::Histogram, meter::Minute},
+        tokens,
+    },
 };
 
 /// Traffic of a deployment since that instant.
@@ -29,6 +32,7 @@ pub fn kept_traffic(conn: &mut Conn, deployment: &DeploymentRow, since: i64) -> 
         minutes: rows.into_iter().map(minute).collect(),
         total_requests: unsigned(deployment.total_requests),
         total_errors: unsigned(deployment.total_errors),
+        tokens: tokens::kept(conn, &deployment.id, since)?,
     })
 }
 
@@ -53,11 +57,12 @@ pub fn keep_traffic(conn: &mut Conn, deployment_id: &str, kept: &Kept) -> Result
         );
         diesel::replace_into(gateway_minutes::table).values(values).execute(conn).map_err(Error::internal)?;
     }
-    Ok(())
+    tokens::keep(conn, deployment_id, &kept.tokens)
 }
 
 /// Forgets minutes before that instant.
 pub fn prune_traffic(conn: &mut Conn, before: i64) -> Result<()> {
     let old = gateway_minutes::table.filter(gateway_minutes::at.lt(before));
-    diesel::delete(old).execute(conn).map(drop).map_err(Error::internal)
+    diesel::delete(old).execute(conn).map_err(Error::internal)?;
+    tokens::prune(conn, before)
 }

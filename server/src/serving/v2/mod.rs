@@ -6,12 +6,14 @@
 
 mod answer;
 mod datatype;
+mod forms;
 mod literals;
 mod metadata;
 mod path;
 mod predictions;
 mod request;
 mod reverse;
+mod schema;
 mod scoring;
 mod signature;
 mod tensor;
@@ -24,7 +26,8 @@ pub use metadata::{model_metadata, server_metadata};
 pub use path::{Ask, Call, call};
 pub use predictions::tensors as tensors_of_predictions;
 pub use request::{Request, read as read_request};
-pub use reverse::{Expected, predictions_of_v2, v2_of_invocation};
+pub use reverse::{predictions_of_v2, v2_of_csv, v2_of_invocation};
+pub use schema::Schema;
 pub use scoring::invocation;
 pub use signature::{MAX_FILE_BYTES, Signature};
 pub use tensor::{Tensor, Values};

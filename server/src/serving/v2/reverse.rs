@@ -1,51 +1,23 @@
 //! From a body of `/invocations` to V2 and back, for a model server that speaks V2 alone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::forms::{self, Named};
 use super::predictions::tensor as tensor_of;
-use super::signature::Kind;
+use super::schema::Expected;
+use super::signature::{Kind, Side};
 use super::tensor::{count, read_json, write_json};
-use super::{Datatype, Result, Tensor, Values, fault, literals};
+use super::{Datatype, Result, Schema, Signature, Tensor, Values, fault, literals};
 
 const FORMS: [&str; 4] = ["dataframe_split", "dataframe_records", "instances", "inputs"];
-
-/// An input that the model server's own metadata names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expected {
-    pub name: String,
-    pub datatype: Datatype,
-    /// -1 where any size is right.
-    pub shape: Vec<i64>,
-}
-
-impl Expected {
-    /// The inputs in an answer to `/v2/models/{model}`.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn read(metadata: &[u8]) -> Result<Vec<Self>> {
-        let read: Value = serde_json::from_slice(metadata)
-            .or_else(|error| fault(format!("The model's metadata is no JSON: {error}.")))?;
-        let input = |entry: &Value| {
-            Some(Self {
-                name: entry["name"].as_str()?.to_owned(),
-                datatype: Datatype::parse(entry["datatype"].as_str()?)?,
-                shape: entry["shape"].as_array()?.iter().map(Value::as_i64).collect::<Option<_>>()?,
-            })
-        };
-        let inputs: Option<Vec<Self>> =
-            read["inputs"].as_array().map_or(Some(vec![]), |entries| entries.iter().map(input).collect());
-        inputs.map_or_else(|| fault("The model's metadata has an input without name, datatype or shape."), Ok)
-    }
-}
 
 /// The request of V2 for a JSON body of `/invocations`.
 ///
 /// # Errors
 /// For a body without exactly one of the forms, and for values that the model's inputs do not take.
-pub fn v2_of_invocation(body: &[u8], expected: &[Expected]) -> Result<Vec<u8>> {
+pub fn v2_of_invocation(body: &[u8], schema: &Schema) -> Result<Vec<u8>> {
     let read = serde_json::from_slice::<Value>(body).or_else(|error| match literals::marked(body) {
         Some(marked) => serde_json::from_slice(&marked).map_err(|_| error),
         None => Err(error),
@@ -55,94 +27,108 @@ pub fn v2_of_invocation(body: &[u8], expected: &[Expected]) -> Result<Vec<u8>> {
     let [(form, data)] = forms.as_slice() else {
         return fault(format!("The body needs exactly one of {}.", FORMS.join(", ")));
     };
-    let inputs = match *form {
-        "dataframe_split" => split(data)?,
-        _ => lists(form, data, expected)?,
+    let sent = match *form {
+        "dataframe_split" => forms::split(data)?,
+        _ => forms::lists(form, data, schema)?,
     };
-    if inputs.is_empty() {
-        return fault(format!("'{form}' has no columns."));
-    }
-    let mut names = HashSet::new();
-    if let Some((twice, _)) = inputs.iter().find(|(name, _)| !names.insert(name.clone())) {
-        return fault(format!("{form}: column '{twice}' is there twice."));
-    }
-    let tensors: Vec<Value> =
-        inputs.into_iter().map(|(name, rows)| input(&name, rows, expected)).collect::<Result<_>>()?;
-    let mut request = json!({"inputs": tensors});
-    if let Some(params) = read.get("params").filter(|params| params.is_object()) {
-        if params.get("binary_data_output").is_some() {
+    let mut request = request(form, sent, schema)?;
+    if let Some(params) = read.get("params").and_then(Value::as_object) {
+        if params.contains_key("binary_data_output") {
             return fault("params: 'binary_data_output' is a word of V2's own.");
         }
-        request["parameters"] = params.clone();
+        let parameters = params.iter().map(|(name, value)| (name.clone(), value.clone()));
+        match request["parameters"].as_object_mut() {
+            Some(own) => own.extend(parameters),
+            None => request["parameters"] = Value::Object(parameters.collect()),
+        }
     }
     Ok(request.to_string().into_bytes())
 }
 
-type Named<'v> = Vec<(String, Vec<&'v Value>)>;
-
-fn split(frame: &Value) -> Result<Named<'_>> {
-    let Some(rows) = frame["data"].as_array() else { return fault("dataframe_split: 'data' is no list of rows.") };
-    let width = rows.first().and_then(Value::as_array).map_or(0, Vec::len);
-    let names: Option<Vec<String>> = match frame.get("columns") {
-        None | Some(Value::Null) => Some((0..width).map(|index| index.to_string()).collect()),
-        Some(columns) => columns.as_array().and_then(|all| all.iter().map(text).collect()),
-    };
-    let Some(names) = names else { return fault("dataframe_split: 'columns' is no list of names.") };
-    let mut columns: Named<'_> = names.into_iter().map(|name| (name, Vec::with_capacity(rows.len()))).collect();
-    for (index, row) in rows.iter().enumerate() {
-        let Some(cells) = row.as_array().filter(|cells| cells.len() == columns.len()) else {
-            return fault(format!("dataframe_split: row {index} is no list of {} values.", columns.len()));
-        };
-        columns.iter_mut().zip(cells).for_each(|((_, column), cell)| column.push(cell));
-    }
-    Ok(columns)
+/// The request of V2 for CSV with a head line.
+///
+/// # Errors
+/// For what is no CSV, and for values that the model's inputs do not take.
+pub fn v2_of_csv(body: &[u8], schema: &Schema) -> Result<Vec<u8>> {
+    let frame = forms::frame_of_csv(body, schema)?;
+    Ok(request("dataframe_split", forms::split(&frame)?, schema)?.to_string().into_bytes())
 }
 
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+fn request(form: &str, sent: Named<'_>, schema: &Schema) -> Result<Value> {
+    if sent.is_empty() {
+        return fault(format!("'{form}' has no columns."));
     }
-}
-
-fn lists<'v>(form: &str, data: &'v Value, expected: &[Expected]) -> Result<Named<'v>> {
-    match data {
-        Value::Object(named) if form == "inputs" => Ok(named
-            .iter()
-            .map(|(name, value)| {
-                (name.clone(), value.as_array().map_or_else(|| vec![value], |rows| rows.iter().collect()))
-            })
-            .collect()),
-        Value::Array(rows) if rows.first().is_some_and(Value::is_object) => records(form, rows),
-        Value::Array(rows) if form != "dataframe_records" => {
-            let name = expected.first().map_or_else(|| super::metadata::INPUT.to_owned(), |input| input.name.clone());
-            Ok(vec![(name, rows.iter().collect())])
-        }
-        _ => fault(format!("'{form}' is of another form than the model server takes.")),
+    let mut names = HashSet::new();
+    if let Some((twice, _)) = sent.iter().find(|(name, _)| !names.insert(name.as_str())) {
+        return fault(format!("{form}: column '{twice}' is there twice."));
     }
-}
-
-fn records<'v>(form: &str, rows: &'v [Value]) -> Result<Named<'v>> {
-    let Some(Value::Object(first)) = rows.first() else { return fault(format!("{form}: there is no row.")) };
-    let mut columns: Named<'v> = first.keys().map(|name| (name.clone(), Vec::with_capacity(rows.len()))).collect();
-    for (index, row) in rows.iter().enumerate() {
-        for (name, column) in &mut columns {
-            match row.get(name.as_str()) {
-                Some(value) => column.push(value),
-                None => return fault(format!("{form}: row {index} has no '{name}'.")),
+    let is_flat = sent.iter().all(|(_, rows)| !rows.iter().any(|value| value.is_array()));
+    let tensors = match schema.matrix().filter(|it| is_flat && !names.contains(it.name.as_str())) {
+        Some(matrix) => vec![side_by_side(form, sent, matrix, schema)?],
+        None => {
+            if let Some((odd, _)) = sent.iter().find(|(name, _)| !schema.has(name)) {
+                return fault(format!("input '{odd}': the model has no such input."));
             }
+            let missing = schema.inputs.iter().find(|input| input.required && !names.contains(input.name.as_str()));
+            if let Some(missing) = missing {
+                let datatype = missing.datatype.name();
+                return fault(format!("input '{}' is missing; it is a tensor of {datatype}.", missing.name));
+            }
+            in_schemas_order(sent, schema)
+                .into_iter()
+                .map(|(name, rows)| input(&name, rows, schema))
+                .collect::<Result<_>>()?
         }
+    };
+    let mut request = json!({"inputs": tensors});
+    if schema.is_frame || (schema.inputs.is_empty() && form.starts_with("dataframe")) {
+        // how MLServer is told to put the columns together again
+        request["parameters"] = json!({"content_type": "pd"});
     }
-    Ok(columns)
+    Ok(request)
 }
 
-fn input(name: &str, rows: Vec<&Value>, expected: &[Expected]) -> Result<Value> {
-    let of = format!("input '{name}'");
-    let wanted = expected.iter().find(|input| input.name == name);
-    if wanted.is_none() && !expected.is_empty() {
-        return fault(format!("{of}: the model has no such input."));
+/// One tensor for a server that takes no columns: in the signature's order where there is one, else as they were sent.
+fn side_by_side(form: &str, sent: Named<'_>, wanted: &Expected, schema: &Schema) -> Result<Value> {
+    let columns = if schema.columns.is_empty() { sent } else { in_order(sent, &schema.columns)? };
+    let width = columns.len();
+    if wanted.shape[1] >= 0 && usize::try_from(wanted.shape[1]) != Ok(width) {
+        let (name, takes) = (&wanted.name, wanted.shape[1]);
+        return fault(format!("{form}: {width} columns were sent; the model's input '{name}' takes {takes}."));
     }
+    let rows = columns[0].1.len();
+    if let Some((name, other)) = columns.iter().find(|(_, other)| other.len() != rows) {
+        return fault(format!("{form}: column '{name}' has {} rows, the first one has {rows}.", other.len()));
+    }
+    let row = |row: usize| Value::Array(columns.iter().map(|(_, cells)| cells[row].clone()).collect());
+    let all: Vec<Value> = (0..rows).map(row).collect();
+    input(&wanted.name, all.iter().collect(), schema)
+}
+
+fn in_order<'v>(sent: Named<'v>, names: &[String]) -> Result<Named<'v>> {
+    if let Some((odd, _)) = sent.iter().find(|(name, _)| !names.contains(name)) {
+        return fault(format!("input '{odd}': the model has no such input."));
+    }
+    let mut sent: HashMap<String, Vec<&Value>> = sent.into_iter().collect();
+    let column = |name: &String| match sent.remove(name) {
+        Some(rows) => Ok((name.clone(), rows)),
+        None => fault(format!("input '{name}' is missing.")),
+    };
+    names.iter().map(column).collect()
+}
+
+/// The columns of a frame as the model was trained with them, however they were sent.
+fn in_schemas_order<'v>(mut sent: Named<'v>, schema: &Schema) -> Named<'v> {
+    if schema.is_frame {
+        let places: HashMap<&str, usize> = schema.columns.iter().map(String::as_str).zip(0..).collect();
+        sent.sort_by_key(|(name, _)| places.get(name.as_str()).copied());
+    }
+    sent
+}
+
+fn input(name: &str, rows: Vec<&Value>, schema: &Schema) -> Result<Value> {
+    let of = format!("input '{name}'");
+    let wanted = schema.find(name);
     if rows.is_empty() {
         return fault(format!("{of}: there is no row."));
     }
@@ -177,11 +163,12 @@ fn is_whole_for_float(wanted: Datatype, sent: &Tensor) -> bool {
     is_float && exact
 }
 
-/// The answer of `/invocations` for V2's: one output is a list, equally long ones are records, others a map.
+/// The answer of `/invocations` for V2's: one output is a list, equally long ones are records, others a map. Servers answer with a
+/// column where the signature has a vector.
 ///
 /// # Errors
 /// When it is no answer of V2 in JSON.
-pub fn predictions_of_v2(answer: &[u8]) -> Result<Vec<u8>> {
+pub fn predictions_of_v2(answer: &[u8], signature: &Signature) -> Result<Vec<u8>> {
     let read: Value = serde_json::from_slice(answer)
         .or_else(|error| fault(format!("The model server's answer is no JSON: {error}.")))?;
     let Some(entries) = read["outputs"].as_array() else { return fault("The model server's answer has no 'outputs'.") };
@@ -189,6 +176,7 @@ pub fn predictions_of_v2(answer: &[u8]) -> Result<Vec<u8>> {
     let rows = |value: &Value| value.as_array().map_or(0, Vec::len);
     let predictions = match outputs.as_slice() {
         [] => return fault("The model server's answer has no output."),
+        [(_, only)] if is_vector(&signature.outputs) => Value::Array(flat(only)),
         [(_, only)] => only.clone(),
         [(_, first), others @ ..] if others.iter().all(|(_, other)| rows(other) == rows(first)) => {
             let record = |row: usize| {
@@ -200,6 +188,23 @@ pub fn predictions_of_v2(answer: &[u8]) -> Result<Vec<u8>> {
         _ => Value::Object(outputs.into_iter().collect()),
     };
     Ok(json!({"predictions": predictions}).to_string().into_bytes())
+}
+
+fn is_vector(outputs: &Side) -> bool {
+    match outputs {
+        Side::Columns { columns, .. } => matches!(columns.as_slice(), [only] if only.lists == 0),
+        Side::Tensors(specs) => matches!(specs.as_slice(), [only] if only.shape.len() == 1),
+        Side::Unknown => false,
+    }
+}
+
+/// The rows, those of one value as that value.
+fn flat(rows: &Value) -> Vec<Value> {
+    let row = |row: &Value| match row.as_array().map(Vec::as_slice) {
+        Some([only]) => only.clone(),
+        _ => row.clone(),
+    };
+    rows.as_array().map_or_else(|| vec![rows.clone()], |rows| rows.iter().map(row).collect())
 }
 
 fn output(entry: &Value) -> Result<(String, Value)> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cost;
+mod reverse;
 
 use serde_json::{Value, json};
 
@@ -346,47 +347,4 @@ fn metadata_say_the_signature() {
     let said = model_metadata("wine", 3, &tensors);
     assert_eq!(said["inputs"], json!([{"name": "input", "datatype": "UINT8", "shape": [-1, 28, 28]}]));
     assert_eq!(model_metadata("m", 1, &Signature::read("flavors: {}").unwrap())["inputs"], json!([]));
-}
-
-#[test]
-fn invocations_go_to_a_server_of_v2_and_back() {
-    let metadata = json!({"inputs": [{"name": "a", "datatype": "FP32", "shape": [-1, 1]},
-        {"name": "b", "datatype": "BYTES", "shape": [-1]}]});
-    let expected = Expected::read(metadata.to_string().as_bytes()).unwrap();
-    let sent = |body: Value| v2_of_invocation(body.to_string().as_bytes(), &expected);
-    let wanted = json!([{"name": "a", "datatype": "FP32", "shape": [2, 1], "data": [0.1, 2.0]},
-        {"name": "b", "datatype": "BYTES", "shape": [2], "data": ["x", "y"]}]);
-    for body in [
-        json!({"dataframe_split": {"columns": ["a", "b"], "data": [[0.1, "x"], [2, "y"]]}}),
-        json!({"dataframe_records": [{"a": 0.1, "b": "x"}, {"a": 2, "b": "y"}]}),
-        json!({"instances": [{"a": 0.1, "b": "x"}, {"a": 2, "b": "y"}]}),
-        json!({"inputs": {"a": [0.1, 2], "b": ["x", "y"]}}),
-    ] {
-        let made: Value = serde_json::from_slice(&sent(body.clone()).unwrap()).unwrap();
-        assert_eq!(made["inputs"], wanted, "{body}");
-        // and what was made is a request of V2
-        read_request(made.to_string().as_bytes(), None).unwrap();
-    }
-    for (text, body) in [
-        ("exactly one", json!({"inputs": [1], "instances": [1]})),
-        ("no such input", json!({"inputs": {"z": [1]}})),
-        ("'b'", json!({"inputs": {"b": [1]}})),
-        ("row 1", json!({"dataframe_split": {"columns": ["a"], "data": [[1], []]}})),
-        ("missing or NaN", json!({"inputs": {"a": [null, 0.5]}})),
-    ] {
-        let why = sent(body).expect_err("it was taken").0;
-        assert!(why.contains(text), "{text}: {why}");
-    }
-    let answer = |outputs: Value| -> Value {
-        serde_json::from_slice(&predictions_of_v2(json!({ "outputs": outputs }).to_string().as_bytes()).unwrap())
-            .unwrap()
-    };
-    let p = || input("p", "FP32", json!([2, 2]), json!([1, 2, 3, 4]));
-    assert_eq!(answer(json!([p()])), json!({"predictions": [[1.0, 2.0], [3.0, 4.0]]}));
-    let records = json!([{"p": [1.0, 2.0], "q": "x"}, {"p": [3.0, 4.0], "q": "y"}]);
-    assert_eq!(
-        answer(json!([p(), input("q", "BYTES", json!([2]), json!(["x", "y"]))])),
-        json!({ "predictions": records })
-    );
-    assert!(predictions_of_v2(b"{}").is_err());
 }

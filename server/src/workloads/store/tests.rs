@@ -11,6 +11,7 @@ fn new(generation: i64, image: &str) -> NewWorkload {
         mounts: Vec::new(),
         writable: Vec::new(),
         working_dir: "/scratch".into(),
+        image_working_dir: false,
         cpus: 1.0,
         memory_bytes: 64 << 20,
         gpu_uuids: Vec::new(),

@@ -39,6 +39,7 @@ pub(super) fn of(app: &App, workload: Workload, network: &Network) -> ContainerS
         mounts: spec.mounts.into_iter().map(mount).collect(),
         writable: spec.writable.into_iter().map(mount).collect(),
         working_dir: spec.working_dir,
+        image_working_dir: spec.image_working_dir,
         cpus: spec.cpus,
         memory_bytes: spec.memory_bytes,
         pids: app.config.limits.pids,

@@ -48,6 +48,9 @@ wire! {
         /// Absent: there was no answer.
         pub status: Option<u16>,
         pub latency_ms: f64,
+        /// How an answer of 400 and above begins.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub error: Option<String>,
         /// By column, without `input.`; those that are masked are absent.
         pub inputs: BTreeMap<String, Value>,
         /// By column, without `prediction.`; `0` where it has no name.

@@ -33,6 +33,9 @@ wire! {
     pub struct ImageRuntime {
         /// Of Drydock's own registry or of this box's Docker.
         pub image: String,
+        /// What that was when the revision was made, of an image that no registry has; noted by Drydock.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub image_id: Option<String>,
         /// Instead of the image's own command; empty: that.
         #[serde(default)]
         pub command: Vec<String>,

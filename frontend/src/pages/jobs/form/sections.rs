@@ -11,23 +11,12 @@ use super::{
 use crate::{
     format,
     live::remote,
-    pages::parts::{DropZone, Listing, UploadList, short_id},
+    pages::parts::{DropZone, Fold, Listing, UploadList, short_id},
     shell::use_overview,
     ui::{Card, Field, Icon, SelectField, Show, TextArea},
 };
 use drydock_wire::{events::Topic, overview::Overview, queues::Queue};
 use leptos::prelude::*;
-
-/// A section that folds; open at first where something is set.
-#[component]
-fn Fold(title: &'static str, #[prop(into)] set: Signal<String>, open: bool, children: Children) -> impl IntoView {
-    view! {
-        <details class="card fold" open=open>
-            <summary><h2>{title}</h2><span class="dim">{move || set.get()}</span></summary>
-            <div class="stack">{children()}</div>
-        </details>
-    }
-}
 
 #[component]
 pub fn Sections(form: Form, tried: RwSignal<bool>) -> impl IntoView {

@@ -1,0 +1,3 @@
+DROP TABLE drift_windows;
+DROP TABLE feedback;
+DROP TABLE captured_files;

@@ -1,0 +1,2 @@
+DROP TABLE token_callers;
+DROP TABLE token_minutes;
