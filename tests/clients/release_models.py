@@ -1,4 +1,4 @@
-"""Versions of the model "taster", one for each behaviour named: good, better, raises, slow, crashes. Prints them in that order."""
+"""Versions of the model "taster", one for each behaviour named: good, better, raises, slow, crashes; or numbers: one, almost, two (slowly). Prints them in that order."""
 
 import pathlib
 import sys
@@ -22,12 +22,13 @@ class Taster(PythonModel):
         self.answered += 1
         if behaviour == "raises":
             raise ValueError("this model was trained on grapes")
-        if behaviour == "slow":
+        if behaviour in ("slow", "two"):
             time.sleep(0.6)
         if behaviour == "crashes" and self.answered > 3:
             print("out of grapes", flush=True)
             os._exit(3)
-        return [behaviour] * len(model_input)
+        numbers = {{"one": 1.0, "almost": 1.0 + 1e-8, "two": 2.0}}
+        return [numbers.get(behaviour, behaviour)] * len(model_input)
 
 
 set_model(Taster())

@@ -34,6 +34,7 @@ mod datasets_checks;
 mod datasets_drift;
 mod device_request;
 mod devices;
+mod experiments;
 mod job_logs;
 mod job_parts;
 mod job_retries;

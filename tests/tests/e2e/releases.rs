@@ -14,23 +14,23 @@ use drydock_tests::{Api, Server, clients, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const DEPLOYMENT: &str = "/api/v1/deployments/tasting";
-const RELEASE: &str = "/api/v1/deployments/tasting/release";
-const INVOCATIONS: &str = "/serve/tasting/invocations";
+pub const DEPLOYMENT: &str = "/api/v1/deployments/tasting";
+pub const RELEASE: &str = "/api/v1/deployments/tasting/release";
+pub const INVOCATIONS: &str = "/serve/tasting/invocations";
 /// A model server takes its time to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 /// About fifty requests a second.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Makes versions of the model, one for each behaviour, from 1 on.
-async fn taste(api: &Api, behaviours: &[&str]) -> Result<()> {
+pub async fn taste(api: &Api, behaviours: &[&str]) -> Result<()> {
     let printed = clients::mlflow(api, "release_models.py", behaviours).await?;
     let expected: Vec<String> = (1..=behaviours.len()).map(|version| version.to_string()).collect();
     ensure!(printed.contains(&format!("versions {}", expected.join(" "))), "{printed}");
     Ok(())
 }
 
-async fn put(api: &Api, version: u32, release: Value) -> Result<Value> {
+pub async fn put(api: &Api, version: u32, release: Value) -> Result<Value> {
     let mut wish = json!({ "model": "taster", "version": version.to_string(), "resources": { "cpus": 1.0, "memory_bytes": 1u64 << 30 } });
     if !release.is_null() {
         wish["release"] = release;
@@ -48,26 +48,26 @@ fn canary(limits: Value) -> Value {
 
 /// What a caller saw: how often each status and text came.
 #[derive(Default, Debug)]
-struct Seen {
+pub struct Seen {
     by_status: BTreeMap<u16, u64>,
-    by_revision: BTreeMap<String, u64>,
-    failed: Vec<String>,
+    pub by_revision: BTreeMap<String, u64>,
+    pub failed: Vec<String>,
 }
 
 /// Callers that ask all the time until they are told to stop.
-struct Load {
+pub struct Load {
     stop: Arc<AtomicBool>,
     asking: tokio::task::JoinHandle<Seen>,
 }
 
 impl Load {
-    fn start(api: &Api) -> Self {
+    pub fn start(api: &Api) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let asking = tokio::spawn(ask_until(api.clone(), stop.clone()));
         Self { stop, asking }
     }
 
-    async fn stop(self) -> Result<Seen> {
+    pub async fn stop(self) -> Result<Seen> {
         self.stop.store(true, Ordering::Relaxed);
         Ok(self.asking.await?)
     }
@@ -111,7 +111,7 @@ async fn ask(api: &Api, revision: Option<i64>) -> Result<(u16, String, String)> 
 }
 
 /// Waits until that revision is in that state; fails at once where it failed instead.
-async fn revision_is(api: &Api, number: i64, state: &str) -> Result<Value> {
+pub async fn revision_is(api: &Api, number: i64, state: &str) -> Result<Value> {
     let found = until(&format!("revision {number} is {state}"), PATIENCE, || async {
         let detail = api.get(DEPLOYMENT).await?;
         let all = detail["revisions"].as_array().context("no revisions")?;
@@ -124,7 +124,7 @@ async fn revision_is(api: &Api, number: i64, state: &str) -> Result<Value> {
 }
 
 /// Waits until no release goes on, and answers the last one.
-async fn release_ends(api: &Api) -> Result<Value> {
+pub async fn release_ends(api: &Api) -> Result<Value> {
     until("the release ends", PATIENCE, || async {
         let page = api.get(RELEASE).await?;
         Ok(page["current"].is_null().then(|| page["history"][0].clone()))
@@ -133,7 +133,7 @@ async fn release_ends(api: &Api) -> Result<Value> {
 }
 
 /// A server with these versions, the first of them live.
-async fn first_is_live(behaviours: &[&str]) -> Result<(Server, Api)> {
+pub async fn first_is_live(behaviours: &[&str]) -> Result<(Server, Api)> {
     let server = Server::start().await?;
     let admin = server.admin().await?;
     taste(&admin, behaviours).await?;
