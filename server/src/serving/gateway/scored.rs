@@ -112,27 +112,37 @@ async fn invoke(
 ) -> Result<HttpResponse> {
     let signature = lease.pool.signature().await?;
     let (served, lease) = served(request, &signature, lease, passage, deadline).await?;
-    let of_server = served.clone();
+    let (of_server, of_caller) = (served.clone(), sent.clone());
     let translated = off_thread(sent.len(), move || match form {
         Form::Json => v2::v2_of_invocation(&sent, &of_server.schema),
         Form::Csv => v2::v2_of_csv(&sent, &of_server.schema),
     });
-    let body = translated.await?.map_err(|fault| Error::invalid(fault.0))?;
+    let body = Bytes::from(translated.await?.map_err(|fault| Error::invalid(fault.0))?);
+    // captured as the caller sent it; CSV as its tensors, which are read without its content type
+    let kept = match form {
+        Form::Json => of_caller,
+        Form::Csv => body.clone(),
+    };
     let mut passed = headers::towards_model(request.headers());
     headers::make_json(&mut passed);
     let outgoing = Outgoing {
         method: hyper::Method::POST,
         path: format!("{}/infer", served.path),
         headers: passed,
-        upload: Upload::Whole(body.into()),
+        upload: Upload::Whole(body),
         length: None,
     };
-    let (status, body, _lease) = exchange(outgoing, lease, passage, deadline).await?;
+    let (status, answer, _lease) = exchange(outgoing, lease, passage, deadline).await?;
+    let answer = Bytes::from(answer);
+    passage.heard(&answer);
+    passage.heard_all();
     if !status.is_success() {
-        return Ok(refusal(status, &body));
+        passage.tap.iter_mut().for_each(|tap| tap.translated(&kept, &answer));
+        return Ok(refusal(status, &answer));
     }
-    let predictions = off_thread(body.len(), move || v2::predictions_of_v2(&body, &signature)).await?;
+    let predictions = off_thread(answer.len(), move || v2::predictions_of_v2(&answer, &signature)).await?;
     let predictions = predictions.map_err(|fault| Error::new(ErrorCode::BadGateway, fault.0))?;
+    passage.tap.iter_mut().for_each(|tap| tap.translated(&kept, &predictions));
     Ok(harmless(HttpResponse::Ok().insert_header(ContentType::json()).body(predictions)))
 }
 
