@@ -188,3 +188,59 @@ async fn replicas_of_an_image_come_fail_and_go_without_a_failed_request() -> Res
     until("all is gone", PATIENCE, || async { Ok(running(&server)?.is_empty().then_some(())) }).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn it_rests_when_nobody_asks_wakes_for_a_request_and_follows_its_alias() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    admin.post("/api/2.0/mlflow/registered-models/create", json!({ "name": "wine" })).await?;
+    let run = admin.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0" })).await?["run"]["info"].clone();
+    let root = run["artifact_uri"].as_str().context("no place")?;
+    let path = root.trim_start_matches("mlflow-artifacts:/");
+    admin.put(&format!("/api/2.0/mlflow-artifacts/artifacts/{path}/model/MLmodel"), json!({})).await?;
+    for _ in 0..2 {
+        let wish = json!({ "name": "wine", "source": format!("{root}/model"), "run_id": run["run_id"] });
+        admin.post("/api/2.0/mlflow/model-versions/create", wish).await?;
+    }
+    admin.put("/api/v1/models/wine/aliases/champion", json!({ "version": 1 })).await?;
+    let scale = json!({ "min": 0, "max": 2, "in_flight": 4.0, "idle_s": 2 });
+    let mut wished = serve(json!({ "follow": true, "scale": scale }));
+    wished["model"] = json!("wine");
+    wished["version"] = json!("@champion");
+    admin.put(DEPLOYMENT, wished).await?;
+    replicas_are(&admin, 1, &["ready"]).await?;
+
+    // Nobody asks: nothing runs, and the deployment is ready all the same.
+    until("nothing runs", PATIENCE, || async { Ok(running(&server)?.is_empty().then_some(())) }).await?;
+    replicas_are(&admin, 1, &[]).await?;
+    let detail = admin.get(DEPLOYMENT).await?;
+    ensure!(detail["summary"]["state"] == "ready" && detail["revisions"][0]["state"] == "live", "{detail:#}");
+
+    // Ten ask at once: all are answered, by what they woke.
+    let mut asked = tokio::task::JoinSet::new();
+    let began = std::time::Instant::now();
+    for _ in 0..10 {
+        let api = admin.clone();
+        asked.spawn(async move { ask(&api).await });
+    }
+    while let Some(one) = asked.join_next().await {
+        let (status, text) = one??;
+        ensure!(status == 200 && text.ends_with("hello"), "{status}: {text}");
+    }
+    println!("woke in {:?}", began.elapsed());
+
+    // The alias moves: a revision comes by itself, and says who moved it.
+    admin.put("/api/v1/models/wine/aliases/champion", json!({ "version": 2 })).await?;
+    let followed = until("revision 2 is live", PATIENCE, || async {
+        let detail = admin.get(DEPLOYMENT).await?;
+        let newest = detail["revisions"][0].clone();
+        Ok((newest["number"] == 2 && newest["state"] == "live").then_some(newest))
+    })
+    .await?;
+    ensure!(followed["version"] == 2 && followed["created_by"] == "admin", "{followed:#}");
+    // who goes back means it: the alias does not undo it
+    admin.post(&format!("{DEPLOYMENT}/rollback"), json!({ "revision": 1 })).await?;
+    let detail = admin.get(DEPLOYMENT).await?;
+    ensure!(detail["settings"]["follow"] == false && detail["revisions"][0]["version"] == 1, "{detail:#}");
+    Ok(())
+}

@@ -269,7 +269,7 @@ impl Endpoint {
             (routes.rules.settings.clone(), routes.find(aim).is_some())
         };
         // asleep, or between a revision that had to end and the next: a replica comes
-        let is_coming = aim == Aim::Live && (settings.swap || settings.scale.as_ref().is_some_and(|it| it.min == 0));
+        let is_coming = aim == Aim::Live && settings.scale.as_ref().is_some_and(|it| it.min == 0);
         if !is_there && !is_coming {
             return Err(Refused::NotReady);
         }

@@ -90,8 +90,6 @@ wire! {
         /// As many containers as each revision has, where `scale` does not say.
         pub replicas: u32,
         pub scale: Option<Scale>,
-        /// Where the old and the new revision do not fit side by side: end the old one first, which costs an interruption.
-        pub swap: bool,
         pub limits: CallLimits,
         /// Names of the users who may call it; empty: everyone who is signed in. Administrators and its maker always may.
         pub callers: Vec<String>,
@@ -204,7 +202,6 @@ impl Default for ServingSettings {
             follow: false,
             replicas: 1,
             scale: None,
-            swap: false,
             limits: CallLimits::default(),
             callers: Vec::new(),
             capture: None,

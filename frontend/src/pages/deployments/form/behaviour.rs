@@ -21,7 +21,6 @@ pub struct SettingsForm {
     /// Names between commas.
     callers: Text,
     capture: CaptureForm,
-    swap: RwSignal<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -76,7 +75,6 @@ impl SettingsForm {
             },
             callers: text(start.callers.join(", ")),
             capture: CaptureForm::new(start.capture.as_ref()),
-            swap: RwSignal::new(start.swap),
         }
     }
 
@@ -87,7 +85,6 @@ impl SettingsForm {
             follow,
             replicas,
             scale,
-            swap: self.swap.get_untracked(),
             limits: self.limits.read()?,
             callers: words(self.callers),
             capture: self.capture.read()?,
@@ -184,7 +181,6 @@ pub fn SettingsFields(
     view! {
         <Fold title="Replicas" set=Signal::derive(move || replicas.summary()) open=open>
             <ReplicaFields form=replicas tried/>
-            <Tick value=form.swap label="Where two revisions do not fit side by side, end the old one first. That costs an interruption."/>
         </Fold>
         <Fold title="Limits" set=Signal::derive(move || limits.summary()) open=unfolded><LimitFields form=limits tried/></Fold>
         <Fold title="Who may call" set=Signal::derive(callers) open=unfolded>

@@ -152,7 +152,11 @@ async fn requests_wait_while_it_wakes_and_whoever_starts_it_is_woken() {
         assert_eq!(asked.await.unwrap().unwrap().status(), 200);
     }
     // a deployment that goes lets go of who waits
-    show(&gateway, &[], ServingSettings { swap: true, ..ServingSettings::default() });
+    show(
+        &gateway,
+        &[],
+        ServingSettings { scale: Some(Scale { min: 0, ..Scale::default() }), ..ServingSettings::default() },
+    );
     let asked = tokio::spawn(ask());
     until("it waits", || gateway.load_of("d").queued == 1).await;
     gateway.show(&[], |_| Kept::default());
