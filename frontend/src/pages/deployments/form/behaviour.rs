@@ -1,7 +1,7 @@
 //! How many replicas there are, how much callers may ask, and who may: what takes effect at once.
 
 use super::{
-    Text, Tick, all_good,
+    Text, all_good,
     capture::{CaptureFields, CaptureForm},
     check_above_zero, check_count, check_whole, optional, read, text, words,
 };
