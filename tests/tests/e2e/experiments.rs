@@ -46,7 +46,8 @@ async fn an_a_b_test_keeps_customers_where_they_are_over_a_kill_and_counts_on() 
     ensure!((5..30).contains(&candidates), "{candidates} of {CUSTOMERS} got the candidate");
     for (customer, number) in &first {
         let converted = if *number == 2 { customer % 10 != 0 } else { customer % 10 == 0 };
-        let report = json!({ "metric": "conversion", "value": f64::from(u8::from(converted)), "key": customer.to_string() });
+        let report =
+            json!({ "metric": "conversion", "value": f64::from(u8::from(converted)), "key": customer.to_string() });
         let counted = admin.post(METRIC, report).await?;
         ensure!(counted["revision"] == *number, "{counted}");
     }
@@ -72,7 +73,9 @@ async fn an_a_b_test_keeps_customers_where_they_are_over_a_kill_and_counts_on() 
     admin.post(&format!("{RELEASE}/promote"), json!({})).await?;
     ensure!(revisions(&admin).await?.values().all(|number| *number == 2));
     ensure!(experiment(&admin).await?["candidate"]["requests"] == 2 * candidates, "what came after does not count");
-    ensure!(admin.status(Method::POST, METRIC, Some(json!({ "metric": "a", "value": 1, "revision": 2 }))).await? == 409);
+    ensure!(
+        admin.status(Method::POST, METRIC, Some(json!({ "metric": "a", "value": 1, "revision": 2 }))).await? == 409
+    );
 
     // A canary whose reported metric is too low goes back.
     let limit = json!({ "metric": "rating", "min": 3, "min_reports": 5 });
@@ -104,7 +107,8 @@ async fn a_shadow_with_wrong_answers_is_reported_and_callers_see_nothing_of_it()
     }
     let near = until("all answers are compared", PATIENCE, || async {
         let agreement = experiment(&admin).await?["agreement"].clone();
-        Ok((agreement["compared"].as_u64() >= Some(10) && agreement["near"] == agreement["compared"]).then_some(agreement))
+        Ok((agreement["compared"].as_u64() >= Some(10) && agreement["near"] == agreement["compared"])
+            .then_some(agreement))
     })
     .await?;
     ensure!(near["different"] == 0 && near["failed"] == 0, "{near:#}");

@@ -288,11 +288,9 @@ async fn nobody_gets_in_without_a_good_token() -> Result<()> {
             }
         }
     }
-<<<<<<< HEAD
-    for path in ["/serve/any/invocations", "/serve/any/ping", "/serve/any/metric", "/serve/any/v2/models/m/infer"] {
-=======
-    for path in ["/serve/any/invocations", "/serve/any/ping", "/serve/any/v2/models/m/infer", "/serve/any/feedback"] {
->>>>>>> i6-end
+    let serving = ["invocations", "ping", "metric", "feedback", "v2/models/m/infer"];
+    for path in serving.map(|tail| format!("/serve/any/{tail}")) {
+        let path = path.as_str();
         let status = server.anonymous()?.status(Method::POST, path, Some(json!({}))).await?;
         if status != 401 {
             let_in.push(format!("anonymous: POST {path} answered {status}"));

@@ -122,6 +122,8 @@ impl RuntimeForm {
             let word = self.protocol.get_untracked();
             Runtime::Image(ImageRuntime {
                 image: self.image.get_untracked().trim().to_owned(),
+                // Drydock notes it
+                image_id: None,
                 command: split_words(&self.command.get_untracked()).ok()?,
                 port: read(self.port)?,
                 protocol: PROTOCOLS.iter().find(|p| p.1 == word).map_or(Protocol::Plain, |p| p.0),
