@@ -85,7 +85,8 @@ fn put_of(d: &DeploymentDetail, settings: ServingSettings, alias: String) -> Opt
     let body = PutDeployment {
         model: goal.model.clone(),
         version: if alias.is_empty() { number } else { alias },
-        served_by: Some(goal.served_by.clone()),
+        // absent: as before. Said again, an image that was built anew under its name would become a new revision.
+        served_by: None,
         settings: Some(settings),
         resources: goal.resources.clone(),
         release: None,

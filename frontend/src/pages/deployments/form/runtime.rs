@@ -122,6 +122,7 @@ impl RuntimeForm {
             let word = self.protocol.get_untracked();
             Runtime::Image(ImageRuntime {
                 image: self.image.get_untracked().trim().to_owned(),
+                // Drydock notes it
                 image_id: None,
                 command: split_words(&self.command.get_untracked()).ok()?,
                 port: read(self.port)?,
