@@ -20,14 +20,17 @@ where
     F: AsyncFn() -> Result<usize>,
 {
     let mut killed = 0;
-    for _ in 0..4 {
+    for attempt in 0..4 {
         let before = done().await?;
         let mut child = command(api, args).spawn()?;
         while child.try_wait()?.is_none() && done().await? <= before {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        // SIGKILL, by its id.
-        child.kill().await?;
+        // each a little later than the one before, so that some portion is over and known, however slow the box is
+        tokio::time::sleep(Duration::from_millis(100) * attempt).await;
+        // SIGKILL, by its id; one that has ended meanwhile cannot be killed any more.
+        let _ = child.start_kill();
+        child.wait().await?;
         killed += usize::from(done().await? < RUNS.parse::<usize>()?);
     }
     ensure!(killed > 0, "it was never killed in the middle");
