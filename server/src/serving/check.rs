@@ -2,10 +2,11 @@
 
 use drydock_wire::jobs::Resources;
 use drydock_wire::serving::{
-    CallLimits, Capture, ImageRuntime, Probe, PutDeployment, Runtime, Scale, ServedBy, ServingSettings,
+    CallLimits, ImageRuntime, Probe, PutDeployment, Runtime, Scale, ServedBy, ServingSettings,
 };
 use drydock_wire::validate;
 
+use super::capture;
 use crate::error::{Error, Result};
 
 /// As many replicas as a deployment may have.
@@ -150,7 +151,7 @@ pub fn settings(settings: &ServingSettings, version: &str) -> Result<()> {
     between("settings.replicas", settings.replicas, 1, MOST_REPLICAS)?;
     settings.scale.iter().try_for_each(scale)?;
     limits(&settings.limits)?;
-    settings.capture.iter().try_for_each(capture)
+    settings.capture.iter().try_for_each(capture::check)
 }
 
 fn scale(scale: &Scale) -> Result<()> {
@@ -196,13 +197,6 @@ fn limits(limits: &CallLimits) -> Result<()> {
     let Some(rate) = &limits.rate else { return Ok(()) };
     positive("settings.limits.rate.per_second", Some(rate.per_second))?;
     between("settings.limits.rate.burst", rate.burst, 1, 1_000_000)
-}
-
-fn capture(capture: &Capture) -> Result<()> {
-    if !(0.0..=100.0).contains(&capture.sample_percent) {
-        return Err(Error::invalid("settings.capture.sample_percent: a percentage is between 0 and 100."));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use drydock_wire::serving::{DeploymentDetail, PutDeployment, ReleasePlan, Runtim
 
 use super::rules::RevisionState;
 use super::store::{self, DeploymentRow, RevisionRow, Wish};
-use super::{Gateway, capture, check, detail, release, show, waker};
+use super::{Gateway, check, detail, release, show, waker};
 use crate::accounts::{self, Authorized, Principal, action, audit};
 use crate::app::App;
 use crate::clock;
@@ -75,7 +75,6 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     };
     check::wish(name, &wish, &served_by, machine(conn)?)?;
     check_callers(conn, wish.settings.as_ref())?;
-    wish.settings.iter().filter_map(|settings| settings.capture.as_ref()).try_for_each(capture::check)?;
     let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
     plan.iter().try_for_each(release::check::plan)?;
     let version = if wish.model.is_empty() { 0 } else { registry::resolve(conn, &wish.model, &wish.version)? };

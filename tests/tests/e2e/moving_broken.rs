@@ -28,9 +28,10 @@ where
         }
         // each a little later than the one before, so that some portion is over and known, however slow the box is
         tokio::time::sleep(Duration::from_millis(100) * attempt).await;
-        // SIGKILL, by its id; one that has ended meanwhile cannot be killed any more.
-        let _ = child.start_kill();
-        child.wait().await?;
+        // SIGKILL, by its id, unless it has ended meanwhile.
+        if child.try_wait()?.is_none() {
+            child.kill().await?;
+        }
         killed += usize::from(done().await? < RUNS.parse::<usize>()?);
     }
     ensure!(killed > 0, "it was never killed in the middle");
