@@ -5,7 +5,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use drydock::{console, web::assets::Dashboard};
+use mimalloc::MiMalloc;
 use rust_embed::RustEmbed;
+
+/// A prediction through the gateway is some fifty small allocations: with the C library's allocator they were a sixth of its cost.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(RustEmbed)]
 #[folder = "../frontend/dist"]

@@ -90,7 +90,7 @@ impl Accounts {
             self.in_background(move |conn| store::touch_token(conn, &id, now));
         }
         let via = if token.kind == "job" { Via::Job } else { Via::Token };
-        Ok(Principal { job_id: token.workload_id.clone(), ..principal(person.clone(), via, address) })
+        Ok(Principal { job_id: token.workload_id.clone(), ..principal(person, via, address) })
     }
 
     /// The token of that hash and whose it is.
@@ -122,7 +122,7 @@ impl Accounts {
             let id = session.id.clone();
             self.in_background(move |conn| store::touch_session(conn, &id, now));
         }
-        Ok(Principal { session_id: Some(session.id), ..principal(person, Via::Session, address) })
+        Ok(Principal { session_id: Some(session.id), ..principal(&person, Via::Session, address) })
     }
 
     async fn by_basic(&self, name: &str, password: &str, address: String) -> Result<Principal> {
@@ -139,7 +139,7 @@ impl Accounts {
         }
         let person = person.filter(|person| !person.disabled).ok_or_else(wrong_password)?;
         self.passed_basic.remember(name, password, person.password_hash.clone());
-        Ok(principal(person, Via::Basic, address))
+        Ok(principal(&person, Via::Basic, address))
     }
 
     /// A mark of the person's present password, that another password does not have; nothing can be learnt from it.
@@ -164,7 +164,7 @@ impl Accounts {
         let person = person.filter(|person| !person.disabled && secrets::hash_secret(&person.password_hash) == mark);
         let person =
             person.ok_or_else(|| Error::unauthenticated("This token is no longer good; ask for another one."))?;
-        Ok(principal(person, Via::Basic, address_text(address)))
+        Ok(principal(&person, Via::Basic, address_text(address)))
     }
 
     /// Checks a password with its throttle. A wrong password and an unknown name answer alike, after the same work.
@@ -201,11 +201,11 @@ pub(super) fn wrong_password() -> Error {
     Error::unauthenticated("Wrong username or password.")
 }
 
-pub(super) fn principal(person: store::PersonRow, via: Via, address: String) -> Principal {
+pub(super) fn principal(person: &store::PersonRow, via: Via, address: String) -> Principal {
     Principal {
         role: person.role(),
-        person_id: person.id,
-        username: person.username,
+        person_id: person.id.clone(),
+        username: person.username.clone(),
         via,
         job_id: None,
         session_id: None,

@@ -162,7 +162,7 @@ pub fn username(conn: &mut Conn, person_id: &str) -> Result<Option<String>> {
 /// are gone or disabled.
 pub fn principal_of(conn: &mut Conn, person_id: &str) -> Result<Option<Principal>> {
     let person = store::person_by_id(conn, person_id)?.filter(|person| !person.disabled);
-    Ok(person.map(|person| identify::principal(person, Via::Token, String::new())))
+    Ok(person.map(|person| identify::principal(&person, Via::Token, String::new())))
 }
 
 /// A token of that person, made by the server for work it does in the person's name.

@@ -110,7 +110,7 @@ impl Accounts {
         let caller = Arc::new(S3Caller {
             secret: self.box_key.open(&key.sealed_secret)?,
             scopes: key.read_scopes()?,
-            principal: Principal { job_id: key.workload_id, ..identify::principal(person, via, String::new()) },
+            principal: Principal { job_id: key.workload_id, ..identify::principal(&person, via, String::new()) },
             access_key: key.access_key,
             expires_at: key.expires_at,
             last_used_at: AtomicI64::new(key.last_used_at.unwrap_or(0)),
@@ -278,7 +278,7 @@ mod tests {
         db.write(move |conn| store::insert_person(conn, &root).and_then(|()| store::insert_person(conn, &row)))
             .await
             .unwrap();
-        World { _dir: dir, accounts, ann: identify::principal(ann, Via::Token, String::new()) }
+        World { _dir: dir, accounts, ann: identify::principal(&ann, Via::Token, String::new()) }
     }
 
     impl World {

@@ -20,7 +20,7 @@ use crate::{
     background::{Background, Task},
     error::{Error, Result},
     router::{self, Face, Faces},
-    web::{guard, patience, room},
+    web::door,
 };
 
 /// Sends silent or slow connections away.
@@ -94,9 +94,7 @@ pub fn serve(
     let served = faces.clone();
     let server = HttpServer::new(move || {
         ActixApp::new()
-            .wrap(from_fn(patience::guard))
-            .wrap(from_fn(room::guard))
-            .wrap(from_fn(guard::guard))
+            .wrap(from_fn(door::door))
             .wrap(from_fn(crate::monitoring::http::observe))
             .configure(|config| router::mount(config, &served, face))
     })

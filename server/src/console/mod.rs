@@ -259,7 +259,9 @@ pub fn main(cli: Cli, dashboard: Dashboard) -> Result<Ended> {
 fn log_to_stderr(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off,actix_server=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // colours are for people at a terminal, not for files and journals
+    let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_seen).with_writer(std::io::stderr);
     if json { builder.json().flatten_event(true).init() } else { builder.init() }
 }
 

@@ -55,13 +55,7 @@ pub async fn observe(
     let began = Instant::now();
     let id = id_of(&request);
     let method = name_of(request.method());
-    let span = tracing::info_span!(
-        "request",
-        http.method = method,
-        http.path = request.path(),
-        http.status = tracing::field::Empty,
-        request.id = id
-    );
+    let span = tracing::info_span!("request", http.method = method, http.path = request.path(), request.id = id);
     let answer = async {
         let answer = named(next.call(request).await, &id);
         let (route, status) = match &answer {
@@ -106,12 +100,11 @@ pub fn expose(text: &mut Exposition) {
 }
 
 fn note(route: Option<String>, method: &'static str, status: StatusCode, took: Duration) {
-    tracing::Span::current().record("http.status", status.as_u16());
     let took_ms = took.as_secs_f64() * 1000.0;
     if status.is_client_error() {
-        tracing::info!(http.took_ms = took_ms, "answered {}", status.as_u16());
+        tracing::info!(http.status = status.as_u16(), http.took_ms = took_ms, "answered {}", status.as_u16());
     } else {
-        tracing::debug!(http.took_ms = took_ms, "answered {}", status.as_u16());
+        tracing::debug!(http.status = status.as_u16(), http.took_ms = took_ms, "answered {}", status.as_u16());
     }
     let route = route.unwrap_or_else(|| NO_ROUTE.to_owned());
     let bucket = BOUNDS.iter().position(|bound| took.as_secs_f64() <= *bound).unwrap_or(BOUNDS.len());

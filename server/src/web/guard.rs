@@ -4,14 +4,12 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use actix_web::{
-    Error as ActixError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method,
         header::{HeaderName, HeaderValue},
     },
-    middleware::Next,
     web,
 };
 use drydock_wire::ErrorCode;
@@ -51,19 +49,11 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The middleware.
-pub async fn guard(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
-    check(&request)?;
-    let secure = request.app_config().secure();
-    let mut response = next.call(request).await?;
-    harden(&mut response, secure);
-    Ok(response)
-}
-
-fn check(request: &ServiceRequest) -> Result<(), Error> {
+/// Whether the request is for this host, and from a page that may change things.
+///
+/// # Errors
+/// `wrong_host`, or `forbidden` for a page of another site.
+pub fn check(request: &ServiceRequest) -> Result<(), Error> {
     // HTTP/2 carries the host in the URI.
     let header = request.headers().get("host").and_then(|value| value.to_str().ok());
     let host = header.or_else(|| request.uri().authority().map(|authority| authority.as_str())).unwrap_or("");
@@ -88,7 +78,8 @@ fn is_foreign(request: &ServiceRequest, host: &str) -> bool {
     text("origin").is_some_and(|origin| origin.split_once("://").map(|(_, rest)| rest) != Some(host))
 }
 
-fn harden(response: &mut ServiceResponse<impl MessageBody>, secure: bool) {
+/// Sets the headers, except where the handler was stricter.
+pub fn harden(response: &mut ServiceResponse<impl MessageBody>, secure: bool) {
     let headers = response.headers_mut();
     let fixed = [
         ("x-content-type-options", "nosniff"),

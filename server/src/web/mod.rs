@@ -3,6 +3,7 @@
 
 pub mod assets;
 pub mod ca;
+pub mod door;
 pub mod extract;
 pub mod guard;
 pub mod live;

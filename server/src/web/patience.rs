@@ -10,12 +10,10 @@ use std::{
 };
 
 use actix_web::{
-    Error as ActixError, HttpMessage,
-    body::MessageBody,
-    dev::{Payload, ServiceRequest, ServiceResponse},
+    HttpMessage,
+    dev::{Payload, ServiceRequest},
     error::PayloadError,
     http::{Method, Version, header},
-    middleware::Next,
     web::Bytes,
 };
 use futures_util::Stream;
@@ -24,16 +22,12 @@ use tokio::time::{Sleep, sleep};
 /// As long as a head may take.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// The middleware of all faces that actix serves.
-pub async fn guard(
-    mut request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
-    if may_have_a_body(&request) {
+/// Watches over the request's body, if it may have one.
+pub fn watch(request: &mut ServiceRequest) {
+    if may_have_a_body(request) {
         let payload = Patient { payload: request.take_payload(), silence: None };
         request.set_payload(Payload::Stream { payload: Box::pin(payload) });
     }
-    next.call(request).await
 }
 
 fn may_have_a_body(request: &ServiceRequest) -> bool {

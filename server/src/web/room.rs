@@ -1,28 +1,19 @@
 //! Below the disk's floor, requests that add something are refused before they begin; what reads, frees or lets people in
 //! goes on.
 
-use actix_web::{
-    Error as ActixError,
-    body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::Method,
-    middleware::Next,
-    web,
-};
+use actix_web::{dev::ServiceRequest, http::Method, web};
 
-use crate::app::App;
+use crate::{app::App, error::Result};
 
-/// The middleware of the web face.
-pub async fn guard(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, ActixError> {
-    if adds(request.method(), request.path())
-        && let Some(app) = request.app_data::<web::Data<App>>()
-    {
-        app.objects.room().check()?;
+/// Whether there is room for what the request adds, if it adds something.
+///
+/// # Errors
+/// `insufficient_storage` below the floor.
+pub fn check(request: &ServiceRequest) -> Result<()> {
+    match request.app_data::<web::Data<App>>() {
+        Some(app) if adds(request.method(), request.path()) => app.objects.room().check(),
+        _ => Ok(()),
     }
-    next.call(request).await
 }
 
 /// Under these, changes are small and help to get room, or to find out who may.

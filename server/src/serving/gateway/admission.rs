@@ -99,16 +99,22 @@ impl Standing {
     /// Tells the caller, in the headers that most clients know and in those of the coming standard.
     pub fn tell(&self, response: &mut HttpResponse) {
         let (full_after, window) = (whole_seconds(self.full_after), whole_seconds(self.window));
-        let told = [
-            ("x-ratelimit-limit", self.burst.to_string()),
-            ("x-ratelimit-remaining", self.remaining.to_string()),
-            ("x-ratelimit-reset", full_after.to_string()),
+        let headers = response.headers_mut();
+        let counts = [
+            ("x-ratelimit-limit", u64::from(self.burst)),
+            ("x-ratelimit-remaining", u64::from(self.remaining)),
+            ("x-ratelimit-reset", full_after),
+        ];
+        for (name, count) in counts {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(count));
+        }
+        let texts = [
             ("ratelimit-policy", format!("\"caller\";q={};w={window}", self.burst)),
             ("ratelimit", format!("\"caller\";r={};t={full_after}", self.remaining)),
         ];
-        for (name, text) in told {
-            if let Ok(value) = HeaderValue::from_str(&text) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
+        for (name, text) in texts {
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(HeaderName::from_static(name), value);
             }
         }
         if let Some(wait) = self.wait {

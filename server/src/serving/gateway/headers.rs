@@ -66,11 +66,10 @@ pub fn towards_model(from: &ActixHeaders) -> UpstreamHeaders {
     to
 }
 
-/// Headers of the answer as the caller gets them.
-pub fn towards_caller(from: &UpstreamHeaders) -> ActixHeaders {
+/// Puts the headers of the answer where the caller gets them.
+pub fn towards_caller(from: &UpstreamHeaders, to: &mut ActixHeaders) {
     let named: Vec<String> =
         connection_options(from.get_all(upstream::CONNECTION).iter().filter_map(|value| value.to_str().ok()));
-    let mut to = ActixHeaders::with_capacity(from.len() + 2);
     for (name, value) in from {
         let text = name.as_str();
         if is_blocked(text, &NOT_FROM_MODELS, &named) {
@@ -81,8 +80,7 @@ pub fn towards_caller(from: &UpstreamHeaders) -> ActixHeaders {
             to.append(name, value);
         }
     }
-    make_harmless(&mut to);
-    to
+    make_harmless(to);
 }
 
 /// Whatever a model answers, a browser shows it as a document of its own without scripts.
@@ -198,7 +196,8 @@ mod tests {
         for name in ["set-cookie", "content-security-policy", "access-control-allow-origin", "x-model"] {
             headers.insert(upstream::HeaderName::from_bytes(name.as_bytes()).unwrap(), "v".parse().unwrap());
         }
-        let passed = towards_caller(&headers);
+        let mut passed = ActixHeaders::new();
+        towards_caller(&headers, &mut passed);
         assert!(passed.contains_key("x-model") && !passed.contains_key("set-cookie"));
         assert_eq!(passed.get("content-security-policy").unwrap(), "default-src 'none'; sandbox");
         assert!(!passed.contains_key("access-control-allow-origin"));

@@ -133,7 +133,6 @@ impl Held {
 /// Passes the answer on; `is_head` where it has no body by nature.
 pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<HttpResponse> {
     let status = StatusCode::from_u16(answer.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let passed = headers::towards_caller(&answer.headers);
     let said = answer.headers.get(hyper::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let length = if is_head { said } else { answer.parts.length() };
     if let Some(copy) = held.passage.tap.as_mut().and_then(Tap::answer) {
@@ -166,9 +165,8 @@ pub async fn relay(answer: OfModel, mut held: Held, is_head: bool) -> Result<Htt
         }
     };
     let rest = if ended { Either::Left(futures_util::stream::empty()) } else { Either::Right(parts) };
-    let pause = Box::pin(tokio::time::sleep(held.patience));
-    let mut response = HttpResponse::with_body(status, Answer { size, begun, rest, pause, held });
-    *response.headers_mut() = passed;
+    let mut response = HttpResponse::with_body(status, Answer { size, begun, rest, pause: None, held });
+    headers::towards_caller(&answer.headers, response.headers_mut());
     Ok(response.map_into_boxed_body())
 }
 
@@ -205,7 +203,8 @@ struct Answer<S> {
     size: BodySize,
     begun: VecDeque<Bytes>,
     rest: S,
-    pause: Pin<Box<Sleep>>,
+    /// Since the last part; absent while nobody waits for the next.
+    pause: Option<Pin<Box<Sleep>>>,
     held: Held,
 }
 
@@ -241,8 +240,7 @@ where
         }
         match self.rest.poll_next_unpin(context) {
             Poll::Ready(Some(Ok(part))) => {
-                let next = tokio::time::Instant::now() + self.held.patience;
-                self.pause.as_mut().reset(next);
+                self.pause = None;
                 self.held.see(&part);
                 self.held.passage.copy(&part);
                 self.held.passage.heard(&part);
@@ -253,10 +251,14 @@ where
                 self.held.passage.heard_all();
                 Poll::Ready(None)
             }
-            Poll::Pending => match self.pause.as_mut().poll(context) {
-                Poll::Ready(()) => self.cut("the model server paused for too long".into()),
-                Poll::Pending => Poll::Pending,
-            },
+            Poll::Pending => {
+                let patience = self.held.patience;
+                let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+                match pause.as_mut().poll(context) {
+                    Poll::Ready(()) => self.cut("the model server paused for too long".into()),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
         }
     }
 }
