@@ -1,7 +1,8 @@
 //! The judge, which looks at every candidate and moves its release on.
 //!
-//! A part of the deployer's pass. Only what may be forgotten is in memory: since when requests are counted, and how many bad looks
-//! there were in a row; both begin anew with each step and each start of the server.
+//! A part of the deployer's pass. Only what may be forgotten is in memory: since when requests of a step are counted, and how many bad
+//! looks there were in a row; both begin anew with each step and each start of the server. An A/B test has no steps: what its book counted
+//! since it began is judged, whatever kills there were.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +21,7 @@ use crate::error::Result;
 use crate::serving::gateway::Gateway;
 use crate::serving::replicas::probes;
 use crate::serving::rules::RevisionState;
-use crate::serving::{announce, last_words, show};
+use crate::serving::{announce, last_words, show, write_move};
 
 /// Looks at a candidate are this far apart.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -104,7 +105,7 @@ impl Judge {
         );
         let next = self.with_last_words(next, &facts, &case.candidate).await;
         let (release, now) = (case.release, clock::now_ms());
-        self.app.db.write(move |conn| take(conn, &release, &plan, next, now)).await?;
+        write_move(&self.app, move |conn| take(conn, &release, &plan, next, now)).await?;
         show(&self.app, &self.gateway).await?;
         announce(&self.app, &case.deployment);
         Ok(())
@@ -123,7 +124,7 @@ impl Judge {
             seen.looked_at = Some(Instant::now());
             seen.silent = if self.answers(&case.candidate, probe).await { 0 } else { seen.silent + 1 };
             if let Some(analysis) = plan.analysis() {
-                let measured = self.measured(case, analysis);
+                let measured = self.measured(case, plan, analysis);
                 let look = rules::look(analysis, measured, clock::now_ms(), case.release.place());
                 seen.bad_looks = if look.broken.is_empty() { 0 } else { seen.bad_looks + 1 };
                 self.keep(case, &look).await?;
@@ -134,18 +135,22 @@ impl Judge {
         Ok(seen)
     }
 
-    /// What both did: since the step began, and of reported metrics in the whole release.
-    fn measured(&self, case: &Case, analysis: &Analysis) -> Measured {
+    /// What both did: since the step began, and of reported metrics, and in an A/B test of all, in the whole release.
+    fn measured(&self, case: &Case, plan: &ReleasePlan, analysis: &Analysis) -> Measured {
         let book = self.gateway.book(&case.release.id);
         let seen = |limit: &MetricLimit| {
             let of_candidate =
                 book.as_ref().map(|book| book.metric(&limit.metric, Side::Candidate)).unwrap_or_default();
             MetricSeen { metric: limit.metric.clone(), reports: of_candidate.count, mean: of_candidate.mean() }
         };
+        let metrics = analysis.metrics.iter().map(seen).collect();
+        if let (ReleasePlan::Ab(_), Some(book)) = (plan, &book) {
+            return Measured { candidate: book.counts(Side::Candidate), stable: book.counts(Side::Live), metrics };
+        }
         Measured {
             candidate: self.gateway.counts(&case.candidate.id),
             stable: case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default(),
-            metrics: analysis.metrics.iter().map(seen).collect(),
+            metrics,
         }
     }
 
