@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use drydock_wire::serving::{Analysis, MetricLimit, MetricSeen, ReleaseLook, ReleasePlan};
 
 use super::assign::Side;
+use super::book::Book;
 use super::rules::{self, Facts, Measured, Move, State, next_move};
 use super::store::{self, ReleaseRow};
 use super::{RevisionRow, abort, promote, revision_of, revisions, roll_back};
@@ -19,6 +20,7 @@ use crate::clock;
 use crate::db::Conn;
 use crate::error::Result;
 use crate::serving::gateway::Gateway;
+use crate::serving::gateway::tally::Counts;
 use crate::serving::replicas::probes;
 use crate::serving::rules::RevisionState;
 use crate::serving::{announce, last_words, show, write_move};
@@ -144,14 +146,11 @@ impl Judge {
             MetricSeen { metric: limit.metric.clone(), reports: of_candidate.count, mean: of_candidate.mean() }
         };
         let metrics = analysis.metrics.iter().map(seen).collect();
-        if let (ReleasePlan::Ab(_), Some(book)) = (plan, &book) {
-            return Measured { candidate: book.counts(Side::Candidate), stable: book.counts(Side::Live), metrics };
-        }
-        Measured {
-            candidate: self.gateway.counts(&case.candidate.id),
-            stable: case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default(),
-            metrics,
-        }
+        let [candidate, stable] = counted(plan, book.as_deref(), || {
+            let of = |revision: &RevisionRow| self.gateway.counts(&revision.id);
+            [of(&case.candidate), case.live.as_ref().map(of).unwrap_or_default()]
+        });
+        Measured { candidate, stable, metrics }
     }
 
     async fn keep(&self, case: &Case, look: &ReleaseLook) -> Result<()> {
@@ -181,6 +180,14 @@ impl Judge {
 
     fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<String, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the candidate and the live revision did: in an A/B test since it began, else since the step began.
+fn counted(plan: &ReleasePlan, book: Option<&Book>, of_step: impl FnOnce() -> [Counts; 2]) -> [Counts; 2] {
+    match (plan, book) {
+        (ReleasePlan::Ab(_), Some(book)) => [Side::Candidate, Side::Live].map(|side| book.counts(side)),
+        _ => of_step(),
     }
 }
 
@@ -235,6 +242,31 @@ fn take(conn: &mut Conn, release: &ReleaseRow, plan: &ReleasePlan, next: Move, n
             store::close(conn, &release.id, state, reason.as_deref(), now)?;
             let what = if state == State::RolledBack { "It failed before it was live." } else { "It is over." };
             store::note(conn, &release.id, None, what, now)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drydock_wire::serving::{Ab, Assign};
+
+    use super::super::book::{Kept, Title};
+    use super::*;
+
+    #[test]
+    fn an_a_b_test_is_judged_by_all_that_its_book_counted_and_a_canary_by_its_step() {
+        let ab = Ab { weight: 50, assign: Assign::Caller, end: None, analysis: None, keep_old_s: 600 };
+        let of = |requests, failed| Counts { requests, failed, ..Counts::default() };
+        let since_start = || [of(2, 0), of(3, 0)];
+        for (plan, expected) in
+            [(ReleasePlan::Ab(ab), [of(40, 9), of(50, 1)]), (ReleasePlan::usual_canary(), [of(2, 0), of(3, 0)])]
+        {
+            let title =
+                Title { release_id: "r".into(), deployment_id: "d".into(), plan: plan.clone(), candidate: 2, live: 1 };
+            // as a server that was killed opens it again
+            let book = Book::open(title, Kept { candidate: of(40, 9), live: of(50, 1), ..Kept::default() });
+            assert_eq!(counted(&plan, Some(&book), since_start), expected);
+            assert_eq!(counted(&plan, None, since_start), since_start());
         }
     }
 }
