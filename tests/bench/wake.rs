@@ -34,7 +34,7 @@ const LIKE_A_REPLICA: [&str; 13] = [
     "1",
     "--pids-limit",
     "4096",
-    "--tmpfs=/tmp:size=64m",
+    "--tmpfs=/tmp:size=64m,mode=1777",
 ];
 
 /// A network with addresses that can be chosen; it goes with this.
