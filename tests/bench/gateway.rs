@@ -2,6 +2,7 @@
 //!
 //! Everything runs on this machine at once, the load included, so what counts is the proportion. Needs wrk and nginx.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub fn make_image(scratch: &Path) -> Result<()> {
     for folder in ["etc", "tmp", "var/log/nginx", "var/lib/nginx"] {
         std::fs::create_dir_all(root.join(folder))?;
     }
+    // what a container has there instead takes its mode on
+    std::fs::set_permissions(root.join("tmp"), std::fs::Permissions::from_mode(0o1777))?;
     std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:\nnobody:x:65534:65534::/:\nwww-data:x:33:33::/:\n")?;
     std::fs::write(root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n")?;
     let locations = format!("location / {{ default_type application/json; return 200 '{ANSWER}'; }}");

@@ -20,6 +20,8 @@ const PATH: &str = "/serve/sleeper/invocations";
 const ROUNDS: usize = 9;
 const AT_ONCE: usize = 10;
 const LIMIT: Duration = Duration::from_secs(120);
+/// Of a bare container, which needs a moment.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// What Docker is told for a replica, as far as it costs time.
 const LIKE_A_REPLICA: [&str; 13] = [
     "--user",
@@ -103,7 +105,7 @@ pub async fn measure() -> Result<()> {
 /// From the command until the port answers.
 async fn started(network: &Network, options: &[&str]) -> Result<Duration> {
     let name = format!("{}-bare", network.name);
-    let place = ["--detach", "--name", &name, "--network", &network.name, "--ip", &network.address];
+    let place = ["--detach", "--rm", "--name", &name, "--network", &network.name, "--ip", &network.address];
     let command = gateway::command()?;
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(200)).build()?;
@@ -111,7 +113,7 @@ async fn started(network: &Network, options: &[&str]) -> Result<Duration> {
     let began = Instant::now();
     run(&[&["run"][..], &place, options, &[gateway::IMAGE], &command].concat()).await?;
     while !client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
-        ensure!(began.elapsed() < LIMIT, "the bare container does not answer");
+        ensure!(began.elapsed() < PATIENCE, "the bare container does not answer");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let took = began.elapsed();
