@@ -121,7 +121,7 @@ async fn graded(browser: &Browser, admin: &Api, barriers: &mut Vec<String>) -> R
     let drifted = admin.post("/api/v1/deployments/grading/drift", json!({})).await?;
     ensure!(drifted["windows"][0]["outcome"] == "drifted", "{drifted:#}");
 
-    look(browser, "captured", "grading?tab=captured", "602 rows", barriers).await?;
+    look(browser, "captured", "grading?tab=captured", "Prediction", barriers).await?;
     browser.visit("/deployments/grading?tab=captured").await?;
     browser.click("Show the whole request").await?;
     browser.sees("A captured request").await?;
@@ -156,7 +156,7 @@ async fn compared(browser: &Browser, admin: &Api, barriers: &mut Vec<String>) ->
         Ok((page["experiment"]["agreement"]["different"].as_u64() >= Some(8)).then_some(()))
     })
     .await?;
-    look(browser, "shadow", "tasting?tab=release", "Answers that differ", barriers).await?;
+    look(browser, "shadow", "tasting?tab=release", "How the answers agree", barriers).await?;
     admin.post(&format!("{RELEASE}/abort"), json!({})).await.map(drop)
 }
 

@@ -40,6 +40,11 @@ fn colour(revision: i64) -> usize {
 pub fn Flow(page: Remote<ReleasePage>) -> impl IntoView {
     let shares = memo(move || page.data.with(|p| p.as_ref().map(|p| p.shares.clone()).unwrap_or_default()));
     let moments = watch(shares);
+    // silence is no picture
+    let flows = memo(move || {
+        let any = |m: &Moment| m.rates.iter().any(|r| r.1 > 0.0);
+        moments.with(|all| all.len() > 2 && all.iter().any(any))
+    });
     let rows = move || {
         let now = moments.with(|all| all.back().cloned());
         shares.get().into_iter().map(move |share| row(share, now.as_ref())).collect_view()
@@ -49,7 +54,7 @@ pub fn Flow(page: Remote<ReleasePage>) -> impl IntoView {
             <Card title="Requests go to" class="flush">
                 <div class="flow">
                     <Bar shares/>
-                    <Show when=move || moments.with(|all| all.len() > 2)><Curve moments/></Show>
+                    <Show when=move || flows.get()><Curve moments/></Show>
                 </div>
                 <div class="scroll-x" role="region" aria-label="Requests of each revision" tabindex="0">
                     <table class="grid" aria-label="Requests of each revision">

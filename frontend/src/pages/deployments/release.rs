@@ -190,13 +190,13 @@ fn History(page: Remote<ReleasePage>) -> impl IntoView {
     };
     view! {
         <Show when=move || list.with(|l| !l.is_empty())>
-            <div class="pane" role="region" aria-label="Former releases" tabindex="0">
+            <Card title="Former releases" class="flush"><div class="scroll-x" role="region" aria-label="Former releases" tabindex="0">
                 <table class="grid" aria-label="Former releases">
                     <thead><tr><th scope="col">"Revision"</th><th scope="col">"End"</th><th scope="col">"Strategy"</th><th scope="col">"Why"</th>
                         <th scope="col">"By"</th><th scope="col" class="num">"Began"</th><th scope="col" class="num">"Ended"</th></tr></thead>
                     <tbody>{move || list.get().into_iter().map(row).collect_view()}</tbody>
                 </table>
-            </div>
+            </div></Card>
         </Show>
     }
 }

@@ -70,15 +70,13 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         let traffic = traffic();
         (traffic.requests > 0).then(|| traffic.errors as f64 / traffic.requests as f64)
     };
-    let hour = Signal::derive(move || {
-        let errors = format::number(traffic().errors);
-        share().map_or("none in the last hour".to_owned(), |s| {
-            format!("{errors} in the last hour, {}", format::percent(s))
-        })
+    let hour = Signal::derive(move || match (traffic().errors, share()) {
+        (0, _) | (_, None) => "none in the last hour".to_owned(),
+        (n, Some(s)) => format!("{} in the last hour, {}", format::number(n), format::percent(s)),
     });
     let last = move |of: fn(&TrafficMinute) -> f64| {
         let minute = move || deployment.with(|d| d.minutes.last().map(of));
-        Signal::derive(move || minute().map_or(String::new(), |v| format!("{} in the last minute", milliseconds(v))))
+        Signal::derive(move || minute().map_or(String::new(), |v| format!("last minute: {}", milliseconds(v))))
     };
     view! {
         <div class="stats">

@@ -224,7 +224,7 @@ fn ReplicaFields(form: ReplicasForm, tried: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn LimitFields(form: LimitsForm, tried: RwSignal<bool>) -> impl IntoView {
     view! {
-        <div class="thirds even">
+        <div class="thirds even in-threes">
             <Field id="limit-body" label="Largest body (MiB)" value=form.body_mib check=check_above_zero tried=tried placeholder="the server's"/>
             <Field id="limit-timeout" label="Answer within (s)" value=form.timeout check=check_whole tried=tried placeholder="the server's"/>
             <Field id="limit-concurrency" label="At once" value=form.concurrency check=check_whole tried=tried placeholder="no limit" hint="For each replica."/>

@@ -108,7 +108,7 @@ impl LimitsForm {
 #[component]
 pub fn Limits(form: LimitsForm, tried: RwSignal<bool>, name: Text) -> impl IntoView {
     view! {
-        <div class="thirds even">
+        <div class="thirds even in-threes">
             <Field id="limit-success" label="Successful (%)" value=form.success check=check_percent_or_none tried=tried placeholder="no limit" hint="At least."/>
             <Field id="limit-p50" label="p50 (ms)" value=form.p50 check=check_above_zero tried=tried placeholder="no limit" hint="At most."/>
             <Field id="limit-p95" label="p95 (ms)" value=form.p95 check=check_above_zero tried=tried placeholder="no limit" hint="At most."/>
