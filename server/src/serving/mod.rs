@@ -44,6 +44,7 @@ use crate::background::Waker;
 use crate::clock;
 use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::workloads::failpoint;
 use store::{DeploymentRow, RevisionRow, Wish};
 use wishes::put_rows;
 
@@ -101,11 +102,14 @@ pub async fn list(
         .db
         .read(|conn| {
             let rows = store::all(conn)?;
-            let with_revisions = |row: DeploymentRow| Ok((store::revisions_of(conn, &row.id)?, row));
-            rows.into_iter().map(with_revisions).collect::<Result<Vec<_>>>()
+            let mut whole = |row: DeploymentRow| {
+                let replicas = replicas::store::of_deployment(conn, &row.id)?;
+                Ok((store::revisions_of(conn, &row.id)?, replicas, row))
+            };
+            rows.into_iter().map(&mut whole).collect::<Result<Vec<_>>>()
         })
         .await?;
-    let summaries = rows.into_iter().map(|(revisions, row)| views::summary(&row, &revisions, gateway));
+    let summaries = rows.iter().map(|(revisions, replicas, row)| views::summary(row, revisions, replicas, gateway));
     let summaries = summaries.collect::<Result<Vec<_>>>()?;
     Ok(summaries
         .into_iter()
@@ -215,6 +219,18 @@ async fn rows_of(app: &App, name: &str) -> Result<(DeploymentRow, Vec<RevisionRo
             Ok((row, revisions))
         })
         .await
+}
+
+/// A transaction that moves a revision, its replicas or its release, with the places where a test kills the server around it.
+async fn write_move<T, F>(app: &App, f: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+{
+    let number = failpoint::before_move();
+    let done = app.db.write(f).await?;
+    failpoint::after_move(number);
+    Ok(done)
 }
 
 fn unknown(name: &str) -> Error {
