@@ -79,8 +79,8 @@ impl Accounts {
     }
 
     async fn by_token(&self, secret: &str, address: String) -> Result<Principal> {
-        let (hash, now) = (secrets::hash_secret(secret), clock::now_ms());
-        let known = self.token_of(hash).await?;
+        let now = clock::now_ms();
+        let known = self.token_of(secrets::digest(secret)).await?;
         let (token, person) = &*known;
         if person.disabled || token.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::unauthenticated("This token has expired or its account is disabled."));
@@ -93,19 +93,19 @@ impl Accounts {
         Ok(Principal { job_id: token.workload_id.clone(), ..principal(person, via, address) })
     }
 
-    /// The token of that hash and whose it is.
-    async fn token_of(&self, hash: String) -> Result<KnownToken> {
+    /// The token of that digest and whose it is.
+    async fn token_of(&self, digest: [u8; 32]) -> Result<KnownToken> {
         // taken before the rows are read: what is committed meanwhile makes them old
         let mark = self.db.mark();
-        if let Some(known) = mark.and_then(|mark| self.known_tokens.get(&hash, mark)) {
+        if let Some(known) = mark.and_then(|mark| self.known_tokens.get(&digest, mark)) {
             return Ok(known);
         }
-        let wanted = hash.clone();
-        let found = self.db.glance(move |conn| store::token_by_hash(conn, &wanted)).await?;
+        let hash = hex::encode(digest);
+        let found = self.db.glance(move |conn| store::token_by_hash(conn, &hash)).await?;
         let found = found.ok_or_else(|| Error::unauthenticated("This token is not known or was revoked."))?;
         let known = Arc::new(found);
         if let Some(mark) = mark {
-            self.known_tokens.remember(hash, mark, known.clone());
+            self.known_tokens.remember(digest, mark, known.clone());
         }
         Ok(known)
     }
@@ -249,19 +249,19 @@ type KnownToken = Arc<(store::TokenRow, store::PersonRow)>;
 
 /// Tokens that were looked up, each good while the database is as it was then.
 #[derive(Clone, Default)]
-pub struct KnownTokens(Arc<Mutex<HashMap<String, (Mark, KnownToken)>>>);
+pub struct KnownTokens(Arc<Mutex<HashMap<[u8; 32], (Mark, KnownToken)>>>);
 
 impl KnownTokens {
-    fn get(&self, hash: &str, mark: Mark) -> Option<KnownToken> {
+    fn get(&self, digest: &[u8; 32], mark: Mark) -> Option<KnownToken> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(hash).filter(|(of, _)| *of == mark).map(|(_, token)| token.clone())
+        known.get(digest).filter(|(of, _)| *of == mark).map(|(_, token)| token.clone())
     }
 
-    fn remember(&self, hash: String, mark: Mark, token: KnownToken) {
+    fn remember(&self, digest: [u8; 32], mark: Mark, token: KnownToken) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() > 1000 {
             known.clear();
         }
-        known.insert(hash, (mark, token));
+        known.insert(digest, (mark, token));
     }
 }

@@ -30,7 +30,12 @@ pub fn new_secret(prefix: &str) -> Result<String> {
 
 /// What is stored of a 256-bit secret. It has enough entropy for a plain hash.
 pub fn hash_secret(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
+    hex::encode(digest(secret))
+}
+
+/// What that hash is written from.
+pub fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
 }
 
 /// Hashes a password with argon2id (19 MiB, 2 passes: OWASP's recommendation and the crate's default).

@@ -134,13 +134,14 @@ async fn answer(
     if let Some(segments) = translated::segments(path)
         && protocol.is_none_or(|protocol| protocol == Protocol::Mlflow)
     {
-        let answer = translated::answer(&segments, request, payload, admitted, &mut passage).await;
+        // boxed, as they are large and every request would carry room for them
+        let answer = Box::pin(translated::answer(&segments, request, payload, admitted, &mut passage)).await;
         return understood(answer, request, passage);
     }
     if let Some(ask) = scored::ask(path)
         && protocol == Some(Protocol::OpenInference)
     {
-        let answer = scored::answer(ask, request, payload, admitted, &mut passage).await;
+        let answer = Box::pin(scored::answer(ask, request, payload, admitted, &mut passage)).await;
         return understood(answer, request, passage);
     }
     let patience = admitted.limits.patience;
@@ -225,7 +226,7 @@ async fn exchange(
 /// The body, unless its length is above the limit already.
 pub(super) async fn allowed(request: &HttpRequest, payload: Payload, limit_bytes: u64) -> Result<Payload> {
     if content_length(request).is_some_and(|length| length > limit_bytes) {
-        drain(payload).await;
+        Box::pin(drain(payload)).await;
         return Err(too_large(limit_bytes));
     }
     Ok(payload)
