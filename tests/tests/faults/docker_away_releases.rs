@@ -40,10 +40,12 @@ fn wish(word: &str, settings: Value, release: Value) -> Value {
 struct Round {
     gpu_box: GpuBox,
     keeps_running: bool,
+    /// When Docker goes after the rolling release began; absent: before.
+    goes_after: Option<Duration>,
 }
 
 impl Round {
-    async fn start(keeps_running: bool) -> Result<Self> {
+    async fn start(keeps_running: bool, goes_after: Option<Duration>) -> Result<Self> {
         let mut gpu_box = GpuBox::start("gpus=1\n").await?;
         if keeps_running {
             // the daemon that is killed has to be one that keeps containers, too
@@ -51,7 +53,7 @@ impl Round {
             gpu_box.dockerd.kill9()?;
             gpu_box.dockerd.launch().await?;
         }
-        Ok(Self { gpu_box, keeps_running })
+        Ok(Self { gpu_box, keeps_running, goes_after })
     }
 
     async fn put(&self, wish: Value) -> Result<()> {
@@ -133,17 +135,25 @@ impl Round {
         .await
     }
 
-    /// A rolling release that begins while Docker is away.
+    /// A rolling release that begins while Docker is away, or a moment before it goes.
     async fn rolling(&mut self) -> Result<()> {
         self.put(wish("one", json!({}), Value::Null)).await?;
         self.revision_is(1, "live").await?;
         let load = Load::start(&self.gpu_box.admin, PATH, 10);
-        self.gpu_box.dockerd.kill9()?;
-        self.put(wish("two", json!({}), Value::Null)).await?;
-        self.says_what_it_waits_for(2).await?;
-        ensure!(self.detail().await?["summary"]["state"] == "updating", "{:#}", self.detail().await?);
-        tokio::time::sleep(AWAY).await;
-        ensure!(self.answered().await? == "one", "the old one serves meanwhile");
+        if let Some(after) = self.goes_after {
+            self.put(wish("two", json!({}), Value::Null)).await?;
+            tokio::time::sleep(after).await;
+            self.gpu_box.dockerd.kill9()?;
+            tokio::time::sleep(AWAY).await;
+            self.answered().await.context("one of the two serves meanwhile")?;
+        } else {
+            self.gpu_box.dockerd.kill9()?;
+            self.put(wish("two", json!({}), Value::Null)).await?;
+            self.says_what_it_waits_for(2).await?;
+            ensure!(self.detail().await?["summary"]["state"] == "updating", "{:#}", self.detail().await?);
+            tokio::time::sleep(AWAY).await;
+            ensure!(self.answered().await? == "one", "the old one serves meanwhile");
+        }
         self.gpu_box.dockerd.launch().await?;
         self.revision_is(2, "live").await?;
         self.revision_is(1, "retired").await?;
@@ -222,11 +232,12 @@ impl Round {
 
 #[tokio::test]
 async fn releases_scaling_and_waking_outlast_docker() -> Result<()> {
-    let fault = Fault::new("dockerd killed and away during a release, a scale-up and a wake", 2, 10);
+    let mut fault = Fault::new("dockerd killed and away during a release, a scale-up and a wake", 2, 10);
     let count = fault.count;
     for round in 0..count {
         let keeps_running = round % 2 == 0;
-        let mut round = Round::start(keeps_running).await?;
+        let goes_after = [1, 2].contains(&(round % 4)).then(|| Duration::from_millis(fault.dice.below(1000)));
+        let mut round = Round::start(keeps_running, goes_after).await?;
         let all = async {
             round.rolling().await.context("rolling")?;
             round.canary().await.context("canary")?;
