@@ -115,10 +115,13 @@ fn draining_ends_with_the_last_request_or_its_time() {
 fn deleting_ends_every_state() {
     let deleting = |state| Facts { deleting: true, crew: gone(), ..facts(state) };
     let steps: Vec<Step> = RevisionState::ALL.map(|state| next_step(&deleting(state))).to_vec();
-    use Step::{Drain, Finish, Nothing, Retire, Withdraw};
+    use Step::{Drain, Finish, Nothing, Park, Retire, Withdraw};
     assert_eq!(
         steps,
-        [Retire, Retire, Drain, Drain, Drain, Retire, Withdraw, Finish, Nothing, Finish, Nothing],
+        [
+            Retire, Retire, Retire, Drain, Drain, Drain, Park, Retire, Drain, Drain, Retire, Withdraw, Finish, Nothing,
+            Finish, Nothing,
+        ],
         "in the order of the states"
     );
 }

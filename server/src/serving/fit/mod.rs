@@ -91,6 +91,17 @@ pub fn plan_back(conn: &mut Conn, name: &str, wish: &Wish) -> Result<Option<Rele
     Ok((found.verdict == FitVerdict::After).then_some(ReleasePlan::Recreate))
 }
 
+/// For a revision that waits for a GPU: what can be done, where its own deployment has what it waits for.
+pub fn way_out(conn: &mut Conn, deployment: &DeploymentRow, revision: &RevisionRow) -> Result<Option<String>> {
+    let scene = scene(conn, &deployment.name)?;
+    if scene.replaces == Some(revision.number) {
+        return Ok(None);
+    }
+    let ask = Ask { resources: revision.resources()?, replicas: 1 };
+    let found = decide(&ask, &scene.room, &scene.held, scene.replaces);
+    Ok(found.way_out.filter(|_| found.verdict == FitVerdict::After))
+}
+
 /// Whether all replicas of the revision find room once all others of its deployment have ended.
 pub fn fits_alone(conn: &mut Conn, deployment: &DeploymentRow, revision: &RevisionRow) -> Result<bool> {
     let resources = revision.resources()?;

@@ -12,9 +12,9 @@ pub mod store;
 
 use drydock_wire::serving::Scale;
 
-use super::container;
 use super::rules::RevisionState;
 use super::store::{DeploymentRow, RevisionRow};
+use super::{container, fit};
 use crate::db::Conn;
 use crate::devices::{self, Lease};
 use crate::error::Result;
@@ -78,6 +78,10 @@ pub fn launch(
         Ok(found) => found,
         Err(wait) => {
             workloads::set_desired(conn, &row.id, Desired::Absent)?;
+            let wait = match fit::way_out(conn, deployment, revision)? {
+                Some(way_out) => format!("{wait} {way_out}"),
+                None => wait,
+            };
             store::advance(conn, row, ReplicaState::Starting, None, Some(&wait))?;
             return Ok(false);
         }

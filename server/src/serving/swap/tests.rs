@@ -98,8 +98,8 @@ fn states(conn: &mut Conn) -> Vec<(i64, &'static str)> {
 
 /// The revision whose replica has the GPU.
 fn holder(conn: &mut Conn) -> Option<i64> {
-    let lease = devices::leases(conn).unwrap().into_iter().next()?;
-    replicas::store::revision_number(conn, &lease.workload).unwrap()
+    let leases = devices::leases(conn).unwrap();
+    leases.iter().find_map(|lease| replicas::store::revision_number(conn, &lease.workload).unwrap())
 }
 
 #[test]

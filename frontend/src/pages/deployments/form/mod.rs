@@ -2,6 +2,7 @@
 
 pub mod behaviour;
 pub mod capture;
+pub mod fit;
 pub mod runtime;
 pub mod strategy;
 
