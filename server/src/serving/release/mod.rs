@@ -154,7 +154,9 @@ fn roll_back_on(conn: &mut Conn, who: &Principal, name: &str, number: Option<i64
     super::follow::pin(conn, &row)?;
     audit(conn, who, "deployment.rollback", &format!("deployment/{name}"), detail)?;
     if !is_warm {
-        registry::resolve(conn, &wanted.model, &wanted.version.to_string())?;
+        if !wanted.model.is_empty() {
+            registry::resolve(conn, &wanted.model, &wanted.version.to_string())?;
+        }
         let mut wish = Wish {
             model: wanted.model.clone(),
             version: wanted.version,

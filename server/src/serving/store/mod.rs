@@ -3,9 +3,11 @@
 
 mod images;
 mod traffic;
+mod unfinished;
 
 pub use images::images_in_use;
 pub use traffic::{keep_traffic, kept_traffic, prune_traffic};
+pub use unfinished::{swapping, unfinished, unfinished_of};
 
 use std::net::SocketAddr;
 
@@ -228,34 +230,6 @@ pub fn delete(conn: &mut Conn, id: &str) -> Result<()> {
 pub fn revisions_of(conn: &mut Conn, deployment_id: &str) -> Result<Vec<RevisionRow>> {
     let query = revisions::table.filter(revisions::deployment_id.eq(deployment_id)).order(revisions::number.desc());
     query.select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
-}
-
-/// Revisions that can still change, with the deployment of each; oldest first.
-pub fn unfinished(conn: &mut Conn) -> Result<Vec<(DeploymentRow, RevisionRow)>> {
-    let finished = [RevisionState::Retired.as_str(), RevisionState::Failed.as_str()];
-    let rows: Vec<(RevisionRow, DeploymentRow)> = revisions::table
-        .inner_join(deployments::table)
-        .filter(revisions::state.ne_all(finished))
-        .order((deployments::name, revisions::number))
-        .select((RevisionRow::as_select(), DeploymentRow::as_select()))
-        .load(conn)
-        .map_err(Error::internal)?;
-    Ok(rows.into_iter().map(|(revision, deployment)| (deployment, revision)).collect())
-}
-
-/// A deployment's revisions that can still change, oldest first.
-pub fn unfinished_of(conn: &mut Conn, deployment_id: &str) -> Result<Vec<RevisionRow>> {
-    let finished = [RevisionState::Retired.as_str(), RevisionState::Failed.as_str()];
-    let query = revisions::table.filter(revisions::deployment_id.eq(deployment_id));
-    let query = query.filter(revisions::state.ne_all(finished)).order(revisions::number);
-    query.select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
-}
-
-/// Deployments whose revisions are being swapped: none may answer now, but one is coming.
-pub fn swapping(conn: &mut Conn) -> Result<Vec<String>> {
-    let states = RevisionState::ALL.into_iter().filter(|state| state.is_aside()).map(RevisionState::as_str);
-    let query = revisions::table.filter(revisions::state.eq_any(states.collect::<Vec<_>>()));
-    query.select(revisions::deployment_id).distinct().load(conn).map_err(Error::internal)
 }
 
 /// Moves a revision on, if it still is in the state that was decided upon; whether it was.
