@@ -2,6 +2,7 @@
 //!
 //! Everything runs on this machine at once, the load included, so what counts is the proportion. Needs wrk and nginx.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::figure;
 
-const IMAGE: &str = "drydock-bench/upstream:1";
+/// A trivial model server, which starts in a moment.
+pub const IMAGE: &str = "drydock-bench/upstream:1";
 const DEPLOYMENT: &str = "/api/v1/deployments/trivial";
 /// A location for each thing that the load asks for; small, as most predictions are.
 const ANSWER: &str = r#"{"predictions":[0.5]}"#;
@@ -53,7 +55,7 @@ pub async fn measure() -> Result<()> {
 }
 
 /// An image with nginx of this machine and the libraries that it needs; nothing is fetched.
-fn make_image(scratch: &Path) -> Result<()> {
+pub fn make_image(scratch: &Path) -> Result<()> {
     let nginx = which("nginx")?;
     let listed = Command::new("ldd").arg(&nginx).output().context("ldd")?;
     let libraries = String::from_utf8(listed.stdout)?;
@@ -69,6 +71,8 @@ fn make_image(scratch: &Path) -> Result<()> {
     for folder in ["etc", "tmp", "var/log/nginx", "var/lib/nginx"] {
         std::fs::create_dir_all(root.join(folder))?;
     }
+    // what a container has there instead takes its mode on
+    std::fs::set_permissions(root.join("tmp"), std::fs::Permissions::from_mode(0o1777))?;
     std::fs::write(root.join("etc/passwd"), "root:x:0:0::/:\nnobody:x:65534:65534::/:\nwww-data:x:33:33::/:\n")?;
     std::fs::write(root.join("etc/group"), "root:x:0:\nnogroup:x:65534:\nwww-data:x:33:\n")?;
     let locations = format!("location / {{ default_type application/json; return 200 '{ANSWER}'; }}");
@@ -102,15 +106,22 @@ fn proxy(scratch: &Path, port: u16, upstream: &str) -> Result<Nginx> {
     Ok(Nginx(child))
 }
 
+/// What the image is started with.
+pub fn command() -> Result<[String; 3]> {
+    Ok([which("nginx")?.display().to_string(), "-c".to_owned(), "/etc/upstream.conf".to_owned()])
+}
+
+/// The image as what answers in a deployment.
+pub fn runtime() -> Result<Value> {
+    Ok(json!({ "kind": "image", "image": IMAGE, "port": 8080, "protocol": "plain", "command": command()? }))
+}
+
 /// Deploys the image with limits on, and says where its container answers.
 async fn deploy(api: &Api) -> Result<String> {
     let wish = json!({
         "model": "taster", "version": "1",
         "resources": { "cpus": 1.0, "memory_bytes": 256 << 20 },
-        "served_by": { "runtime": {
-            "kind": "image", "image": IMAGE, "port": 8080, "protocol": "plain",
-            "command": [which("nginx")?, "-c", "/etc/upstream.conf"],
-        } },
+        "served_by": { "runtime": runtime()? },
         "settings": { "limits": {
             "concurrency": 64, "queue": 1000, "timeout_s": 10, "body_bytes": 1 << 20,
             "rate": { "per_second": 1e9, "burst": 1_000_000_000 },

@@ -29,12 +29,14 @@ pub async fn measure() -> Result<()> {
     page().await
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+/// The one in the middle.
+pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
 
-fn ms(time: Duration) -> f64 {
+/// In milliseconds.
+pub fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
@@ -54,7 +56,8 @@ const LIKE_A_JOB: [&str; 12] = [
     "/tmp:size=64m",
 ];
 
-async fn docker(args: &[&str]) -> Result<std::process::Output> {
+/// Runs Docker's client.
+pub async fn docker(args: &[&str]) -> Result<std::process::Output> {
     let output = Command::new("docker").args(args).stdin(Stdio::null()).output().await.context("docker")?;
     ensure!(output.status.success(), "docker {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
     Ok(output)

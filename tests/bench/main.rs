@@ -10,8 +10,10 @@ mod footprint;
 mod frames;
 mod gateway;
 mod jobs;
+mod releases;
 mod scale;
 mod upload;
+mod wake;
 mod writes;
 
 use anyhow::Result;
@@ -27,6 +29,8 @@ async fn main() -> Result<()> {
         Some("scale") => return scale::compare().await,
         Some("frames") => return frames::measure().await,
         Some("gateway") => return gateway::measure().await,
+        Some("releases") => return releases::measure().await,
+        Some("wake") => return wake::measure().await,
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
         Some("drift") => return drift::measure(scratch.path()),
@@ -41,6 +45,8 @@ async fn main() -> Result<()> {
     upload::compare(scratch.path()).await?;
     frames::measure().await?;
     gateway::measure().await?;
+    releases::measure().await?;
+    wake::measure().await?;
     datasets::measure().await?;
     drift::measure(scratch.path())?;
     jobs::measure().await?;

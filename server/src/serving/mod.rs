@@ -46,6 +46,7 @@ use crate::background::Waker;
 use crate::clock;
 use crate::db::Conn;
 use crate::error::{Error, Result};
+use crate::workloads::failpoint;
 use store::{DeploymentRow, RevisionRow, Wish};
 use wishes::put_rows;
 
@@ -217,6 +218,18 @@ async fn rows_of(app: &App, name: &str) -> Result<(DeploymentRow, Vec<RevisionRo
             Ok((row, revisions))
         })
         .await
+}
+
+/// A transaction that moves a revision, its replicas or its release, with the places where a test kills the server around it.
+async fn write_move<T, F>(app: &App, f: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&mut Conn) -> Result<T> + Send + 'static,
+{
+    let number = failpoint::before_move();
+    let done = app.db.write(f).await?;
+    failpoint::after_move(number);
+    Ok(done)
 }
 
 fn unknown(name: &str) -> Error {

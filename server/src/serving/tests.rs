@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use drydock_wire::{jobs::Resources, serving::ServedBy};
+use serde_json::json;
 
 use super::gateway::meter::{Meter, Outcome};
 use super::rules::{RevisionState, Run};
@@ -51,6 +52,20 @@ fn the_same_wish_again_makes_no_revision() {
     let more = Wish { resources: Resources { cpus: 2.0, ..Resources::default() }, ..wish(1) };
     assert_eq!(put_rows(conn, "wine", &more, "ann").unwrap(), (2, true));
     assert_eq!(put_rows(conn, "wine", &more, "ann").unwrap(), (2, false));
+}
+
+#[test]
+fn an_image_that_docker_could_not_be_asked_for_makes_no_revision() {
+    let conn = &mut connection();
+    let of = |image: &str, id: Option<&str>| {
+        let runtime = json!({ "kind": "image", "image": image, "image_id": id, "port": 80 });
+        Wish { served_by: serde_json::from_value(json!({ "runtime": runtime })).unwrap(), ..wish(1) }
+    };
+    let mut put = |image, id| put_rows(conn, "wine", &of(image, id), "ann").unwrap();
+    assert_eq!(put("a:1", Some("sha256:1")), (1, true));
+    assert_eq!(put("a:1", None), (1, false), "Docker is away");
+    assert_eq!(put("a:1", Some("sha256:2")), (2, true), "another image has the name now");
+    assert_eq!(put("b:1", None), (3, true));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use drydock_wire::serving::{DeploymentDetail, PutDeployment, ReleasePlan, Runtim
 
 use super::rules::RevisionState;
 use super::store::{self, DeploymentRow, RevisionRow, Wish};
-use super::{Gateway, check, detail, fit, release, show, waker};
+use super::{Gateway, check, detail, fit, release, show, waker, write_move};
 use crate::accounts::{self, Authorized, Principal, action, audit};
 use crate::app::App;
 use crate::clock;
@@ -27,7 +27,7 @@ pub async fn put(
 ) -> Result<(bool, DeploymentDetail)> {
     let (who, wanted_name, wish) = (auth.principal().clone(), name.to_owned(), pinned(app, wish).await?);
     let has_settings = wish.settings.is_some();
-    let (_, is_new) = app.db.write(move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
+    let (_, is_new) = write_move(app, move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
     if is_new || has_settings {
         waker(app).wake();
         show(app, gateway).await?;

@@ -42,7 +42,7 @@ const SMALL: [&str; 11] = [
 ];
 
 /// A last part of the path that begins so asks or frees: `search-runs`, `get-history-bulk`, `delete-traces`.
-const READS_OR_FREES: [&str; 14] = [
+const READS_OR_FREES: [&str; 15] = [
     "search",
     "get",
     "batchget",
@@ -57,6 +57,8 @@ const READS_OR_FREES: [&str; 14] = [
     "diff",
     "query",
     "predict",
+    // of a deployment: a few bytes, and a bad release is not to stay for them
+    "rollback",
 ];
 
 /// Whether the request adds something that is kept.
@@ -92,6 +94,7 @@ mod tests {
             (Method::POST, "/api/v1/buckets/data/objects/delete"),
             (Method::PUT, "/api/v1/buckets/data"),
             (Method::POST, "/api/v1/jobs/1/cancel"),
+            (Method::POST, "/api/v1/deployments/iris/rollback"),
         ];
         for (method, path) in goes_on {
             assert!(!adds(&method, path), "{method} {path}");

@@ -1,6 +1,7 @@
 //! A test's way to kill the server at an exact place. `DRYDOCK_FAILPOINT=kill-after-action=N` makes it SIGKILL itself right after the N-th
 //! action that the reconciler executed since the start, before anything of it is recorded; `kill-before-step=N` and
-//! `kill-after-step=N` do so around the N-th transaction of the pipelines' runner.
+//! `kill-after-step=N` do so around the N-th transaction of the pipelines' runner, `kill-before-move=N` and `kill-after-move=N` around the N-th
+//! that moves a revision, its replicas or its release.
 
 use std::{
     sync::{
@@ -16,12 +17,15 @@ enum Place {
     AfterAction,
     BeforeStep,
     AfterStep,
+    BeforeMove,
+    AfterMove,
 }
 
 static KILL_AT: LazyLock<Option<(Place, u64)>> =
     LazyLock::new(|| std::env::var("DRYDOCK_FAILPOINT").ok().and_then(|text| parse(&text)));
 static ACTIONS: AtomicU64 = AtomicU64::new(0);
 static STEPS: AtomicU64 = AtomicU64::new(0);
+static MOVES: AtomicU64 = AtomicU64::new(0);
 
 /// Says in the log that this server is set to kill itself.
 pub fn warn_at_boot() {
@@ -51,6 +55,18 @@ pub fn after_step(number: u64) {
     die_if(Place::AfterStep, number);
 }
 
+/// Called right before a transaction that moves a deployment; its number, for `after_move`.
+pub fn before_move() -> u64 {
+    let number = MOVES.fetch_add(1, Ordering::SeqCst) + 1;
+    die_if(Place::BeforeMove, number);
+    number
+}
+
+/// Called once such a transaction is on disk.
+pub fn after_move(number: u64) {
+    die_if(Place::AfterMove, number);
+}
+
 fn die_if(place: Place, number: u64) {
     if *KILL_AT == Some((place, number)) {
         kill_self();
@@ -63,6 +79,8 @@ fn parse(text: &str) -> Option<(Place, u64)> {
         "kill-after-action" => Place::AfterAction,
         "kill-before-step" => Place::BeforeStep,
         "kill-after-step" => Place::AfterStep,
+        "kill-before-move" => Place::BeforeMove,
+        "kill-after-move" => Place::AfterMove,
         _ => return None,
     };
     Some((place, number.parse().ok()?))
@@ -85,6 +103,8 @@ mod tests {
         assert_eq!(parse("kill-after-action=3"), Some((Place::AfterAction, 3)));
         assert_eq!(parse("kill-before-step=1"), Some((Place::BeforeStep, 1)));
         assert_eq!(parse("kill-after-step=12"), Some((Place::AfterStep, 12)));
+        assert_eq!(parse("kill-before-move=1"), Some((Place::BeforeMove, 1)));
+        assert_eq!(parse("kill-after-move=2"), Some((Place::AfterMove, 2)));
         assert_eq!((parse("kill-after-action=x"), parse("3"), parse("kill-step=1")), (None, None, None));
     }
 }

@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Api, until};
+use drydock_tests::{
+    Api, Server, echo,
+    pipelines::{apply, start, succeeded},
+    until,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -39,7 +43,8 @@ async fn experiment(api: &Api) -> Result<Value> {
 async fn an_a_b_test_keeps_customers_where_they_are_over_a_kill_and_counts_on() -> Result<()> {
     let (mut server, admin) = first_is_live(&["good", "better"]).await?;
     let assign = json!({ "by": "header", "name": "X-Customer" });
-    put(&admin, 2, json!({ "strategy": "ab", "weight": 40, "assign": assign })).await?;
+    let plan = json!({ "strategy": "ab", "weight": 40, "assign": assign, "analysis": { "min_requests": 5, "min_success_rate": 50 } });
+    put(&admin, 2, plan).await?;
     revision_is(&admin, 2, "candidate").await?;
     let first = revisions(&admin).await?;
     let candidates = first.values().filter(|number| **number == 2).count();
@@ -63,6 +68,13 @@ async fn an_a_b_test_keeps_customers_where_they_are_over_a_kill_and_counts_on() 
     ensure!(requests("live") + requests("candidate") == 2 * CUSTOMERS as u64, "{seen:#}");
     ensure!(requests("candidate") == 2 * candidates as u64, "{seen:#}");
     ensure!(seen["split"]["candidate"] == candidates && seen["split"]["mismatch"] == false, "{seen:#}");
+    // what is judged by, too, goes on where it was
+    until("the analysis counts from the start of the server", PATIENCE, || async {
+        let looks = admin.get(RELEASE).await?["current"]["looks"].clone();
+        let last = looks.as_array().and_then(|looks| looks.last()).context("no look")?;
+        Ok((last["requests"] == 2 * candidates && last["failed"] == 0).then_some(()))
+    })
+    .await?;
     let metric = &seen["metrics"][0];
     ensure!(metric["candidate"]["reports"] == candidates, "{metric:#}");
     ensure!(metric["difference"]["low"].as_f64().is_some_and(|low| low > 0.0), "{metric:#}");
@@ -134,5 +146,62 @@ async fn a_shadow_with_wrong_answers_is_reported_and_callers_see_nothing_of_it()
     ensure!(page["experiment"]["candidate"]["p50_ms"]["value"].as_f64() >= Some(500.0), "{page:#}");
     ensure!(page["all"].as_array().is_some_and(|all| all.len() == 2), "{page:#}");
     ensure!(admin.get(DEPLOYMENT).await?["revisions"][0]["state"] != "failed", "taken back is no failure");
+    Ok(())
+}
+
+const COOKIE: &str = "taste";
+
+/// Asks as a browser does that has this cookie; the revision that answered, and the cookie from now on.
+async fn ask_with(api: &Api, cookie: Option<&str>) -> Result<(i64, Option<String>)> {
+    let mut request = api.request(Method::POST, "/serve/echo/predict").json(&json!({}));
+    if let Some(value) = cookie {
+        request = request.header("Cookie", format!("other=1; {COOKIE}={value}"));
+    }
+    let answer = request.send().await?;
+    ensure!(answer.status() == 200, "{}", answer.status());
+    let set = answer.headers().get("set-cookie").map(|value| value.to_str().map(str::to_owned)).transpose()?;
+    let named = format!("{COOKIE}=");
+    let value = set.as_deref().and_then(|text| text.split(';').next()?.strip_prefix(&named)).map(str::to_owned);
+    Ok((number_of(&answer)?, value))
+}
+
+#[tokio::test]
+async fn callers_stay_by_the_cookie_that_they_were_given_and_a_pipeline_pins_its_image() -> Result<()> {
+    let mut server = Server::start().await?;
+    let admin = server.admin().await?;
+    let mut wish = echo::serve("hello", json!({}));
+    wish["deployment"] = json!("echo");
+    wish["resources"] = json!({ "cpus": 0.5, "memory": "128MiB" });
+    apply(&admin, &json!({ "name": "echo", "tasks": { "deploy": { "deploy": wish } } }).to_string()).await?;
+    let run = start(&admin, "echo", json!({})).await?;
+    succeeded(&admin, &run, PATIENCE).await?;
+    let detail = admin.get("/api/v1/deployments/echo").await?;
+    let runtime = &detail["revisions"][0]["served_by"]["runtime"];
+    ensure!(runtime["image_id"].as_str().is_some_and(|id| id.starts_with("sha256:")), "{detail:#}");
+
+    let mut beside = echo::serve("hi", json!({}));
+    beside["release"] = json!({ "strategy": "ab", "weight": 50, "assign": { "by": "cookie", "name": COOKIE } });
+    admin.put("/api/v1/deployments/echo", beside).await?;
+    until("revision 2 is tried", PATIENCE, || async {
+        let detail = admin.get("/api/v1/deployments/echo").await?;
+        Ok((detail["revisions"][0]["state"] == "candidate").then_some(()))
+    })
+    .await?;
+    let mut callers = BTreeMap::new();
+    for _ in 0..20 {
+        let (number, cookie) = ask_with(&admin, None).await?;
+        callers.insert(cookie.context("a caller without a cookie is given none")?, number);
+    }
+    ensure!(callers.len() == 20, "callers share cookies: {callers:?}");
+    ensure!([1, 2].iter().all(|wanted| callers.values().any(|number| number == wanted)), "{callers:?}");
+    for is_restarted in [false, true] {
+        if is_restarted {
+            server.restart().await?;
+        }
+        for (cookie, number) in &callers {
+            let (again, fresh) = ask_with(&admin, Some(cookie)).await?;
+            ensure!(again == *number && fresh.is_none(), "{cookie} moved from {number} to {again}, or got {fresh:?}");
+        }
+    }
     Ok(())
 }

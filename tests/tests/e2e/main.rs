@@ -62,6 +62,7 @@ mod pipelines_starts;
 mod queue;
 mod registry;
 mod registry_rules;
+mod release_kill;
 mod releases;
 mod roles;
 mod s3;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Api, Server, docker, until};
+use drydock_tests::{Api, Server, docker, echo, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -17,42 +17,12 @@ const DEPLOYMENT: &str = "/api/v1/deployments/echo";
 const PREDICT: &str = "/serve/echo/predict";
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Says which container it is; as long as `/tmp/ill` is there it is not ready.
-const SERVER: &str = r#"
-import http.server, os, socket
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def answer(self, status, text):
-        self.send_response(status)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
-    def do_GET(self):
-        self.answer(503 if os.path.exists("/tmp/ill") else 200, "well")
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.answer(200, socket.gethostname() + " " + os.environ["WORD"])
-    def log_message(self, *_):
-        pass
-class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
-Server(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_forever()
-"#;
-
 fn wish(command: &[&str], settings: Value) -> Value {
-    json!({
-        "resources": { "cpus": 0.5, "memory_bytes": 128u64 << 20 },
-        "served_by": {
-            "runtime": { "kind": "image", "image": "drydock/runtime:1", "command": command, "port": 9000 },
-            "env": { "WORD": "hello" },
-            "probes": { "readiness": { "path": "/healthz", "period_s": 1, "failures": 2 } },
-        },
-        "settings": settings,
-    })
+    echo::wish(command, "hello", settings)
 }
 
 fn serve(settings: Value) -> Value {
-    wish(&["python3", "-c", SERVER], settings)
+    echo::serve("hello", settings)
 }
 
 /// The states of the replicas of the revision of that number, in order.
@@ -193,15 +163,7 @@ async fn replicas_of_an_image_come_fail_and_go_without_a_failed_request() -> Res
 async fn it_rests_when_nobody_asks_wakes_for_a_request_and_follows_its_alias() -> Result<()> {
     let server = Server::start().await?;
     let admin = server.admin().await?;
-    admin.post("/api/2.0/mlflow/registered-models/create", json!({ "name": "wine" })).await?;
-    let run = admin.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0" })).await?["run"]["info"].clone();
-    let root = run["artifact_uri"].as_str().context("no place")?;
-    let path = root.trim_start_matches("mlflow-artifacts:/");
-    admin.put(&format!("/api/2.0/mlflow-artifacts/artifacts/{path}/model/MLmodel"), json!({})).await?;
-    for _ in 0..2 {
-        let wish = json!({ "name": "wine", "source": format!("{root}/model"), "run_id": run["run_id"] });
-        admin.post("/api/2.0/mlflow/model-versions/create", wish).await?;
-    }
+    echo::small_model(&admin, "wine", 2).await?;
     admin.put("/api/v1/models/wine/aliases/champion", json!({ "version": 1 })).await?;
     let scale = json!({ "min": 0, "max": 2, "in_flight": 4.0, "idle_s": 2 });
     let mut wished = serve(json!({ "follow": true, "scale": scale }));
@@ -243,4 +205,20 @@ async fn it_rests_when_nobody_asks_wakes_for_a_request_and_follows_its_alias() -
     let detail = admin.get(DEPLOYMENT).await?;
     ensure!(detail["settings"]["follow"] == false && detail["revisions"][0]["version"] == 1, "{detail:#}");
     Ok(())
+}
+
+#[tokio::test]
+async fn it_grows_with_the_work_of_its_processors_and_shrinks_without() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    let scale = json!({ "min": 1, "max": 2, "cpu_percent": 50.0, "up_window_s": 0, "down_window_s": 2 });
+    admin.put(DEPLOYMENT, serve(json!({ "scale": scale }))).await?;
+    replicas_are(&admin, 1, &["ready"]).await?;
+    // twenty times 20 ms a second are four fifths of the half core that it has
+    let load = drydock_tests::Load::start(&admin, "/serve/echo/predict/slow", 20);
+    replicas_are(&admin, 1, &["ready", "ready"]).await?;
+    let seen = load.stop().await?;
+    ensure!(seen.lost() == 0, "{} of {} failed: {:?}", seen.lost(), seen.sent, seen.failed.first());
+    replicas_are(&admin, 1, &["ready"]).await?;
+    until("the second one ends", PATIENCE, || async { Ok((running(&server)?.len() == 1).then_some(())) }).await
 }

@@ -27,6 +27,36 @@ async fn deploy(api: &Api, name: &str, wish: Value) -> Result<()> {
     Ok(())
 }
 
+/// A shadow of a server that speaks only V2 gets copies of what is asked by `/invocations`, too, and its answers are compared.
+async fn shadowed(api: &Api, name: &str, mut wish: Value) -> Result<()> {
+    wish["served_by"]["env"]["SHADOW"] = json!("1");
+    wish["release"] = json!({ "strategy": "shadow" });
+    let path = format!("/api/v1/deployments/{name}");
+    api.put(&path, wish).await?;
+    until("the shadow answers", PATIENCE, || async {
+        Ok((api.get(&path).await?["revisions"][0]["state"] == "candidate").then_some(()))
+    })
+    .await?;
+    let columns = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"];
+    let body =
+        json!({ "dataframe_split": { "columns": columns, "data": [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]] } });
+    for _ in 0..5 {
+        let answer =
+            api.request(reqwest::Method::POST, &format!("/serve/{name}/invocations")).json(&body).send().await?;
+        let number = answer.headers().get("x-drydock-revision").context("no revision")?.to_str()?.to_owned();
+        let status = answer.status();
+        let text = answer.text().await?;
+        assert!(status == 200 && number == "1" && text.contains("predictions"), "{status} {number} {text}");
+    }
+    until("the answers are compared", PATIENCE, || async {
+        let page = api.get(&format!("{path}/experiment")).await?;
+        let agreement = &page["experiment"]["agreement"];
+        if agreement["equal"] == 5 { Ok(Some(())) } else { bail!("{agreement:#}") }
+    })
+    .await?;
+    api.post(&format!("{path}/release/abort"), json!({})).await.map(drop)
+}
+
 fn resources() -> Value {
     json!({ "cpus": 1.0, "memory_bytes": 1_u64 << 30 })
 }
@@ -49,8 +79,9 @@ async fn mlserver_and_an_openai_server_run_as_they_are_and_their_clients_work() 
     let env = json!({ "MLSERVER_MODEL_NAME": "flowers", "MLSERVER_MODEL_URI": "/model/model.pkl",
         "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel" });
     let wish = json!({ "model": "iris", "version": "1", "served_by": { "runtime": runtime, "env": env }, "resources": resources() });
-    deploy(&admin, "flowers-v2", wish).await?;
+    deploy(&admin, "flowers-v2", wish.clone()).await?;
     clients::mlflow(&admin, "runtime_iris.py", &["ask", "flowers-v2"]).await?;
+    shadowed(&admin, "flowers-v2", wish).await?;
 
     // the other one from a laptop
     let laptop = Laptop::with(&server, admin.token())?;

@@ -1,5 +1,6 @@
 //! `deploy`: a revision of a deployment; the task ends when it answers, or when it has failed.
 
+use drydock_wire::serving::PutDeployment;
 use serde_json::{Value, json};
 
 use super::{
@@ -8,15 +9,21 @@ use super::{
 };
 use crate::{
     accounts::Principal,
+    app::App,
     db::Conn,
     error::{Error, Result},
     serving,
 };
 
-pub fn start(conn: &mut Conn, who: &Principal, body: &Value) -> Result<Outcome> {
-    let wish: Deploy = read(body)?;
-    let deployment = wish.deployment.clone();
-    let (number, _) = serving::put_on(conn, who, &deployment, wish.wish().map_err(Error::invalid)?)?;
+/// What the body asks for, with its image as it is now: Docker is asked, which no transaction may wait for.
+pub async fn pinned(app: &App, body: &Value) -> Result<PutDeployment> {
+    serving::pinned(app, read::<Deploy>(body)?.wish().map_err(Error::invalid)?).await
+}
+
+/// `wish` as `pinned` answered it.
+pub fn start(conn: &mut Conn, who: &Principal, body: &Value, wish: PutDeployment) -> Result<Outcome> {
+    let deployment = read::<Deploy>(body)?.deployment;
+    let (number, _) = serving::put_on(conn, who, &deployment, wish)?;
     Ok(Outcome::Runs { subject: format!("deployment/{deployment}/{number}") })
 }
 

@@ -1,7 +1,7 @@
 //! What tasks do, a file for each kind. Always holds: a kind's effect is rows, written in the transaction of the task's own row; what it
 //! started is only looked at afterwards. A refusal below 500 is the task's failure in words; anything else is tried again.
 
-mod deploy;
+pub mod deploy;
 mod gate;
 pub mod job;
 mod models;
@@ -9,7 +9,7 @@ mod notify;
 pub mod person;
 pub mod validate;
 
-use drydock_wire::pipelines::TaskKind;
+use drydock_wire::{pipelines::TaskKind, serving::PutDeployment};
 use serde_json::Value;
 
 use super::{rules::plan::Seen, store::runs::TaskRow};
@@ -40,14 +40,23 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// A task about to start, with what could not be found out inside a transaction.
+/// What could not be found out inside a transaction.
+#[derive(Default)]
+pub struct Prepared {
+    /// Of a job: the box grants it.
+    pub job: Option<jobs::Checked>,
+    /// Of a deployment: its image is pinned.
+    pub deployment: Option<PutDeployment>,
+}
+
+/// A task about to start.
 pub struct Starting<'a> {
     pub kind: TaskKind,
     pub body: &'a Value,
     pub who: &'a Principal,
     /// The same for the same try, whoever asks.
     pub id: String,
-    pub job: Option<jobs::Checked>,
+    pub prepared: Prepared,
     /// For a message: which run it is.
     pub about: Value,
 }
@@ -58,7 +67,7 @@ pub fn start(conn: &mut Conn, starting: Starting<'_>) -> Result<Outcome> {
     match starting.kind {
         TaskKind::Job => {
             may(who, action::Launch)?;
-            let checked = starting.job.ok_or_else(|| Error::internal(anyhow::anyhow!("a job that nobody checked")))?;
+            let checked = starting.prepared.job.ok_or_else(|| unprepared("a job that nobody checked"))?;
             job::start(conn, who, &starting.id, checked)
         }
         TaskKind::Validate => {
@@ -76,7 +85,8 @@ pub fn start(conn: &mut Conn, starting: Starting<'_>) -> Result<Outcome> {
         }
         TaskKind::Deploy => {
             may(who, action::Deploy)?;
-            deploy::start(conn, who, body)
+            let wish = starting.prepared.deployment.ok_or_else(|| unprepared("a deployment that nobody pinned"))?;
+            deploy::start(conn, who, body, wish)
         }
         TaskKind::Approval => person::ask(body),
         TaskKind::Notify => {
@@ -123,6 +133,10 @@ pub fn announce(app: &App, kind: TaskKind, subject: Option<&str>) {
         (TaskKind::Notify, _) => webhooks::wake(app),
         _ => {}
     }
+}
+
+fn unprepared(what: &'static str) -> Error {
+    Error::internal(anyhow::anyhow!(what))
 }
 
 fn may<A: accounts::Action>(who: &Principal, action: A) -> Result<Authorized<A>> {

@@ -1,4 +1,5 @@
-//! Starting a task: what cannot be done in a transaction first (asking the box whether it can grant a job), then all of it in one.
+//! Starting a task: what cannot be done in a transaction first (asking the box whether it can grant a job, and Docker for an image), then
+//! all of it in one.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        kinds::{self, Outcome, Starting, job, validate},
+        kinds::{self, Outcome, Prepared, Starting, deploy, job, validate},
         rules::{cache, plan::Place},
         running::Loaded,
         schema::Task,
@@ -37,13 +38,13 @@ impl Runner {
     pub(super) async fn start(&self, loaded: &Arc<Loaded>, place: Place) -> Result<bool> {
         let Some(task) = loaded.spec.task(&place.task).cloned() else { return Ok(false) };
         let Some(seen) = loaded.at(&place).cloned() else { return Ok(false) };
-        let granted = match self.granted(loaded, &task, &seen).await {
-            Ok(granted) => Ok(granted),
+        let prepared = match self.prepared(loaded, &task, &seen).await {
+            Ok(prepared) => Ok(prepared),
             Err(error) if error.code.http_status() < 500 => Err(error.message),
             Err(error) => return Err(error),
         };
         let all = loaded.clone();
-        let started = self.write(move |conn| start(conn, &all, &task, &seen, granted)).await?;
+        let started = self.write(move |conn| start(conn, &all, &task, &seen, prepared)).await?;
         match started {
             Started::Nothing | Started::Held => Ok(false),
             Started::Done(touched) => {
@@ -55,16 +56,21 @@ impl Runner {
         }
     }
 
-    /// A job that the box grants; nothing for another kind.
-    async fn granted(&self, loaded: &Loaded, task: &Task, row: &runs::TaskRow) -> Result<Option<jobs::Checked>> {
-        if task.kind != TaskKind::Job {
-            return Ok(None);
+    /// A job that the box grants, or a deployment whose image is pinned; nothing for another kind.
+    async fn prepared(&self, loaded: &Loaded, task: &Task, row: &runs::TaskRow) -> Result<Prepared> {
+        if !matches!(task.kind, TaskKind::Job | TaskKind::Deploy) {
+            return Ok(Prepared::default());
         }
         let body = loaded.body(task, &row.value()?).map_err(Error::invalid)?;
+        if task.kind == TaskKind::Deploy {
+            let wish = deploy::pinned(&self.app, &body).await?;
+            return Ok(Prepared { deployment: Some(wish), ..Prepared::default() });
+        }
         let wish = job::wish(&loaded.spec.name, &task.name, &body)?;
         let run = loaded.row.clone();
         let who = self.app.db.read(move |conn| steps::person_of(conn, &run)).await?;
-        jobs::check(&self.app, &who, wish).await.map(Some)
+        let job = jobs::check(&self.app, &who, wish).await?;
+        Ok(Prepared { job: Some(job), ..Prepared::default() })
     }
 }
 
@@ -73,13 +79,13 @@ fn start(
     loaded: &Loaded,
     task: &Task,
     seen: &runs::TaskRow,
-    granted: std::result::Result<Option<jobs::Checked>, String>,
+    prepared: std::result::Result<Prepared, String>,
 ) -> Result<Started> {
     let Some(mut row) = steps::same(conn, seen)? else { return Ok(Started::Nothing) };
     let now = now_ms();
     row.started_at = Some(now);
     row.reason = None;
-    let outcome = granted.map_err(Error::invalid).and_then(|granted| begin(conn, loaded, task, &mut row, granted));
+    let outcome = prepared.map_err(Error::invalid).and_then(|prepared| begin(conn, loaded, task, &mut row, prepared));
     let outcome = match outcome {
         Ok(Some(outcome)) => outcome,
         // Held: the row says for what, once.
@@ -135,13 +141,13 @@ fn begin(
     loaded: &Loaded,
     task: &Task,
     row: &mut runs::TaskRow,
-    granted: Option<jobs::Checked>,
+    prepared: Prepared,
 ) -> Result<Option<Outcome>> {
     let item = row.value()?;
     let body = loaded.body(task, &item).map_err(Error::invalid)?;
     let who = steps::person_of(conn, &loaded.row)?;
     if task.cache {
-        let key = key(conn, loaded, task, &item, &body, granted.as_ref())?;
+        let key = key(conn, loaded, task, &item, &body, prepared.job.as_ref())?;
         row.cache_key = Some(key.clone());
         if let Some(number) = runs::works_on(conn, &loaded.pipeline.id, &key)? {
             row.reason = Some(format!("the same is worked on already, in run {number}"));
@@ -158,7 +164,7 @@ fn begin(
         body: &body,
         who: &who,
         id: job::id_of(&row.run_id, &row.task, row.item, row.number),
-        job: granted,
+        prepared,
         about: json!({
             "pipeline": loaded.pipeline.name, "run": loaded.row.id, "number": loaded.row.number, "task": task.name,
         }),

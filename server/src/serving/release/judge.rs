@@ -1,7 +1,8 @@
 //! The judge, which looks at every candidate and moves its release on.
 //!
-//! A part of the deployer's pass. Only what may be forgotten is in memory: since when requests are counted, and how many bad looks
-//! there were in a row; both begin anew with each step and each start of the server.
+//! A part of the deployer's pass. Only what may be forgotten is in memory: since when requests of a step are counted, and how many bad
+//! looks there were in a row; both begin anew with each step and each start of the server. An A/B test has no steps: what its book counted
+//! since it began is judged, whatever kills there were.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use drydock_wire::serving::{Analysis, MetricLimit, MetricSeen, ReleaseLook, ReleasePlan};
 
 use super::assign::Side;
+use super::book::Book;
 use super::rules::{self, Facts, Measured, Move, State, next_move};
 use super::store::{self, ReleaseRow};
 use super::{RevisionRow, abort, promote, revision_of, revisions, roll_back};
@@ -18,9 +20,10 @@ use crate::clock;
 use crate::db::Conn;
 use crate::error::Result;
 use crate::serving::gateway::Gateway;
+use crate::serving::gateway::tally::Counts;
 use crate::serving::replicas::probes;
 use crate::serving::rules::RevisionState;
-use crate::serving::{announce, last_words, show};
+use crate::serving::{announce, last_words, show, write_move};
 
 /// Looks at a candidate are this far apart.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -104,7 +107,7 @@ impl Judge {
         );
         let next = self.with_last_words(next, &facts, &case.candidate).await;
         let (release, now) = (case.release, clock::now_ms());
-        self.app.db.write(move |conn| take(conn, &release, &plan, next, now)).await?;
+        write_move(&self.app, move |conn| take(conn, &release, &plan, next, now)).await?;
         show(&self.app, &self.gateway).await?;
         announce(&self.app, &case.deployment);
         Ok(())
@@ -123,7 +126,7 @@ impl Judge {
             seen.looked_at = Some(Instant::now());
             seen.silent = if self.answers(&case.candidate, probe).await { 0 } else { seen.silent + 1 };
             if let Some(analysis) = plan.analysis() {
-                let measured = self.measured(case, analysis);
+                let measured = self.measured(case, plan, analysis);
                 let look = rules::look(analysis, measured, clock::now_ms(), case.release.place());
                 seen.bad_looks = if look.broken.is_empty() { 0 } else { seen.bad_looks + 1 };
                 self.keep(case, &look).await?;
@@ -134,19 +137,20 @@ impl Judge {
         Ok(seen)
     }
 
-    /// What both did: since the step began, and of reported metrics in the whole release.
-    fn measured(&self, case: &Case, analysis: &Analysis) -> Measured {
+    /// What both did: since the step began, and of reported metrics, and in an A/B test of all, in the whole release.
+    fn measured(&self, case: &Case, plan: &ReleasePlan, analysis: &Analysis) -> Measured {
         let book = self.gateway.book(&case.release.id);
         let seen = |limit: &MetricLimit| {
             let of_candidate =
                 book.as_ref().map(|book| book.metric(&limit.metric, Side::Candidate)).unwrap_or_default();
             MetricSeen { metric: limit.metric.clone(), reports: of_candidate.count, mean: of_candidate.mean() }
         };
-        Measured {
-            candidate: self.gateway.counts(&case.candidate.id),
-            stable: case.live.as_ref().map(|live| self.gateway.counts(&live.id)).unwrap_or_default(),
-            metrics: analysis.metrics.iter().map(seen).collect(),
-        }
+        let metrics = analysis.metrics.iter().map(seen).collect();
+        let [candidate, stable] = counted(plan, book.as_deref(), || {
+            let of = |revision: &RevisionRow| self.gateway.counts(&revision.id);
+            [of(&case.candidate), case.live.as_ref().map(of).unwrap_or_default()]
+        });
+        Measured { candidate, stable, metrics }
     }
 
     async fn keep(&self, case: &Case, look: &ReleaseLook) -> Result<()> {
@@ -176,6 +180,14 @@ impl Judge {
 
     fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<String, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the candidate and the live revision did: in an A/B test since it began, else since the step began.
+fn counted(plan: &ReleasePlan, book: Option<&Book>, of_step: impl FnOnce() -> [Counts; 2]) -> [Counts; 2] {
+    match (plan, book) {
+        (ReleasePlan::Ab(_), Some(book)) => [Side::Candidate, Side::Live].map(|side| book.counts(side)),
+        _ => of_step(),
     }
 }
 
@@ -236,6 +248,31 @@ fn take(conn: &mut Conn, release: &ReleaseRow, plan: &ReleasePlan, next: Move, n
                 _ => "It is over.".to_owned(),
             };
             store::note(conn, &release.id, None, &what, now)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drydock_wire::serving::{Ab, Assign};
+
+    use super::super::book::{Kept, Title};
+    use super::*;
+
+    #[test]
+    fn an_a_b_test_is_judged_by_all_that_its_book_counted_and_a_canary_by_its_step() {
+        let ab = Ab { weight: 50, assign: Assign::Caller, end: None, analysis: None, keep_old_s: 600 };
+        let of = |requests, failed| Counts { requests, failed, ..Counts::default() };
+        let since_start = || [of(2, 0), of(3, 0)];
+        for (plan, expected) in
+            [(ReleasePlan::Ab(ab), [of(40, 9), of(50, 1)]), (ReleasePlan::usual_canary(), [of(2, 0), of(3, 0)])]
+        {
+            let title =
+                Title { release_id: "r".into(), deployment_id: "d".into(), plan: plan.clone(), candidate: 2, live: 1 };
+            // as a server that was killed opens it again
+            let book = Book::open(title, Kept { candidate: of(40, 9), live: of(50, 1), ..Kept::default() });
+            assert_eq!(counted(&plan, Some(&book), since_start), expected);
+            assert_eq!(counted(&plan, None, since_start), since_start());
         }
     }
 }

@@ -30,7 +30,7 @@ use self::rules::State;
 use self::store::ReleaseRow;
 use super::rules::{RevisionState, Run};
 use super::store::{self as revisions, DeploymentRow, RevisionRow};
-use super::{Gateway, Wish, announce, rows_of, show, unknown};
+use super::{Gateway, Wish, announce, rows_of, show, unknown, write_move};
 use crate::accounts::{Authorized, Principal, action, audit};
 use crate::app::App;
 use crate::clock;
@@ -77,7 +77,7 @@ pub async fn order(
     order: Order,
 ) -> Result<ReleasePage> {
     let (who, wanted) = (auth.principal().clone(), name.to_owned());
-    app.db.write(move |conn| order_on(conn, &who, &wanted, order)).await?;
+    write_move(app, move |conn| order_on(conn, &who, &wanted, order)).await?;
     show(app, gateway).await?;
     announce(app, name);
     let (row, of_deployment) = rows_of(app, name).await?;
@@ -129,7 +129,7 @@ pub async fn roll_back_to(
     number: Option<i64>,
 ) -> Result<(i64, bool)> {
     let (who, wanted) = (auth.principal().clone(), name.to_owned());
-    let done = app.db.write(move |conn| roll_back_on(conn, &who, &wanted, number)).await?;
+    let done = write_move(app, move |conn| roll_back_on(conn, &who, &wanted, number)).await?;
     show(app, gateway).await?;
     announce(app, name);
     Ok(done)

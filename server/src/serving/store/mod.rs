@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use diesel::prelude::*;
 use drydock_wire::{
     jobs::Resources,
-    serving::{ReleasePlan, ServedBy, ServingSettings},
+    serving::{ReleasePlan, Runtime, ServedBy, ServingSettings},
 };
 
 use super::rules::{RevisionState, Run};
@@ -126,10 +126,16 @@ impl RevisionRow {
         Some(Run { address, started_at: self.address_since.unwrap_or_default() })
     }
 
-    /// Whether it serves just this.
+    /// Whether it serves just this. An image that Docker could not be asked for is taken for the one of that name.
     pub fn is(&self, wish: &Wish) -> Result<bool> {
         let is_same = self.model == wish.model && self.version == wish.version;
-        Ok(is_same && self.resources()? == wish.resources && self.served_by()? == wish.served_by)
+        let mut served_by = self.served_by()?;
+        if let (Runtime::Image(own), Runtime::Image(wished)) = (&mut served_by.runtime, &wish.served_by.runtime)
+            && wished.image_id.is_none()
+        {
+            own.image_id = None;
+        }
+        Ok(is_same && self.resources()? == wish.resources && served_by == wish.served_by)
     }
 }
 

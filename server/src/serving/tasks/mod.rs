@@ -23,7 +23,7 @@ use super::replicas::{self, probes};
 use super::rules::{Container, Facts, Kin, RevisionState, Step, next_step};
 use super::scale::{self, Scaler};
 use super::store::{self, DeploymentRow, RevisionRow};
-use super::{DEPLOYER, container, follow, release, show, swap};
+use super::{DEPLOYER, container, follow, release, show, swap, write_move};
 use crate::app::App;
 use crate::background::Task;
 use crate::clock;
@@ -209,7 +209,7 @@ impl Deployer {
     where
         F: FnOnce(&mut Conn) -> Result<()> + Send + 'static,
     {
-        self.app.db.write(f).await?;
+        write_move(&self.app, f).await?;
         show(&self.app, &self.gateway).await?;
         self.app.events.publish(Topic::Deployments, Some(&deployment.name));
         Ok(())

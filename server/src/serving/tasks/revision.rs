@@ -11,7 +11,7 @@ use super::super::{container, example, last_words, release, replicas, swap};
 use super::{Case, Deployer, Member};
 use crate::app::App;
 use crate::db::Conn;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::workloads::{self, Kind};
 use crate::{clock, objects, registry};
 
@@ -65,7 +65,10 @@ impl Deployer {
                     .end(deployment, revision.clone(), RevisionState::Placing, RevisionState::Failing, Some(why))
                     .await;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.tell_unplaced(deployment, revision, &error).await?;
+                return Err(error);
+            }
         };
         let (of, what) = (deployment.clone(), revision.clone());
         self.change(deployment, move |conn| {
@@ -84,6 +87,16 @@ impl Deployer {
         .await?;
         workloads::wake(&self.app);
         Ok(())
+    }
+
+    /// The next pass tries again; until then the revision says what stood in the way.
+    async fn tell_unplaced(&self, deployment: &DeploymentRow, revision: &RevisionRow, error: &Error) -> Result<()> {
+        let why = format!("The model's files cannot be placed yet: {error}");
+        if revision.reason.as_ref() == Some(&why) {
+            return Ok(());
+        }
+        let id = revision.id.clone();
+        self.change(deployment, move |conn| store::set_reason(conn, &id, Some(&why))).await
     }
 
     /// Puts the model's files down, if there is one; a body that it accepts.
