@@ -1,4 +1,4 @@
-//! kill -9 before and after every transaction of a canary and of a blue-green release, while callers ask: the release goes on or goes back,
+//! kill -9 before and after every transaction of a canary, of a blue-green release and of a swap, while callers ask: the release goes on or goes back,
 //! never half, and whoever is answered is answered well.
 
 use std::time::Duration;
@@ -85,7 +85,8 @@ async fn revision_of_answer(api: &Api, wanted: Option<i64>) -> Result<String> {
 }
 
 fn wish(version: u32, release: &Value) -> Value {
-    let mut wish = echo::serve(&format!("version {version}"), json!({}));
+    // all that come while two revisions swap wait in the line
+    let mut wish = echo::serve(&format!("version {version}"), json!({ "limits": { "queue": 5000 } }));
     (wish["model"], wish["version"]) = (json!("wine"), json!(version.to_string()));
     if !release.is_null() {
         wish["release"] = release.clone();
@@ -203,6 +204,16 @@ async fn a_canary_that_is_killed_at_every_step_is_promoted() -> Result<()> {
     let plan = json!({ "strategy": "canary", "steps": steps, "analysis": analysis, "keep_old_s": 1 });
     let (moves, history) = release(plan, Person::Watches, 2).await?;
     // placing, an answer, the candidate, a step, the promotion; then the old one drains, ends and is forgotten
+    ensure!(moves >= 8, "only {moves} moves were met: the failpoint counts something else");
+    ensure!(history.len() == 1 && history[0]["state"] == "promoted", "{history:#?}");
+    ensure!(events(&history[0])?.len() == 4, "{:#}", history[0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_swap_that_is_killed_at_every_step_goes_on() -> Result<()> {
+    let (moves, history) = release(json!({ "strategy": "recreate" }), Person::Watches, 2).await?;
+    // placing, stepping aside, stopping, parking with the start of the next one, an answer, its promotion; then the old one is forgotten
     ensure!(moves >= 8, "only {moves} moves were met: the failpoint counts something else");
     ensure!(history.len() == 1 && history[0]["state"] == "promoted", "{history:#?}");
     ensure!(events(&history[0])?.len() == 4, "{:#}", history[0]);
