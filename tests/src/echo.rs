@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::Api;
 
-/// As long as `/tmp/ill` is there it is not ready; `/predict/slow` keeps its processor busy for a while.
+/// As long as `/tmp/ill` is there it is not ready; `/predict/slow` keeps its processor busy for a while. One whose word is `bad` fails.
 const SERVER: &str = r#"
 import http.server, os, socket, time
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -22,7 +22,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.endswith("/slow"):
             until = time.thread_time() + 0.02
             while time.thread_time() < until: pass
-        self.answer(200, socket.gethostname() + " " + os.environ["WORD"])
+        word = os.environ["WORD"]
+        self.answer(500 if word == "bad" else 200, socket.gethostname() + " " + word)
     def log_message(self, *_):
         pass
 class Server(http.server.ThreadingHTTPServer):

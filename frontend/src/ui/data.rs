@@ -239,6 +239,7 @@ pub fn Meter(
 pub fn Tabs(param: Param, #[prop(into)] label: String, tabs: Vec<(&'static str, String)>) -> impl IntoView {
     let node = NodeRef::<html::Div>::new();
     let keys: Vec<&'static str> = tabs.iter().map(|t| t.0).collect();
+    show_chosen(node, param, keys.clone());
     let on_key = move |e: ev::KeyboardEvent| {
         let step = match e.key().as_str() {
             "ArrowRight" => 1,
@@ -262,6 +263,19 @@ pub fn Tabs(param: Param, #[prop(into)] label: String, tabs: Vec<(&'static str, 
             }).collect_view()}
         </div>
     }
+}
+
+/// Brings the chosen tab into sight where not all of them have room.
+fn show_chosen(node: NodeRef<html::Div>, param: Param, keys: Vec<&'static str>) {
+    effect(move || {
+        let at = keys.iter().position(|k| param.is(k)).unwrap_or(0);
+        let Some(tabs) = node.get() else { return };
+        let button = tabs.children().item(at as u32).and_then(|b| b.dyn_into::<web_sys::HtmlElement>().ok());
+        if let Some(button) = button {
+            let room = tabs.client_width() - button.offset_width();
+            tabs.set_scroll_left(button.offset_left() - tabs.offset_left() - room / 2);
+        }
+    });
 }
 
 /// How long ago, moving by itself, with the exact time on hover.

@@ -72,7 +72,11 @@ pub fn ConfirmDialog(
     #[prop(into)]
     name: Signal<String>,
     /// The button's words: "Delete the deployment".
-    action: &'static str,
+    #[prop(into)]
+    action: Signal<&'static str>,
+    /// The button's look where nothing goes away.
+    #[prop(optional, into)]
+    look: Option<Signal<Look>>,
     #[prop(into)] on_confirm: Callback<()>,
     #[prop(optional, into)] busy: Option<Signal<bool>>,
     children: ChildrenFn,
@@ -88,6 +92,8 @@ pub fn ConfirmDialog(
     let input = StoredValue::new(fresh_id("confirm"));
     let busy = Signal::derive(move || busy.is_some_and(|b| b.get()));
     let children = StoredValue::new(children);
+    // the content is built at each opening
+    let look = move || look.map_or(Look::DangerSolid, |look| look.get_untracked());
     view! {
         <Dialog open title>
             <form novalidate on:submit=move |e| {
@@ -103,7 +109,7 @@ pub fn ConfirmDialog(
                 </Show>
                 <div class="actions">
                     <Button on_press=move |_| open.set(false)>"Cancel"</Button>
-                    <Button look=Look::DangerSolid submit=true busy=busy why_not=reason>{action}</Button>
+                    <Button look=look() submit=true busy=busy why_not=reason>{move || action.get()}</Button>
                 </div>
             </form>
         </Dialog>

@@ -104,11 +104,14 @@ pub async fn list(
         .db
         .read(|conn| {
             let rows = store::all(conn)?;
-            let with_revisions = |row: DeploymentRow| Ok((store::revisions_of(conn, &row.id)?, row));
-            rows.into_iter().map(with_revisions).collect::<Result<Vec<_>>>()
+            let mut whole = |row: DeploymentRow| {
+                let replicas = replicas::store::of_deployment(conn, &row.id)?;
+                Ok((store::revisions_of(conn, &row.id)?, replicas, row))
+            };
+            rows.into_iter().map(&mut whole).collect::<Result<Vec<_>>>()
         })
         .await?;
-    let summaries = rows.into_iter().map(|(revisions, row)| views::summary(&row, &revisions, gateway));
+    let summaries = rows.iter().map(|(revisions, replicas, row)| views::summary(row, revisions, replicas, gateway));
     let summaries = summaries.collect::<Result<Vec<_>>>()?;
     Ok(summaries
         .into_iter()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, LoadNow, Replica, Revision};
+use drydock_wire::serving::{DeploymentDetail, DeploymentSummary, LoadNow, Replica, ReplicaCount, Revision};
 
 use super::gateway::{Gateway, Meter};
 use super::replicas::{self, rules::ReplicaState, store::ReplicaRow};
@@ -33,7 +33,12 @@ pub fn serving(revisions: &[RevisionRow]) -> Result<Option<&RevisionRow>> {
 }
 
 /// A line of the list.
-pub fn summary(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway) -> Result<DeploymentSummary> {
+pub fn summary(
+    row: &DeploymentRow,
+    revisions: &[RevisionRow],
+    containers: &HashMap<String, Vec<ReplicaRow>>,
+    gateway: &Gateway,
+) -> Result<DeploymentSummary> {
     let goal = revisions
         .iter()
         .find(|revision| revision.number == row.goal)
@@ -58,7 +63,20 @@ pub fn summary(row: &DeploymentRow, revisions: &[RevisionRow], gateway: &Gateway
         endpoint: format!("/serve/{}/invocations", row.name),
         updated_at: row.updated_at,
         traffic: with_meter(row, gateway, |meter| meter.traffic(now)),
+        total_requests: with_meter(row, gateway, |meter| meter.totals(now).0),
+        replicas: counted(containers, gateway)?,
     })
+}
+
+fn counted(containers: &HashMap<String, Vec<ReplicaRow>>, gateway: &Gateway) -> Result<ReplicaCount> {
+    let mut count = ReplicaCount::default();
+    for row in containers.values().flatten() {
+        let one = replica(row, gateway)?;
+        count.all += 1;
+        count.ready += u32::from(one.state == ReplicaState::Ready.shown());
+        count.gpus += one.gpu.map_or(0, |all| u32::try_from(all.split(',').count()).unwrap_or_default());
+    }
+    Ok(count)
 }
 
 /// Whether it has no replicas on purpose.
@@ -79,7 +97,7 @@ pub fn detail(
     let serving = live(revisions)?.into_iter().chain(revisions.iter().filter(|revision| revision.number == row.goal));
     let example = serving.filter_map(|revision| revision.example.as_deref()).next();
     Ok(DeploymentDetail {
-        summary: summary(row, revisions, gateway)?,
+        summary: summary(row, revisions, containers, gateway)?,
         revisions: revisions
             .iter()
             .map(|row| revision(row, containers.get(&row.id), gateway))

@@ -67,6 +67,21 @@ wire! {
         pub endpoint: String,
         pub updated_at: i64,
         pub traffic: Traffic,
+        /// Since it was made: what it grows by is the present rate.
+        #[serde(default)]
+        pub total_requests: u64,
+        /// Of all its revisions.
+        #[serde(default)]
+        pub replicas: ReplicaCount,
+    }
+
+    /// How many containers there are.
+    #[derive(Copy, Default, Eq)]
+    pub struct ReplicaCount {
+        pub ready: u32,
+        pub all: u32,
+        /// That they hold; a shared one counts for each that shares it.
+        pub gpus: u32,
     }
 
     /// Requests of the last hour.

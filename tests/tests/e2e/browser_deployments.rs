@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use drydock_tests::{Api, Browser, Server, clients, until};
+use reqwest::Method;
+use serde_json::json;
 
 use crate::browser::{log_in, looked_at};
 
@@ -37,9 +39,10 @@ async fn select(browser: &Browser, id: &str, value: &str) -> Result<()> {
     .await
 }
 
-async fn confirm(browser: &Browser, button: &str) -> Result<()> {
+/// Presses a button, and the one of the dialog that asks whether that is meant.
+async fn confirm(browser: &Browser, button: &str, action: &str) -> Result<()> {
     browser.click(button).await?;
-    browser.click("Do it").await
+    browser.click(action).await
 }
 
 /// Shows it in both themes and widths.
@@ -114,21 +117,46 @@ async fn release(browser: &Browser, admin: &Api, barriers: &mut Vec<String>) -> 
     select(browser, "deploy-version", "2").await?;
     select(browser, "deploy-strategy", "canary").await?;
     browser.fill("Share of step 1 in percent", "12").await?;
+    browser.fill("Length of step 1 in seconds", "600").await?;
     browser.click("Remove step 3").await?;
-    // nobody calls: it stays in its first step
-    browser.fill("From requests on", "1000").await?;
+    browser.fill("From requests on", "10").await?;
+    browser.click("Add a metric").await?;
+    browser.fill("Name of metric 1", "rating").await?;
+    browser.press("//dialog[@open]//button[@type='submit']", "Roll over").await?;
+    browser.sees("Give each metric a least or a greatest mean").await?;
+    browser.fill("Least mean of metric 1", "3").await?;
+    browser.fill("Reports needed of metric 1", "5").await?;
     browser.shoot("deployments-roll-light-1280").await?;
     browser.press("//dialog[@open]//button[@type='submit']", "Roll over").await?;
     revision_is(admin, 2, "candidate").await?;
-    browser.visit("/deployments/taster?tab=release").await?;
-    browser.sees("12 %").await?;
-    confirm(browser, "Pause").await?;
+    analysed(browser, admin).await?;
+    confirm(browser, "Pause", "Pause it").await?;
     browser.sees("Paused").await?;
     look(browser, "release", "release", "Revision 2 beside revision 1", barriers).await?;
-    confirm(browser, "Resume").await?;
-    confirm(browser, "Promote").await?;
+    confirm(browser, "Resume", "Go on").await?;
+    confirm(browser, "Promote", "Promote now").await?;
     revision_is(admin, 2, "live").await?;
     look(browser, "revisions", "revisions", "Kept warm", barriers).await?;
     browser.click("Back to 1").await?;
     revision_is(admin, 1, "live").await
+}
+
+/// Traffic moves, and the step is judged by it, while somebody looks.
+async fn analysed(browser: &Browser, admin: &Api) -> Result<()> {
+    browser.visit("/deployments/taster?tab=release").await?;
+    browser.sees("12 %").await?;
+    for _ in 0..6 {
+        let report = json!({ "metric": "rating", "value": 4.5, "revision": 2 });
+        admin.post("/serve/taster/metric", report).await?;
+    }
+    // 12 of each 100 go to the new one
+    for _ in 0..100 {
+        let answer = admin.request(Method::POST, "/serve/taster/invocations").json(&json!({ "inputs": [1.0] }));
+        ensure!(answer.send().await?.status() == 200, "a request failed during the release");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    browser.sees("Within limits").await?;
+    browser.sees("6 reports").await?;
+    browser.sees("Requests per second, while you look").await?;
+    browser.shoot("deployments-release-moving-light-1280").await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use drydock_tests::{Browser, GpuBox, Server, until};
+use drydock_tests::{Browser, GpuBox, Server, dockerd::BUSYBOX, until};
 use serde_json::json;
 
 use crate::browser::{log_in, looked_at};
@@ -40,6 +40,7 @@ async fn gpus_are_looked_at_quarantined_and_freed() -> Result<()> {
     browser.sees_within("GPU at work (%)", SOON).await?;
     browser.sees("GPU 0 · Fake GPU 0 · 00000000").await?;
     barriers.extend(looked_at(&browser, "jobs-charts-gpu", &charts, "GPU memory (GiB)").await?);
+    barriers.extend(replica_on_a_gpu(&gpu_box, &browser).await?);
     browser.visit("/devices").await?;
     browser.look(1280, "light").await?;
     browser.sees("Held by").await?;
@@ -93,4 +94,21 @@ async fn a_box_without_a_gpu_says_what_to_do() -> Result<()> {
     ensure!(barriers.is_empty(), "{}", barriers.join("\n"));
     ensure!(browser.text().await?.contains("driver"), "{}", browser.text().await?);
     browser.close().await
+}
+
+/// A replica that serves from a share of a GPU says which one, by its name, and how much of it.
+async fn replica_on_a_gpu(gpu_box: &GpuBox, browser: &Browser) -> Result<Vec<String>> {
+    let command = ["busybox", "httpd", "-f", "-p", "8000"];
+    let runtime = json!({ "kind": "image", "image": BUSYBOX, "command": command, "port": 8000, "protocol": "plain" });
+    let resources = json!({ "cpus": 0.1, "memory_bytes": 64 << 20, "gpus": 1, "gpu_memory_bytes": 4 * GIB });
+    let wish = json!({ "served_by": { "runtime": runtime }, "resources": resources });
+    gpu_box.admin.put("/api/v1/deployments/shared", wish).await?;
+    browser.visit("/deployments/shared").await?;
+    browser.sees_within("1 of 1 ready", SOON).await?;
+    browser.sees_within("GPU 0 · Fake GPU 0 · 00000000", SOON).await?;
+    browser.sees("4 GiB of 16 GiB").await?;
+    let barriers = looked_at(browser, "deployments-gpu", "/deployments/shared", "4 GiB of 16 GiB").await?;
+    gpu_box.admin.delete("/api/v1/deployments/shared").await?;
+    gpu_box.leases(0, 1).await?;
+    Ok(barriers)
 }

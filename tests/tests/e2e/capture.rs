@@ -11,7 +11,7 @@ const DEPLOYMENT: &str = "/api/v1/deployments/grading";
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Numbers from 0 to 1 that look like chance, the same each time.
-fn even(row: usize) -> f64 {
+pub fn even(row: usize) -> f64 {
     let mixed = (row as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
@@ -22,7 +22,7 @@ fn kind(row: usize) -> &'static str {
 }
 
 /// The data that the model was trained on: even from 0 to 100.
-async fn training_data(api: &Api) -> Result<()> {
+pub async fn training_data(api: &Api) -> Result<()> {
     let mut text = String::from("x,kind,grade\n");
     for row in 0..600 {
         let x = 100.0 * even(row);
@@ -36,7 +36,7 @@ async fn training_data(api: &Api) -> Result<()> {
 }
 
 /// Asks for 30 rows in one request; the request's id.
-async fn ask(api: &Api, from: usize, shift: f64) -> Result<String> {
+pub async fn ask(api: &Api, from: usize, shift: f64) -> Result<String> {
     let row = |row: usize| json!([100.0 * even(row) + shift, kind(row), "hidden"]);
     let data: Vec<Value> = (from..from + 30).map(row).collect();
     let body = json!({ "dataframe_split": { "columns": ["x", "kind", "secret"], "data": data } });

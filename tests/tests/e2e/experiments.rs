@@ -20,7 +20,7 @@ const METRIC: &str = "/serve/tasting/metric";
 const CUSTOMERS: usize = 40;
 
 /// Which revision answers each customer.
-async fn revisions(api: &Api) -> Result<BTreeMap<usize, i64>> {
+pub async fn revisions(api: &Api) -> Result<BTreeMap<usize, i64>> {
     let mut all = BTreeMap::new();
     for customer in 0..CUSTOMERS {
         let request = api.request(Method::POST, INVOCATIONS).json(&json!({ "inputs": [1.0] }));

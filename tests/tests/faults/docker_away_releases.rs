@@ -14,7 +14,7 @@ const RELEASE: &str = "/api/v1/deployments/page/release";
 const PATH: &str = "/serve/page/cgi-bin/predict";
 const LIMIT: Duration = Duration::from_secs(120);
 /// How long Docker is away, at least.
-const AWAY: Duration = Duration::from_secs(3);
+const AWAY: Duration = Duration::from_secs(1);
 const WAITS: &str = "waiting for Docker";
 /// busybox's web server, which answers any POST to a program.
 const SERVER: &str = "mkdir -p /scratch/www/cgi-bin && cd /scratch/www && \
@@ -45,10 +45,12 @@ struct Round {
 impl Round {
     async fn start(keeps_running: bool) -> Result<Self> {
         let mut gpu_box = GpuBox::start("gpus=1\n").await?;
-        gpu_box.dockerd.keeps_running = keeps_running;
-        // the daemon that is killed has to be one that keeps containers, too
-        gpu_box.dockerd.kill9()?;
-        gpu_box.dockerd.launch().await?;
+        if keeps_running {
+            // the daemon that is killed has to be one that keeps containers, too
+            gpu_box.dockerd.keeps_running = true;
+            gpu_box.dockerd.kill9()?;
+            gpu_box.dockerd.launch().await?;
+        }
         Ok(Self { gpu_box, keeps_running })
     }
 
@@ -152,7 +154,7 @@ impl Round {
 
     /// Docker goes while the canary has half of the requests. It goes on, or, where its container ended with Docker, back.
     async fn canary(&mut self) -> Result<()> {
-        let steps = json!([{ "weight": 50, "hold_s": 5 }]);
+        let steps = json!([{ "weight": 50, "hold_s": 3 }]);
         let plan = json!({ "strategy": "canary", "steps": steps, "analysis": { "min_requests": 10 }, "keep_old_s": 1 });
         let load = Load::start(&self.gpu_box.admin, PATH, 10);
         self.put(wish("three", json!({}), plan)).await?;

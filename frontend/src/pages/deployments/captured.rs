@@ -103,13 +103,15 @@ fn State(state: Signal<CaptureState>) -> impl IntoView {
         let s = state.get();
         let pill =
             if s.on { Status::live(Tone::Good, "Capturing") } else { Status::new(Tone::Neutral, "Capture is off") };
-        let amount = format!(
-            "{} in {} ({})",
-            format::plural(s.rows, "row"),
-            format::plural(s.files, "file"),
-            format::bytes(s.bytes)
-        );
-        let waiting = (s.waiting_rows > 0).then(|| format!(" · {} on the way", format::number(s.waiting_rows)));
+        let amount = match s.files {
+            0 => "No file yet".to_owned(),
+            files => {
+                let (rows, files) = (format::plural(s.rows, "row"), format::plural(files, "file"));
+                format!("{rows} in {files} ({})", format::bytes(s.bytes))
+            }
+        };
+        let waiting = (s.waiting_rows > 0)
+            .then(|| format!(" · {} on the way into a file", format::plural(s.waiting_rows, "row")));
         let href = format!("/buckets/{}", seg(&s.bucket));
         view! {
             <div class="row wraps"><Pill status=pill/><span class="dim tabular">{amount}{waiting}</span>
@@ -142,8 +144,8 @@ fn Rows(captured: Signal<CapturedPage>, shown: RwSignal<Option<CapturedRow>>) ->
     view! {
         <div class="pane" role="region" aria-label="Captured requests" tabindex="0">
             <table class="grid" aria-label="Captured requests">
-                <thead><tr><th scope="col">"When"</th><th scope="col">"Status"</th><th scope="col" class="num">"Took"</th><th scope="col">"Caller"</th>
-                    <th scope="col">"Revision"</th><th scope="col">"Prediction"</th>{head}<th scope="col"><span class="sr">"Actions"</span></th></tr></thead>
+                <thead><tr><th scope="col">"When"</th><th scope="col">"Status"</th><th scope="col">"Prediction"</th><th scope="col" class="num">"Took"</th>
+                    <th scope="col">"Caller"</th><th scope="col">"Revision"</th>{head}<th scope="col"><span class="sr">"Actions"</span></th></tr></thead>
                 <tbody>{body}</tbody>
             </table>
         </div>
@@ -158,10 +160,10 @@ fn row(r: CapturedRow, columns: &[String], shown: RwSignal<Option<CapturedRow>>)
         <tr>
             <td class="dim"><TimeAgo at=r.at/></td>
             <td><Pill status=status_of(r.status)/></td>
+            <td class="mono"><b>{predicted}</b></td>
             <td class="num">{milliseconds(r.latency_ms)}</td>
             <td>{r.caller.unwrap_or_else(|| "–".to_owned())}</td>
             <td>{r.revision}</td>
-            <td class="mono"><b>{predicted}</b></td>
             {cells}
             <td class="row-actions"><button type="button" class="icon-btn" aria-label="Show the whole request"
                 on:click=move |_| shown.set(Some(all.clone()))><Icon name="eye"/></button></td>
@@ -180,6 +182,9 @@ fn status_of(status: Option<u16>) -> Status {
 
 /// Enough of a value to tell it by.
 fn brief(value: &Value) -> String {
+    if let Some(number) = value.as_f64().filter(|n| n.fract() != 0.0) {
+        return format::value(number);
+    }
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     if text.chars().count() <= 40 { text } else { format!("{}…", text.chars().take(39).collect::<String>()) }
 }
@@ -192,8 +197,11 @@ fn RowDialog(shown: RwSignal<Option<CapturedRow>>) -> impl IntoView {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             view! { <tr><th scope="row">{name.clone()}</th><td class="mono">{text}</td></tr> }
         };
+        if values.is_empty() {
+            return view! { <h3>{label}</h3><p class="dim">"None."</p> }.into_any();
+        }
         let lines = values.iter().map(line).collect_view();
-        view! { <h3>{label}</h3><div class="pairs" role="region" aria-label=label tabindex="0"><table class="plain"><tbody>{lines}</tbody></table></div> }
+        view! { <h3>{label}</h3><div class="pairs" role="region" aria-label=label tabindex="0"><table class="plain"><tbody>{lines}</tbody></table></div> }.into_any()
     };
     let content = move || {
         shown.get().map(|r| {

@@ -12,7 +12,7 @@ use crate::{
     live::{Remote, remote},
     pages::parts::{Listing, ResourceFields, ResourceForm},
     reactive::{effect, memo},
-    ui::{Button, Dialog, Field, Look, SelectField, Show, Tone, act, field::focus_wrong, toast},
+    ui::{Button, Dialog, Field, Icon, Look, SelectField, Show, Tone, act, field::focus_wrong, toast},
 };
 use drydock_wire::{
     events::Topic,
@@ -184,6 +184,10 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
             <What form models versions/>
             <Field id="deploy-name" label="Name" value=name check=check_name tried=tried mono=true disabled=fixed
                 hint="Part of the address: /serve/NAME/invocations"/>
+            <Show when=move || !fixed && taken()>
+                <p class="callout warn" role="status"><Icon name="triangle-alert"/><span>
+                    {move || format!("{} exists: this brings it another version. For one beside it, choose another name.", name.get())}</span></p>
+            </Show>
             <ResourceFields form=form.resources tried=tried.into()/>
             <Show when=move || rolls.get()><StrategyFields form=form.strategy tried name/></Show>
             <div class="folds">

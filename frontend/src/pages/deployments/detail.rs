@@ -10,6 +10,7 @@ use super::{
     replicas::Replicas,
     revisions::Revisions,
     settings::SettingsPanel,
+    tokens::TokensPanel,
     traffic::{Charts, Figures},
 };
 use crate::{
@@ -19,9 +20,13 @@ use crate::{
     pages::parts::LogView,
     reactive::memo,
     session::may,
-    ui::{Button, ConfirmDialog, CopyButton, Icon, Loaded, Look, PageHead, Pill, Tabs, Tone, act, toast, url::param},
+    ui::{
+        Button, ConfirmDialog, CopyButton, EmptyState, Icon, LinkButton, Loaded, Look, PageHead, Pill, Show, Tabs,
+        Tone, act, toast, url::param,
+    },
 };
 use drydock_wire::{
+    ErrorCode,
     accounts::Role,
     events::Topic,
     serving::{DeploymentDetail, DeploymentState, Protocol},
@@ -39,7 +44,29 @@ pub fn DeploymentPage() -> impl IntoView {
     let name = memo(move || params.with(|p| p.get("name")).unwrap_or_default());
     let path = move || Some(format!("/deployments/{}", seg(&name.get())));
     let deployment = remote::<DeploymentDetail>(path, &[Topic::Deployments]).every(TRAFFIC_PERIOD);
-    view! { <section class="page"><Loaded remote=deployment lines=10 let:deployment><Detail deployment/></Loaded></section> }
+    // deleted, in another tab perhaps: what it was is of no use any more
+    let gone = memo(move || deployment.error.with(|e| e.as_ref().is_some_and(|e| e.code == ErrorCode::NotFound)));
+    view! {
+        <section class="page">
+            <Show when=move || !gone.get() fallback=move || view! { <Gone name/> }>
+                <Loaded remote=deployment lines=10 let:deployment><Detail deployment/></Loaded>
+            </Show>
+        </section>
+    }
+}
+
+#[component]
+fn Gone(name: Memo<String>) -> impl IntoView {
+    view! {
+        <PageHead title=Signal::derive(move || name.get())/>
+        {move || view! {
+            <EmptyState icon="rocket" title=format!("There is no deployment {}", name.get())
+                text="It was deleted, or never had this name. Its model and the versions are still there.">
+                <LinkButton href="/deployments" icon="rocket">"All deployments"</LinkButton>
+                <LinkButton href="/models" icon="box">"Go to the models"</LinkButton>
+            </EmptyState>
+        }}
+    }
 }
 
 #[component]
@@ -56,17 +83,7 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         wish.set(deployment.with_untracked(Wish::of));
         rolling.set(true);
     };
-    let tabs = vec![
-        ("overview", "Traffic".to_owned()),
-        ("predict", "Try it".to_owned()),
-        ("release", "Release".to_owned()),
-        ("captured", "Captured".to_owned()),
-        ("quality", "Quality".to_owned()),
-        ("drift", "Drift".to_owned()),
-        ("revisions", "Revisions".to_owned()),
-        ("settings", "Settings".to_owned()),
-        ("log", "Log".to_owned()),
-    ];
+    let counts_tokens = memo(move || deployment.with(|d| d.tokens.is_some() || super::protocol(d) == Protocol::Openai));
     let model = move || deployment.with(|d| (d.summary.model.clone(), d.summary.version, d.summary.updated_at));
     let follows = memo(move || deployment.with(|d| d.alias.clone().filter(|_| d.settings.follow)));
     let sub = move || {
@@ -87,13 +104,14 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         </PageHead>
         <Reason deployment/>
         <Endpoint deployment/>
-        <Tabs param=tab label="Parts of the deployment" tabs/>
+        {move || view! { <Tabs param=tab label="Parts of the deployment" tabs=tabs(counts_tokens.get())/> }}
         <div role="tabpanel" class="panel">
             {move || match tab.get().as_str() {
                 "predict" => view! { <Playground deployment/> }.into_any(),
                 "captured" => view! { <CapturedPanel deployment/> }.into_any(),
                 "quality" => view! { <QualityPanel name/> }.into_any(),
                 "drift" => view! { <DriftPanel deployment/> }.into_any(),
+                "tokens" => view! { <TokensPanel deployment/> }.into_any(),
                 "settings" => view! { <SettingsPanel deployment/> }.into_any(),
                 "release" => view! { <ReleasePanel deployment/> }.into_any(),
                 "revisions" => view! { <Revisions deployment/> }.into_any(),
@@ -105,6 +123,23 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         <DeployDialog open=rolling wish/>
         <DeleteDialog open=deleting name/>
     }
+}
+
+fn tabs(counts_tokens: bool) -> Vec<(&'static str, String)> {
+    let all = [
+        ("overview", "Traffic"),
+        ("tokens", "Tokens"),
+        ("predict", "Try it"),
+        ("release", "Release"),
+        ("captured", "Captured"),
+        ("quality", "Quality"),
+        ("drift", "Drift"),
+        ("revisions", "Revisions"),
+        ("settings", "Settings"),
+        ("log", "Log"),
+    ];
+    let shown = |(key, _): &(&str, &str)| *key != "tokens" || counts_tokens;
+    all.into_iter().filter(shown).map(|(key, words)| (key, words.to_owned())).collect()
 }
 
 #[component]

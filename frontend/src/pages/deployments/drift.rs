@@ -112,7 +112,7 @@ fn Windows(live: Signal<LiveDrift>, window: Param) -> impl IntoView {
         windows.get().into_iter().find(|w| w.id == chosen).map(|w| {
             let runs = (!w.pipelines.is_empty()).then(|| format!(" · started {}", w.pipelines.join(", ")));
             view! {
-                <p class="row wraps"><Pill status=status(w.outcome)/><span><TimeAgo at=w.from_at/>" to "<TimeAgo at=w.until_at/></span>
+                <p class="row wraps"><Pill status=status(w.outcome)/><span>{format::duration((w.until_at - w.from_at).max(0).unsigned_abs())}" until "<TimeAgo at=w.until_at/></span>
                     <span class="dim">{format::plural(w.rows, "row")}" · "{w.reference}{runs}</span></p>
             }
         })

@@ -229,13 +229,13 @@ fn agreement(a: Agreement) -> AnyView {
             <p class="note">{left}{largest}</p>
         </Card>
         {examples.map(|rows| view! {
-            <div class="pane" role="region" aria-label="Answers that differ" tabindex="0">
+            <Card title="Answers that differ" class="flush"><div class="scroll-x" role="region" aria-label="Answers that differ" tabindex="0">
                 <table class="grid" aria-label="Answers that differ">
                     <thead><tr><th scope="col">"When"</th><th scope="col">"How"</th><th scope="col">"Request"</th><th scope="col">"Where"</th>
                         <th scope="col">"Live"</th><th scope="col">"New"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </div></Card>
         })}
     }
     .into_any()

@@ -1,10 +1,13 @@
 //! All deployments.
 
-use super::deploy::{DeployDialog, Wish};
+use super::{
+    deploy::{DeployDialog, Wish},
+    traffic::{brief, milliseconds},
+};
 use crate::{
     api::seg,
     format,
-    live::remote,
+    live::{Remote, remote},
     pages::parts::Listing,
     reactive::memo,
     session::may,
@@ -19,11 +22,53 @@ use drydock_wire::{
     serving::{DeploymentState, DeploymentSummary},
 };
 use leptos::prelude::*;
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+/// Counts change without a hint.
+const PERIOD: Duration = Duration::from_secs(5);
+/// So many looks are averaged over.
+const LOOKS: usize = 3;
+
+/// Requests a second by name.
+type Rates = RwSignal<HashMap<String, f64>>;
+
+/// From what was counted in all between looks at it.
+fn rates(list: Remote<Listing<DeploymentSummary>>) -> Rates {
+    let rates = RwSignal::new(HashMap::new());
+    let looks = StoredValue::new(VecDeque::<(f64, HashMap<String, u64>)>::new());
+    let look = move || {
+        let counted = |d: &DeploymentSummary| (d.name.clone(), d.total_requests);
+        let counts = list.data.with_untracked(|l| l.as_ref().map(|l| l.items().iter().map(counted).collect()));
+        let Some(counts): Option<HashMap<String, u64>> = counts else { return };
+        let _ = looks.try_update_value(|looks| {
+            let now = js_sys::Date::now();
+            if let Some((at, before)) = looks.front() {
+                let rate = |(name, count): (&String, &u64)| {
+                    let grown = count.saturating_sub(*before.get(name)?);
+                    Some((name.clone(), grown as f64 * 1000.0 / (now - at)))
+                };
+                let _ = rates.try_set(counts.iter().filter_map(rate).collect());
+            }
+            looks.push_back((now, counts));
+            if looks.len() > LOOKS {
+                looks.pop_front();
+            }
+        });
+    };
+    if let Ok(handle) = set_interval_with_handle(look, PERIOD) {
+        on_cleanup(move || handle.clear());
+    }
+    rates
+}
 
 #[component]
 pub fn DeploymentsPage() -> impl IntoView {
-    let list = remote::<Listing<DeploymentSummary>>(|| Some("/deployments".to_owned()), &[Topic::Deployments])
-        .every(std::time::Duration::from_secs(10));
+    let list =
+        remote::<Listing<DeploymentSummary>>(|| Some("/deployments".to_owned()), &[Topic::Deployments]).every(PERIOD);
+    let rates = rates(list);
     let (search, state, sort) = (param("search", ""), param("state", ""), param("sort", "name"));
     let open = RwSignal::new(false);
     let wish = RwSignal::new(Wish::default());
@@ -62,7 +107,7 @@ pub fn DeploymentsPage() -> impl IntoView {
                                     <Button on_press=move |_| { search.clear(); state.clear() }>"Clear filters"</Button>
                                 </EmptyState>
                             }>
-                                <Table id="deployments" label="Deployments" rows columns=Signal::derive(columns) key=|d| d.name.clone()
+                                <Table id="deployments" label="Deployments" rows columns=Signal::derive(move || columns(rates)) key=|d| d.name.clone()
                                     href=|d| format!("/deployments/{}", seg(&d.name)) sort/>
                             </Show>
                         </Show>
@@ -94,8 +139,8 @@ fn chips(all: &[DeploymentSummary]) -> Vec<Chip> {
     ]
 }
 
-fn columns() -> Vec<Column<DeploymentSummary>> {
-    let ms = |v: Option<f64>| v.map_or("–".to_owned(), super::traffic::milliseconds);
+fn columns(rates: Rates) -> Vec<Column<DeploymentSummary>> {
+    let ms = |v: Option<f64>| v.map_or("–".to_owned(), milliseconds);
     vec![
         Column::<DeploymentSummary>::new("name", "Name", |d| {
             let href = format!("/deployments/{}", seg(&d.name));
@@ -106,23 +151,39 @@ fn columns() -> Vec<Column<DeploymentSummary>> {
         Column::<DeploymentSummary>::new("state", "State", |d| view! { <Pill status=d.state/> }.into_any()),
         Column::<DeploymentSummary>::new("model", "Model", |d| {
             let href = format!("/models/{}?version={}", seg(&d.model), d.version);
-            view! { <a href=href>{format!("{} version {}", d.model, d.version)}</a> }.into_any()
+            match d.model.is_empty() {
+                true => view! { <span class="dim">"an image"</span> }.into_any(),
+                false => view! { <a href=href>{format!("{} version {}", d.model, d.version)}</a> }.into_any(),
+            }
         }),
         Column::<DeploymentSummary>::new("reason", "Why", |d| {
             view! { <div class="dim clip" title=d.reason.clone()>{d.reason.clone()}</div> }.into_any()
         })
         .wide_only(),
+        Column::<DeploymentSummary>::new("replicas", "Replicas", |d| {
+            let count = d.replicas;
+            let gpus = (count.gpus > 0).then(|| format!(" · {}", format::plural(u64::from(count.gpus), "GPU")));
+            view! { <span class:dim={count.all == 0}>{format!("{} of {} ready", count.ready, count.all)}{gpus}</span> }
+                .into_any()
+        })
+        .wide_only(),
+        Column::<DeploymentSummary>::new("rate", "Now", move |d| {
+            let name = d.name.clone();
+            let rate = move || rates.with(|r| r.get(&name).map_or("–".to_owned(), |r| format!("{}/s", brief(*r))));
+            view! { <span>{rate}</span> }.into_any()
+        })
+        .right(),
         Column::<DeploymentSummary>::new("requests", "Requests (1 h)", |d| {
             format::number(d.traffic.requests).into_any()
         })
         .right()
         .sorts_by(|a, b| a.traffic.requests.cmp(&b.traffic.requests)),
-        Column::<DeploymentSummary>::new("errors", "Errors", |d| match d.traffic.errors {
+        Column::<DeploymentSummary>::new("errors", "Errors (1 h)", |d| match d.traffic.errors {
             0 => view! { <span class="dim">"0"</span> }.into_any(),
             n => view! { <span class="missing">{format::number(n)}</span> }.into_any(),
         })
         .right(),
-        Column::<DeploymentSummary>::new("p95", "95 %", move |d| ms(d.traffic.p95_ms).into_any()).right(),
+        Column::<DeploymentSummary>::new("p95", "p95 (1 h)", move |d| ms(d.traffic.p95_ms).into_any()).right(),
         Column::<DeploymentSummary>::new("updated", "Updated", |d| {
             view! { <span class="dim"><TimeAgo at=d.updated_at/></span> }.into_any()
         })

@@ -1,10 +1,12 @@
 //! Deployments: the list, one with its revisions, traffic, releases, settings, what was captured of it, and a box to try it in.
 
+mod analysis;
 mod captured;
 mod deploy;
 mod detail;
 mod drift;
 mod experiment;
+mod flow;
 mod form;
 mod list;
 mod playground;
@@ -13,6 +15,7 @@ mod release;
 mod replicas;
 mod revisions;
 mod settings;
+mod tokens;
 mod traffic;
 
 pub use deploy::{DeployDialog, Wish};

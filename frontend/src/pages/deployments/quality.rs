@@ -165,12 +165,12 @@ fn Revisions(report: Signal<QualityReport>) -> impl IntoView {
     };
     view! {
         <Show when=move || rows.with(|r| !r.1.is_empty())>
-            <div class="pane" role="region" aria-label="By revision" tabindex="0">
+            <Card title="By revision" class="flush"><div class="scroll-x" role="region" aria-label="By revision" tabindex="0">
                 <table class="grid" aria-label="By revision">
                     <thead><tr><th scope="col">"Revision"</th><th scope="col">"Model"</th><th scope="col" class="num">"Truths"</th><th scope="col" class="num">"How right"</th></tr></thead>
                     <tbody>{body}</tbody>
                 </table>
-            </div>
+            </div></Card>
         </Show>
     }
 }
@@ -193,12 +193,12 @@ fn Classes(report: Signal<QualityReport>) -> impl IntoView {
     };
     view! {
         <Show when=move || classes.with(|c| !c.is_empty())>
-            <div class="pane" role="region" aria-label="Truths and predictions" tabindex="0">
+            <Card title="Truths and predictions" class="flush"><div class="scroll-x" role="region" aria-label="Truths and predictions" tabindex="0">
                 <table class="grid" aria-label="Truths and predictions">
                     <thead><tr><th scope="col">"Truth"</th><th scope="col">"Predicted"</th><th scope="col" class="num">"How often"</th><th scope="col" class="num">"Share"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table>
-            </div>
+            </div></Card>
         </Show>
     }
 }

@@ -1,21 +1,22 @@
 //! How a new revision takes over: steps, shares of the requests, what the analysis sees, and what a person may do about it.
 
-use super::{experiment::ExperimentPanel, traffic::milliseconds};
+use super::{
+    analysis::{Looks, Steps},
+    experiment::ExperimentPanel,
+    flow::Flow,
+};
 use crate::{
     api::{self, seg},
-    format,
     live::{Remote, remote},
     pages::parts::When,
     reactive::memo,
     session::may,
-    ui::{Button, Card, ConfirmDialog, EmptyState, Look, Meter, Pill, Show, Status, Tone, act, toast},
+    ui::{Button, Card, ConfirmDialog, EmptyState, Look, Pill, Show, Status, TimeAgo, Tone, act, toast},
 };
 use drydock_wire::{
     accounts::Role,
     events::Topic,
-    serving::{
-        Analysis, Canary, DeploymentDetail, Release, ReleaseLook, ReleasePage, ReleasePlan, ReleaseShare, RollBack,
-    },
+    serving::{DeploymentDetail, Release, ReleaseEvent, ReleasePage, ReleasePlan, RollBack},
 };
 use leptos::prelude::*;
 use std::time::Duration;
@@ -41,6 +42,25 @@ impl Order {
             Self::Resume => "release/resume",
             Self::Abort => "release/abort",
             Self::Back => "rollback",
+        }
+    }
+
+    /// The words of the button that does it.
+    fn action(self) -> &'static str {
+        match self {
+            Self::Promote => "Promote now",
+            Self::Pause => "Pause it",
+            Self::Resume => "Go on",
+            Self::Abort => "Take it back now",
+            Self::Back => "Go back",
+        }
+    }
+
+    /// Taking something from callers again is marked; the rest is as usual.
+    fn look(self) -> Look {
+        match self {
+            Self::Abort | Self::Back => Look::DangerSolid,
+            Self::Promote | Self::Pause | Self::Resume => Look::Primary,
         }
     }
 
@@ -80,7 +100,7 @@ pub fn ReleasePanel(deployment: Signal<DeploymentDetail>) -> impl IntoView {
             Some(release) => view! { <Current release order asking/> }.into_any(),
             None => view! { <Nothing page order asking/> }.into_any(),
         }}
-        <Shares page/>
+        <Flow page/>
         <ExperimentPanel name/>
         <History page/>
         <OrderDialog name order asking page/>
@@ -101,10 +121,14 @@ fn Current(release: Release, order: RwSignal<Order>, asking: RwSignal<bool>) -> 
     view! {
         <Card title=title aside=move || view! { <Pill status=Status::release(&state)/> }>
             {waits.map(|text| view! { <p role="status">{text}</p> })}
-            {match plan {
-                ReleasePlan::Canary(plan) => view! { <Steps plan=plan.clone() at=release.step running/><Looks plan looks=release.looks.clone()/> }.into_any(),
+            {match &plan {
+                ReleasePlan::Canary(plan) => view! { <Steps plan=plan.clone() at=release.step since=release.step_began_at running/> }.into_any(),
+                ReleasePlan::Shadow(plan) => view! { <p class="dim">{format!("Revision {} gets copies of {} % of the requests; callers see only what revision {} answers.", release.revision, plan.percent, release.stable)}</p> }.into_any(),
+                ReleasePlan::Ab(plan) => view! { <p class="dim">{format!("Revision {} answers {} % of the callers; all others stay with revision {}.", release.revision, plan.weight, release.stable)}</p> }.into_any(),
                 _ => view! { <p class="dim">{format!("Try it with the header X-Drydock-Revision: {}; all other requests go to revision {}.", release.revision, release.stable)}</p> }.into_any(),
             }}
+            {plan.analysis().map(|limits| view! { <Looks limits=limits.clone() looks=release.looks.clone() at=release.step/> })}
+            <Events events=release.events.clone()/>
             <Show when=move || may(Role::Engineer)>
                 <div class="actions">
                     <Button icon="rotate-ccw" on_press=move |_| ask(Order::Abort)>"Take it back"</Button>
@@ -119,6 +143,17 @@ fn Current(release: Release, order: RwSignal<Order>, asking: RwSignal<bool>) -> 
     }
 }
 
+/// What happened in this release, newest first.
+#[component]
+fn Events(events: Vec<ReleaseEvent>) -> impl IntoView {
+    let line = |event: ReleaseEvent| {
+        let by = event.by.unwrap_or_else(|| "Drydock".to_owned());
+        view! { <li><span class="dim"><TimeAgo at=event.at/></span><span>{event.what}</span><span class="dim">{by}</span></li> }
+    };
+    let lines: Vec<_> = events.into_iter().rev().map(line).collect();
+    (!lines.is_empty()).then(|| view! { <h3 class="label">"What happened"</h3><ol class="release-events" aria-label="What happened, newest first">{lines}</ol> })
+}
+
 #[component]
 fn Nothing(page: Remote<ReleasePage>, order: RwSignal<Order>, asking: RwSignal<bool>) -> impl IntoView {
     let has_former = move || {
@@ -127,100 +162,13 @@ fn Nothing(page: Remote<ReleasePage>, order: RwSignal<Order>, asking: RwSignal<b
     };
     view! {
         <Card title="Release">
-            <EmptyState icon="rocket" title="No release goes on" text="Change the version as blue-green or canary, and its steps show here."/>
+            <EmptyState icon="rocket" title="No release goes on" text="Press Change version and choose how the new one takes over: a canary's steps, an A/B test or a shadow show here as they happen."/>
             <Show when=move || may(Role::Engineer) && has_former()>
                 <div class="actions">
                     <Button icon="rotate-ccw" on_press=move |_| { order.set(Order::Back); asking.set(true); }>"Roll back"</Button>
                 </div>
             </Show>
         </Card>
-    }
-}
-
-/// The steps in a row: done, present, to come.
-#[component]
-fn Steps(plan: Canary, at: u32, running: bool) -> impl IntoView {
-    let item = move |(index, (weight, hold)): (usize, (u32, Option<u64>))| {
-        let place = index as u32;
-        let class = match place.cmp(&at) {
-            std::cmp::Ordering::Less => "done",
-            std::cmp::Ordering::Equal if running => "now",
-            _ => "next",
-        };
-        let note = hold.map_or("all requests".to_owned(), |s| format!("{s} s at least"));
-        view! { <li class=class aria-current=(class == "now").then_some("step")><b>{format!("{weight} %")}</b><small class="dim">{note}</small></li> }
-    };
-    let steps: Vec<(u32, Option<u64>)> =
-        plan.steps.iter().map(|s| (s.weight, Some(s.hold_s))).chain([(100, None)]).collect();
-    view! { <ol class="release-steps" aria-label="Steps">{steps.into_iter().enumerate().map(item).collect_view()}</ol> }
-}
-
-/// The last look of each step against the limits.
-#[component]
-fn Looks(plan: Canary, looks: Vec<ReleaseLook>) -> impl IntoView {
-    let mut last: Vec<ReleaseLook> = Vec::new();
-    for look in looks {
-        last.retain(|kept| kept.step != look.step);
-        last.push(look);
-    }
-    let limits = plan.analysis;
-    let ms = |value: Option<f64>| value.map_or("–".to_owned(), milliseconds);
-    let limit = |value: Option<f64>| value.map_or("no limit".to_owned(), |ms| format!("at most {}", milliseconds(ms)));
-    let Analysis { min_requests, min_success_rate, max_p50_ms, max_p95_ms, max_p99_ms, .. } = limits;
-    let least = min_success_rate.map_or("no limit".to_owned(), |rate| format!("at least {rate} %"));
-    let row = move |look: ReleaseLook| {
-        let state = match (look.judged, look.broken.is_empty()) {
-            (false, _) => Status::new(Tone::Neutral, "Too few requests"),
-            (true, true) => Status::new(Tone::Good, "Within limits"),
-            (true, false) => Status::new(Tone::Bad, "Out of limits"),
-        };
-        let rate = look.success_rate.map_or("–".to_owned(), |rate| format!("{rate:.1} %"));
-        view! {
-            <tr>
-                <td>{format!("Step {}", look.step + 1)}</td>
-                <td><Pill status=state/></td>
-                <td class="num">{format::number(look.requests)}</td>
-                <td class="num">{rate}</td>
-                <td class="num">{ms(look.p50_ms)}</td>
-                <td class="num">{ms(look.p95_ms)}</td>
-                <td class="num">{ms(look.p99_ms)}</td>
-            </tr>
-        }
-    };
-    view! {
-        <div class="pane" role="region" aria-label="Analysis" tabindex="0">
-            <table class="grid" aria-label="Analysis">
-                <thead><tr><th scope="col">"Step"</th><th scope="col">"Analysis"</th><th scope="col" class="num">"Requests"</th>
-                    <th scope="col" class="num">"Successful"</th><th scope="col" class="num">"p50"</th><th scope="col" class="num">"p95"</th><th scope="col" class="num">"p99"</th></tr></thead>
-                <tbody>
-                    {last.into_iter().map(row).collect_view()}
-                    <tr class="dim"><td>"Limits"</td><td></td><td class="num">{format!("at least {}", format::number(min_requests))}</td><td class="num">{least}</td>
-                        <td class="num">{limit(max_p50_ms)}</td><td class="num">{limit(max_p95_ms)}</td><td class="num">{limit(max_p99_ms)}</td></tr>
-                </tbody>
-            </table>
-        </div>
-    }
-}
-
-/// Who gets how much of the requests, live.
-#[component]
-fn Shares(page: Remote<ReleasePage>) -> impl IntoView {
-    let shares = memo(move || page.data.with(|p| p.as_ref().map(|p| p.shares.clone()).unwrap_or_default()));
-    let meter = |share: ReleaseShare| {
-        let p95 = share.p95_ms.map_or(String::new(), |ms| format!(", p95 {}", milliseconds(ms)));
-        let text = format!(
-            "{} % · {} requests, {} failed{p95}",
-            share.weight,
-            format::number(share.requests),
-            format::number(share.failed)
-        );
-        let label = format!("Revision {} ({})", share.revision, share.state);
-        view! { <Meter label share=Signal::stored(f64::from(share.weight) / 100.0) text=Signal::stored(text) calm=true/> }
-    };
-    view! {
-        <Show when=move || shares.with(|s| !s.is_empty())>
-            <Card title="Requests go to"><div class="shares">{move || shares.get().into_iter().map(meter).collect_view()}</div></Card>
-        </Show>
     }
 }
 
@@ -233,7 +181,7 @@ fn History(page: Remote<ReleasePage>) -> impl IntoView {
                 <td>{format!("{} after {}", release.revision, release.stable)}</td>
                 <td><Pill status=Status::release(&release.state)/></td>
                 <td>{strategy(&release.plan)}</td>
-                <td class="dim">{release.reason}</td>
+                <td class="dim reason">{release.reason}</td>
                 <td>{release.began_by}</td>
                 <td class="num dim"><When at=Some(release.began_at)/></td>
                 <td class="num dim"><When at=release.ended_at/></td>
@@ -242,13 +190,13 @@ fn History(page: Remote<ReleasePage>) -> impl IntoView {
     };
     view! {
         <Show when=move || list.with(|l| !l.is_empty())>
-            <div class="pane" role="region" aria-label="Former releases" tabindex="0">
+            <Card title="Former releases" class="flush"><div class="scroll-x" role="region" aria-label="Former releases" tabindex="0">
                 <table class="grid" aria-label="Former releases">
                     <thead><tr><th scope="col">"Revision"</th><th scope="col">"End"</th><th scope="col">"Strategy"</th><th scope="col">"Why"</th>
                         <th scope="col">"By"</th><th scope="col" class="num">"Began"</th><th scope="col" class="num">"Ended"</th></tr></thead>
                     <tbody>{move || list.get().into_iter().map(row).collect_view()}</tbody>
                 </table>
-            </div>
+            </div></Card>
         </Show>
     }
 }
@@ -289,7 +237,7 @@ fn OrderDialog(
     };
     view! {
         <ConfirmDialog open=asking title=Signal::derive(move || order.get().meaning().0.to_owned()) name=Signal::stored(String::new())
-            action="Do it" on_confirm=confirm busy=busy>
+            action=Signal::derive(move || order.get().action()) look=Signal::derive(move || order.get().look()) on_confirm=confirm busy=busy>
             <p>{move || order.get().meaning().1}</p>
         </ConfirmDialog>
     }

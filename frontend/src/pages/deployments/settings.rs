@@ -9,7 +9,7 @@ use crate::{
     live::remote,
     reactive::memo,
     session::may,
-    ui::{Button, Card, Look, SelectField, Show, Tone, act, field::focus_wrong, toast},
+    ui::{Button, Card, Icon, Look, SelectField, Show, Tone, act, field::focus_wrong, toast},
 };
 use drydock_wire::{
     accounts::Role,
@@ -64,6 +64,10 @@ fn SettingsOf(deployment: Signal<DeploymentDetail>, settings: ServingSettings, a
     };
     view! {
         <form novalidate on:submit=save class="settings-form">
+          <fieldset class="bare" disabled=move || !may(Role::Engineer)>
+            <Show when=move || !may(Role::Engineer)>
+                <p class="callout info"><Icon name="info"/><span>"You see what is set. Engineers and administrators may change it."</span></p>
+            </Show>
             <Show when=move || model.with(|m| !m.is_empty())>
                 <Card title="Version">
                     <SelectField id="follow" label="Alias that it follows" value=followed options=aliases
@@ -74,6 +78,7 @@ fn SettingsOf(deployment: Signal<DeploymentDetail>, settings: ServingSettings, a
             <Show when=move || may(Role::Engineer)>
                 <div class="actions"><Button look=Look::Primary icon="save" submit=true busy>"Save settings"</Button></div>
             </Show>
+          </fieldset>
         </form>
     }
 }

@@ -7,9 +7,9 @@ use crate::{
     reactive::{effect, memo},
     ui::{Button, Card, EmptyState, Show},
 };
-use drydock_wire::serving::{DeploymentDetail, TrafficMinute};
+use drydock_wire::serving::{DeploymentDetail, TokenMinute, TrafficMinute};
 use leptos::prelude::*;
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -22,33 +22,26 @@ pub fn milliseconds(ms: f64) -> String {
     }
 }
 
-/// Requests and errors a second, from what was counted in all between two looks at it.
-#[derive(Clone, Copy, PartialEq)]
-struct Rates {
-    requests: f64,
-    errors: f64,
-}
-
 /// So many looks are averaged over.
 const LOOKS: usize = 4;
 
-fn rates(deployment: Signal<DeploymentDetail>) -> RwSignal<Option<Rates>> {
+/// What several counts grow by in a second, from what they were at the last looks. A count that begins anew counts from 0.
+pub fn per_second<const N: usize>(counts: impl Fn() -> [u64; N] + Send + Sync + 'static) -> RwSignal<Option<[f64; N]>> {
     let now = RwSignal::new(None);
-    let looks = StoredValue::new(std::collections::VecDeque::<(f64, u64, u64)>::new());
+    let looks = StoredValue::new(VecDeque::<(f64, [u64; N])>::new());
     let at = app().now;
     effect(move || {
         at.track();
-        let (requests, errors) = deployment.with(|d| (d.total_requests, d.total_errors));
-        let time = js_sys::Date::now();
+        let (counts, time) = (counts(), js_sys::Date::now());
         let rates = looks.try_update_value(|looks| {
-            looks.push_back((time, requests, errors));
+            looks.push_back((time, counts));
             let first = *looks.front()?;
             if looks.len() > LOOKS {
                 looks.pop_front();
             }
             let seconds = (time - first.0) / 1000.0;
-            let each = |new: u64, old: u64| new.saturating_sub(old) as f64 / seconds;
-            (seconds > 1.0).then(|| Rates { requests: each(requests, first.1), errors: each(errors, first.2) })
+            let grown = |i: usize| counts[i].checked_sub(first.1[i]).unwrap_or(counts[i]);
+            (seconds > 1.0).then(|| std::array::from_fn(|i| grown(i) as f64 / seconds))
         });
         now.set(rates.flatten());
     });
@@ -65,8 +58,9 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
     let ms = |v: Option<f64>| v.map_or("–".to_owned(), milliseconds);
     let empty = Signal::stored(String::new());
     let all = Signal::derive(move || deployment.with(|d| format!("{} in all", format::number(d.total_requests))));
-    let rates = rates(deployment);
-    let rate = Signal::derive(move || rates.get().map_or("–".to_owned(), |r| format!("{}/s", brief(r.requests))));
+    let rates = per_second(move || deployment.with(|d| [d.total_requests, d.total_errors]));
+    let rate =
+        move |i: usize| Signal::derive(move || rates.get().map_or("–".to_owned(), |r| format!("{}/s", brief(r[i]))));
     let load = move || deployment.with(|d| d.load);
     let line = Signal::derive(move || match load().queued {
         0 => "none waits".to_owned(),
@@ -76,25 +70,20 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
         let traffic = traffic();
         (traffic.requests > 0).then(|| traffic.errors as f64 / traffic.requests as f64)
     };
-    let hour = Signal::derive(move || {
-        let errors = format::number(traffic().errors);
-        share().map_or("none in the last hour".to_owned(), |s| {
-            format!("{errors} in the last hour, {}", format::percent(s))
-        })
+    let hour = Signal::derive(move || match (traffic().errors, share()) {
+        (0, _) | (_, None) => "none in the last hour".to_owned(),
+        (n, Some(s)) => format!("{} in the last hour, {}", format::number(n), format::percent(s)),
     });
-    let errors = Signal::derive(move || rates.get().map_or("–".to_owned(), |r| format!("{}/s", brief(r.errors))));
     let last = move |of: fn(&TrafficMinute) -> f64| {
         let minute = move || deployment.with(|d| d.minutes.last().map(of));
-        Signal::derive(move || {
-            minute().map_or(String::new(), |v| format!("{} in the last minute with requests", milliseconds(v)))
-        })
+        Signal::derive(move || minute().map_or(String::new(), |v| format!("last minute: {}", milliseconds(v))))
     };
     view! {
         <div class="stats">
-            {figure("Requests now", rate, all)}
-            {figure("Errors now", errors, hour)}
+            {figure("Requests now", rate(0), all)}
+            {figure("Errors now", rate(1), hour)}
             {figure("In flight", Signal::derive(move || format::number(load().in_flight)), line)}
-            {figure("Median (p50), last hour", Signal::derive(move || ms(traffic().p50_ms)), last(|m| m.p50_ms))}
+            {figure("p50, last hour", Signal::derive(move || ms(traffic().p50_ms)), last(|m| m.p50_ms))}
             {figure("p95, last hour", Signal::derive(move || ms(traffic().p95_ms)), last(|m| m.p95_ms))}
             {figure("p99, last hour", Signal::derive(move || ms(traffic().p99_ms)), empty)}
         </div>
@@ -102,7 +91,7 @@ pub fn Figures(deployment: Signal<DeploymentDetail>) -> impl IntoView {
 }
 
 /// `0`, `0.25`, `12.3`, `310`.
-fn brief(rate: f64) -> String {
+pub fn brief(rate: f64) -> String {
     match rate {
         r if r == 0.0 => "0".to_owned(),
         r if r < 10.0 => format!("{r:.2}"),
@@ -111,18 +100,39 @@ fn brief(rate: f64) -> String {
     }
 }
 
+/// What was counted in a minute.
+pub trait OfMinute: Clone {
+    /// Start of the minute.
+    fn at(&self) -> i64;
+}
+
+impl OfMinute for TrafficMinute {
+    fn at(&self) -> i64 {
+        self.at
+    }
+}
+
+impl OfMinute for TokenMinute {
+    fn at(&self) -> i64 {
+        self.at
+    }
+}
+
 /// Every minute of the last hour: a silent minute is a fact, not a gap.
-fn filled(minutes: &[TrafficMinute]) -> Vec<(i64, Option<TrafficMinute>)> {
+fn filled<M: OfMinute>(minutes: &[M]) -> Vec<(i64, Option<M>)> {
     // the box's clock and the browser's may differ
-    let newest = minutes.last().map_or(0, |m| m.at).max(app().now.get() / MINUTE_MS * MINUTE_MS);
-    let find = |at: i64| minutes.iter().find(|m| m.at == at).cloned();
+    let newest = minutes.last().map_or(0, M::at).max(app().now.get() / MINUTE_MS * MINUTE_MS);
+    let find = |at: i64| minutes.iter().find(|m| m.at() == at).cloned();
     (0..60).rev().map(|i| newest - i * MINUTE_MS).map(|at| (at, find(at))).collect()
 }
 
-fn series(minutes: &[TrafficMinute], lines: &[(&str, usize, fn(Option<&TrafficMinute>) -> f64)]) -> Arc<Vec<Series>> {
+/// Name, colour, and the value of a minute.
+pub type Line<M> = (&'static str, usize, fn(Option<&M>) -> f64);
+
+pub fn series<M: OfMinute>(minutes: &[M], lines: &[Line<M>]) -> Arc<Vec<Series>> {
     let points = filled(minutes);
     let at: Vec<f64> = points.iter().map(|p| p.0 as f64).collect();
-    let line = |(label, colour, value): &(&str, usize, fn(Option<&TrafficMinute>) -> f64)| Series {
+    let line = |(label, colour, value): &Line<M>| Series {
         label: (*label).to_owned(),
         steps: (0..points.len()).map(|i| i as f64).collect(),
         at: at.clone(),

@@ -14,7 +14,8 @@ pub fn drift_columns(drift: &DatasetDrift, label: String) -> AnyView {
         <div class="scroll-x" role="region" aria-label=label tabindex="0">
             <table class="grid profile" aria-label=table_label>
                 <thead><tr>
-                    <th scope="col">"Column"</th><th scope="col">"Verdict"</th><th scope="col">"Before and after"</th>
+                    <th scope="col">"Column"</th><th scope="col">"Verdict"</th>
+                    <th scope="col"><span class="with-dot"><i class="key before"></i>"Before"<i class="key"></i>"and after"</span></th>
                     <th scope="col">"Test"</th><th scope="col" class="num">"Statistic"</th>
                     <th scope="col" class="num">"P-value"</th><th scope="col" class="num">"Threshold"</th>
                     <th scope="col" class="num">"Mean"</th><th scope="col" class="num">"Missing"</th>
@@ -131,7 +132,19 @@ fn chart(c: &ColumnDrift) -> AnyView {
         (None, Some((from, to))) => format!("{} to {}: ", format::value(*from), format::value(*to)),
         (None, None) => String::new(),
     };
-    side_by_side(&c.name, &before.shares, &after.shares, &place)
+    let bars = side_by_side(&c.name, &before.shares, &after.shares, &place);
+    view! { {bars}{reach(c)} }.into_any()
+}
+
+/// What the bars reach from and to.
+fn reach(c: &ColumnDrift) -> Option<AnyView> {
+    let (first, last) = match (c.bin_ends.first().zip(c.bin_ends.last()), c.values.first().zip(c.values.last())) {
+        (Some((first, last)), _) => (format::value(*first), format::value(*last)),
+        (None, Some((first, last))) => (first.clone(), last.clone()),
+        (None, None) => return None,
+    };
+    let last = (first != last).then(|| view! { <span>{last}</span> });
+    Some(view! { <small class="reach-ends" aria-hidden="true"><span>{first}</span>{last}</small> }.into_any())
 }
 
 /// Shares of the same bins or values before and after, as pairs of bars; `place` says what a pair is about.

@@ -2,8 +2,9 @@
 
 use super::{
     Text, all_good,
+    callers::{CallerFields, CallersForm},
     capture::{CaptureFields, CaptureForm},
-    check_above_zero, check_count, check_whole, optional, read, text, words,
+    check_above_zero, check_count, check_whole, optional, read, text,
 };
 use crate::{
     pages::parts::Fold,
@@ -18,8 +19,7 @@ const MIB: f64 = 1_048_576.0;
 pub struct SettingsForm {
     replicas: ReplicasForm,
     limits: LimitsForm,
-    /// Names between commas.
-    callers: Text,
+    callers: CallersForm,
     capture: CaptureForm,
 }
 
@@ -73,7 +73,7 @@ impl SettingsForm {
                 rate: optional(limits.rate.as_ref().map(|r| r.per_second)),
                 burst: text(limits.rate.as_ref().map_or(10, |r| r.burst)),
             },
-            callers: text(start.callers.join(", ")),
+            callers: CallersForm::new(&start.callers),
             capture: CaptureForm::new(start.capture.as_ref()),
         }
     }
@@ -86,7 +86,7 @@ impl SettingsForm {
             replicas,
             scale,
             limits: self.limits.read()?,
-            callers: words(self.callers),
+            callers: untrack(|| self.callers.read()),
             capture: self.capture.read()?,
         })
     }
@@ -173,10 +173,7 @@ pub fn SettingsFields(
     unfolded: bool,
 ) -> impl IntoView {
     let (replicas, limits) = (form.replicas, form.limits);
-    let callers = move || match form.callers.get().trim() {
-        "" => "everyone who is signed in".to_owned(),
-        names => names.to_owned(),
-    };
+    let callers = move || form.callers.summary();
     let open = untrack(|| replicas.summary() != "1 replica") || unfolded;
     view! {
         <Fold title="Replicas" set=Signal::derive(move || replicas.summary()) open=open>
@@ -184,8 +181,7 @@ pub fn SettingsFields(
         </Fold>
         <Fold title="Limits" set=Signal::derive(move || limits.summary()) open=unfolded><LimitFields form=limits tried/></Fold>
         <Fold title="Who may call" set=Signal::derive(callers) open=unfolded>
-            <Field id="callers" label="Users" value=form.callers placeholder="everyone who is signed in"
-                hint="Names between commas. Administrators and whoever made the deployment always may."/>
+            <CallerFields form=form.callers/>
         </Fold>
         <CaptureFields form=form.capture tried open=unfolded/>
     }
@@ -199,7 +195,7 @@ fn ReplicaFields(form: ReplicasForm, tried: RwSignal<bool>) -> impl IntoView {
             ("scale", "As the load asks for".to_owned()),
         ]/>
         <Show when=move || form.how.get() == "fixed">
-            <Field id="replicas" label="Replicas" value=form.count check=check_count tried=tried hint="Each is a container with the resources above."/>
+            <Field id="replicas" label="Replicas" value=form.count check=check_count tried=tried hint="Each is a container of its own with all the resources."/>
         </Show>
         <Show when=move || form.how.get() == "scale">
             <div class="cols">
@@ -228,10 +224,10 @@ fn ReplicaFields(form: ReplicasForm, tried: RwSignal<bool>) -> impl IntoView {
 #[component]
 fn LimitFields(form: LimitsForm, tried: RwSignal<bool>) -> impl IntoView {
     view! {
-        <div class="thirds even">
+        <div class="thirds even in-threes">
             <Field id="limit-body" label="Largest body (MiB)" value=form.body_mib check=check_above_zero tried=tried placeholder="the server's"/>
             <Field id="limit-timeout" label="Answer within (s)" value=form.timeout check=check_whole tried=tried placeholder="the server's"/>
-            <Field id="limit-concurrency" label="At once for each replica" value=form.concurrency check=check_whole tried=tried placeholder="no limit"/>
+            <Field id="limit-concurrency" label="At once" value=form.concurrency check=check_whole tried=tried placeholder="no limit" hint="For each replica."/>
             <Field id="limit-queue" label="May wait" value=form.queue check=check_count tried=tried hint="More get 503 and Retry-After."/>
             <Field id="limit-rate" label="Requests a second" value=form.rate check=check_above_zero tried=tried placeholder="no limit" hint="For each caller; more get 429."/>
             <Field id="limit-burst" label="Burst" value=form.burst check=check_count tried=tried hint="At once, after a pause."/>

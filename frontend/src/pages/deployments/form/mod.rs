@@ -1,8 +1,10 @@
 //! What the form of a deployment is made of: what runs, how callers are treated, how a revision comes in.
 
 pub mod behaviour;
+mod callers;
 pub mod capture;
 pub mod fit;
+mod limits;
 pub mod runtime;
 pub mod strategy;
 
@@ -28,9 +30,11 @@ pub fn read<T: FromStr>(field: Text) -> Option<T> {
 
 /// Words between commas or spaces.
 pub fn words(field: Text) -> Vec<String> {
-    let parts =
-        |t: &String| t.split([',', ' ', '\n']).map(str::trim).filter(|w| !w.is_empty()).map(str::to_owned).collect();
-    field.with_untracked(parts)
+    field.with_untracked(|t| words_of(t))
+}
+
+fn words_of(text: &str) -> Vec<String> {
+    text.split([',', ' ', '\n']).map(str::trim).filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
 
 /// Nothing, or a whole number.

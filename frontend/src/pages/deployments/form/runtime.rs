@@ -5,9 +5,9 @@ use crate::{
     live::remote,
     pages::{
         jobs::{join_words, split_words},
-        parts::{Fold, Listing},
+        parts::{Fold, Listing, Pair, Pairs, read_pairs},
     },
-    ui::{Choice, Field, SelectField, Show, Suggestions, TextArea},
+    ui::{Choice, Field, SelectField, Show, Suggestions},
 };
 use drydock_wire::{
     events::Topic,
@@ -15,7 +15,6 @@ use drydock_wire::{
     serving::{ImageRuntime, Probe, Probes, Protocol, Runtime, ServedBy},
 };
 use leptos::prelude::*;
-use std::collections::BTreeMap;
 
 const PROTOCOLS: [(Protocol, &str, &str); 4] = [
     (Protocol::Plain, "plain", "Anything else (passed on as it is)"),
@@ -32,8 +31,7 @@ pub struct RuntimeForm {
     port: Text,
     protocol: Text,
     command: Text,
-    /// `NAME=value`, one a line.
-    env: Text,
+    env: RwSignal<Vec<Pair>>,
     startup: ProbeForm,
     readiness: ProbeForm,
     liveness: ProbeForm,
@@ -88,14 +86,14 @@ impl RuntimeForm {
         };
         let protocol = image.map_or(Protocol::Plain, |i| i.protocol);
         let word = PROTOCOLS.iter().find(|p| p.0 == protocol).map_or("plain", |p| p.1);
-        let env: Vec<String> = start.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let env = start.env.iter().map(|(name, value)| Pair::new(name, value)).collect();
         Self {
             kind: text(if image.is_some() { "image" } else { "mlflow" }),
             image: text(image.map(|i| i.image.clone()).unwrap_or_default()),
             port: text(image.map_or(8000, |i| i.port)),
             protocol: text(word),
             command: text(image.map(|i| join_words(&i.command)).unwrap_or_default()),
-            env: text(env.join("\n")),
+            env: RwSignal::new(env),
             startup: ProbeForm::new(start.probes.startup.as_ref()),
             readiness: ProbeForm::new(start.probes.readiness.as_ref()),
             liveness: ProbeForm::new(start.probes.liveness.as_ref()),
@@ -109,7 +107,7 @@ impl RuntimeForm {
     /// Absent while a field is wrong.
     pub fn read(&self) -> Option<ServedBy> {
         let of_image = untrack(|| self.is_image());
-        let env = env_of(&self.env.get_untracked()).ok()?;
+        let env = untrack(|| read_pairs(&self.env.get())).ok()?;
         let probes = [self.startup, self.readiness, self.liveness];
         let numbers = probes.iter().flat_map(|p| [p.period, p.timeout, p.failures]).map(|t| (t, check_whole as _));
         if !all_good(&numbers.collect::<Vec<_>>()) {
@@ -143,7 +141,7 @@ impl RuntimeForm {
     }
 
     fn extras(&self) -> String {
-        let variables = self.env.with(|t| t.lines().filter(|l| !l.trim().is_empty()).count());
+        let variables = self.env.with(Vec::len);
         let probes = [self.startup, self.readiness, self.liveness].iter().filter(|p| p.how.get() != "usual").count();
         match (variables, probes) {
             (0, 0) => "as usual".to_owned(),
@@ -170,21 +168,6 @@ fn check_port(text: &str) -> Result<(), &'static str> {
 
 fn check_command(text: &str) -> Result<(), &'static str> {
     split_words(text).map(drop)
-}
-
-/// The variables of lines `NAME=value`.
-fn env_of(text: &str) -> Result<BTreeMap<String, String>, &'static str> {
-    let line = |line: &str| {
-        let (name, value) = line.split_once('=').ok_or("One variable a line, as NAME=value.")?;
-        let name = name.trim();
-        let good = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if good {
-            Ok((name.to_owned(), value.trim().to_owned()))
-        } else {
-            Err("Names have letters, digits and underscores.")
-        }
-    };
-    text.lines().filter(|l| !l.trim().is_empty()).map(line).collect()
 }
 
 /// MLflow's scorer or an image, and of an image what it is.
@@ -227,12 +210,10 @@ fn ImageFields(form: RuntimeForm, tried: RwSignal<bool>) -> impl IntoView {
 /// Environment and probes: most leave them as they are.
 #[component]
 pub fn ExtraFields(form: RuntimeForm, tried: RwSignal<bool>) -> impl IntoView {
-    let refused = move || form.env.with(|t| env_of(t).err()).filter(|_| tried.get()).map(str::to_owned);
     let open = untrack(|| form.extras() != "as usual");
     view! {
         <Fold title="Environment and probes" set=Signal::derive(move || form.extras()) open=open>
-            <TextArea id="serving-env" label="Environment" value=form.env rows=3 mono=true refused=Signal::derive(refused)
-                hint="One variable a line, as NAME=value. Not for secrets: anyone who may see the deployment sees these."/>
+            <Pairs pairs=form.env tried hint="Not for secrets: anyone who may see the deployment sees these. Lines NAME=value can be pasted."/>
             <ProbeFields id="startup" label="Start-up" form=form.startup tried
                 hint="Until it answers first, the replica gets no requests."/>
             <ProbeFields id="readiness" label="Readiness" form=form.readiness tried hint="While it fails, the replica gets no requests."/>

@@ -1,13 +1,13 @@
 //! How a new revision takes over from the live one: the strategy, its steps and its limits.
 
 use super::{
-    Text, Tick, all_good, check_above_zero, check_count, check_percent, check_percent_or_none, check_whole, optional,
+    Text, Tick, all_good, check_above_zero, check_count, check_percent, check_whole,
+    limits::{Limits, LimitsForm},
     options, read, text, words,
 };
 use crate::ui::{Field, Icon, SelectField, Show};
 use drydock_wire::serving::{
-    Ab, Analysis, Assign, AssignCookie, AssignHeader, BlueGreen, Canary, CanaryStep, ExperimentEnd, ReleasePlan,
-    Shadow, Then,
+    Ab, Assign, AssignCookie, AssignHeader, BlueGreen, Canary, CanaryStep, ExperimentEnd, ReleasePlan, Shadow, Then,
 };
 use leptos::prelude::*;
 
@@ -48,47 +48,6 @@ pub struct StrategyForm {
 struct StepForm {
     weight: Text,
     hold: Text,
-}
-
-#[derive(Clone, Copy)]
-struct LimitsForm {
-    requests: Text,
-    success: Text,
-    p50: Text,
-    p95: Text,
-    p99: Text,
-    failures: Text,
-}
-
-impl LimitsForm {
-    fn new() -> Self {
-        let usual = Analysis::default();
-        Self {
-            requests: text(usual.min_requests),
-            success: optional(usual.min_success_rate),
-            p50: optional(usual.max_p50_ms),
-            p95: optional(usual.max_p95_ms),
-            p99: optional(usual.max_p99_ms),
-            failures: text(usual.max_failures),
-        }
-    }
-
-    fn read(&self) -> Option<Analysis> {
-        let times = [self.p50, self.p95, self.p99].map(|t| (t, check_above_zero as _));
-        let whole = [(self.requests, check_count as _), (self.failures, check_count as _)];
-        if !all_good(&times) || !all_good(&whole) || !all_good(&[(self.success, check_percent_or_none)]) {
-            return None;
-        }
-        Some(Analysis {
-            min_requests: read(self.requests)?,
-            min_success_rate: read(self.success),
-            max_p50_ms: read(self.p50),
-            max_p95_ms: read(self.p95),
-            max_p99_ms: read(self.p99),
-            max_failures: read(self.failures)?,
-            ..Analysis::default()
-        })
-    }
 }
 
 fn step(weight: u32, hold_s: u64) -> StepForm {
@@ -249,10 +208,10 @@ pub fn StrategyFields(form: StrategyForm, tried: RwSignal<bool>, name: Text) -> 
         <p class="callout info" role="status"><Icon name="info"/><span>{move || form.explained(&name.get())}</span></p>
         <Show when=move || is("canary")>
             <Steps form tried/>
-            <Limits form=form.limits tried/>
+            <Limits form=form.limits tried name/>
             <Tick value=form.automatic label="Promote it by itself after the last step"/>
         </Show>
-        <Show when=move || is("ab")><TestFields form tried/></Show>
+        <Show when=move || is("ab")><TestFields form tried name/></Show>
         <Show when=move || is("shadow")><ShadowFields form tried/></Show>
         <Show when=move || !is("rolling") && !is("recreate")>
             <div class="cols">
@@ -294,23 +253,8 @@ fn Steps(form: StrategyForm, tried: RwSignal<bool>) -> impl IntoView {
     }
 }
 
-/// What the candidate must keep.
 #[component]
-fn Limits(form: LimitsForm, tried: RwSignal<bool>) -> impl IntoView {
-    view! {
-        <div class="thirds even">
-            <Field id="limit-success" label="Successful (%)" value=form.success check=check_percent_or_none tried=tried placeholder="no limit" hint="At least."/>
-            <Field id="limit-p50" label="p50 (ms)" value=form.p50 check=check_above_zero tried=tried placeholder="no limit" hint="At most."/>
-            <Field id="limit-p95" label="p95 (ms)" value=form.p95 check=check_above_zero tried=tried placeholder="no limit" hint="At most."/>
-            <Field id="limit-p99" label="p99 (ms)" value=form.p99 check=check_above_zero tried=tried placeholder="no limit" hint="At most."/>
-            <Field id="limit-requests" label="From requests on" value=form.requests check=check_count tried=tried hint="Fewer are not judged."/>
-            <Field id="limit-failures" label="Bad looks in a row" value=form.failures check=check_count tried=tried hint="So many take it out."/>
-        </div>
-    }
-}
-
-#[component]
-fn TestFields(form: StrategyForm, tried: RwSignal<bool>) -> impl IntoView {
+fn TestFields(form: StrategyForm, tried: RwSignal<bool>, name: Text) -> impl IntoView {
     let ways = [
         ("caller", "The caller's name"),
         ("header", "A header's value"),
@@ -330,7 +274,7 @@ fn TestFields(form: StrategyForm, tried: RwSignal<bool>) -> impl IntoView {
         </div>
         <EndFields form tried/>
         <Tick value=form.limited label="Take it back by itself when it breaks a limit"/>
-        <Show when=move || form.limited.get()><Limits form=form.limits tried/></Show>
+        <Show when=move || form.limited.get()><Limits form=form.limits tried name/></Show>
     }
 }
 

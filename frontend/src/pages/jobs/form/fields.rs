@@ -1,4 +1,4 @@
-//! Parts of the job form: the command's words, environment rows, the choice of datasets and of secrets.
+//! Parts of the job form: the command's words, the choice of datasets and of secrets.
 
 use crate::{live::remote, pages::parts::Listing, ui::Icon};
 use drydock_wire::{
@@ -8,20 +8,6 @@ use drydock_wire::{
     secrets::Secret,
 };
 use leptos::prelude::*;
-use std::collections::BTreeMap;
-
-/// A variable of the environment.
-#[derive(Clone, Copy, PartialEq)]
-pub struct Pair {
-    name: RwSignal<String>,
-    value: RwSignal<String>,
-}
-
-impl Pair {
-    pub fn new(name: &str, value: &str) -> Self {
-        Self { name: RwSignal::new(name.to_owned()), value: RwSignal::new(value.to_owned()) }
-    }
-}
 
 /// Splits as a shell would: spaces part words; quotes and backslashes keep them together. Nothing is expanded.
 pub fn split_words(text: &str) -> Result<Vec<String>, &'static str> {
@@ -57,48 +43,6 @@ pub fn join_words(words: &[String]) -> String {
         if !w.is_empty() && w.chars().all(plain) { w.clone() } else { format!("'{}'", w.replace('\'', r"'\''")) }
     };
     words.iter().map(one).collect::<Vec<_>>().join(" ")
-}
-
-fn check_key(key: &str) -> Result<(), &'static str> {
-    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    let good = key.starts_with(letter) && key.chars().all(|c| letter(c) || c.is_ascii_digit());
-    good.then_some(()).ok_or("Letters, digits and underscores; no digit at the start.")
-}
-
-/// The rows as a map; rows without a name are left out.
-pub fn read_pairs(pairs: &[Pair]) -> Result<BTreeMap<String, String>, &'static str> {
-    let filled = pairs
-        .iter()
-        .map(|p| (p.name.get().trim().to_owned(), p.value.get()))
-        .filter(|(k, v)| !(k.is_empty() && v.is_empty()));
-    filled.map(|(k, v)| check_key(&k).map(|()| (k, v))).collect()
-}
-
-/// Rows of names and values for the environment.
-#[component]
-pub fn Pairs(pairs: RwSignal<Vec<Pair>>, tried: RwSignal<bool>) -> impl IntoView {
-    let owner = StoredValue::new(Owner::current().unwrap_or_default());
-    let add = move |_| {
-        owner.with_value(|o| o.with(|| pairs.update(|p| p.push(Pair::new("", "")))));
-    };
-    let error = move || if tried.get() { read_pairs(&pairs.get()).err() } else { None };
-    view! {
-        <div class="field" class:invalid=move || error().is_some()>
-            <span class="label">"Environment"</span>
-            <ul class="env">
-                {move || pairs.get().into_iter().enumerate().map(|(i, pair)| view! {
-                    <li>
-                        <input class="mono" aria-label="Name of the variable" placeholder="NAME" bind:value=pair.name spellcheck="false" autocapitalize="off"/>
-                        <span class="dim">"="</span>
-                        <input class="mono" aria-label="Value of the variable" placeholder="value" bind:value=pair.value spellcheck="false" autocapitalize="off"/>
-                        <button type="button" class="icon-btn" aria-label="Remove this variable" on:click=move |_| pairs.update(|p| { p.remove(i); })><Icon name="x"/></button>
-                    </li>
-                }).collect_view()}
-            </ul>
-            <button type="button" class="btn small" on:click=add><Icon name="plus"/>"Add a variable"</button>
-            <p class="note">{move || error().unwrap_or("Not for secrets: anyone who may see jobs sees these.")}</p>
-        </div>
-    }
 }
 
 /// Datasets that the job reads, each at a version.

@@ -1,7 +1,7 @@
 //! The sections of the job form. Those that most jobs leave alone are folded, and say in their head what is set.
 
 use super::{
-    fields::{DataPicker, Pairs, SecretPicker},
+    fields::{DataPicker, SecretPicker},
     state::{
         Form, check_backoff, check_command, check_cpus, check_disk, check_gpus, check_grace, check_memory, check_name,
         check_priority, check_retries, check_seed, check_time,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     format,
     live::remote,
-    pages::parts::{DropZone, Fold, Listing, UploadList, short_id},
+    pages::parts::{DropZone, Fold, Listing, Pairs, UploadList, short_id},
     shell::use_overview,
     ui::{Card, Field, Icon, SelectField, Show, TextArea},
 };
@@ -53,7 +53,7 @@ pub fn Sections(form: Form, tried: RwSignal<bool>) -> impl IntoView {
         <Fold title="Retries and resume" set=Signal::derive(again) open={job.retries.limit > 0 || job.resume.is_some()}><AgainFields form tried/></Fold>
         <Fold title="Secrets" set=Signal::derive(secrets) open={!job.secrets.is_empty()}><SecretPicker chosen=form.secrets/></Fold>
         <Fold title="Environment and seed" set=Signal::derive(env) open={!job.env.is_empty()}>
-            <Pairs pairs=form.env tried/>
+            <Pairs pairs=form.env tried hint="Not for secrets: anyone who may see jobs sees these. Lines NAME=value can be pasted."/>
             <Field id="seed" label="Seed" value=form.seed check=check_seed tried=tried placeholder="drawn"
                 hint="DRYDOCK_SEED and PYTHONHASHSEED; a job that is rerun exactly has the same."/>
         </Fold>

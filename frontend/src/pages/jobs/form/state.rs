@@ -1,10 +1,13 @@
 //! What stands in the fields of the job form, and what it asks for: read from a wish, written as one.
 
 use super::{
-    fields::{Pair, join_words, read_pairs, split_words},
+    fields::{join_words, split_words},
     sweep::{Params, SweepForm},
 };
-use crate::{pages::parts::Uploads, wish::Wish};
+use crate::{
+    pages::parts::{Pair, Uploads, read_pairs},
+    wish::Wish,
+};
 use drydock_wire::{
     jobs::{CodeFile, DatasetRef, Resources, Resume, Retries, SecretRef, Snapshot, SubmitJob},
     storage::KeyScope,
