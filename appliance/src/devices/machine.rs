@@ -14,6 +14,13 @@ pub fn hostname() -> Option<String> {
     System::host_name().ok().filter(|name| !name.is_empty())
 }
 
+/// Memory that the machine has; 0 where it cannot be read.
+pub fn memory_bytes() -> u64 {
+    let Ok(mut system) = System::new() else { return 0 };
+    system.refresh_memory();
+    system.total_memory()
+}
+
 /// The addresses at which others can reach this machine: without loopback and link-local ones, sorted.
 pub fn own_addresses() -> Vec<IpAddr> {
     let Ok(networks) = Networks::new_with_refreshed_list() else { return vec![] };

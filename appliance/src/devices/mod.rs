@@ -15,7 +15,7 @@ mod process;
 mod reading;
 
 pub use faults::{FaultKind, GpuFault};
-pub use machine::{disk_space, hostname, own_addresses};
+pub use machine::{disk_space, hostname, memory_bytes, own_addresses};
 pub use monitor::{Monitor, Settings, monitor, read};
 pub use process::{container_in, container_of, name_of};
 pub use reading::{BoxReading, DiskReading, GpuProcess, GpuReading, NetworkReading};

@@ -73,6 +73,7 @@ impl Status {
             "candidate" => Self::live(Tone::Info, "On trial"),
             "live" => Self::new(Tone::Good, "Live"),
             "warm" => Self::new(Tone::Neutral, "Kept warm"),
+            "parked" => Self::live(Tone::Warn, "Made room"),
             "draining" => Self::live(Tone::Warn, "Draining"),
             "retired" => Self::new(Tone::Neutral, "Retired"),
             "failed" => Self::new(Tone::Bad, "Failed"),

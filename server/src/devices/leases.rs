@@ -36,6 +36,8 @@ pub struct Held {
 pub struct GpuRoom {
     pub uuid: String,
     pub memory_bytes: u64,
+    /// With what programs outside Drydock hold.
+    pub total_bytes: u64,
     /// False: quarantined or gone. What runs there counts until it has ended; nothing new is given to it.
     pub usable: bool,
     pub sharable: bool,
@@ -63,6 +65,7 @@ fn as_room(gpu: GpuRow) -> GpuRoom {
         .then(|| format!("Programs outside Drydock hold {} MiB of GPU {}.", gpu.foreign_bytes >> 20, gpu.number));
     GpuRoom {
         memory_bytes: gpu.promisable(),
+        total_bytes: gpu.memory_bytes,
         usable: gpu.state == State::Usable && !gpu.is_divided,
         sharable: gpu.sharable,
         note: gpu.reason.or(foreign),

@@ -19,7 +19,7 @@ use serde_json::json;
 
 pub use leases::{GpuRoom, Held, Lease, end_leases, lease, leases, room};
 pub use routes::configure;
-pub use view::ask_who_holds;
+pub use view::{ask_who_holds, holder};
 
 use crate::{
     accounts::{self, Authorized, action},

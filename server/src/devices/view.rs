@@ -33,6 +33,14 @@ pub fn ask_who_holds(answer: WhoHolds) {
     let _ = WHO_HOLDS.set(answer);
 }
 
+/// Whose a workload is: its kind, its owner's id, and what people call that.
+pub fn holder(conn: &mut Conn, workload: &str) -> Result<Option<(Kind, String, String)>> {
+    let Some(workload) = workloads::find(conn, workload)? else { return Ok(None) };
+    let name = WHO_HOLDS.get().map_or(Ok(None), |ask| ask(conn, workload.kind, &workload.owner))?;
+    let name = name.unwrap_or_else(|| workload.owner.clone());
+    Ok(Some((workload.kind, workload.owner, name)))
+}
+
 /// A lease with its holder's kind, owner and name, and when it was taken.
 struct Named {
     holder: Holder,
@@ -68,10 +76,8 @@ fn named(conn: &mut Conn, holders: &[Holder]) -> Result<Vec<Named>> {
     for holder in holders.iter().filter(|holder| holder.is_live) {
         let same = |it: &&super::Held| it.workload == holder.workload && it.uuid == holder.gpu;
         let taken_at = held.iter().find(same).map_or(0, |it| it.taken_at);
-        let Some(workload) = workloads::find(conn, &holder.workload)? else { continue };
-        let name = WHO_HOLDS.get().map_or(Ok(None), |ask| ask(conn, workload.kind, &workload.owner))?;
-        let name = name.unwrap_or_else(|| workload.owner.clone());
-        named.push(Named { holder: holder.clone(), kind: workload.kind, owner: workload.owner, name, taken_at });
+        let Some((kind, owner, name)) = self::holder(conn, &holder.workload)? else { continue };
+        named.push(Named { holder: holder.clone(), kind, owner, name, taken_at });
     }
     Ok(named)
 }

@@ -153,6 +153,7 @@ mod tests {
             settings: Arc::default(),
             maker: "mia".into(),
             replica: Some(replica),
+            is_coming: false,
             beside: vec![],
         };
         gateway.show(&[target], |_| Kept::default());

@@ -48,9 +48,24 @@ pub fn wish(name: &str, wish: &PutDeployment, served_by: &ServedBy, of: Machine)
     wish.settings.iter().try_for_each(|settings| self::settings(settings, &wish.version))
 }
 
+/// What can be asked for at all, of whatever box.
+pub fn amounts(asked: &Resources) -> Result<()> {
+    if !asked.cpus.is_finite() || asked.cpus < 0.1 {
+        return Err(Error::invalid("resources.cpus: ask for 0.1 cores or more."));
+    }
+    if asked.disk_bytes.is_some() {
+        return Err(Error::invalid("resources.disk_bytes: a deployment writes to memory only; leave it out."));
+    }
+    if asked.gpu_memory_bytes.is_some_and(|share| share == 0 || asked.gpus != 1) {
+        return Err(Error::invalid("resources.gpu_memory_bytes: a share is of one GPU; say gpus: 1 with it."));
+    }
+    Ok(())
+}
+
 fn resources(asked: &Resources, is_image: bool, of: Machine) -> Result<()> {
+    amounts(asked)?;
     let most = f64::from(of.cpus.max(1));
-    if !asked.cpus.is_finite() || asked.cpus < 0.1 || asked.cpus > most {
+    if asked.cpus > most {
         return Err(Error::invalid(format!("Ask for 0.1 to {most} cores; this box has no more.")));
     }
     if !is_image && asked.memory_bytes < LEAST_MEMORY_BYTES {
@@ -58,12 +73,6 @@ fn resources(asked: &Resources, is_image: bool, of: Machine) -> Result<()> {
     }
     if asked.memory_bytes < LEAST_IMAGE_MEMORY_BYTES {
         return Err(Error::invalid("resources.memory_bytes: a server needs at least 32 MiB of memory."));
-    }
-    if asked.disk_bytes.is_some() {
-        return Err(Error::invalid("resources.disk_bytes: a deployment writes to memory only; leave it out."));
-    }
-    if asked.gpu_memory_bytes.is_some_and(|share| share == 0 || asked.gpus != 1) {
-        return Err(Error::invalid("resources.gpu_memory_bytes: a share is of one GPU; say gpus: 1 with it."));
     }
     if asked.gpus > 0 && of.gpus == 0 {
         return Err(Error::refused("This box has no GPU that Drydock can use; ask for 0 GPUs."));

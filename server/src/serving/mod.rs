@@ -2,13 +2,14 @@
 //!
 //! Owns deployments, their revisions, releases and the gateway's table and traffic. Always holds: one revision of a deployment
 //! is live, and at most one candidate gets a share beside it; each does so only after its model server answered; the one
-//! before serves until then, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
+//! before serves until then, or steps aside in a swap while requests are held, and ends only after its last request (or 30 s). What is live is in the database, so a server that starts again serves at
 //! once what still runs. Must never: start or stop a container itself (it writes desired rows), or load a model.
 
 pub mod capture;
 mod check;
 mod container;
 mod example;
+mod fit;
 mod follow;
 pub mod gateway;
 mod last_words;
@@ -19,6 +20,7 @@ mod routes;
 mod rules;
 mod scale;
 mod store;
+mod swap;
 mod tasks;
 pub mod tokens;
 pub mod v2;
@@ -250,13 +252,15 @@ async fn show(app: &App, gateway: &Gateway) -> Result<()> {
         .read(move |conn| {
             let opened = release::books(conn, &books)?;
             let (all, weights) = (store::routed(conn)?, release::weights(conn)?);
-            let places = replicas::store::places(conn)?;
+            let (places, swapping) = (replicas::store::places(conn)?, store::swapping(conn)?);
             let (mut targets, mut kept) = (Vec::new(), HashMap::new());
             for row in store::all(conn)? {
                 if !known.contains(&row.id) {
                     kept.insert(row.id.clone(), store::kept_traffic(conn, &row, since)?);
                 }
-                targets.push(target(&of_app, &row, &all, &places, weights.get(&row.id))?);
+                let mut target = target(&of_app, &row, &all, &places, weights.get(&row.id))?;
+                target.is_coming = swapping.contains(&row.id) && !row.deleting;
+                targets.push(target);
             }
             Ok((targets, kept, opened))
         })
@@ -291,6 +295,7 @@ fn target(
         settings: Arc::new(row.settings()?),
         maker: row.created_by.clone(),
         replica,
+        is_coming: false,
         beside,
     })
 }

@@ -24,6 +24,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(log_stream)
         .service(log_lines)
         .service(log_search)
+        .configure(super::fit::routes::configure)
         .configure(super::release::configure)
         .configure(super::capture::configure);
 }

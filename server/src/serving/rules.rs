@@ -1,13 +1,15 @@
 //! Pure decisions: what a revision's next step is, given what is known of it, and what people are told.
 //!
-//! Half-done states have names (`placing`, `draining`, `retiring`, `failing`), so a crash in the middle of a step is just a
-//! state that the next pass finds. An old revision leaves the gateway only in the transaction that brings in the new one.
+//! Half-done states have names (`placing`, `waiting`, `draining`, `yielding`, `retiring`, `failing`), so a crash in the middle of a step is just a
+//! state that the next pass finds. An old revision leaves the gateway only in the transaction that brings in the new one; in a
+//! swap (`recreate`) it steps aside first, and `swap` says how.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use drydock_wire::serving::DeploymentState;
 
+pub use super::swap::rules::{Kin, Swap};
 use crate::error::{Error, Result};
 
 /// How long a replaced revision may still work on the requests it has.
@@ -20,12 +22,22 @@ pub const CRASHES_AT_MOST: i64 = 3;
 pub enum RevisionState {
     /// Its model's files are being put where the container will see them.
     Placing,
+    /// Placed; it starts when the revision before it has stepped aside.
+    Waiting,
     /// Its container is wished running; it has not answered yet.
     Starting,
     /// It answers, and its release is under way: it gets what the release gives it.
     Candidate,
     /// The gateway sends it requests while it is well.
     Live,
+    /// Steps aside for one that waits: gets no more requests and finishes those it has.
+    Yielding,
+    /// Steps aside: its container is wished absent.
+    Stopping,
+    /// Stepped aside: it holds nothing but its files, and comes back where the next one fails.
+    Parked,
+    /// Came back: its container is wished running again, and has not answered yet.
+    Returning,
     /// Replaced, but kept running for a while, so that one can switch back at once.
     Warm,
     /// Replaced; finishes the requests it has.
@@ -41,11 +53,16 @@ pub enum RevisionState {
 }
 
 impl RevisionState {
-    const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Placing,
+        Self::Waiting,
         Self::Starting,
         Self::Candidate,
         Self::Live,
+        Self::Yielding,
+        Self::Stopping,
+        Self::Parked,
+        Self::Returning,
         Self::Warm,
         Self::Draining,
         Self::Withdrawing,
@@ -59,9 +76,14 @@ impl RevisionState {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Placing => "placing",
+            Self::Waiting => "waiting",
             Self::Starting => "starting",
             Self::Candidate => "candidate",
             Self::Live => "live",
+            Self::Yielding => "yielding",
+            Self::Stopping => "stopping",
+            Self::Parked => "parked",
+            Self::Returning => "returning",
             Self::Warm => "warm",
             Self::Draining => "draining",
             Self::Withdrawing => "withdrawing",
@@ -75,11 +97,12 @@ impl RevisionState {
     /// The word people see.
     pub fn shown(self) -> &'static str {
         match self {
-            Self::Placing | Self::Starting => "starting",
+            Self::Placing | Self::Waiting | Self::Starting | Self::Returning => "starting",
             Self::Candidate => "candidate",
             Self::Live => "live",
+            Self::Stopping | Self::Parked => "parked",
             Self::Warm => "warm",
-            Self::Draining | Self::Withdrawing => "draining",
+            Self::Draining | Self::Withdrawing | Self::Yielding => "draining",
             Self::Retiring | Self::Retired => "retired",
             Self::Failing | Self::Failed => "failed",
         }
@@ -100,12 +123,22 @@ impl RevisionState {
 
     /// Whether it serves or may come to.
     pub fn is_hopeful(self) -> bool {
-        matches!(self, Self::Placing | Self::Starting | Self::Candidate | Self::Live)
+        matches!(self, Self::Placing | Self::Waiting | Self::Starting | Self::Candidate | Self::Live | Self::Returning)
     }
 
     /// Whether its replicas are looked after one by one.
     pub fn has_replicas(self) -> bool {
-        matches!(self, Self::Starting | Self::Candidate | Self::Live | Self::Warm)
+        matches!(self, Self::Starting | Self::Candidate | Self::Live | Self::Returning | Self::Warm)
+    }
+
+    /// Whether it may have containers, and GPUs with them.
+    pub fn holds(self) -> bool {
+        !matches!(self, Self::Placing | Self::Waiting | Self::Parked | Self::Retired | Self::Failed)
+    }
+
+    /// Whether it was live, and is on its way out of a swap or back.
+    pub fn is_aside(self) -> bool {
+        matches!(self, Self::Yielding | Self::Stopping | Self::Parked | Self::Returning)
     }
 
     /// Whether the gateway may know its address.
@@ -175,6 +208,7 @@ pub struct Facts {
     pub drained_for: Duration,
     /// It is kept running for no longer.
     pub warm_is_over: bool,
+    pub kin: Kin,
 }
 
 /// What to do about a revision now.
@@ -183,6 +217,18 @@ pub enum Step {
     Nothing,
     /// Put the model's files down, then wish the container running.
     Place,
+    /// The revision before it has ended: wish its container running.
+    Start,
+    /// It gets no more requests, to make room.
+    Yield,
+    /// Nothing is left to answer: wish its container absent, and keep its files.
+    Stop,
+    /// Its container is gone: what it held goes to the one that waits, in the same transaction.
+    Park,
+    /// It is wanted again.
+    Return,
+    /// It came back and serves again, or is looked after like any other that serves.
+    Resume,
     /// It answers: make it live here and the one before it draining, in one transaction; or a candidate, if a release says so.
     Promote(Run),
     /// It is no longer wanted but still has requests.
@@ -201,15 +247,21 @@ pub enum Step {
 pub fn next_step(facts: &Facts) -> Step {
     let unwanted = facts.deleting || !facts.is_goal;
     match facts.state {
-        RevisionState::Placing | RevisionState::Starting if unwanted => Step::Retire,
+        RevisionState::Placing | RevisionState::Waiting | RevisionState::Starting if unwanted => Step::Retire,
         RevisionState::Placing => Step::Place,
+        RevisionState::Waiting if facts.kin.may_start => Step::Start,
         RevisionState::Starting => start(facts),
         RevisionState::Candidate if unwanted => Step::Drain,
         RevisionState::Live | RevisionState::Warm if facts.deleting => Step::Drain,
+        RevisionState::Live if facts.kin.swap == Swap::StepAside => Step::Yield,
+        RevisionState::Yielding | RevisionState::Stopping | RevisionState::Parked | RevisionState::Returning => {
+            aside(facts)
+        }
+        RevisionState::Warm if facts.kin.swap == Swap::StepAside => Step::Drain,
         RevisionState::Warm if facts.warm_is_over || facts.crew.ready == 0 => Step::Drain,
         RevisionState::Warm => Step::Nothing,
         // its replicas are looked after one by one
-        RevisionState::Candidate | RevisionState::Live => Step::Nothing,
+        RevisionState::Waiting | RevisionState::Candidate | RevisionState::Live => Step::Nothing,
         RevisionState::Draining if is_drained(facts) => Step::Retire,
         RevisionState::Withdrawing if is_drained(facts) => Step::Withdraw,
         RevisionState::Retiring | RevisionState::Failing if facts.crew.gone => Step::Finish,
@@ -217,6 +269,27 @@ pub fn next_step(facts: &Facts) -> Step {
         RevisionState::Retiring | RevisionState::Failing => Step::Nothing,
         RevisionState::Retired | RevisionState::Failed => Step::Nothing,
     }
+}
+
+/// Of one that steps aside for another, or comes back.
+fn aside(facts: &Facts) -> Step {
+    let swap = facts.kin.swap;
+    match facts.state {
+        RevisionState::Yielding | RevisionState::Returning if facts.deleting => Step::Drain,
+        RevisionState::Yielding if swap == Swap::ComeBack => Step::Return,
+        RevisionState::Yielding if is_drained(facts) => Step::Stop,
+        RevisionState::Stopping if facts.crew.gone => Step::Park,
+        RevisionState::Parked if facts.deleting || swap == Swap::Superseded => Step::Retire,
+        RevisionState::Parked if facts.kin.may_return => Step::Return,
+        RevisionState::Returning if swap == Swap::StepAside => Step::Yield,
+        RevisionState::Returning if is_back(facts) => Step::Resume,
+        _ => Step::Nothing,
+    }
+}
+
+/// One that cannot answer is live too: it is started again and again, and its requests are told at once.
+fn is_back(facts: &Facts) -> bool {
+    facts.crew.answering.is_some() || facts.crew.given_up.is_some() || facts.waited >= facts.ready_within
 }
 
 fn is_drained(facts: &Facts) -> bool {
@@ -246,7 +319,7 @@ pub struct Standing<'a> {
     pub goal_is_routed: bool,
     /// It has no replicas on purpose, until somebody asks.
     pub goal_rests: bool,
-    /// Whether another revision is live.
+    /// Whether another revision is live, or was until it stepped aside.
     pub other_is_live: bool,
 }
 

@@ -17,6 +17,7 @@ fn facts(state: RevisionState) -> Facts {
         in_flight: 0,
         drained_for: Duration::ZERO,
         warm_is_over: false,
+        kin: Kin::default(),
     }
 }
 
@@ -114,10 +115,13 @@ fn draining_ends_with_the_last_request_or_its_time() {
 fn deleting_ends_every_state() {
     let deleting = |state| Facts { deleting: true, crew: gone(), ..facts(state) };
     let steps: Vec<Step> = RevisionState::ALL.map(|state| next_step(&deleting(state))).to_vec();
-    use Step::{Drain, Finish, Nothing, Retire, Withdraw};
+    use Step::{Drain, Finish, Nothing, Park, Retire, Withdraw};
     assert_eq!(
         steps,
-        [Retire, Retire, Drain, Drain, Drain, Retire, Withdraw, Finish, Nothing, Finish, Nothing],
+        [
+            Retire, Retire, Retire, Drain, Drain, Drain, Park, Retire, Drain, Drain, Retire, Withdraw, Finish, Nothing,
+            Finish, Nothing,
+        ],
         "in the order of the states"
     );
 }
@@ -149,4 +153,30 @@ fn a_failed_update_is_said_while_the_old_one_serves() {
     let rests = deployment_state(Standing { goal_is_routed: false, goal_rests: true, ..live });
     assert_eq!((rests.0, rests.1.is_some()), (DeploymentState::Ready, true));
     assert_eq!(deployment_state(Standing { deleting: true, ..live }).0, DeploymentState::Deleting);
+}
+
+#[test]
+fn one_steps_aside_and_is_over_or_comes_back() {
+    use RevisionState::{Live, Parked, Returning, Stopping, Waiting, Warm, Yielding};
+    let to = |swap| Kin { swap, ..Kin::default() };
+    let next = |state, kin: Kin| next_step(&Facts { kin, is_goal: false, ..facts(state) });
+    assert_eq!(next(Live, to(Swap::StepAside)), Step::Yield);
+    assert_eq!(next(Warm, to(Swap::StepAside)), Step::Drain);
+    assert_eq!(next(Yielding, to(Swap::StepAside)), Step::Stop);
+    assert_eq!(next(Yielding, to(Swap::ComeBack)), Step::Return);
+    assert_eq!(next_step(&Facts { in_flight: 1, kin: to(Swap::StepAside), ..facts(Yielding) }), Step::Nothing);
+    assert_eq!(next(Stopping, to(Swap::StepAside)), Step::Nothing);
+    assert_eq!(next_step(&Facts { crew: gone(), ..facts(Stopping) }), Step::Park);
+    assert_eq!(next(Parked, to(Swap::Nothing)), Step::Nothing);
+    assert_eq!(next(Parked, to(Swap::Superseded)), Step::Retire);
+    assert_eq!(next(Parked, Kin { may_return: true, ..to(Swap::ComeBack) }), Step::Return);
+    assert_eq!(next(Returning, to(Swap::ComeBack)), Step::Nothing);
+    assert_eq!(next_step(&Facts { crew: ready(1, 1), ..facts(Returning) }), Step::Resume);
+    assert_eq!(next_step(&Facts { waited: Duration::from_secs(120), ..facts(Returning) }), Step::Resume);
+    assert_eq!(next_step(&facts(Waiting)), Step::Nothing);
+    assert_eq!(next_step(&Facts { kin: Kin { may_start: true, ..Kin::default() }, ..facts(Waiting) }), Step::Start);
+    assert_eq!(next(Waiting, to(Swap::ComeBack)), Step::Retire, "another was asked for");
+    for (state, step) in [(Yielding, Step::Drain), (Parked, Step::Retire), (Returning, Step::Drain)] {
+        assert_eq!(next_step(&Facts { deleting: true, ..facts(state) }), step);
+    }
 }

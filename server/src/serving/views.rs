@@ -21,6 +21,17 @@ pub fn live(revisions: &[RevisionRow]) -> Result<Option<&RevisionRow>> {
     Ok(None)
 }
 
+/// The revision that serves, or did until it stepped aside for the next.
+pub fn serving(revisions: &[RevisionRow]) -> Result<Option<&RevisionRow>> {
+    for revision in revisions {
+        let state = revision.state()?;
+        if state == RevisionState::Live || state.is_aside() {
+            return Ok(Some(revision));
+        }
+    }
+    Ok(None)
+}
+
 /// A line of the list.
 pub fn summary(
     row: &DeploymentRow,
@@ -39,7 +50,7 @@ pub fn summary(
         goal_reason: goal.reason.as_deref(),
         goal_is_routed: goal.routed().is_some(),
         goal_rests: rests(row)?,
-        other_is_live: live.is_some_and(|live| live.number != goal.number),
+        other_is_live: serving(revisions)?.is_some_and(|it| it.number != goal.number),
     });
     let shown = live.unwrap_or(goal);
     let now = clock::now_ms();

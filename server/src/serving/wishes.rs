@@ -5,7 +5,7 @@ use drydock_wire::serving::{DeploymentDetail, PutDeployment, ReleasePlan, Runtim
 
 use super::rules::RevisionState;
 use super::store::{self, DeploymentRow, RevisionRow, Wish};
-use super::{Gateway, check, detail, release, show, waker, write_move};
+use super::{Gateway, check, detail, fit, release, show, waker, write_move};
 use crate::accounts::{self, Authorized, Principal, action, audit};
 use crate::app::App;
 use crate::clock;
@@ -81,6 +81,8 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     let alias = wish.version.starts_with('@').then_some(wish.version);
     let settings = wish.settings;
     let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
+    let comes = serving(conn, name, &wish)?.is_none();
+    fit::admit(conn, name, &wish, settings.as_ref(), comes)?;
     let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
     put_settings(conn, who, name, settings, alias.as_deref())?;
     if is_new {
@@ -163,24 +165,34 @@ pub fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i
     if row.deleting {
         return Err(Error::conflict(format!("'{name}' is being deleted; try again in a moment.")));
     }
-    let revisions = store::revisions_of(conn, &row.id)?;
-    for revision in &revisions {
-        let serves = revision.state()? == RevisionState::Live;
-        let is_coming = revision.number == row.goal && revision.state()?.is_hopeful();
-        if revision.is(wish)? && (serves || is_coming) {
-            // what is wished serves or comes already; whatever else was on its way is not wanted any more
-            if revision.number != row.goal {
-                let why = format!("{by} asked for revision {} again.", revision.number);
-                release::replaced(conn, &row.id, &why, now)?;
-                store::set_goal(conn, &row.id, revision.number, now)?;
-            }
-            return Ok((revision.number, false));
+    if let Some(number) = serving(conn, name, wish)? {
+        // what is wished serves or comes already; whatever else was on its way is not wanted any more
+        if number != row.goal {
+            release::replaced(conn, &row.id, &format!("{by} asked for revision {number} again."), now)?;
+            store::set_goal(conn, &row.id, number, now)?;
         }
+        return Ok((number, false));
     }
-    let number = revisions.first().map_or(0, |newest| newest.number) + 1;
+    let number = store::revisions_of(conn, &row.id)?.first().map_or(0, |newest| newest.number) + 1;
     release::replaced(conn, &row.id, &format!("{by} asked for revision {number} meanwhile."), now)?;
     store::insert_revision(conn, &RevisionRow::new(&row.id, number, wish, by, now))?;
     store::set_goal(conn, &row.id, number, now)?;
     release::begin(conn, &row, number, wish, by, now)?;
     Ok((number, true))
+}
+
+/// The number of the revision that serves this, or is on its way to.
+fn serving(conn: &mut Conn, name: &str, wish: &Wish) -> Result<Option<i64>> {
+    let Some(row) = store::find(conn, name)?.filter(|row| !row.deleting) else { return Ok(None) };
+    for revision in store::revisions_of(conn, &row.id)? {
+        let state = revision.state()?;
+        let serves = state == RevisionState::Live || state.is_aside();
+        // one that waits for room may be asked for once more, to get it from the one that serves
+        let waits_otherwise = wish.release == Some(ReleasePlan::Recreate) && revision.release()? != wish.release;
+        let is_coming = revision.number == row.goal && state.is_hopeful() && !waits_otherwise;
+        if revision.is(wish)? && (serves || is_coming) {
+            return Ok(Some(revision.number));
+        }
+    }
+    Ok(None)
 }

@@ -2,12 +2,14 @@
 
 mod captured;
 mod experiments;
+mod fit;
 mod releases;
 mod settings;
 mod tokens;
 
 pub use captured::*;
 pub use experiments::*;
+pub use fit::*;
 pub use releases::*;
 pub use settings::*;
 pub use tokens::*;
@@ -45,7 +47,7 @@ wire! {
         Starting,
         /// The live revision answers.
         Ready,
-        /// The live revision answers while a newer one starts.
+        /// A newer revision starts; the live one answers, or its requests are held while the two swap.
         Updating,
         /// The newest revision failed; the one before, if any, still answers.
         Failed,
@@ -121,7 +123,7 @@ wire! {
         pub model: String,
         pub version: i64,
         /// `starting`, `candidate` (of a release), `live`, `warm` (replaced, still running to be switched back to),
-        /// `draining`, `retired` or `failed`.
+        /// `draining`, `parked` (ended to make room, comes back where the next one fails), `retired` or `failed`.
         pub state: String,
         pub reason: Option<String>,
         pub created_at: i64,

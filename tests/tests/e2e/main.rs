@@ -69,6 +69,7 @@ mod s3;
 mod s3_rules;
 mod serving_replicas;
 mod serving_runtimes;
+mod serving_swap;
 mod serving_v2;
 mod start;
 mod sweeps;

@@ -1,4 +1,4 @@
-//! kill -9 before and after every transaction of a canary and of a blue-green release, while callers ask: the release goes on or goes back,
+//! kill -9 before and after every transaction of a canary, of a blue-green release and of a swap, while callers ask: the release goes on or goes back,
 //! never half, and whoever is answered is answered well.
 
 use std::time::Duration;
@@ -86,7 +86,11 @@ async fn revision_of_answer(api: &Api, wanted: Option<i64>) -> Result<String> {
 }
 
 fn wish(version: u32, word: &str, release: &Value) -> Value {
-    let mut wish = echo::serve(word, json!({}));
+    // all that come while two revisions swap wait in the line
+    let mut wish = echo::serve(word, json!({ "limits": { "queue": 5000 } }));
+    if word == "crashes" {
+        wish["served_by"]["runtime"]["command"] = json!(["sh", "-c", "echo out of grapes; exit 7"]);
+    }
     (wish["model"], wish["version"]) = (json!("wine"), json!(version.to_string()));
     if !release.is_null() {
         wish["release"] = release.clone();
@@ -222,6 +226,26 @@ async fn a_bad_canary_that_is_killed_at_every_step_goes_back() -> Result<()> {
     ensure!(history[0]["reason"].as_str().is_some_and(|why| why.starts_with("success rate")), "{history:#?}");
     ensure!(events(&history[0])?.len() == 3, "{:#}", history[0]);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_swap_that_is_killed_at_every_step_goes_on() -> Result<()> {
+    let (moves, history) = release("better", json!({ "strategy": "recreate" }), Person::Watches, 2).await?;
+    // placing, stepping aside, stopping, parking with the start of the next one, an answer, its promotion; then the old one is forgotten
+    ensure!(moves >= 8, "only {moves} moves were met: the failpoint counts something else");
+    ensure!(history.len() == 1 && history[0]["state"] == "promoted", "{history:#?}");
+    ensure!(events(&history[0])?.len() == 4, "{:#}", history[0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bad_swap_that_is_killed_at_every_step_goes_back() -> Result<()> {
+    let (moves, history) = release("crashes", json!({ "strategy": "recreate" }), Person::Watches, 1).await?;
+    // as above until it starts; then it fails, and the old one starts and answers
+    ensure!(moves >= 8, "only {moves} moves were met: the failpoint counts something else");
+    ensure!(history.len() == 1 && history[0]["state"] == "rolled_back", "{history:#?}");
+    ensure!(history[0]["reason"].as_str().is_some_and(|why| why.contains("out of grapes")), "{history:#?}");
+    events(&history[0]).map(drop)
 }
 
 #[tokio::test]

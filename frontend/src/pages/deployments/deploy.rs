@@ -2,11 +2,12 @@
 
 use super::form::{
     behaviour::{SettingsFields, SettingsForm},
+    fit::{self, FitAnswer, Told},
     runtime::{ExtraFields, RuntimeFields, RuntimeForm},
     strategy::{StrategyFields, StrategyForm},
 };
 use crate::{
-    api::{self, seg},
+    api::seg,
     app::go,
     live::{Remote, remote},
     pages::parts::{Listing, ResourceFields, ResourceForm},
@@ -148,7 +149,7 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
             version.set(known[0].0.clone());
         }
     });
-    let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
+    let (busy, tried, told) = (RwSignal::new(false), RwSignal::new(false), Told::new(None));
     let taken =
         move || others.data.with(|l| l.as_ref().is_some_and(|l| l.items().iter().any(|d| d.name == name.get())));
     let rolls = memo(move || fixed || taken());
@@ -167,8 +168,11 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
         act(
             busy,
             "It was not deployed",
-            async move { api::put::<_, DeploymentDetail>(&path, &body).await },
-            move |_| {
+            async move { fit::deploy(&path, &body, told.get_untracked()).await },
+            move |answer| {
+                if answer.is_some() {
+                    return told.set(answer);
+                }
                 open.set(false);
                 toast(Tone::Good, done, "It answers as soon as its health check passes.");
                 go(&to);
@@ -192,6 +196,7 @@ fn DeployForm(open: RwSignal<bool>, wish: Wish) -> impl IntoView {
                 <ExtraFields form=form.runtime tried/>
             </div>
             <Show when=move || fixed><p class="dim">"Replicas, limits, callers and capture stay as they are; they change under Settings, without a new revision."</p></Show>
+            <FitAnswer told strategy=form.strategy/>
             <div class="actions">
                 <Button on_press=move |_| open.set(false)>"Cancel"</Button>
                 <Button look=Look::Primary icon="rocket" submit=true busy why_not>{move || if rolls.get() { "Roll over" } else { "Deploy" }}</Button>

@@ -204,6 +204,7 @@ fn History(page: Remote<ReleasePage>) -> impl IntoView {
 fn strategy(plan: &ReleasePlan) -> &'static str {
     match plan {
         ReleasePlan::Rolling => "Switched back",
+        ReleasePlan::Recreate => "Recreate",
         ReleasePlan::BlueGreen(_) => "Blue-green",
         ReleasePlan::Canary(_) => "Canary",
         ReleasePlan::Ab(_) => "A/B test",

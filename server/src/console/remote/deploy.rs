@@ -8,7 +8,10 @@ use std::{
 use clap::{Args, Subcommand};
 use drydock_wire::{
     Page,
-    serving::{DeploymentDetail, DeploymentSummary, PutDeployment, ReleasePage, Revision, RollBack},
+    serving::{
+        DeploymentDetail, DeploymentSummary, Fit, FitVerdict, PutDeployment, ReleasePage, ReleasePlan, Revision,
+        RollBack,
+    },
 };
 use serde_json::Value;
 
@@ -82,6 +85,12 @@ pub struct PutFlags {
     /// YAML or JSON with what `PUT /api/v1/deployments/NAME` takes: served_by, settings, release, resources; sizes as 4GiB.
     #[arg(long, short)]
     file: Option<PathBuf>,
+    /// How it takes over: rolling, recreate (the old one ends first), blue_green, canary or shadow, as usual; in detail in the file.
+    #[arg(long, short)]
+    release: Option<String>,
+    /// Change nothing; say whether it would fit on the box, beside what runs or after it.
+    #[arg(long)]
+    fit: bool,
     /// Print the revision's number and do not wait.
     #[arg(long, short)]
     detach: bool,
@@ -131,6 +140,12 @@ async fn put(flags: PutFlags) -> Result<Ended> {
     };
     wish.model = flags.model.unwrap_or(wish.model);
     wish.version = flags.version.unwrap_or(wish.version);
+    if let Some(word) = &flags.release {
+        wish.release = Some(plan(word)?);
+    }
+    if flags.fit {
+        return fit(&client, &flags.one, &wish).await;
+    }
     let made: DeploymentDetail = client.put(&flags.one.path(), &wish).await?;
     // the newest, or one that serves this already
     let of_wish = |it: &&Revision| {
@@ -143,6 +158,36 @@ async fn put(flags: PutFlags) -> Result<Ended> {
         return Ok(Ended::Well);
     }
     wait(&client, &flags.one, number).await
+}
+
+/// A plan with everything as usual.
+fn plan(word: &str) -> Result<ReleasePlan> {
+    if word == "canary" {
+        return Ok(ReleasePlan::usual_canary());
+    }
+    let plan = serde_json::json!({ "strategy": word.replace('-', "_") });
+    serde_json::from_value(plan).map_err(|_| {
+        let text = format!(
+            "--release: '{word}' is none of rolling, recreate, blue_green, canary, shadow; others go by --file."
+        );
+        Error::invalid(text)
+    })
+}
+
+/// Prints the answer; fails where `put` would be refused.
+async fn fit(client: &Client, one: &OneDeployment, wish: &PutDeployment) -> Result<Ended> {
+    let found: Fit = client.post(&format!("{}/fit", one.path()), wish).await?;
+    let is_swapped = wish.release == Some(ReleasePlan::Recreate);
+    match found.verdict {
+        FitVerdict::Beside | FitVerdict::Waits => {}
+        FitVerdict::After if is_swapped => {}
+        FitVerdict::After | FitVerdict::Never => {
+            return Err(Error::conflict(format!("{} {}", found.words, found.way_out.unwrap_or_default())));
+        }
+    }
+    say(&found.words)?;
+    found.way_out.filter(|_| !is_swapped).iter().for_each(|way_out| tell(way_out));
+    Ok(Ended::Well)
 }
 
 fn is_coming(revision: &Revision) -> bool {

@@ -42,6 +42,8 @@ pub struct Endpoint {
 pub(super) struct Routes {
     pub rules: Arc<Rules>,
     pub current: Option<Route>,
+    /// Where there is none, one comes.
+    pub is_coming: bool,
     /// With the percent of the requests that each gets.
     pub beside: Vec<(Route, u32)>,
     /// What is measured of the release that goes on.
@@ -154,6 +156,7 @@ impl Endpoint {
                 routes.rules = Arc::new(rules);
             }
             routes.current = to.replica.as_ref().map(route);
+            routes.is_coming = to.is_coming;
             routes.beside = to.beside.iter().map(|(answering, weight)| (route(answering), *weight)).collect();
         }
         self.hand_out();
@@ -264,12 +267,12 @@ impl Endpoint {
     }
 
     fn line_up(&self, aim: Aim) -> Result<Waiting<'_>, Refused> {
-        let (settings, is_there) = {
+        let (settings, is_there, swaps) = {
             let routes = self.routes();
-            (routes.rules.settings.clone(), routes.find(aim).is_some())
+            (routes.rules.settings.clone(), routes.find(aim).is_some(), routes.is_coming)
         };
         // asleep, or between a revision that had to end and the next: a replica comes
-        let is_coming = aim == Aim::Live && settings.scale.as_ref().is_some_and(|it| it.min == 0);
+        let is_coming = aim == Aim::Live && (swaps || settings.scale.as_ref().is_some_and(|it| it.min == 0));
         if !is_there && !is_coming {
             return Err(Refused::NotReady);
         }

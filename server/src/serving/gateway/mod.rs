@@ -79,6 +79,8 @@ pub struct Target {
     pub maker: String,
     /// Absent while no replica is well.
     pub replica: Option<Answering>,
+    /// While none is: one is on its way, and requests are held until then.
+    pub is_coming: bool,
     /// Revisions that run beside it, of a release or kept warm, each with the percent of the requests that it gets; those
     /// that ask for it by its number come on top.
     pub beside: Vec<(Answering, u32)>,

@@ -115,6 +115,7 @@ fn point_to(gateway: &Gateway, revision: &str, address: SocketAddr, folder: Path
         settings: Arc::default(),
         maker: "ada".into(),
         replica,
+        is_coming: false,
         beside: vec![],
     };
     gateway.show(&[target], |_| Kept::default());
@@ -238,6 +239,7 @@ async fn nobody_there_is_said_in_words_and_codes() {
         settings: Arc::default(),
         maker: "ada".into(),
         replica: None,
+        is_coming: false,
         beside: vec![],
     };
     gateway.show(&[target], |_| Kept::default());
@@ -320,6 +322,7 @@ fn the_table_shows_the_rows_and_nothing_else() {
         settings: Arc::default(),
         maker: "ada".into(),
         replica: None,
+        is_coming: false,
         beside: vec![],
     };
     gateway.show(&[target("1", "a"), target("2", "b")], |_| Kept::default());

@@ -25,7 +25,7 @@ pub fn plan(plan: &ReleasePlan) -> Result<()> {
         return Err(wrong("keep_old_s", "is at most a week, 604800"));
     }
     match plan {
-        ReleasePlan::Rolling => Ok(()),
+        ReleasePlan::Rolling | ReleasePlan::Recreate => Ok(()),
         ReleasePlan::BlueGreen(plan) => match plan.auto_promote_after_s {
             Some(after) if !(1..=LONGEST_S).contains(&after) => {
                 Err(wrong("auto_promote_after_s", "is 1 to 604800 seconds; leave it out to promote by hand"))

@@ -240,8 +240,14 @@ fn take(conn: &mut Conn, release: &ReleaseRow, plan: &ReleasePlan, next: Move, n
         Move::TakeBack(why) => abort(conn, release, &why, None, now),
         Move::Close(state, reason) => {
             store::close(conn, &release.id, state, reason.as_deref(), now)?;
-            let what = if state == State::RolledBack { "It failed before it was live." } else { "It is over." };
-            store::note(conn, &release.id, None, what, now)
+            let what = match (state, plan) {
+                (State::RolledBack, ReleasePlan::Recreate) => {
+                    format!("It failed before it was live; revision {} goes on.", release.stable)
+                }
+                (State::RolledBack, _) => "It failed before it was live.".to_owned(),
+                _ => "It is over.".to_owned(),
+            };
+            store::note(conn, &release.id, None, &what, now)
         }
     }
 }

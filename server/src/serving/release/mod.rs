@@ -100,6 +100,9 @@ fn order_on(conn: &mut Conn, who: &Principal, name: &str, order: Order) -> Resul
             abort(conn, &release, &format!("Taken back by {}.", who.username), by, now)?;
         }
         Order::Pause | Order::Resume => {
+            if release.plan()? == ReleasePlan::Recreate {
+                return Err(Error::conflict("A swap is not held in the middle; abort takes it back."));
+            }
             let paused = order == Order::Pause;
             if release.paused == paused {
                 let is = if paused { "is paused already" } else { "is not paused" };
@@ -135,6 +138,15 @@ pub async fn roll_back_to(
 fn roll_back_on(conn: &mut Conn, who: &Principal, name: &str, number: Option<i64>) -> Result<(i64, bool)> {
     let row = revisions::find(conn, name)?.ok_or_else(|| unknown(name))?;
     let all = revisions::revisions_of(conn, &row.id)?;
+    if let Some(open) = store::open_of(conn, &row.id)?
+        && open.plan()? == ReleasePlan::Recreate
+    {
+        let text = format!(
+            "Revisions of '{name}' are being swapped; abort the release to have revision {} back.",
+            open.stable
+        );
+        return Err(Error::conflict(text));
+    }
     let wanted = former(name, &all, number)?;
     let (by, now) = (who.username.as_str(), clock::now_ms());
     let is_warm = wanted.state()? == RevisionState::Warm && wanted.routed().is_some();
@@ -142,14 +154,17 @@ fn roll_back_on(conn: &mut Conn, who: &Principal, name: &str, number: Option<i64
     super::follow::pin(conn, &row)?;
     audit(conn, who, "deployment.rollback", &format!("deployment/{name}"), detail)?;
     if !is_warm {
-        registry::resolve(conn, &wanted.model, &wanted.version.to_string())?;
-        let wish = Wish {
+        if !wanted.model.is_empty() {
+            registry::resolve(conn, &wanted.model, &wanted.version.to_string())?;
+        }
+        let mut wish = Wish {
             model: wanted.model.clone(),
             version: wanted.version,
             resources: wanted.resources()?,
             served_by: wanted.served_by()?,
             release: None,
         };
+        wish.release = super::fit::plan_back(conn, name, &wish)?;
         return super::put_rows(conn, name, &wish, by);
     }
     replaced(conn, &row.id, &format!("{by} went back to revision {}.", wanted.number), now)?;
@@ -196,11 +211,20 @@ fn former<'a>(name: &str, all: &'a [RevisionRow], number: Option<i64>) -> Result
 pub fn begin(conn: &mut Conn, row: &DeploymentRow, number: i64, wish: &Wish, by: &str, now: i64) -> Result<()> {
     let Some(plan) = &wish.release else { return Ok(()) };
     let all = revisions::revisions_of(conn, &row.id)?;
-    let Some(live) = super::views::live(&all)? else { return Ok(()) };
+    let Some(live) = super::views::serving(&all)? else { return Ok(()) };
     let release = ReleaseRow::new(&row.id, number, live.number, plan, by, now);
     store::insert(conn, &release)?;
-    let what = format!("Asked for revision {number} beside revision {}.", live.number);
+    let how = if *plan == ReleasePlan::Recreate { "in place of" } else { "beside" };
+    let what = format!("Asked for revision {number} {how} revision {}.", live.number);
     store::note(conn, &release.id, Some(by), &what, now)
+}
+
+/// Writes down what happens in the release that goes on, if one does.
+pub fn tell(conn: &mut Conn, deployment_id: &str, what: &str) -> Result<()> {
+    match store::open_of(conn, deployment_id)? {
+        Some(release) => store::note(conn, &release.id, None, what, clock::now_ms()),
+        None => Ok(()),
+    }
 }
 
 /// For `put`: what was under way is not wanted any more. Its candidate finishes the requests it has.
@@ -218,7 +242,12 @@ pub fn present(conn: &mut Conn, revision: &RevisionRow, run: Run, now: i64) -> R
         return Ok(false);
     }
     if revisions::other_live(conn, &revision.deployment_id, &revision.id)?.is_empty() {
-        store::close(conn, &release.id, State::Promoted, Some("No other revision was live."), now)?;
+        let why = match release.plan()? {
+            ReleasePlan::Recreate => "It answers.",
+            _ => "No other revision was live.",
+        };
+        store::close(conn, &release.id, State::Promoted, Some(why), now)?;
+        store::note(conn, &release.id, None, why, now)?;
         return Ok(false);
     }
     if !revisions::advance(conn, &revision.id, RevisionState::Starting, RevisionState::Candidate, None)? {

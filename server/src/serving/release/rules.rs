@@ -87,7 +87,7 @@ pub enum Move {
 pub fn next_move(facts: &Facts<'_>) -> Move {
     let reason = facts.candidate_reason.map(str::to_owned);
     match facts.candidate {
-        RevisionState::Placing | RevisionState::Starting => Move::Nothing,
+        RevisionState::Placing | RevisionState::Waiting | RevisionState::Starting => Move::Nothing,
         RevisionState::Withdrawing | RevisionState::Failing | RevisionState::Failed => {
             Move::Close(State::RolledBack, reason)
         }
@@ -95,9 +95,13 @@ pub fn next_move(facts: &Facts<'_>) -> Move {
             Move::Close(State::Replaced, reason)
         }
         RevisionState::Live | RevisionState::Warm => Move::Close(State::Promoted, None),
+        // it was live before it stepped aside
+        RevisionState::Yielding | RevisionState::Stopping | RevisionState::Parked | RevisionState::Returning => {
+            Move::Close(State::Promoted, None)
+        }
         RevisionState::Candidate => match (&facts.illness, facts.plan) {
             (Some(illness), _) => Move::RollBack(illness.clone()),
-            (None, ReleasePlan::Rolling) => Move::Promote("It answers.".to_owned()),
+            (None, ReleasePlan::Rolling | ReleasePlan::Recreate) => Move::Promote("It answers.".to_owned()),
             (None, ReleasePlan::BlueGreen(plan)) => match plan.auto_promote_after_s {
                 Some(after) if !facts.paused && facts.in_step >= Duration::from_secs(after) => {
                     Move::Promote(format!("It was tried for {}.", duration(after)))
@@ -171,6 +175,8 @@ fn weight_of_step(plan: &Canary, step: usize) -> u32 {
 pub fn keep_old_s(plan: &ReleasePlan) -> u64 {
     match plan {
         ReleasePlan::Rolling => drydock_wire::serving::KEEP_OLD_S,
+        // it had to end
+        ReleasePlan::Recreate => 0,
         ReleasePlan::BlueGreen(plan) => plan.keep_old_s,
         ReleasePlan::Canary(plan) => plan.keep_old_s,
         ReleasePlan::Ab(plan) => plan.keep_old_s,
@@ -280,7 +286,9 @@ pub fn begin_note(plan: &ReleasePlan) -> String {
         ReleasePlan::Canary(plan) => format!("It answers and gets requests {}.", place(plan, 0)),
         ReleasePlan::Ab(plan) => format!("It answers and gets {} % of the callers.", plan.weight),
         ReleasePlan::Shadow(plan) => format!("It answers and gets copies of {} % of the requests.", plan.percent),
-        ReleasePlan::BlueGreen(_) | ReleasePlan::Rolling => "It answers and can be tried by its number.".to_owned(),
+        ReleasePlan::BlueGreen(_) | ReleasePlan::Rolling | ReleasePlan::Recreate => {
+            "It answers and can be tried by its number.".to_owned()
+        }
     }
 }
 
@@ -297,6 +305,9 @@ pub fn place(plan: &Canary, step: usize) -> String {
 /// What a release waits for, as people read it.
 pub fn waits_for(facts: &Facts<'_>) -> Option<String> {
     match (facts.state, facts.plan) {
+        (State::Starting, ReleasePlan::Recreate) => {
+            Some("Until the revision before it has ended and the new one answers; requests are held.".to_owned())
+        }
         (State::Starting, _) => Some("Until the new revision answers.".to_owned()),
         (State::Running, _) if facts.paused => Some("It is paused.".to_owned()),
         (State::Running, ReleasePlan::BlueGreen(plan)) => Some(match plan.auto_promote_after_s {

@@ -118,7 +118,7 @@ fn shown(plan: &ReleasePlan, state: State, step: usize) -> &'static str {
         ReleasePlan::BlueGreen(plan) => plan.auto_promote_after_s.is_none(),
         ReleasePlan::Canary(plan) => step >= plan.steps.len(),
         ReleasePlan::Ab(_) | ReleasePlan::Shadow(_) => plan.end().is_none() || step > 0,
-        ReleasePlan::Rolling => false,
+        ReleasePlan::Rolling | ReleasePlan::Recreate => false,
     };
     if state == State::Running && waits { "waiting" } else { state.as_str() }
 }

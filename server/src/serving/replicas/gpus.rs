@@ -53,7 +53,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn gpu(uuid: &str, usable: bool) -> GpuRoom {
-        GpuRoom { uuid: uuid.into(), memory_bytes: 16 * GIB, usable, sharable: true, note: None }
+        GpuRoom { uuid: uuid.into(), memory_bytes: 16 * GIB, total_bytes: 16 * GIB, usable, sharable: true, note: None }
     }
 
     fn held(uuid: &str, gib: Option<u64>) -> Held {

@@ -12,9 +12,9 @@ pub mod store;
 
 use drydock_wire::serving::Scale;
 
-use super::container;
 use super::rules::RevisionState;
 use super::store::{DeploymentRow, RevisionRow};
+use super::{container, fit};
 use crate::db::Conn;
 use crate::devices::{self, Lease};
 use crate::error::Result;
@@ -32,7 +32,10 @@ pub fn wanted(deployment: &DeploymentRow, state: RevisionState, there: usize) ->
     Ok(match state {
         RevisionState::Live => count as usize,
         // before it serves it has to prove that it can
-        RevisionState::Placing | RevisionState::Starting | RevisionState::Candidate => count.max(1) as usize,
+        RevisionState::Placing | RevisionState::Waiting | RevisionState::Starting | RevisionState::Candidate => {
+            count.max(1) as usize
+        }
+        RevisionState::Returning => count.max(1) as usize,
         // kept as it is, to be switched back to
         _ => there,
     })
@@ -42,6 +45,17 @@ pub fn wanted(deployment: &DeploymentRow, state: RevisionState, there: usize) ->
 pub fn scaled(deployment: &DeploymentRow, scale: &Scale) -> u32 {
     let wanted = deployment.wanted_replicas.and_then(|wanted| u32::try_from(wanted).ok());
     wanted.unwrap_or(scale.min.max(1)).clamp(scale.min, scale.max.max(scale.min))
+}
+
+/// Adds replicas with these numbers and wishes their containers running.
+pub fn add(conn: &mut Conn, deployment: &DeploymentRow, revision: &RevisionRow, numbers: &[i64]) -> Result<()> {
+    for number in numbers {
+        let row = ReplicaRow::new(&revision.id, *number);
+        if store::insert(conn, &row)? {
+            launch(conn, deployment, revision, &row, None)?;
+        }
+    }
+    Ok(())
 }
 
 /// Wishes the replica's container running, as a new generation if there was one before; whether it could be: a GPU may have to be
@@ -64,6 +78,10 @@ pub fn launch(
         Ok(found) => found,
         Err(wait) => {
             workloads::set_desired(conn, &row.id, Desired::Absent)?;
+            let wait = match fit::way_out(conn, deployment, revision)? {
+                Some(way_out) => format!("{wait} {way_out}"),
+                None => wait,
+            };
             store::advance(conn, row, ReplicaState::Starting, None, Some(&wait))?;
             return Ok(false);
         }

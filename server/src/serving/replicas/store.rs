@@ -68,6 +68,12 @@ pub fn of_revision(conn: &mut Conn, revision_id: &str) -> Result<Vec<ReplicaRow>
     query.select(ReplicaRow::as_select()).load(conn).map_err(Error::internal)
 }
 
+/// The number of the revision that has this replica.
+pub fn revision_number(conn: &mut Conn, id: &str) -> Result<Option<i64>> {
+    let query = replicas::table.inner_join(revisions::table).filter(replicas::id.eq(id));
+    query.select(revisions::number).first(conn).optional().map_err(Error::internal)
+}
+
 /// The replicas of a deployment's revisions, by revision.
 pub fn of_deployment(conn: &mut Conn, deployment_id: &str) -> Result<HashMap<String, Vec<ReplicaRow>>> {
     let rows: Vec<ReplicaRow> = replicas::table
@@ -138,7 +144,7 @@ pub fn delete(conn: &mut Conn, id: &str) -> Result<()> {
 }
 
 /// Shows in the revision's row, while the gateway may know it, where its first ready replica is, and else what the first waits for.
-fn mirror(conn: &mut Conn, revision_id: &str) -> Result<()> {
+pub fn mirror(conn: &mut Conn, revision_id: &str) -> Result<()> {
     let state: String =
         revisions::table.find(revision_id).select(revisions::state).first(conn).map_err(Error::internal)?;
     if !RevisionState::parse(&state)?.is_routed() {

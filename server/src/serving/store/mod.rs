@@ -3,9 +3,11 @@
 
 mod images;
 mod traffic;
+mod unfinished;
 
 pub use images::images_in_use;
 pub use traffic::{keep_traffic, kept_traffic, prune_traffic};
+pub use unfinished::{swapping, unfinished, unfinished_of};
 
 use std::net::SocketAddr;
 
@@ -149,6 +151,12 @@ pub fn find(conn: &mut Conn, name: &str) -> Result<Option<DeploymentRow>> {
     query.first(conn).optional().map_err(Error::internal)
 }
 
+/// The deployment with that id.
+pub fn by_id(conn: &mut Conn, id: &str) -> Result<Option<DeploymentRow>> {
+    let query = deployments::table.find(id).select(DeploymentRow::as_select());
+    query.first(conn).optional().map_err(Error::internal)
+}
+
 /// All deployments by name.
 pub fn all(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
     deployments::table.order(deployments::name).select(DeploymentRow::as_select()).load(conn).map_err(Error::internal)
@@ -228,19 +236,6 @@ pub fn delete(conn: &mut Conn, id: &str) -> Result<()> {
 pub fn revisions_of(conn: &mut Conn, deployment_id: &str) -> Result<Vec<RevisionRow>> {
     let query = revisions::table.filter(revisions::deployment_id.eq(deployment_id)).order(revisions::number.desc());
     query.select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
-}
-
-/// Revisions that can still change, with the deployment of each; oldest first.
-pub fn unfinished(conn: &mut Conn) -> Result<Vec<(DeploymentRow, RevisionRow)>> {
-    let finished = [RevisionState::Retired.as_str(), RevisionState::Failed.as_str()];
-    let rows: Vec<(RevisionRow, DeploymentRow)> = revisions::table
-        .inner_join(deployments::table)
-        .filter(revisions::state.ne_all(finished))
-        .order((deployments::name, revisions::number))
-        .select((RevisionRow::as_select(), DeploymentRow::as_select()))
-        .load(conn)
-        .map_err(Error::internal)?;
-    Ok(rows.into_iter().map(|(revision, deployment)| (deployment, revision)).collect())
 }
 
 /// Moves a revision on, if it still is in the state that was decided upon; whether it was.
@@ -340,13 +335,16 @@ pub fn routed(conn: &mut Conn) -> Result<Vec<RevisionRow>> {
     query.order(revisions::number).select(RevisionRow::as_select()).load(conn).map_err(Error::internal)
 }
 
-/// Names of deployments whose live revision, or candidate, serves that version.
+/// Names of deployments whose live revision, or candidate, or one that may come back, serves that version.
 pub fn of_version(conn: &mut Conn, model: &str, version: i64) -> Result<Vec<String>> {
+    let serves =
+        |state: &RevisionState| matches!(state, RevisionState::Live | RevisionState::Candidate) || state.is_aside();
+    let serving: Vec<&str> = RevisionState::ALL.into_iter().filter(serves).map(RevisionState::as_str).collect();
     revisions::table
         .inner_join(deployments::table)
         .filter(revisions::model.eq(model))
         .filter(revisions::version.eq(version))
-        .filter(revisions::state.eq_any([RevisionState::Live.as_str(), RevisionState::Candidate.as_str()]))
+        .filter(revisions::state.eq_any(serving))
         .order(deployments::name)
         .select(deployments::name)
         .distinct()

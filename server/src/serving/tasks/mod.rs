@@ -20,10 +20,10 @@ use super::replicas::health::Health;
 use super::replicas::rules::{self as replica_rules, ReplicaState, Verdict};
 use super::replicas::store::ReplicaRow;
 use super::replicas::{self, probes};
-use super::rules::{Container, Facts, RevisionState, Step, next_step};
+use super::rules::{Container, Facts, Kin, RevisionState, Step, next_step};
 use super::scale::{self, Scaler};
 use super::store::{self, DeploymentRow, RevisionRow};
-use super::{DEPLOYER, container, follow, release, show, write_move};
+use super::{DEPLOYER, container, follow, release, show, swap, write_move};
 use crate::app::App;
 use crate::background::Task;
 use crate::clock;
@@ -69,6 +69,7 @@ struct Found {
     deployment: DeploymentRow,
     revision: RevisionRow,
     replicas: Vec<FoundReplica>,
+    kin: Kin,
 }
 
 struct FoundReplica {
@@ -144,6 +145,9 @@ impl Deployer {
     /// The revision's own step, and while it has none its replicas'; whether there was any.
     async fn take_steps(&self, case: Case) -> Result<bool> {
         let step = next_step(&case.facts);
+        if step == Step::Nothing && case.facts.state == RevisionState::Waiting {
+            self.tell_waiting(&case).await?;
+        }
         if step == Step::Nothing && case.facts.state.has_replicas() {
             let moved = self.look_after(&case.deployment, &case.revision, &case.members, case.wanted).await?;
             self.tell_waiting(&case).await?;
@@ -155,13 +159,14 @@ impl Deployer {
     }
 
     fn case(&self, found: Found) -> Result<Case> {
-        let Found { deployment, revision, replicas } = found;
+        let Found { deployment, revision, replicas, kin } = found;
         let (state, served_by) = (revision.state()?, revision.served_by()?);
         let members = replicas.into_iter().map(|one| self.member(&revision, &served_by, one));
         let members = members.collect::<Result<Vec<_>>>()?;
         // waiting for Docker is nobody's fault; the time counts from when something is tried
         let is_tried = |it: &Member| !matches!(it.facts.container, Container::Waiting(_) | Container::Gone);
-        let counts = state != RevisionState::Starting || members.iter().any(is_tried);
+        let is_coming = matches!(state, RevisionState::Starting | RevisionState::Returning);
+        let counts = !is_coming || members.iter().any(is_tried);
         let since = self.since(&revision.id, state.as_str(), counts);
         let there = members.iter().filter(|it| it.facts.state.is_wanted()).count();
         let wanted = replicas::wanted(&deployment, state, there)?;
@@ -175,6 +180,7 @@ impl Deployer {
             in_flight: self.gateway.in_flight(&revision.id),
             drained_for: since,
             warm_is_over: revision.warm_until.is_none_or(|until| until <= clock::now_ms()),
+            kin,
         };
         Ok(Case { deployment, revision, members, wanted, facts })
     }
@@ -238,19 +244,25 @@ impl Deployer {
 
 /// Whether requests are to end, of which nobody tells. Everything else wakes the deployer by itself.
 fn is_draining(case: &Case) -> bool {
-    matches!(case.facts.state, RevisionState::Draining | RevisionState::Withdrawing)
+    matches!(case.facts.state, RevisionState::Draining | RevisionState::Withdrawing | RevisionState::Yielding)
         || case.members.iter().any(|it| it.facts.state == ReplicaState::Draining)
 }
 
 fn unfinished(conn: &mut Conn) -> Result<Vec<Found>> {
     let rows = store::unfinished(conn)?;
-    rows.into_iter()
-        .map(|(deployment, revision)| {
+    let mut all = Vec::with_capacity(rows.len());
+    for of_one in rows.chunk_by(|left, right| left.0.id == right.0.id) {
+        let Some((deployment, _)) = of_one.first() else { continue };
+        let siblings: Vec<&RevisionRow> = of_one.iter().map(|(_, revision)| revision).collect();
+        let family = swap::family(conn, deployment, &siblings)?;
+        for revision in siblings {
             let rows = replicas::store::of_revision(conn, &revision.id)?;
             let replicas = rows.into_iter().map(|row| found(conn, row)).collect::<Result<_>>()?;
-            Ok(Found { deployment, revision, replicas })
-        })
-        .collect()
+            let kin = family.kin(revision.number);
+            all.push(Found { deployment: deployment.clone(), revision: revision.clone(), replicas, kin });
+        }
+    }
+    Ok(all)
 }
 
 fn found(conn: &mut Conn, row: ReplicaRow) -> Result<FoundReplica> {

@@ -5,7 +5,6 @@ use super::super::replicas::{self, store::ReplicaRow};
 use super::super::rules::{Container, Crew};
 use super::super::store::{DeploymentRow, RevisionRow};
 use super::{Deployer, Member};
-use crate::db::Conn;
 use crate::error::Result;
 use crate::workloads;
 
@@ -110,7 +109,7 @@ impl Deployer {
             Resize::Add(numbers) => {
                 let (deployment, revision) = (deployment.clone(), revision.clone());
                 let told = deployment.clone();
-                self.change(&told, move |conn| add(conn, &deployment, &revision, &numbers)).await?;
+                self.change(&told, move |conn| replicas::add(conn, &deployment, &revision, &numbers)).await?;
             }
             Resize::Drain(numbers) => {
                 let rows = rows(numbers);
@@ -135,17 +134,6 @@ impl Deployer {
         workloads::wake(&self.app);
         Ok(())
     }
-}
-
-/// Adds replicas with these numbers and wishes their containers running.
-pub(super) fn add(conn: &mut Conn, deployment: &DeploymentRow, revision: &RevisionRow, numbers: &[i64]) -> Result<()> {
-    for number in numbers {
-        let row = ReplicaRow::new(&revision.id, *number);
-        if replicas::store::insert(conn, &row)? {
-            replicas::launch(conn, deployment, revision, &row, None)?;
-        }
-    }
-    Ok(())
 }
 
 /// What the replicas are together.

@@ -2,11 +2,12 @@
 
 use std::sync::PoisonError;
 
+use drydock_wire::serving::ReleasePlan;
+
 use super::super::replicas::rules::{ReplicaState, given_up, waits_for};
 use super::super::rules::{Container, RevisionState, Run, Step};
 use super::super::store::{self, DeploymentRow, RevisionRow};
-use super::super::{container, example, last_words, release, replicas};
-use super::replica::add;
+use super::super::{container, example, last_words, release, replicas, swap};
 use super::{Case, Deployer, Member};
 use crate::app::App;
 use crate::db::Conn;
@@ -28,6 +29,10 @@ impl Deployer {
         match step {
             Step::Nothing => {}
             Step::Place => self.place(&deployment, &revision, wanted).await?,
+            Step::Start | Step::Yield | Step::Stop | Step::Park | Step::Return | Step::Resume => {
+                self.change(&deployment, move |conn| of_swap(conn, &step, &revision, from)).await?;
+                workloads::wake(&self.app);
+            }
             Step::Promote(run) => self.change(&deployment, move |conn| promote(conn, &revision, run)).await?,
             Step::Drain => {
                 self.change(&deployment, move |conn| {
@@ -67,12 +72,17 @@ impl Deployer {
         };
         let (of, what) = (deployment.clone(), revision.clone());
         self.change(deployment, move |conn| {
-            if store::advance(conn, &what.id, RevisionState::Placing, RevisionState::Starting, None)? {
-                store::set_example(conn, &what.id, example.as_deref())?;
-                let numbers: Vec<i64> = (1..).take(wanted).collect();
-                add(conn, &of, &what, &numbers)?;
+            let recreates = what.release()? == Some(ReleasePlan::Recreate);
+            let to = if recreates { RevisionState::Waiting } else { RevisionState::Starting };
+            if !store::advance(conn, &what.id, RevisionState::Placing, to, None)? {
+                return Ok(());
             }
-            Ok(())
+            store::set_example(conn, &what.id, example.as_deref())?;
+            if recreates {
+                return swap::hand_over(conn, &of.id);
+            }
+            let numbers: Vec<i64> = (1..).take(wanted).collect();
+            replicas::add(conn, &of, &what, &numbers)
         })
         .await?;
         workloads::wake(&self.app);
@@ -150,18 +160,22 @@ impl Deployer {
                 replicas::forget(conn, &row)?;
             }
             store::advance(conn, &revision.id, from, to, revision.reason.as_deref())?;
-            store::set_ended(conn, &revision.id, clock::now_ms())
+            store::set_ended(conn, &revision.id, clock::now_ms())?;
+            swap::hand_over(conn, &revision.deployment_id)
         })
-        .await
+        .await?;
+        workloads::wake(&self.app);
+        Ok(())
     }
 
     /// A revision that waits says for what.
     pub(super) async fn tell_waiting(&self, case: &Case) -> Result<()> {
-        if case.facts.state != RevisionState::Starting {
+        if !matches!(case.facts.state, RevisionState::Starting | RevisionState::Waiting | RevisionState::Returning) {
             return Ok(());
         }
         let waits = case.members.iter().find(|it| it.facts.state == ReplicaState::Starting);
         let reason = match waits.map(|it| (&it.facts.container, &it.row)) {
+            None if case.facts.state == RevisionState::Waiting => Some(case.facts.kin.waits_for().to_owned()),
             // it says so itself, of a GPU
             Some((Container::Gone, row)) => row.reason.clone(),
             Some((Container::Running(_), _)) | None => case.revision.reason.clone(),
@@ -202,6 +216,18 @@ fn deleted(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
         }
     }
     Ok(over)
+}
+
+/// A step of a swap, decided again upon the rows as they are now.
+fn of_swap(conn: &mut Conn, step: &Step, revision: &RevisionRow, from: RevisionState) -> Result<()> {
+    match step {
+        Step::Yield => swap::step_aside(conn, revision, from),
+        Step::Stop => swap::stop(conn, revision),
+        Step::Park => swap::park(conn, revision),
+        Step::Resume => swap::resume(conn, revision),
+        Step::Return if from == RevisionState::Yielding => swap::take_back(conn, revision),
+        _ => swap::hand_over(conn, &revision.deployment_id),
+    }
 }
 
 /// The new revision comes in and the old one goes out, together; or it becomes a candidate, if a release says so.

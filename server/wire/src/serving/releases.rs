@@ -21,6 +21,9 @@ wire! {
     pub enum ReleasePlan {
         /// It takes over as soon as it answers.
         Rolling,
+        /// The live one ends first, so that the new one gets what it held; requests are held meanwhile, and the old one comes
+        /// back where the new one fails.
+        Recreate,
         /// It waits beside the live one, to be tried with the header `X-Drydock-Revision`, until somebody promotes it.
         BlueGreen(BlueGreen),
         /// It gets a growing share of the requests, and is judged by what the gateway measures.
@@ -317,7 +320,7 @@ impl ReleasePlan {
         match self {
             Self::Canary(plan) => Some(&plan.analysis),
             Self::Ab(plan) => plan.analysis.as_ref(),
-            Self::Rolling | Self::BlueGreen(_) | Self::Shadow(_) => None,
+            Self::Rolling | Self::Recreate | Self::BlueGreen(_) | Self::Shadow(_) => None,
         }
     }
 
@@ -326,7 +329,7 @@ impl ReleasePlan {
         match self {
             Self::Ab(plan) => plan.end.as_ref(),
             Self::Shadow(plan) => plan.end.as_ref(),
-            Self::Rolling | Self::BlueGreen(_) | Self::Canary(_) => None,
+            Self::Rolling | Self::Recreate | Self::BlueGreen(_) | Self::Canary(_) => None,
         }
     }
 
@@ -334,6 +337,7 @@ impl ReleasePlan {
     pub fn strategy(&self) -> &'static str {
         match self {
             Self::Rolling => "rolling",
+            Self::Recreate => "recreate",
             Self::BlueGreen(_) => "blue_green",
             Self::Canary(_) => "canary",
             Self::Ab(_) => "ab",

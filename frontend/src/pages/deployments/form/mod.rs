@@ -3,6 +3,7 @@
 pub mod behaviour;
 mod callers;
 pub mod capture;
+pub mod fit;
 mod limits;
 pub mod runtime;
 pub mod strategy;

@@ -11,8 +11,9 @@ use drydock_wire::serving::{
 };
 use leptos::prelude::*;
 
-const STRATEGIES: [(&str, &str); 5] = [
+const STRATEGIES: [(&str, &str); 6] = [
     ("rolling", "Rolling"),
+    ("recreate", "Stop the old one first (recreate)"),
     ("blue_green", "Blue-green"),
     ("canary", "Canary"),
     ("ab", "A/B test"),
@@ -74,6 +75,11 @@ impl StrategyForm {
         }
     }
 
+    /// The old one is to end first.
+    pub fn recreate(&self) {
+        self.kind.set("recreate".to_owned());
+    }
+
     /// The outer absence: a field is wrong; the inner: rolling.
     pub fn read(&self) -> Option<Option<ReleasePlan>> {
         if !all_good(&[(self.keep_old, check_count), (self.promote_after, check_whole), (self.after, check_whole)]) {
@@ -91,6 +97,7 @@ impl StrategyForm {
             }
             "ab" => ReleasePlan::Ab(self.read_test(keep_old_s)?),
             "shadow" => ReleasePlan::Shadow(self.read_shadow(keep_old_s)?),
+            "recreate" => ReleasePlan::Recreate,
             _ => return Some(None),
         };
         Some(Some(plan))
@@ -164,6 +171,9 @@ impl StrategyForm {
 
     fn explained(&self, name: &str) -> String {
         match self.kind.get().as_str() {
+            "recreate" => format!(
+                "{name} finishes its requests and ends, and the new version gets its GPU. Requests are held meanwhile; if the new one fails, the old one comes back."
+            ),
             "blue_green" => format!(
                 "{name} goes on answering with its present version. The new one is reached with the header X-Drydock-Revision until it is promoted."
             ),
@@ -203,7 +213,7 @@ pub fn StrategyFields(form: StrategyForm, tried: RwSignal<bool>, name: Text) -> 
         </Show>
         <Show when=move || is("ab")><TestFields form tried name/></Show>
         <Show when=move || is("shadow")><ShadowFields form tried/></Show>
-        <Show when=move || !is("rolling")>
+        <Show when=move || !is("rolling") && !is("recreate")>
             <div class="cols">
                 <Show when=move || is("blue_green")>
                     <Field id="promote-after" label="Promote by itself after (minutes)" value=form.promote_after check=check_whole tried=tried placeholder="only by a person"/>

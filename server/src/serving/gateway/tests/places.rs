@@ -18,6 +18,7 @@ fn target(addresses: &[SocketAddr], settings: ServingSettings) -> Target {
         settings,
         maker: "mia".into(),
         replica,
+        is_coming: false,
         beside: vec![],
     }
 }
@@ -151,6 +152,15 @@ async fn requests_wait_while_it_wakes_and_whoever_starts_it_is_woken() {
     for asked in asked {
         assert_eq!(asked.await.unwrap().unwrap().status(), 200);
     }
+    // nor is it told off while two revisions swap, and none scales
+    let swapping = Target { is_coming: true, ..target(&[], ServingSettings::default()) };
+    gateway.show(&[swapping], |_| Kept::default());
+    let asked = tokio::spawn(ask());
+    until("it is held", || gateway.load_of("d").queued == 1).await;
+    show(&gateway, &[model("b", Duration::ZERO).0], ServingSettings::default());
+    assert_eq!(asked.await.unwrap().unwrap().status(), 200);
+    show(&gateway, &[], ServingSettings::default());
+    assert_eq!(ask().await.unwrap().status(), 503, "none comes");
     // a deployment that goes lets go of who waits
     show(
         &gateway,

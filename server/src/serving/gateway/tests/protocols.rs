@@ -21,6 +21,7 @@ fn point_at(gateway: &Gateway, address: SocketAddr, protocol: Protocol, folder: 
         settings: Arc::default(),
         maker: "ada".into(),
         replica,
+        is_coming: false,
         beside: vec![],
     };
     gateway.show(&[target], |_| Kept::default());

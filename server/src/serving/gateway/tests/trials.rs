@@ -14,6 +14,7 @@ fn point_beside(gateway: &Gateway, live: (&str, SocketAddr), others: &[(&str, So
         settings: Arc::default(),
         maker: "ada".into(),
         replica,
+        is_coming: false,
         beside,
     };
     gateway.show(&[target], |_| Kept::default());

@@ -140,6 +140,7 @@ async fn compressed_and_binary_bodies_are_read_and_refusals_have_their_form() {
         settings: Arc::default(),
         maker: "ada".into(),
         replica: None,
+        is_coming: false,
         beside: vec![],
     };
     gateway.show(&[target], |_| Kept::default());
