@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use drydock_tests::{Api, Browser, Server, clients, images, until};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -209,12 +209,14 @@ async fn done_wrong(browser: &Browser, admin: &Api, barriers: &mut Vec<String>) 
 async fn paste(browser: &Browser, label: &str, text: &str) -> Result<()> {
     let script = "const field = document.querySelector(`[aria-label='${arguments[0]}']`); \
         const data = new DataTransfer(); data.setData('text', arguments[1]); \
-        field.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true })); \
-        return [...document.querySelectorAll('[aria-label=Variables] input')].map(it => it.value)";
-    let rows = browser.driver.execute(script, vec![label.into(), text.into()]).await?;
-    let rows: Vec<String> = rows.convert().context("the rows")?;
-    ensure!(rows == ["MODEL_NAME", "fox", "THREADS", "2"], "{rows:?}");
-    Ok(())
+        field.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }))";
+    browser.driver.execute(script, vec![label.into(), text.into()]).await?;
+    let script = "return [...document.querySelectorAll('[aria-label=Variables] input')].map(it => it.value)";
+    until("the pasted lines are no rows", SOON, || async {
+        let rows: Vec<String> = browser.driver.execute(script, vec![]).await?.convert()?;
+        Ok((rows == ["MODEL_NAME", "fox", "THREADS", "2"]).then_some(()))
+    })
+    .await
 }
 
 /// A viewer is offered nothing that he may not do.
