@@ -22,6 +22,7 @@ mod browser_queue;
 mod browser_run;
 mod browser_run_parts;
 mod browser_runs;
+mod browser_serving;
 mod browser_store;
 mod bucket_keys;
 mod buckets;

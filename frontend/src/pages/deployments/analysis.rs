@@ -20,11 +20,11 @@ pub fn Steps(plan: Canary, at: u32, since: i64, running: bool) -> impl IntoView 
         };
         let note = move || match hold {
             None => "all requests".to_owned(),
-            Some(hold) if class == "now" => {
-                let gone = (app().now.get() - since).max(0).unsigned_abs();
-                format!("for {} of at least {}", format::duration(gone), format::duration(hold * 1000))
-            }
-            Some(hold) => format!("at least {}", format::duration(hold * 1000)),
+            Some(hold) if class == "now" => match (app().now.get() - since) / 1000 {
+                ..10 => format!("just begun, at least {}", length(hold)),
+                gone => format!("for {} of at least {}", length(gone.unsigned_abs()), length(hold)),
+            },
+            Some(hold) => format!("at least {}", length(hold)),
         };
         view! {
             <li class=class aria-current=(class == "now").then_some("step")>
@@ -35,6 +35,14 @@ pub fn Steps(plan: Canary, at: u32, since: i64, running: bool) -> impl IntoView 
     let steps: Vec<(u32, Option<u64>)> =
         plan.steps.iter().map(|s| (s.weight, Some(s.hold_s))).chain([(100, None)]).collect();
     view! { <ol class="release-steps" aria-label="Steps">{steps.into_iter().enumerate().map(item).collect_view()}</ol> }
+}
+
+/// `45 s`, `10 min`, `12m 05s`.
+fn length(seconds: u64) -> String {
+    match seconds % 60 {
+        0 if seconds > 0 => format!("{} min", format::number(seconds / 60)),
+        _ => format::duration(seconds.max(1) * 1000),
+    }
 }
 
 /// The last look of each step against the limits.

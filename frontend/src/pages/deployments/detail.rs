@@ -61,7 +61,7 @@ fn Gone(name: Memo<String>) -> impl IntoView {
         <PageHead title=Signal::derive(move || name.get())/>
         {move || view! {
             <EmptyState icon="rocket" title=format!("There is no deployment {}", name.get())
-                text="It was deleted, or never had this name. Its model and the versions are still there.">
+                text="It was deleted, or there never was one of this name. The models are still there.">
                 <LinkButton href="/deployments" icon="rocket">"All deployments"</LinkButton>
                 <LinkButton href="/models" icon="box">"Go to the models"</LinkButton>
             </EmptyState>

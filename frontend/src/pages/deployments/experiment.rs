@@ -215,11 +215,14 @@ fn agreement(a: Agreement) -> AnyView {
     };
     let rate = a.rate.map(|i| format!("{:.2} % agree ({:.2} to {:.2})", i.value, i.low, i.high));
     let rate = rate.unwrap_or_else(|| "Nothing was compared yet".to_owned());
-    let left = format!(
-        "{} requests were not copied, as too many were under way; {} cannot be compared.",
-        format::number(a.dropped),
-        format::number(a.skipped)
-    );
+    let left = match (a.dropped, a.skipped) {
+        (0, 0) => "Every request was copied and compared.".to_owned(),
+        (dropped, skipped) => format!(
+            "{} requests were not copied, as too many were under way; {} cannot be compared.",
+            format::number(dropped),
+            format::number(skipped)
+        ),
+    };
     let largest =
         a.largest_difference.map(|d| format!(" The largest difference of two numbers is {}.", format::value(d)));
     let examples = (!a.examples.is_empty()).then(|| a.examples.iter().map(disagreement).collect_view());
