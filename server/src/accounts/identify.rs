@@ -94,7 +94,7 @@ impl Accounts {
     }
 
     /// The token of that digest and whose it is.
-    async fn token_of(&self, digest: [u8; 32]) -> Result<KnownToken> {
+    async fn token_of(&self, digest: Digest) -> Result<KnownToken> {
         // taken before the rows are read: what is committed meanwhile makes them old
         let mark = self.db.mark();
         if let Some(known) = mark.and_then(|mark| self.known_tokens.get(&digest, mark)) {
@@ -244,20 +244,23 @@ impl PassedBasic {
     }
 }
 
+/// Of a token's secret.
+type Digest = [u8; 32];
+
 /// A token and whose it is.
 type KnownToken = Arc<(store::TokenRow, store::PersonRow)>;
 
 /// Tokens that were looked up, each good while the database is as it was then.
 #[derive(Clone, Default)]
-pub struct KnownTokens(Arc<Mutex<HashMap<[u8; 32], (Mark, KnownToken)>>>);
+pub struct KnownTokens(Arc<Mutex<HashMap<Digest, (Mark, KnownToken)>>>);
 
 impl KnownTokens {
-    fn get(&self, digest: &[u8; 32], mark: Mark) -> Option<KnownToken> {
+    fn get(&self, digest: &Digest, mark: Mark) -> Option<KnownToken> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(digest).filter(|(of, _)| *of == mark).map(|(_, token)| token.clone())
     }
 
-    fn remember(&self, digest: [u8; 32], mark: Mark, token: KnownToken) {
+    fn remember(&self, digest: Digest, mark: Mark, token: KnownToken) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() > 1000 {
             known.clear();

@@ -245,7 +245,7 @@ fn size(bytes: u64) -> String {
     const GIB: u64 = 1 << 30;
     match bytes {
         0 => "0 GiB".to_owned(),
-        _ if bytes % GIB == 0 => format!("{} GiB", bytes / GIB),
+        _ if bytes.is_multiple_of(GIB) => format!("{} GiB", bytes / GIB),
         _ if bytes > GIB => format!("{:.1} GiB", bytes as f64 / GIB as f64),
         _ => format!("{} MiB", bytes >> 20),
     }
