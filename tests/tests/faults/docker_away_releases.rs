@@ -145,11 +145,7 @@ impl Round {
             tokio::time::sleep(after).await;
             self.gpu_box.dockerd.kill9()?;
             tokio::time::sleep(AWAY).await;
-            // a moment may pass in which one goes and the other comes, where Docker ends them itself
-            until("one of the two serves meanwhile", Duration::from_secs(10), || async {
-                self.answered().await.map(Some)
-            })
-            .await?;
+            self.answered().await.context("one of the two serves meanwhile")?;
         } else {
             self.gpu_box.dockerd.kill9()?;
             self.put(wish("two", json!({}), Value::Null)).await?;
