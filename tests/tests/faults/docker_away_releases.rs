@@ -145,7 +145,12 @@ impl Round {
             tokio::time::sleep(after).await;
             self.gpu_box.dockerd.kill9()?;
             tokio::time::sleep(AWAY).await;
-            self.answered().await.context("one of the two serves meanwhile")?;
+            if let Err(error) = self.answered().await {
+                let detail = self.detail().await?;
+                return Err(
+                    error.context(format!("one of the two serves meanwhile, {after:?} after it began: {detail:#}"))
+                );
+            }
         } else {
             self.gpu_box.dockerd.kill9()?;
             self.put(wish("two", json!({}), Value::Null)).await?;
