@@ -70,7 +70,9 @@ impl BrowserNet {
     }
 
     fn start(folder: &Path, port: &str) -> Result<Child> {
-        let mut command = Command::new("unshare");
+        // ends with the test, however that ends
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "unshare"]);
         // whoever is not root becomes it in there, and may make interfaces
         if !disk::is_root()? {
             command.args(["--user", "--map-root-user"]);
