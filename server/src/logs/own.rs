@@ -161,7 +161,7 @@ mod tests {
     async fn events_become_lines_with_fields_and_those_of_this_feature_do_not_come_back() {
         let subscriber = tracing_subscriber::registry().with(layer());
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(job.id = "j1", count = 3, "job {} started", "j1");
+            tracing::info!(target: "drydock::jobs", job.id = "j1", count = 3, "job {} started", "j1");
             tracing::info!(target: "tantivy::indexer", "committed");
             tracing::info!(target: "drydock::logs::tasks", "taken in");
             tracing::warn!(target: "drydock::logs::tasks", "no room");
@@ -178,7 +178,9 @@ mod tests {
         // nobody waits, and what is lost is counted
         let before = lost();
         let subscriber = tracing_subscriber::registry().with(layer());
-        tracing::subscriber::with_default(subscriber, || (0..QUEUE + 5).for_each(|n| tracing::info!("{n}")));
+        tracing::subscriber::with_default(subscriber, || {
+            (0..QUEUE + 5).for_each(|n| tracing::info!(target: "drydock::jobs", "{n}"))
+        });
         assert!(lost() >= before + 5);
     }
 }

@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use drydock_tests::{Api, LogStream, until};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::builds::World;
+use crate::{builds::World, cli::Laptop};
 
 const LIMIT: Duration = Duration::from_secs(180);
 
@@ -22,7 +23,7 @@ time.sleep(0.2)
 print("\x1b[31mbinary\x00 garbage\x1b[0m of marzipan", flush=True)
 for n in range(3000):
     print(f"counted {n}", flush=True)
-    if n % 10 == 0: time.sleep(0.05)
+    if n % 5 == 0: time.sleep(0.05)
 "#;
 
 fn encoded(text: &str) -> String {
@@ -60,6 +61,7 @@ async fn everything_that_was_written_is_found_once_by_those_who_may_see_it() -> 
     let job = ann.submit("talker", &["python3", "-u", "-c", TALKATIVE]).await?;
     searched(&ann, &job).await?;
     tailed(&ann, &job).await?;
+    at_a_terminal(&Laptop::with(&world.server, ann.token())?, &job).await?;
     refused(&world, &admin, &ann).await?;
 
     // killed amid the lines, twice
@@ -148,13 +150,33 @@ async fn searched(ann: &Api, job: &str) -> Result<()> {
 /// Lines come as they are written, and after a break from where it was.
 async fn tailed(ann: &Api, job: &str) -> Result<()> {
     let path = format!("/api/v1/logs/tail?owner={job}&q=counted");
-    let mut stream = LogStream::open(ann, &path, None).await?;
+    let mut stream = LogStream::open(ann, &path, Some(0)).await?;
     let line = stream.next().await?.context("a line")?;
     let more = stream.next().await?.context("another")?;
     drop(stream);
     let mut again = LogStream::open(ann, &path, line["id"].as_u64()).await?;
     assert_eq!(again.next().await?.context("the same")?["id"], more["id"]);
     Ok(())
+}
+
+async fn at_a_terminal(laptop: &Laptop, job: &str) -> Result<()> {
+    let shown = laptop.ask(&["logs", "marzipan", "--level", ">=warn"]).await?;
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(
+        lines.len() == 2 && lines[0].ends_with("WARN job talker (attempt 1): slow marzipan step step=7 gpu.id=3"),
+        "{shown}"
+    );
+    let json = laptop.ask(&["logs", "marzipan run", "-n", "1", "--json"]).await?;
+    assert_eq!(serde_json::from_str::<Value>(&json)?["owner"], *job);
+    let wrong = laptop.run(&["logs", "level:loud"]).await?;
+    assert!(wrong.code == 1 && wrong.told.contains("character 7"), "{}", wrong.told);
+    // the newest that is there, then what comes; killed here, it has no end
+    let mut following = laptop.command(&["logs", &format!("job:{job}"), "counted", "-n", "1", "--follow"]);
+    let mut child = following.stdout(std::process::Stdio::piped()).spawn()?;
+    let mut out = BufReader::new(child.stdout.take().context("an output")?).lines();
+    let next = tokio::time::timeout(LIMIT, out.next_line()).await??;
+    assert!(next.as_deref().is_some_and(|line| line.contains(": counted ")), "{next:?}");
+    Ok(child.kill().await?)
 }
 
 /// Bad questions are told where they are bad; Drydock's own lines are for admins; strangers see nothing.

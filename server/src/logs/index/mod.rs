@@ -72,6 +72,8 @@ struct Writing {
     open: Option<(Arc<Partition>, IndexWriter)>,
     next_number: u64,
     written: Instant,
+    /// The newest partition takes no more lines.
+    is_over: bool,
 }
 
 impl Index {
@@ -97,7 +99,7 @@ impl Index {
             id,
             executor,
             partitions: RwLock::new(partitions),
-            writing: Mutex::new(Writing { open: None, next_number, written: Instant::now() }),
+            writing: Mutex::new(Writing { open: None, next_number, written: Instant::now(), is_over: false }),
             committed: watch::Sender::new(next_number),
         }));
         Ok((index, said))
@@ -125,11 +127,11 @@ impl Index {
 
     fn add(&self, writing: &mut Writing, lines: Vec<Incoming>) -> Result<()> {
         if writing.open.is_none() {
-            let partition = self.newest_or_next(writing.next_number)?;
+            let partition = self.newest_or_next(writing)?;
             let writer = partition.writer().map_err(broken)?;
             writing.open = Some((partition, writer));
         }
-        let Writing { open: Some((partition, writer)), next_number, written } = writing else { return Ok(()) };
+        let Writing { open: Some((partition, writer)), next_number, written, .. } = writing else { return Ok(()) };
         for line in lines {
             let document = partition.fields.document(line, *next_number).map_err(Error::internal)?;
             *next_number += 1;
@@ -155,6 +157,7 @@ impl Index {
         self.0.committed.send_replace(writing.next_number);
         let full = writing.open.as_ref().is_some_and(|(partition, _)| is_full(partition, max_bytes));
         if full {
+            writing.is_over = true;
             close(&mut writing)?;
         }
         Ok(())
@@ -205,15 +208,16 @@ impl Index {
         self.0.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn newest_or_next(&self, next_number: u64) -> Result<Arc<Partition>> {
-        let newest = self.partitions().last().cloned();
+    fn newest_or_next(&self, writing: &mut Writing) -> Result<Arc<Partition>> {
+        let newest = self.partitions().last().cloned().filter(|_| !writing.is_over);
         if let Some(newest) = newest.filter(|newest| !is_full(newest, u64::MAX)) {
             return Ok(newest);
         }
         let begun_at = clock::now_ms();
-        let folder = self.0.root.join(format!("{next_number:016}-{begun_at}"));
+        let folder = self.0.root.join(format!("{:016}-{begun_at}", writing.next_number));
         let partition = Arc::new(Partition::open(folder, begun_at, self.0.executor.clone()).map_err(broken)?);
         self.0.partitions.write().unwrap_or_else(PoisonError::into_inner).push(partition.clone());
+        writing.is_over = false;
         Ok(partition)
     }
 }
