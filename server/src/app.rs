@@ -83,6 +83,7 @@ pub mod testing {
             limits,
             disk: Default::default(),
             gpus: Default::default(),
+            metrics: Default::default(),
             objects: Default::default(),
             webhooks: Default::default(),
             log_json: false,

@@ -141,7 +141,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(builds::configure)
         .configure(pipelines::configure)
         .configure(serving::configure)
-        .configure(monitoring::drift::configure)
+        .configure(monitoring::configure_native)
         .configure(demo::configure)
         .configure(trash::configure)
         .configure(upkeep::configure)

@@ -12,6 +12,7 @@ mod gateway;
 mod jobs;
 mod releases;
 mod scale;
+mod series;
 mod upload;
 mod wake;
 mod writes;
@@ -34,6 +35,7 @@ async fn main() -> Result<()> {
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
         Some("drift") => return drift::measure(scratch.path()),
+        Some("series") => return series::measure(scratch.path()),
         Some("jobs") => return jobs::measure().await,
         Some("short-jobs") => return jobs::short_jobs().await,
         _ => {}
@@ -50,6 +52,7 @@ async fn main() -> Result<()> {
     datasets::measure().await?;
     drift::measure(scratch.path())?;
     jobs::measure().await?;
+    series::measure(scratch.path())?;
     scale::compare().await
 }
 

@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod lineage;
 pub mod login;
 pub mod models;
+pub mod monitoring;
 pub mod overview;
 pub mod packages;
 pub mod parts;

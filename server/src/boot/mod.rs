@@ -166,7 +166,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     datasets::ask_who_uses(crate::lineage::users_of_dataset);
     tracking::ask_who_needs(crate::registry::holders_of_files);
     serving::start(app, &faces.gateway).await?;
-    monitoring::start(app).await
+    monitoring::start(app, &faces.gateway).await
 }
 
 /// Images of jobs and of deployments.

@@ -1,0 +1,146 @@
+//! What is measured over time: the same for Prometheus, which scrapes the box, as for our own queries; before and after a kill.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use drydock_tests::{Api, Prometheus, Server, prometheus, until};
+use reqwest::Method;
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// These move between two looks, so that two who look at different moments see different values.
+const RESTLESS: [&str; 12] = [
+    "drydock_box_cpu_ratio",
+    "drydock_box_load",
+    "drydock_box_memory_used_bytes",
+    "drydock_box_swap_used_bytes",
+    "drydock_box_disk_free_bytes",
+    "drydock_disk_free_bytes",
+    "drydock_disk_read_bytes_per_second",
+    "drydock_disk_written_bytes_per_second",
+    "drydock_db_queued_writes",
+    "drydock_container_memory_bytes",
+    "drydock_task_last_duration_seconds",
+    "drydock_task_ok",
+];
+
+async fn range(api: &Api, query: &str) -> Result<Vec<Value>> {
+    let answer = api.get(&format!("/api/v1/metrics/range?{query}")).await?;
+    Ok(answer["series"].as_array().context("no series")?.clone())
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// Values that are not null, with their instants.
+fn points(answer: &Value, line: &Value) -> Vec<(i64, f64)> {
+    let (first, step) = (answer["first_at"].as_i64().unwrap_or(0), answer["step_ms"].as_i64().unwrap_or(1));
+    let values = line["values"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let place = |n: usize| first + step * i64::try_from(n).unwrap_or(0);
+    values.iter().enumerate().filter_map(|(n, value)| Some((place(n), value.as_f64()?))).collect()
+}
+
+type Known = BTreeMap<String, Vec<(i64, f64)>>;
+
+/// Our samples of a name, by labels.
+async fn ours(api: &Api, name: &str) -> Result<Known> {
+    let answer = api.get(&format!("/api/v1/metrics/range?match={name}&function=last&step_s=5")).await?;
+    let lines = answer["series"].as_array().context("no series")?;
+    Ok(lines.iter().map(|line| (line["labels"].to_string(), points(&answer, line))).collect())
+}
+
+/// Every sample that Prometheus took lies among ours of the same seconds.
+async fn compare(api: &Api, prometheus: &Prometheus) -> Result<usize> {
+    let theirs = prometheus.query(r#"{__name__=~"drydock_.*|process_.*",route=""}[40s]"#).await?;
+    ensure!(theirs.len() > 50, "Prometheus has {} series", theirs.len());
+    let (mut known, mut compared): (BTreeMap<String, Known>, usize) = Default::default();
+    for series in &theirs {
+        let mut labels = series["metric"].as_object().context("no labels")?.clone();
+        let name = text_of(&labels["__name__"]).to_owned();
+        ["__name__", "instance", "job"].into_iter().for_each(|label| drop(labels.remove(label)));
+        if !known.contains_key(&name) {
+            known.insert(name.clone(), ours(api, &name).await?);
+        }
+        let labels: BTreeMap<&String, &Value> = labels.iter().collect();
+        let own = known[&name].get(&serde_json::to_string(&labels)?);
+        let own = own.with_context(|| format!("we have no {name} {labels:?}"))?;
+        if RESTLESS.contains(&name.as_str()) || name == "process_resident_memory_bytes" {
+            continue;
+        }
+        for sample in series["values"].as_array().context("no values")? {
+            let at = (sample[0].as_f64().unwrap_or(0.0) * 1000.0) as i64;
+            let value: f64 = text_of(&sample[1]).parse()?;
+            let near = own.iter().filter(|(own_at, _)| (own_at - at).abs() <= 11_000).map(|(_, value)| *value);
+            let (low, high) =
+                near.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| (low.min(it), high.max(it)));
+            // at the edges one of the two has looked and the other has not
+            let is_whole = own.iter().any(|(own_at, _)| *own_at <= at - 6_000)
+                && own.iter().any(|(own_at, _)| *own_at >= at + 6_000);
+            if is_whole && low.is_finite() {
+                ensure!(low <= value && value <= high, "{name} {labels:?} at {at}: {value} is not in {low}..{high}");
+                compared += 1;
+            }
+        }
+    }
+    Ok(compared)
+}
+
+#[tokio::test]
+async fn prometheus_sees_what_our_queries_say_and_a_kill_loses_a_minute_at_most() -> Result<()> {
+    let mut server = Server::start().await?;
+    let admin = server.admin().await?;
+    let job = admin.submit("breathing", &["python3", "-c", "while True: sum(range(100000))"]).await?;
+    let address = server.url().trim_start_matches("http://").to_owned();
+    let settings = format!(
+        "global: {{ scrape_interval: 5s }}\nscrape_configs:\n  - job_name: box\n    static_configs: [{{ targets: ['{address}'] }}]\n"
+    );
+    let prometheus = Prometheus::start(&settings, &[]).await?;
+
+    let (_, text) = admin.send(Method::GET, "/metrics", None).await?;
+    let wrong = prometheus::check_metrics(text_of(&text)).await?;
+    ensure!(wrong.is_empty(), "promtool: {wrong}");
+    let wrong = prometheus::check_metrics("Total 1\n").await?;
+    ensure!(!wrong.is_empty(), "promtool takes anything");
+    let open = admin.request(Method::GET, "/metrics").header("accept", "application/openmetrics-text;version=1.0.0");
+    let open = open.send().await?;
+    ensure!(open.headers()["content-type"].to_str()?.starts_with("application/openmetrics-text; version=1.0.0"));
+    ensure!(open.text().await?.ends_with("# EOF\n"));
+
+    let works = || async {
+        let of = "match=drydock_container_cpu_seconds_total%7Bkind%3D%22job%22,name%3D%22breathing%22%7D&function=rate&window_s=15&step_s=5";
+        let lines = range(&admin, of).await?;
+        let values = lines.first().and_then(|line| line["values"].as_array().cloned()).unwrap_or_default();
+        Ok(values.iter().filter_map(Value::as_f64).any(|cores| cores > 0.02).then_some(()))
+    };
+    until("the job's container is seen to work", PATIENCE, works).await?;
+    let compared = || async { Ok(Some(compare(&admin, &prometheus).await?).filter(|count| *count > 200)) };
+    let compared = until("both have samples of the same seconds", PATIENCE, compared).await?;
+    println!("{compared} samples of Prometheus lie among ours");
+    let up = prometheus.query("up").await?;
+    ensure!(up[0]["value"][1] == "1", "{up:?}\n{}", prometheus.log());
+    admin.post(&format!("/api/v1/jobs/{job}/cancel"), Value::Null).await?;
+
+    // a row of the journal is written each minute, the first at once
+    let kept = || async { Ok((server.metrics_rows()? >= 3).then_some(())) };
+    until("two minutes are written", Duration::from_secs(240), kept).await?;
+    server.kill9().await?;
+    server.launch().await?;
+    let names = admin.get("/api/v1/metrics/names").await?;
+    let cpus =
+        names.as_array().context("no list")?.iter().find(|it| it["name"] == "drydock_box_cpus").context("no cpus")?;
+    ensure!(cpus["series"] == 1 && cpus["kind"] == "gauge", "{cpus}");
+    let before = range(&admin, "match=drydock_box_cpus&function=last&step_s=5").await?;
+    let before = before.first().and_then(|line| line["values"].as_array().cloned()).unwrap_or_default();
+    ensure!(before.iter().filter(|it| !it.is_null()).count() >= 12, "{before:?}");
+
+    let (status, said) = admin.send(Method::GET, "/api/v1/metrics/range?match=up%7B", None).await?;
+    ensure!(status == 400 && said["message"].as_str().is_some_and(|it| it.contains("character")), "{status} {said}");
+    let (status, said) = admin.send(Method::GET, "/api/v1/metrics/range?match=up&step_s=5&from=0", None).await?;
+    ensure!(status == 400 && said["message"].as_str().is_some_and(|it| it.contains("step of")), "{status} {said}");
+    let viewer = server.person(&admin, "vera", "viewer").await?;
+    ensure!(viewer.status(Method::GET, "/api/v1/metrics/names", None).await? == 200);
+    ensure!(server.anonymous()?.status(Method::GET, "/api/v1/metrics/names", None).await? == 401);
+    Ok(())
+}
