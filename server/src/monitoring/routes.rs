@@ -1,6 +1,5 @@
 //! What people and jobs do with metrics over HTTP beside asking for series: push some of their own, see what happened meanwhile.
 
-use actix_web::http::header::ContentType;
 use actix_web::{HttpMessage, HttpResponse, get, post, web};
 use drydock_wire::metrics::{MetricKind, MetricMark, MetricMarks, PushMetrics, PushedMetric};
 use serde::Deserialize;
@@ -50,8 +49,7 @@ fn read(request: &actix_web::HttpRequest, body: &[u8]) -> Result<Vec<Family>> {
             pushed.metrics.into_iter().map(family).collect()
         }
         other => Err(Error::invalid(format!(
-            "Metrics are pushed as {} or as text/plain (Prometheus' format), not as '{other}'.",
-            ContentType::json()
+            "Metrics are pushed as application/json or as text/plain (Prometheus' format), not as '{other}'."
         ))),
     }
 }

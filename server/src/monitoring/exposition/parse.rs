@@ -102,7 +102,7 @@ fn sample(line: &str) -> std::result::Result<Read, String> {
         rest = &rest[1..];
     }
     let word = rest.split_whitespace().next().ok_or("a value is missing")?;
-    let value = word.parse().map_err(|_| format!("'{word}' is no number"))?;
+    let value: f64 = word.parse().map_err(|_| format!("'{word}' is no number"))?;
     Ok((name.to_owned(), labels, value))
 }
 

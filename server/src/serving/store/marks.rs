@@ -1,5 +1,7 @@
 //! What happened to deployments in a time, for the time axis of charts.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use crate::db::Conn;
@@ -19,37 +21,46 @@ pub struct Mark {
 
 /// Revisions that came in, and releases that began or ended, from `from` to `until`; oldest first.
 pub fn marks(conn: &mut Conn, from: i64, until: i64) -> Result<Vec<Mark>> {
+    let names: HashMap<String, String> = deployments::table
+        .select((deployments::id, deployments::name))
+        .load(conn)
+        .map_err(Error::internal)?
+        .into_iter()
+        .collect();
     let came: Vec<(String, i64, Option<i64>)> = revisions::table
-        .inner_join(deployments::table.on(deployments::id.eq(revisions::deployment_id)))
         .filter(revisions::ready_at.between(from, until))
         .order(revisions::ready_at.desc())
         .limit(MOST)
-        .select((deployments::name, revisions::number, revisions::ready_at))
+        .select((revisions::deployment_id, revisions::number, revisions::ready_at))
         .load(conn)
         .map_err(Error::internal)?;
     let moved: Vec<(String, i64, i64, Option<i64>, String)> = releases::table
-        .inner_join(deployments::table.on(deployments::id.eq(releases::deployment_id)))
-        .filter(releases::began_at.between(from, until).or(releases::ended_at.between(from, until).assume_not_null()))
+        .filter(releases::began_at.between(from, until).or(releases::ended_at.between(from, until)))
         .order(releases::began_at.desc())
         .limit(MOST)
-        .select((deployments::name, releases::revision, releases::began_at, releases::ended_at, releases::state))
+        .select((releases::deployment_id, releases::revision, releases::began_at, releases::ended_at, releases::state))
         .load(conn)
         .map_err(Error::internal)?;
-    let mark = |at: i64, deployment: &str, text: String| Mark { at, deployment: deployment.to_owned(), text };
-    let mut all: Vec<Mark> = came
-        .iter()
-        .filter_map(|(name, number, at)| Some(mark((*at)?, name, format!("{name}: revision {number}"))))
-        .collect();
-    for (name, number, began_at, ended_at, state) in &moved {
-        all.push(mark(*began_at, name, format!("{name}: release of {number} begins")));
+    let mut all = vec![];
+    let mut mark = |at: i64, id: &str, words: String| {
+        let name = names.get(id).cloned().unwrap_or_default();
+        all.push(Mark { at, text: format!("{name}: {words}"), deployment: name });
+    };
+    for (id, number, at) in &came {
+        mark(at.unwrap_or(0), id, format!("revision {number}"));
+    }
+    for (id, number, began_at, ended_at, state) in &moved {
+        mark(*began_at, id, format!("release of {number} begins"));
         let how = match state.as_str() {
             "promoted" => "promoted",
             "rolled_back" => "taken back",
             _ => "ends",
         };
-        all.extend(ended_at.map(|at| mark(at, name, format!("{name}: release of {number} {how}"))));
+        if let Some(at) = ended_at {
+            mark(*at, id, format!("release of {number} {how}"));
+        }
     }
-    all.retain(|mark| (from..=until).contains(&mark.at));
+    all.retain(|mark: &Mark| (from..=until).contains(&mark.at));
     all.sort_by_key(|mark| mark.at);
     let most = usize::try_from(MOST).unwrap_or(0);
     all.drain(..all.len().saturating_sub(most));
