@@ -84,6 +84,7 @@ pub mod testing {
             disk: Default::default(),
             gpus: Default::default(),
             metrics: Default::default(),
+            logs: Default::default(),
             objects: Default::default(),
             webhooks: Default::default(),
             log_json: false,

@@ -9,6 +9,7 @@ pub mod images;
 pub mod jobs;
 pub mod lineage;
 pub mod login;
+pub mod logs;
 pub mod models;
 pub mod monitoring;
 pub mod overview;

@@ -7,6 +7,7 @@ mod disk;
 mod gpus;
 mod limits;
 mod listeners;
+mod logs;
 mod metrics;
 pub mod objects;
 pub mod webhooks;
@@ -20,6 +21,7 @@ pub use disk::Disk;
 pub use gpus::Gpus;
 pub use limits::Limits;
 pub use listeners::Listeners;
+pub use logs::Logs;
 pub use metrics::Metrics;
 pub use objects::Objects;
 pub use webhooks::Webhooks;
@@ -35,6 +37,7 @@ pub struct Config {
     pub disk: Disk,
     pub gpus: Gpus,
     pub metrics: Metrics,
+    pub logs: Logs,
     pub webhooks: Webhooks,
     pub objects: Objects,
     /// Log lines as JSON rather than for people.
@@ -78,6 +81,7 @@ struct File {
     disk: Disk,
     gpus: Gpus,
     metrics: Metrics,
+    logs: Logs,
     webhooks: webhooks::Section,
     objects: objects::Section,
     log_json: bool,
@@ -96,12 +100,14 @@ impl Config {
         file.limits.validate()?;
         file.disk.validate()?;
         file.metrics.validate()?;
+        file.logs.validate()?;
         Ok(Self {
             listeners: Listeners::resolve(file.listeners, &flags)?,
             limits: file.limits,
             disk: file.disk,
             gpus: file.gpus,
             metrics: file.metrics,
+            logs: file.logs,
             webhooks: Webhooks::resolve(file.webhooks, &flags)?,
             objects: Objects::resolve(file.objects, variable)?,
             log_json: flags.log_json || file.log_json,

@@ -44,6 +44,7 @@ mod job_vanished;
 mod jobs;
 mod kill;
 mod lifecycle;
+mod logs;
 mod metrics;
 mod mlflow;
 mod mlflow_page;
