@@ -1,6 +1,10 @@
 //! Measures everything once: for `/metrics`, and every five seconds for the store of series.
 
+use std::time::{Duration, Instant};
+
 use drydock_appliance::devices::{BoxReading, DiskReading, GpuReading, NetworkReading};
+
+use tokio::sync::Mutex;
 
 use super::containers::Containers;
 use super::exposition::{Exposition, Family, Kind};
@@ -61,9 +65,31 @@ fn database(text: &mut Exposition, app: &App) {
     text.single("drydock_db_commit_seconds_total", Kind::Counter, "Time spent in commits.", seconds);
 }
 
+/// How much content there is, and when and how long that was counted: with a million contents it takes a while.
+#[derive(Default)]
+struct Content(Mutex<Option<(Instant, Duration, (u64, u64))>>);
+
+/// Counting takes at most so small a part of the time.
+const COUNTING: u32 = 200;
+
+async fn content(app: &App) -> Result<(u64, u64)> {
+    let content = app.memory.of::<Content>();
+    let mut last = content.0.lock().await;
+    if let Some((at, took, totals)) = *last
+        && at.elapsed() < took * COUNTING
+    {
+        return Ok(totals);
+    }
+    let began = Instant::now();
+    let totals = app.db.read(objects::store::totals).await?;
+    *last = Some((Instant::now(), began.elapsed(), totals));
+    Ok(totals)
+}
+
 async fn counts(text: &mut Exposition, app: &App) -> Result<()> {
-    let read = |conn: &mut Conn| Ok((objects::store::totals(conn)?, serving::counts(conn)?, jobs::count(conn)?));
-    let ((blobs, blob_bytes), (deployments, ready), (running, queued)) = app.db.read(read).await?;
+    let (blobs, blob_bytes) = content(app).await?;
+    let read = |conn: &mut Conn| Ok((serving::counts(conn)?, jobs::count(conn)?));
+    let ((deployments, ready), (running, queued)) = app.db.read(read).await?;
     text.single("drydock_blobs", Kind::Gauge, "Distinct contents kept.", blobs);
     text.single("drydock_blob_bytes", Kind::Gauge, "Their size.", blob_bytes);
     text.single("drydock_deployments", Kind::Gauge, "Deployments.", deployments);
