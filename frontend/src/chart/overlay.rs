@@ -75,8 +75,8 @@ pub(super) fn Marks(model: Model, marks: Signal<Arc<Vec<Mark>>>) -> impl IntoVie
         let line = |mark: Mark| {
             let left = format!("{}px", plot.px(mark.x));
             let height = format!("{}px", plot.bottom - plot.top);
-            let text = mark.text;
-            view! { <div class="happened" style:left=left style:height=height title=text.clone()><span>{text}</span></div> }
+            let (title, text) = (mark.text.clone(), mark.text);
+            view! { <div class="happened" style:left=left style:height=height title=title><span>{text}</span></div> }
         };
         Some(inside.into_iter().map(line).collect_view())
     };

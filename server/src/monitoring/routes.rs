@@ -79,7 +79,7 @@ fn family(of: PushedMetric) -> Result<Family> {
         (Kind::Counter | Kind::Gauge, Some(value), None) => vec![sample(Part::Value, value)],
         (Kind::Histogram, ..) => {
             return Err(Error::invalid(format!(
-                "{name}: a histogram has buckets ([{\"le\": 0.5, \"count\": 3}]), sum and count, and no value."
+                "{name}: a histogram has buckets ([{{\"le\": 0.5, \"count\": 3}}]), sum and count, and no value."
             )));
         }
         _ => return Err(Error::invalid(format!("{name}: a gauge or counter has a value, and no buckets."))),
