@@ -81,8 +81,8 @@ mod tests {
             "INSERT INTO deployments (id, name, goal, created_at, created_by, updated_at) VALUES ('d', 'wine', 1, 1, 'ann', 1);
              INSERT INTO revisions (id, deployment_id, number, model, version, resources, state, created_at, created_by, ready_at)
                VALUES ('r1', 'd', 1, 'm', 1, '{}', 'retired', 1, 'ann', 100), ('r2', 'd', 2, 'm', 1, '{}', 'live', 1, 'ann', 250);
-             INSERT INTO releases (id, deployment_id, revision, stable, plan, state, began_at, began_by, ended_at)
-               VALUES ('x', 'd', 2, 1, '{}', 'promoted', 200, 'ann', 300);",
+             INSERT INTO releases (id, deployment_id, revision, stable, plan, state, step_began_at, began_at, began_by, ended_at)
+               VALUES ('x', 'd', 2, 1, '{}', 'promoted', 200, 200, 'ann', 300);",
         )
         .unwrap();
         let told = |conn: &mut Conn, from, until| {
