@@ -101,7 +101,7 @@ start_dockerd() {
 }
 
 stage_test() {
-    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl git rclone strace iproute2
+    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl git rclone strace iproute2 socat
     # an S3 cluster that is not ours, to keep content in
     install openssl ceph-mon ceph-osd ceph-mgr radosgw
     environment=$CACHE/clients-$(hash_of "$ROOT/tests/clients/requirements.txt" "$ROOT/tests/clients/axe.txt")

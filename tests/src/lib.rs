@@ -6,6 +6,7 @@
 pub mod api;
 pub mod bridge;
 pub mod browser;
+pub mod browser_net;
 pub mod ceph;
 pub mod clients;
 pub mod dice;
