@@ -88,8 +88,7 @@ pub fn measure(scratch: &Path) -> Result<()> {
 
 fn ask(text: &str) -> Result<Question> {
     let query = query::parse(text).map_err(|problem| anyhow::anyhow!("{text}: {}", problem.why))?;
-    let sight = Sight { own: true, projects: None };
-    Ok(Question { sight, query, kinds: vec![], levels: vec![], owner: None, from: None, to: None })
+    Ok(Question { sight: Sight::ALL, query, kinds: vec![], levels: vec![], owner: None, from: None, to: None })
 }
 
 /// The shortest of some tries, and what was found.

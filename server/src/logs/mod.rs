@@ -14,6 +14,8 @@ mod sources;
 mod store;
 mod tail;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::Path,
@@ -31,6 +33,7 @@ use crate::{
     accounts::{Authorized, DEFAULT_PROJECT, Principal, action, authorize},
     app::App,
     config,
+    db::Conn,
     error::{Error, Result},
 };
 use index::{Index, Sight};
@@ -98,18 +101,22 @@ impl Logs {
 /// Starts taking lines in.
 pub async fn start(app: &App, logs: &Logs) -> Result<()> {
     own::start(app).await?;
+    recover(app, logs).await?;
+    app.background.spawn(tasks::Indexer::new(app.clone(), logs.clone()));
+    Ok(())
+}
+
+/// Brings the rows to where the commits of this index are.
+async fn recover(app: &App, logs: &Logs) -> Result<()> {
     let said = std::mem::take(&mut *logs.said.lock().unwrap_or_else(PoisonError::into_inner));
     let rows: Vec<store::SourceRow> =
         said.iter().filter_map(|said| serde_json::from_str::<Vec<_>>(said).ok()).flatten().collect();
     let id = logs.index.id().to_owned();
-    app.db
-        .write(move |conn| {
-            store::forget(conn, &id, i64::MIN)?;
-            store::catch_up(conn, &rows)
-        })
-        .await?;
-    app.background.spawn(tasks::Indexer::new(app.clone(), logs.clone()));
-    Ok(())
+    let bring = move |conn: &mut Conn| {
+        store::forget(conn, &id, i64::MIN)?;
+        store::catch_up(conn, &rows)
+    };
+    app.db.write(bring).await
 }
 
 /// What is kept, and for how long.
@@ -132,6 +139,6 @@ pub async fn state(logs: &Logs, _auth: &Authorized<action::View>) -> Result<LogS
 /// `forbidden` for who may view nothing.
 fn sight(who: &Principal) -> Result<Sight> {
     authorize(who, action::View, DEFAULT_PROJECT)?;
-    let is_admin = authorize(who, action::Administer, DEFAULT_PROJECT).is_ok();
-    Ok(Sight { own: is_admin, projects: (!is_admin).then(|| vec![DEFAULT_PROJECT.to_owned()]) })
+    let own = authorize(who, action::Administer, DEFAULT_PROJECT).is_ok();
+    Ok(Sight { own, only: None, hidden: vec![] })
 }

@@ -15,6 +15,7 @@ mod browser_devices;
 mod browser_drop;
 mod browser_images;
 mod browser_jobs;
+mod browser_logs;
 mod browser_models;
 mod browser_packages;
 mod browser_pipelines;

@@ -129,7 +129,7 @@ fn Filters(asked: Asked) -> impl IntoView {
     view! {
         <div class="toolbar">
             <SearchBox param=asked.q label="Search logs"/>
-            <label class="plain-select"><span class="sr">"Time"</span>
+            <label class="pick"><span class="sr">"Time"</span>
                 <select prop:value=move || asked.span.get() on:change:target=move |e| asked.choose(&e.target().value())>
                     {SPANS.map(|(value, words)| view! { <option value=value selected=asked.span.is(value)>{words}</option> })}
                 </select></label>

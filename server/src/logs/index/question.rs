@@ -19,8 +19,15 @@ use crate::logs::rules::query::{Query, Text};
 pub struct Sight {
     /// Drydock's own lines.
     pub own: bool,
-    /// Of these projects; none stands for all.
-    pub projects: Option<Vec<String>>,
+    /// Of this project alone.
+    pub only: Option<String>,
+    /// Of all projects but these.
+    pub hidden: Vec<String>,
+}
+
+impl Sight {
+    /// Whatever there is.
+    pub const ALL: Self = Self { own: true, only: None, hidden: vec![] };
 }
 
 /// A question, with all that bounds it.
@@ -41,12 +48,18 @@ pub struct Question {
 type Boxed = Box<dyn Wanted>;
 
 impl Question {
+    /// All that may be seen.
+    pub fn everything(sight: Sight) -> Self {
+        Self { sight, query: Query::All, kinds: vec![], levels: vec![], owner: None, from: None, to: None }
+    }
+
     /// All but the bounds of time.
     pub fn wanted(&self, fields: &Fields) -> Boxed {
         let mut parts: Vec<(Occur, Boxed)> = vec![];
-        if let Some(projects) = &self.sight.projects {
-            parts.push((Occur::Must, any(projects.iter().map(|project| exact(fields.project, project)))));
+        if let Some(project) = &self.sight.only {
+            parts.push((Occur::Must, exact(fields.project, project)));
         }
+        parts.extend(self.sight.hidden.iter().map(|project| (Occur::MustNot, exact(fields.project, project))));
         if !self.sight.own {
             parts.push((Occur::MustNot, exact(fields.kind, LogKind::Drydock.as_str())));
         }

@@ -117,7 +117,7 @@ impl Index {
 
     /// The line of that id.
     pub fn line(&self, sight: &Sight, id: u64) -> Result<Option<Stored>> {
-        let question = everything(sight);
+        let question = Question::everything(sight.clone());
         for partition in self.partitions() {
             let (first, last) = partition.extent().numbers;
             if !(first..=last).contains(&id) {
@@ -148,7 +148,7 @@ impl Index {
             return Ok(vec![]);
         }
         let (bounds, by) = if backwards { ((0, from), By::SeqBackwards) } else { ((from, u64::MAX), By::Seq) };
-        let question = everything(sight);
+        let question = Question::everything(sight.clone());
         let mut found: Vec<(u64, Hit)> = vec![];
         for partition in self.partitions() {
             let fields = partition.fields;
@@ -169,18 +169,6 @@ impl Index {
 
     fn that_meet(&self, window: Window) -> Vec<Arc<Partition>> {
         self.partitions().into_iter().filter(|it| window.meets(it)).collect()
-    }
-}
-
-fn everything(sight: &Sight) -> Question {
-    Question {
-        sight: sight.clone(),
-        query: crate::logs::rules::query::Query::All,
-        kinds: vec![],
-        levels: vec![],
-        owner: None,
-        from: None,
-        to: None,
     }
 }
 

@@ -4,7 +4,7 @@ use drydock_wire::logs::{LogKind, LogLevel};
 use super::*;
 use crate::logs::rules::{parse, query};
 
-const ALL: Sight = Sight { own: true, projects: None };
+const ALL: Sight = Sight::ALL;
 
 fn incoming(source: &str, kind: LogKind, project: &str, seq: u64, at: i64, text: &str) -> Incoming {
     let parse::Parsed { message, level, labels } = parse::line(text);
@@ -75,12 +75,15 @@ fn words_phrases_levels_fields_and_owners_find_their_lines_and_nobody_sees_more_
     ] {
         assert_eq!(found(&index, &ask(ALL, text)), want, "{text}");
     }
-    let viewer = Sight { own: false, projects: Some(vec!["default".into()]) };
-    for text in ["", "kind:drydock OR -x", "project:other OR epoch OR slow OR error"] {
-        assert_eq!(found(&index, &ask(viewer.clone(), text)), [3_000, 2_000, 1_000], "{text}");
+    let viewer = Sight { own: false, only: None, hidden: vec!["other".into()] };
+    let chosen = Sight { own: true, only: Some("default".into()), hidden: vec![] };
+    for sight in [&viewer, &chosen] {
+        for text in ["", "kind:drydock OR -x", "project:other OR epoch OR slow OR error"] {
+            assert_eq!(found(&index, &ask(sight.clone(), text)), [3_000, 2_000, 1_000], "{text}");
+        }
     }
-    let stranger = Sight { own: false, projects: Some(vec![]) };
-    assert!(found(&index, &ask(stranger.clone(), "")).is_empty());
+    let stranger = Sight { own: false, only: Some("none".into()), hidden: vec![] };
+    assert!(found(&index, &ask(stranger, "")).is_empty());
     let own = index.newest(&ask(ALL, "started"), Window { from: 0, to: u64::MAX }, 1).unwrap().0.remove(0);
     assert!(index.line(&viewer, own.id).unwrap().is_none() && index.line(&ALL, own.id).unwrap().is_some());
     assert!(index.around(&viewer, "own", 0, false, 5).unwrap().is_empty());
