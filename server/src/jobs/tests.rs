@@ -21,16 +21,7 @@ use crate::{
 use drydock_wire::accounts::Role;
 
 fn ann() -> Principal {
-    let (person_id, username) = ("p1".to_owned(), "ann".to_owned());
-    Principal {
-        person_id,
-        username,
-        role: Role::Engineer,
-        via: Via::Token,
-        job_id: None,
-        session_id: None,
-        address: "::1".into(),
-    }
+    Principal { person_id: "p1".into(), address: "::1".into(), ..Principal::of_role("ann", Role::Engineer) }
 }
 
 fn world() -> Conn {

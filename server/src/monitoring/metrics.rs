@@ -5,7 +5,7 @@ use drydock_appliance::devices::{BoxReading, DiskReading, GpuReading, NetworkRea
 
 use super::exposition::{Exposition, Kind};
 use super::{drift, http};
-use crate::accounts::{self, Accounts, DEFAULT_PROJECT, action};
+use crate::accounts::{self, Accounts, action};
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::Result;
@@ -24,7 +24,7 @@ pub async fn scrape(
 ) -> Result<HttpResponse> {
     if !is_from_this_box(&request) {
         let who = accounts::identify(&accounts, &request).await?;
-        accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+        accounts::authorize(&who, action::View, &who.project)?;
     }
     let mut text = Exposition::default();
     process(&mut text, &app).await;

@@ -54,7 +54,7 @@ pub async fn create_experiment(
         .db
         .write(move |conn| {
             refuse_inside(conn, location.as_deref())?;
-            let id = store::insert(conn, &name, location.as_deref(), clock::now_ms())?;
+            let id = store::insert(conn, &who.project, &name, location.as_deref(), clock::now_ms())?;
             for (key, value) in &tags {
                 store::set_tag(conn, id, key, value)?;
             }
@@ -92,10 +92,11 @@ pub async fn experiment(app: &App, _auth: &View, id: i64) -> Result<Experiment> 
 }
 
 /// The experiment of that name, deleted or not.
-pub async fn experiment_by_name(app: &App, _auth: &View, name: String) -> Result<Experiment> {
+pub async fn experiment_by_name(app: &App, auth: &View, name: String) -> Result<Experiment> {
+    let (scope, project) = (auth.scope(), auth.project().to_owned());
     app.db
         .read(move |conn| {
-            store::find_by_name(conn, &name)?
+            store::find_shown(conn, &scope, &project, &name)?
                 .ok_or_else(|| Error::not_found(format!("Could not find experiment with name '{name}'")))
         })
         .await
@@ -104,7 +105,7 @@ pub async fn experiment_by_name(app: &App, _auth: &View, name: String) -> Result
 /// A page of experiments and the offset of the next, if there is one.
 pub async fn search_experiments(
     app: &App,
-    _auth: &View,
+    auth: &View,
     stage: Stage,
     filter: &str,
     order_by: &[String],
@@ -113,10 +114,11 @@ pub async fn search_experiments(
     let conditions = search::parse(filter, &EXPERIMENTS)?;
     let order = search::parse_order_by(order_by, &EXPERIMENTS)?;
     let (offset, limit) = window;
+    let scope = auth.scope();
     app.db
         .read(move |conn| {
             let window = Window { offset, limit: limit + 1 };
-            let mut ids = found::experiments(conn, stage, &conditions, &order, window)?;
+            let mut ids = found::experiments(conn, &scope, stage, &conditions, &order, window)?;
             let next = super::runs::cut(&mut ids, window);
             Ok((store::load(conn, &ids)?, next))
         })
@@ -196,8 +198,9 @@ pub async fn delete_experiment_tag(app: &App, auth: &Develop, id: i64, key: Stri
 }
 
 /// For the dashboard: all that are not deleted, newest first, with the number of their runs.
-pub(super) async fn list(app: &App, _auth: &View) -> Result<Vec<(Experiment, i64)>> {
-    app.db.read(store::with_counts).await
+pub(super) async fn list(app: &App, auth: &View) -> Result<Vec<(Experiment, i64)>> {
+    let scope = auth.scope();
+    app.db.read(move |conn| store::with_counts(conn, &scope)).await
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod logs;
 pub mod overview;
 pub mod packages;
 pub mod pipelines;
+pub mod projects;
 pub mod queues;
 pub mod registry;
 pub mod samples;
