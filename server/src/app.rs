@@ -46,7 +46,7 @@ pub mod testing {
     use drydock_wire::accounts::Role;
 
     use super::*;
-    use crate::accounts::{Principal, Via};
+    use crate::accounts::Principal;
     use crate::config::{Limits, Listeners};
 
     /// An engineer with a token.

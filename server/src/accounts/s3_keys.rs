@@ -389,7 +389,7 @@ mod tests {
         let world = world().await;
         let (box_key, person) = (world.accounts.box_key.clone(), world.ann.person_id.clone());
         let end = clock::now_ms() + 60_000;
-        let issue = move |conn: &mut Conn| issue_job_s3_key(conn, &box_key, &person, "w1", end, &[]);
+        let issue = move |conn: &mut Conn| issue_job_s3_key(conn, &box_key, (&person, "default"), "w1", end, &[]);
         let (key, secret) = world.accounts.db.write(issue).await.unwrap();
         let caller = world.accounts.s3_caller(&key).await.unwrap().unwrap();
         assert_eq!((caller.principal.via, caller.secret.as_str()), (Via::Job, secret.as_str()));

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::{
-    accounts::{Principal, Via},
+    accounts::Principal,
     app::{App, testing::app_in},
     db::schema::accounts::audit,
     error::Result,
