@@ -224,7 +224,8 @@ pub(super) fn wrong_password() -> Error {
 
 /// The person in the project that the token is good in, or the default one.
 pub(super) fn principal(person: &store::PersonRow, reach: Reach, via: Via, address: String) -> Principal {
-    let project = reach.bound().unwrap_or(DEFAULT_PROJECT).to_owned();
+    // a token of a project that is gone, or that its person is in no more, works nowhere
+    let project = reach.bound().filter(|bound| reach.opens(bound)).unwrap_or(DEFAULT_PROJECT).to_owned();
     Principal {
         role: reach.role_in(&project).unwrap_or(drydock_wire::accounts::Role::Viewer),
         project,

@@ -262,7 +262,7 @@ pub async fn create_token(db: &Db, auth: &Authorized<action::View>, wish: Create
     }
     let expires_at = wish.expires_in_days.map(|days| clock::now_ms() + i64::from(days) * 86_400_000);
     let (row, secret) = new_token(&who.person_id, "person", &wish.name, expires_at)?;
-    let known = |project: &str| who.reach.knows(project) && who.reach.role_in(project).is_some();
+    let known = |project: &str| who.reach.opens(project);
     if let Some(project) = wish.project.as_deref().filter(|project| !known(project)) {
         return Err(Error::not_found(format!("There is no project {project}.")));
     }

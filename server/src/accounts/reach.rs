@@ -122,6 +122,11 @@ impl Reach {
         Some(role.min(inner.ceiling.unwrap_or(Role::Admin)))
     }
 
+    /// Whether the project is there for this person.
+    pub fn opens(&self, project: &str) -> bool {
+        self.knows(project) && self.role_in(project).is_some()
+    }
+
     /// Whether there is such a project.
     pub fn knows(&self, project: &str) -> bool {
         project == DEFAULT_PROJECT || self.0.others.contains_key(project)
@@ -129,8 +134,11 @@ impl Reach {
 
     /// What lists show.
     pub fn scope(&self) -> Scope {
-        if let Some(chosen) = &self.0.chosen {
-            return Scope::Only(chosen.clone());
+        match &self.0.chosen {
+            Some(chosen) if self.opens(chosen) => return Scope::Only(chosen.clone()),
+            // no project has this id
+            Some(_) => return Scope::Only(String::new()),
+            None => {}
         }
         let hidden: Vec<String> = self.0.others.keys().filter(|id| self.role_in(id).is_none()).cloned().collect();
         if hidden.is_empty() { Scope::All } else { Scope::AllBut(hidden) }
@@ -200,6 +208,11 @@ mod tests {
         assert_eq!(reach.role_in("closed"), None);
         assert_eq!(reach.on_box(), Role::Viewer);
         assert_eq!(reach.scope(), Scope::Only("open".into()));
+        // who is no member any more, and a project that is gone: the token shows nothing
+        for gone in ["closed", "never"] {
+            let lost = box_of(Role::Engineer, None).narrowed(Some(gone.into()), None);
+            assert!(!lost.opens(gone) && lost.scope() == Scope::Only(String::new()), "{gone}");
+        }
         let looks = box_of(Role::Admin, None).narrowed(None, Some(Role::Viewer));
         assert_eq!((looks.role_in("open"), looks.on_box()), (Some(Role::Viewer), Role::Viewer));
     }

@@ -8,7 +8,7 @@ use super::{drift, http};
 use crate::accounts::{self, Accounts, action};
 use crate::app::App;
 use crate::db::Conn;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::serving::{self, Gateway};
 use crate::{jobs, objects};
 
@@ -24,7 +24,12 @@ pub async fn scrape(
 ) -> Result<HttpResponse> {
     if !is_from_this_box(&request) {
         let who = accounts::identify(&accounts, &request).await?;
-        accounts::authorize(&who, action::View, &who.project)?;
+        let auth = accounts::authorize(&who, action::View, &who.project)?;
+        if auth.scope() != accounts::Scope::All {
+            return Err(Error::forbidden(
+                "These figures name deployments of every project; ask with the token of somebody who sees them all.",
+            ));
+        }
     }
     let mut text = Exposition::default();
     process(&mut text, &app).await;

@@ -12,7 +12,7 @@ use super::{
     },
 };
 use crate::{
-    accounts::{Authorized, action, audit},
+    accounts::{Authorized, DEFAULT_PROJECT, action, audit},
     app::App,
     clock,
     db::Conn,
@@ -48,6 +48,13 @@ pub async fn create_experiment(
     rules::experiment_name(&name)?;
     for (key, value) in &tags {
         rules::experiment_tag(key, value)?;
+    }
+    let ours = location.as_deref().is_some_and(|location| location.starts_with("mlflow-artifacts:"));
+    if ours && auth.project() != DEFAULT_PROJECT {
+        // what is of a project is told by the experiment's id at the beginning of the path
+        return Err(Error::invalid(
+            "'artifact_location': leave it out in a project; the box keeps the artifacts there.",
+        ));
     }
     let who = auth.principal().clone();
     let id = app

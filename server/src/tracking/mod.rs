@@ -38,7 +38,9 @@ pub use import::{
     import_run, plan_tags,
 };
 pub use inputs::{DatasetSummary, dataset_summaries};
-pub use job_runs::{NewJobRun, artifact_folder, end_job_runs, latest_metrics, make_job_run, reopen_job_run};
+pub use job_runs::{
+    DEFAULT_EXPERIMENT_NAME, NewJobRun, artifact_folder, end_job_runs, latest_metrics, make_job_run, reopen_job_run,
+};
 pub use logged_models::{
     create_logged_model, delete_logged_model, delete_logged_model_tag, finalize_logged_model, logged_model,
     search_logged_models, set_logged_model_params, set_logged_model_tags,

@@ -58,7 +58,7 @@ pub async fn place(db: &Db, who: Principal, request: &HttpRequest) -> Result<Pri
     };
     if let Some(chosen) = who.reach.chosen() {
         let chosen = chosen.to_owned();
-        who = who.within(&chosen).ok_or_else(|| no_project(&chosen))?;
+        who = who.within(&chosen).filter(|who| who.reach.knows(&chosen)).ok_or_else(|| no_project(&chosen))?;
     }
     if who.reach.is_alone() {
         return Ok(who);
@@ -136,7 +136,7 @@ fn choose(who: Principal, project: &str) -> Result<Principal> {
     if let Some(bound) = who.reach.bound().filter(|bound| *bound != project) {
         return Err(Error::forbidden(format!("This token is good in the project {bound} alone.")));
     }
-    if !who.reach.knows(project) || who.reach.role_in(project).is_none() {
+    if !who.reach.opens(project) {
         return Err(no_project(project));
     }
     Ok(Principal { reach: who.reach.choosing(project), ..who })

@@ -287,6 +287,9 @@ pub fn of_request(request: &HttpRequest) -> Vec<Subject> {
     if pattern.starts_with("/api/v1/lineage/") {
         return of_lineage(&hole("kind"), &hole("id")).into_iter().collect();
     }
+    if pattern.ends_with("/mlflow-artifacts/artifacts") {
+        return of_artifact(&query(request, "path").unwrap_or_default());
+    }
     of_mlflow_path(&pattern, &hole("id"), &hole("path"))
 }
 
