@@ -96,7 +96,7 @@ async fn fill(server: &Server, mia: &Api) -> Result<(String, String)> {
            SELECT 'vaultling-job', 'vault', '{MARK}', 'succeeded', '{{\"name\":\"{MARK}\",\"command\":[\"true\"],\"resources\":{{\"cpus\":1.0,\"memory_bytes\":1,\"gpus\":0}}}}', id, 'mia', 1 FROM people WHERE username = 'mia';
          INSERT INTO packages (id, project_id, name, shown, created_at) VALUES (77, 'vault', '{MARK}', '{MARK}', 1);
          INSERT INTO pipeline_runs (id, pipeline_id, version, number, parameters, state, cause, person_id, created_at)
-           SELECT 'vaultling-run', p.id, 1, 1, '{{}}', 'failed', '\"person\"', m.id, 1 FROM pipelines p, people m WHERE m.username = 'mia';
+           SELECT 'vaultling-run', p.id, 1, 1, '{{}}', 'failed', '{{\"by\":\"person\"}}', m.id, 1 FROM pipelines p, people m WHERE m.username = 'mia';
          INSERT INTO sweeps (id, project_id, name, spec, most_at_once, person_id, created_at)
            SELECT 'vaultling-sweep', 'vault', '{MARK}', '{{}}', 1, id, 1 FROM people WHERE username = 'mia';
          INSERT INTO traces (trace_id, experiment_id, started_at, state) VALUES ('tr-vaultling', {experiment}, 1, 'OK');

@@ -8,7 +8,14 @@ mod routes;
 mod store;
 pub mod subjects;
 
-use actix_web::HttpRequest;
+use actix_web::{
+    HttpRequest,
+    dev::ServiceRequest,
+    http::{
+        Uri,
+        header::{HeaderName, HeaderValue},
+    },
+};
 use drydock_wire::{
     accounts::Role,
     projects::{CreateProject, Project, ProjectDetail, UpdateProject},
@@ -127,9 +134,32 @@ pub fn sees(conn: &mut Conn, who: &Principal, kind: Kind, key: &str) -> Result<b
 
 fn asked(request: &HttpRequest) -> Option<String> {
     let header = request.headers().get(HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    // every other face has its own parameters; this one's are ours
-    let native = request.path().starts_with("/api/v1/");
-    header.or_else(|| subjects::query(request, "project").filter(|_| native)).filter(|project| !project.is_empty())
+    header.filter(|project| !project.is_empty())
+}
+
+/// `?project=` of the native API as the header that it stands for, so that no handler has to know the parameter.
+pub fn take_parameter(request: &mut ServiceRequest) {
+    // every other face has parameters of its own
+    if !request.path().starts_with("/api/v1/") || !request.query_string().contains("project=") {
+        return;
+    }
+    let (mut kept, mut project) = (vec![], None);
+    for pair in request.query_string().split('&') {
+        match pair.strip_prefix("project=") {
+            Some(value) => project = Some(crate::percent::decoded(value)),
+            None => kept.push(pair),
+        }
+    }
+    let Some(Ok(value)) = project.map(|project| HeaderValue::from_str(&project)) else { return };
+    let path = request.path().to_owned();
+    let target = if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) };
+    let mut parts = request.uri().clone().into_parts();
+    let Ok(target) = target.parse() else { return };
+    parts.path_and_query = Some(target);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        request.headers_mut().insert(HeaderName::from_static(HEADER), value);
+        request.head_mut().uri = uri;
+    }
 }
 
 fn choose(who: Principal, project: &str) -> Result<Principal> {
