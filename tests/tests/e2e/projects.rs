@@ -98,7 +98,7 @@ async fn fill(server: &Server, mia: &Api) -> Result<(String, String)> {
          INSERT INTO pipeline_runs (id, pipeline_id, version, number, parameters, state, cause, person_id, created_at)
            SELECT 'vaultling-run', p.id, 1, 1, '{{}}', 'failed', '{{\"by\":\"person\"}}', m.id, 1 FROM pipelines p, people m WHERE m.username = 'mia';
          INSERT INTO sweeps (id, project_id, name, spec, most_at_once, person_id, created_at)
-           SELECT 'vaultling-sweep', 'vault', '{MARK}', '{{}}', 1, id, 1 FROM people WHERE username = 'mia';
+           SELECT 'vaultling-sweep', 'vault', '{MARK}', '{{\"name\":\"{MARK}\",\"job\":{{\"name\":\"{MARK}\",\"command\":[\"true\"]}}}}', 1, id, 1 FROM people WHERE username = 'mia';
          INSERT INTO traces (trace_id, experiment_id, started_at, state) VALUES ('tr-vaultling', {experiment}, 1, 'OK');
          INSERT INTO saved_views (id, project_id, owner, kind, name, query, created_at, updated_at)
            SELECT 'vaultling-view', 'vault', id, 'runs', '{MARK}', 'x', 1, 1 FROM people WHERE username = 'mia';
