@@ -138,6 +138,9 @@ pub fn project_of(conn: &mut Conn, subject: &Subject) -> Result<Option<String>> 
         Kind::Package => package_name(&subject.key),
         _ => subject.key.clone(),
     };
+    if subject.kind == Kind::Experiment && key.parse::<i64>().is_err() {
+        return Ok(None);
+    }
     let found: Option<Found> =
         sql_query(subject.kind.query()).bind::<Text, _>(key).get_result(conn).optional().map_err(Error::internal)?;
     Ok(found.map(|found| found.project))
