@@ -131,6 +131,7 @@ fn Root() -> impl IntoView {
                     <Route path=path!("builds") view={Lazy::<area::Builds>::new()}/>
                     <Route path=path!("builds/new") view={Lazy::<area::NewBuild>::new()}/>
                     <Route path=path!("builds/:id") view={Lazy::<area::Build>::new()}/>
+                    <Route path=path!("logs") view={Lazy::<area::Logs>::new()}/>
                     <Route path=path!("queue") view={Lazy::<area::Queue>::new()}/>
                     <Route path=path!("devices") view={Lazy::<area::Devices>::new()}/>
                     <Route path=path!("jobs") view={Lazy::<area::Jobs>::new()}/>

@@ -65,6 +65,7 @@ lazy_page!(machine, Package, draw_package, fetch_package, pages::packages::Packa
 lazy_page!(machine, Builds, draw_builds, fetch_builds, pages::builds::BuildsPage);
 lazy_page!(machine, NewBuild, draw_new_build, fetch_new_build, pages::builds::NewBuildPage);
 lazy_page!(machine, Build, draw_build, fetch_build, pages::builds::BuildPage);
+lazy_page!(machine, Logs, draw_logs, fetch_logs, pages::logs::LogsPage);
 lazy_page!(machine, Queue, draw_queue, fetch_queue, pages::queue::QueuePage);
 lazy_page!(machine, Devices, draw_devices, fetch_devices, pages::devices::DevicesPage);
 lazy_page!(flow, Pipelines, draw_pipelines, fetch_pipelines, pages::pipelines::PipelinesPage);

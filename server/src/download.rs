@@ -122,7 +122,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// The file's own name, without its folders; other letters than plain ones are percent-encoded (RFC 8187).
-fn disposition(path: &str) -> String {
+pub fn disposition(path: &str) -> String {
     let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._- ".contains(c);
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();

@@ -2,7 +2,7 @@
 //!
 //! Floors, lowest first; imports point down, never up, and never into another feature's `store`:
 //! `error clock config download events percent remembered` · `db` · `objects` · `background` · `accounts` · `app` · `workloads` ·
-//! `storage images tracking registry webhooks datasets traces scheduling devices packages` · `jobs serving builds` · `pipelines monitoring overview lineage demo transfers trash` · `web` · `router` ·
+//! `storage images tracking registry webhooks datasets traces scheduling devices packages` · `jobs serving builds` · `pipelines monitoring logs overview lineage demo transfers trash` · `web` · `router` ·
 //! `boot` · `main`.
 
 pub mod error;
@@ -44,6 +44,7 @@ pub mod storage;
 
 pub mod demo;
 pub mod lineage;
+pub mod logs;
 pub mod monitoring;
 pub mod overview;
 pub mod pipelines;

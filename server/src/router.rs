@@ -10,8 +10,8 @@ use crate::{
     app::App,
     builds, datasets, demo, devices,
     error::{Error, Result},
-    images, jobs, lineage, monitoring, overview, packages, pipelines, registry as models, scheduling, serving, storage,
-    traces, tracking, transfers, trash, upkeep,
+    images, jobs, lineage, logs, monitoring, overview, packages, pipelines, registry as models, scheduling, serving,
+    storage, traces, tracking, transfers, trash, upkeep,
     web::{assets, ca, extract, guard::AllowedHosts, live},
     webhooks,
 };
@@ -48,6 +48,7 @@ pub struct Faces {
     pub courier: webhooks::Courier,
     pub images: images::Images,
     pub upkeep: upkeep::Upkeep,
+    pub logs: logs::Logs,
     pub samples: jobs::Samples,
     pub dashboard: assets::Dashboard,
 }
@@ -113,6 +114,7 @@ fn shared(config: &mut web::ServiceConfig, faces: &Faces, face: Face) {
         .app_data(web::Data::new(faces.courier.clone()))
         .app_data(web::Data::new(faces.images.clone()))
         .app_data(web::Data::new(faces.upkeep.clone()))
+        .app_data(web::Data::new(faces.logs.clone()))
         .app_data(web::Data::new(faces.samples.clone()))
         .app_data(web::Data::new(hosts))
         .app_data(extract::json(json_bytes))
@@ -142,6 +144,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(pipelines::configure)
         .configure(serving::configure)
         .configure(monitoring::drift::configure)
+        .configure(logs::configure)
         .configure(demo::configure)
         .configure(trash::configure)
         .configure(upkeep::configure)

@@ -10,6 +10,7 @@ mod footprint;
 mod frames;
 mod gateway;
 mod jobs;
+mod logs;
 mod releases;
 mod scale;
 mod upload;
@@ -34,6 +35,7 @@ async fn main() -> Result<()> {
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
         Some("drift") => return drift::measure(scratch.path()),
+        Some("logs") => return logs::measure(scratch.path()),
         Some("jobs") => return jobs::measure().await,
         Some("short-jobs") => return jobs::short_jobs().await,
         _ => {}
@@ -49,6 +51,7 @@ async fn main() -> Result<()> {
     wake::measure().await?;
     datasets::measure().await?;
     drift::measure(scratch.path())?;
+    logs::measure(scratch.path())?;
     jobs::measure().await?;
     scale::compare().await
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The stylesheet's sections, in this order.
-const STYLES: [&str; 11] = [
+const STYLES: [&str; 12] = [
     "tokens.css",
     "base.css",
     "components.css",
@@ -24,6 +24,7 @@ const STYLES: [&str; 11] = [
     "buckets.css",
     "work.css",
     "jobs.css",
+    "logs.css",
     "pipelines.css",
 ];
 /// The figures of FRONTEND.md are in brotli, so the best quality; `--dev` skips it.

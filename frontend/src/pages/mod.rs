@@ -9,6 +9,7 @@ pub mod images;
 pub mod jobs;
 pub mod lineage;
 pub mod login;
+pub mod logs;
 pub mod models;
 pub mod overview;
 pub mod packages;

@@ -10,7 +10,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// The second key after `g`, where it goes, and what that is.
-const PLACES: [(&str, &str, &str); 14] = [
+const PLACES: [(&str, &str, &str); 15] = [
     ("o", "/", "Overview"),
     ("d", "/datasets", "Datasets"),
     ("b", "/buckets", "Buckets"),
@@ -19,6 +19,7 @@ const PLACES: [(&str, &str, &str); 14] = [
     ("j", "/jobs", "Jobs"),
     ("q", "/queue", "Queue"),
     ("l", "/pipelines", "Pipelines"),
+    ("w", "/logs", "Logs"),
     ("r", "/runs", "Runs"),
     ("t", "/traces", "Traces"),
     ("m", "/models", "Models"),

@@ -144,6 +144,18 @@ impl Reach {
         if hidden.is_empty() { Scope::All } else { Scope::AllBut(hidden) }
     }
 
+    /// Ids of the projects that lists show; absent: all there are.
+    pub fn shown(&self) -> Option<Vec<String>> {
+        match self.scope() {
+            Scope::All => None,
+            Scope::Only(id) => Some(vec![id]),
+            Scope::AllBut(hidden) => {
+                let others = self.0.others.keys().filter(|id| !hidden.contains(id)).cloned();
+                Some(std::iter::once(DEFAULT_PROJECT.to_owned()).chain(others).collect())
+            }
+        }
+    }
+
     /// Whether there is no project that is not there for them.
     pub fn sees_all(&self) -> bool {
         self.0.others.keys().all(|id| self.role_in(id).is_some())
@@ -221,6 +233,8 @@ mod tests {
     fn a_condition_names_what_is_hidden_and_nothing_else() {
         assert_eq!(box_of(Role::Admin, None).scope().sql("p"), "1");
         assert_eq!(box_of(Role::Viewer, None).scope().sql("d.p"), "d.p NOT IN ('closed')");
+        assert_eq!(box_of(Role::Viewer, None).shown(), Some(vec!["default".into(), "open".into()]));
+        assert_eq!(box_of(Role::Admin, None).shown(), None);
         assert_eq!(Scope::Only("x' OR '1".into()).sql("p"), "p = 'xOR1'");
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     demo, devices,
     error::{Error, Result},
     events::Events,
-    images, jobs, monitoring,
+    images, jobs, logs, monitoring,
     objects::{self, Objects},
     overview, packages, pipelines,
     router::{Face, Faces},
@@ -123,8 +123,10 @@ async fn assemble(config: Config, dashboard: Dashboard) -> Result<Faces> {
     let demo = demo::Demo::new(&app);
     let courier = webhooks::courier(&app)?;
     let images = images::Images::new(&app)?;
+    let total_bytes = app.objects.room().state().total_bytes;
+    let logs = logs::Logs::open(&app.data_dir, &app.config.logs, total_bytes)?;
     let (upkeep, samples) = Default::default();
-    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep, samples, dashboard })
+    Ok(Faces { app, accounts, gateway, demo, courier, images, upkeep, logs, samples, dashboard })
 }
 
 /// This installation's id: made once, on every container's label.
@@ -166,6 +168,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     datasets::ask_who_uses(crate::lineage::users_of_dataset);
     tracking::ask_who_needs(crate::registry::holders_of_files);
     serving::start(app, &faces.gateway).await?;
+    logs::start(app, &faces.logs).await?;
     monitoring::start(app).await
 }
 

@@ -40,6 +40,32 @@ fn path(app: &App, build: &str) -> PathBuf {
     app.run_dir("builds", build).with_extension("log")
 }
 
+/// Builds whose log is being written.
+pub async fn being_written(app: &App) -> Vec<String> {
+    let Some(folder) = path(app, "x").parent().map(PathBuf::from) else { return vec![] };
+    let list = move || {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| name.strip_suffix(".log").map(str::to_owned)).collect()
+    };
+    tokio::task::spawn_blocking(list).await.unwrap_or_default()
+}
+
+/// What such a log has after so many bytes: whole lines of it, in the form of the spool. Nothing where there is no more now.
+pub async fn written(app: &App, build: &str, at: u64) -> Vec<u8> {
+    let Ok(mut file) = tokio::fs::File::open(path(app, build)).await else { return vec![] };
+    let mut bytes = vec![];
+    let read = async {
+        file.seek(std::io::SeekFrom::Start(at)).await?;
+        file.take(1 << 20).read_to_end(&mut bytes).await
+    };
+    if read.await.is_err() {
+        return vec![];
+    }
+    bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
+    bytes
+}
+
 /// The log that is being written.
 pub struct Log {
     file: File,
@@ -225,18 +251,9 @@ impl Tail {
 
     /// Whole lines that the file has gained. One that is not there is being moved: the next look finds the other.
     async fn more(&mut self) -> String {
-        let Ok(mut file) = tokio::fs::File::open(path(&self.app, &self.build)).await else { return String::new() };
-        let mut bytes = vec![];
-        let read = async {
-            file.seek(std::io::SeekFrom::Start(self.at)).await?;
-            file.take(1 << 20).read_to_end(&mut bytes).await
-        };
-        if read.await.is_err() {
-            return String::new();
-        }
-        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.at += end as u64;
-        String::from_utf8_lossy(&bytes[..end]).into_owned()
+        let bytes = written(&self.app, &self.build, self.at).await;
+        self.at += bytes.len() as u64;
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     async fn lines(&mut self, text: &str) -> std::result::Result<bool, Over> {

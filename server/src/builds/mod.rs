@@ -21,6 +21,7 @@ use drydock_wire::{
 };
 use serde_json::json;
 
+pub use log::{being_written, written as written_log};
 pub use routes::configure;
 pub use rules::dockerignore;
 pub use store::Filter;

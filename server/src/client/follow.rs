@@ -1,8 +1,11 @@
 //! Follows a job: its log line by line as it is written, and its state until that is final.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, marker::PhantomData, time::Duration};
 
-use drydock_wire::jobs::{JobDetail, LogLine};
+use drydock_wire::{
+    jobs::{JobDetail, LogLine},
+    logs::LogEntry,
+};
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -61,34 +64,60 @@ async fn follow_log(client: &Client, id: &str, line: &(impl Fn(&str) + Sync)) {
     }
 }
 
-/// The lines of one log in their order, each once, over as many connections as it takes.
-pub struct LogTail {
+/// A line of a stream; those that come later have larger numbers.
+pub trait Entry: serde::de::DeserializeOwned {
+    fn number(&self) -> u64;
+}
+
+impl Entry for LogLine {
+    fn number(&self) -> u64 {
+        self.seq
+    }
+}
+
+impl Entry for LogEntry {
+    fn number(&self) -> u64 {
+        self.id
+    }
+}
+
+/// The lines of one stream in their order, each once, over as many connections as it takes.
+pub struct LogTail<T = LogLine> {
     client: Client,
     path: String,
     last: Option<u64>,
     body: Option<Body>,
     events: Events,
     ready: VecDeque<ServerEvent>,
+    lines: PhantomData<T>,
 }
 
 impl LogTail {
-    /// `path` is that of the stream, under `/api/v1`.
+    /// The log of one thing; `path` is that of the stream, under `/api/v1`.
     pub fn new(client: &Client, path: &str) -> Self {
+        Self::at(client, path)
+    }
+}
+
+impl<T: Entry> LogTail<T> {
+    /// Lines of any stream.
+    pub fn at(client: &Client, path: &str) -> Self {
         let (events, ready) = (Events::default(), VecDeque::new());
-        Self { client: client.clone(), path: path.to_owned(), last: None, body: None, events, ready }
+        let (client, path, lines) = (client.clone(), path.to_owned(), PhantomData);
+        Self { client, path, last: None, body: None, events, ready, lines }
     }
 
     /// The next line; nothing once the server said that no more will come.
-    pub async fn next(&mut self) -> Option<LogLine> {
+    pub async fn next(&mut self) -> Option<T> {
         loop {
             while let Some(event) = self.ready.pop_front() {
                 if event.name == "end" {
                     return None;
                 }
-                if let Ok(entry) = serde_json::from_str::<LogLine>(&event.data)
-                    && self.last.is_none_or(|last| entry.seq > last)
+                if let Ok(entry) = serde_json::from_str::<T>(&event.data)
+                    && self.last.is_none_or(|last| entry.number() > last)
                 {
-                    self.last = Some(entry.seq);
+                    self.last = Some(entry.number());
                     return Some(entry);
                 }
             }

@@ -7,6 +7,7 @@ mod disk;
 mod gpus;
 mod limits;
 mod listeners;
+mod logs;
 pub mod objects;
 pub mod webhooks;
 
@@ -19,6 +20,7 @@ pub use disk::Disk;
 pub use gpus::Gpus;
 pub use limits::Limits;
 pub use listeners::Listeners;
+pub use logs::Logs;
 pub use objects::Objects;
 pub use webhooks::Webhooks;
 
@@ -32,6 +34,7 @@ pub struct Config {
     pub limits: Limits,
     pub disk: Disk,
     pub gpus: Gpus,
+    pub logs: Logs,
     pub webhooks: Webhooks,
     pub objects: Objects,
     /// Log lines as JSON rather than for people.
@@ -74,6 +77,7 @@ struct File {
     limits: Limits,
     disk: Disk,
     gpus: Gpus,
+    logs: Logs,
     webhooks: webhooks::Section,
     objects: objects::Section,
     log_json: bool,
@@ -91,11 +95,13 @@ impl Config {
         };
         file.limits.validate()?;
         file.disk.validate()?;
+        file.logs.validate()?;
         Ok(Self {
             listeners: Listeners::resolve(file.listeners, &flags)?,
             limits: file.limits,
             disk: file.disk,
             gpus: file.gpus,
+            logs: file.logs,
             webhooks: Webhooks::resolve(file.webhooks, &flags)?,
             objects: Objects::resolve(file.objects, variable)?,
             log_json: flags.log_json || file.log_json,

@@ -22,7 +22,7 @@ use crate::{
     db::{self, Conn},
     demo,
     error::{Error, Result},
-    transfers,
+    logs, transfers,
     web::assets::Dashboard,
 };
 
@@ -65,6 +65,8 @@ pub enum Command {
     /// What waits and why, and the queues.
     #[command(subcommand)]
     Queue(remote::QueueCommand),
+    /// What jobs, deployments, builds and Drydock wrote: search, and follow.
+    Logs(Box<remote::LogsFlags>),
     /// Secrets that jobs get as files.
     #[command(subcommand)]
     Secret(remote::SecretCommand),
@@ -256,14 +258,16 @@ pub fn main(cli: Cli, dashboard: Dashboard) -> Result<Ended> {
     }
 }
 
-/// `DRYDOCK_LOG` filters as `RUST_LOG` does elsewhere.
+/// `DRYDOCK_LOG` filters as `RUST_LOG` does elsewhere. What passes goes into the search over logs, too.
 fn log_to_stderr(json: bool) {
+    use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
     let filter = tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off,actix_server=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,s3s=off,actix_server=warn,tantivy=warn"));
     // colours are for people at a terminal, not for files and journals
     let is_seen = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_seen).with_writer(std::io::stderr);
-    if json { builder.json().flatten_event(true).init() } else { builder.init() }
+    let lines = tracing_subscriber::fmt::layer().with_ansi(is_seen).with_writer(std::io::stderr);
+    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    tracing_subscriber::registry().with(filter).with(lines).with(logs::layer()).init();
 }
 
 /// Runs a command other than `serve`.
@@ -310,6 +314,7 @@ async fn run_plain(command: Command) -> Result<()> {
         }
         Command::Pipeline(command) => remote::pipeline(command).await,
         Command::Queue(command) => remote::queue(command).await,
+        Command::Logs(flags) => remote::logs(*flags).await,
         Command::Secret(command) => remote::secret(command).await,
         Command::Demo(flags) => demo::cli(&flags.url, &flags.token, flags.pipeline).await,
         Command::Backup(WriteBackupFlags { backup: BackupFlags { at, file }, without_cluster_content }) => {

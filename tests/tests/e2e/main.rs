@@ -44,6 +44,7 @@ mod job_vanished;
 mod jobs;
 mod kill;
 mod lifecycle;
+mod logs;
 mod mlflow;
 mod mlflow_page;
 mod mlflow_routes;

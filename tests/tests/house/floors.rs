@@ -26,7 +26,7 @@ const FLOORS: &[&[&str]] = &[
         "packages",
     ],
     &["jobs", "serving", "builds"],
-    &["pipelines", "monitoring", "transfers", "overview", "lineage", "demo", "trash", "upkeep"],
+    &["pipelines", "monitoring", "logs", "transfers", "overview", "lineage", "demo", "trash", "upkeep"],
     &["web"],
     &["router"],
     &["boot"],

@@ -78,7 +78,8 @@ fn Detail(it: Signal<BuildDetail>) -> impl IntoView {
                 "dockerfile" => view! { <Dockerfile it/> }.into_any(),
                 "spec" => view! { <Spec it/> }.into_any(),
                 _ => view! { <LogView path=Signal::derive(move || format!("/builds/{}/log", seg(&id.get())))
-                    file=Signal::derive(move || format!("build-{}.log", image.get().replace(['/', ':'], "-")))/> }.into_any(),
+                    file=Signal::derive(move || format!("build-{}.log", image.get().replace(['/', ':'], "-")))
+                    everywhere=Signal::derive(move || format!("/logs?span=&owner={}", seg(&id.get())))/> }.into_any(),
             }}
         </div>
         <CancelDialog open=stopping id image/>

@@ -116,7 +116,8 @@ fn Detail(deployment: Signal<DeploymentDetail>) -> impl IntoView {
                 "release" => view! { <ReleasePanel deployment/> }.into_any(),
                 "revisions" => view! { <Revisions deployment/> }.into_any(),
                 "log" => view! { <LogView path=Signal::derive(move || format!("/deployments/{}/log", seg(&name.get())))
-                    file=Signal::derive(move || format!("{}.log", name.get()))/> }.into_any(),
+                    file=Signal::derive(move || format!("{}.log", name.get()))
+                    everywhere=Signal::derive(move || format!("/logs?span=&q={}", seg(&format!("deployment:\"{}\"", name.get()))))/> }.into_any(),
                 _ => view! { <Figures deployment/><Replicas deployment/><Charts deployment/> }.into_any(),
             }}
         </div>

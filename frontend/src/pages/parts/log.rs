@@ -42,6 +42,9 @@ pub fn LogView(
     /// Of its address: `attempt=2`.
     #[prop(optional, into)]
     query: Signal<String>,
+    /// The address at which the search over all logs shows these lines.
+    #[prop(optional, into)]
+    everywhere: Option<Signal<String>>,
 ) -> impl IntoView {
     let asked = move |place: &str| {
         let query = query.get();
@@ -72,7 +75,7 @@ pub fn LogView(
     keep_at_end(viewer);
     view! {
         <div class="log-view">
-            <Bar viewer whole file/>
+            <Bar viewer whole file everywhere/>
             <Lines viewer/>
         </div>
     }
@@ -103,7 +106,12 @@ fn keep_at_end(viewer: Viewer) {
 
 /// Search, follow, copy, download.
 #[component]
-fn Bar(viewer: Viewer, whole: Signal<String>, file: Signal<String>) -> impl IntoView {
+fn Bar(
+    viewer: Viewer,
+    whole: Signal<String>,
+    file: Signal<String>,
+    everywhere: Option<Signal<String>>,
+) -> impl IntoView {
     let found = move || {
         (!viewer.search.get().is_empty()).then(|| match viewer.hits.with(Vec::len) {
             0 => "no line".to_owned(),
@@ -143,6 +151,7 @@ fn Bar(viewer: Viewer, whole: Signal<String>, file: Signal<String>) -> impl Into
             <button type="button" class="btn small" aria-pressed=move || viewer.follow.get().to_string()
                 on:click=move |_| viewer.follow.update(|f| *f = !*f)><Icon name="arrow-down-to-line"/>"Follow"</button>
             <Button small=true icon="copy" on_press=move |_| copy(viewer)>"Copy"</Button>
+            {everywhere.map(|href| view! { <a class="btn small" href=move || href.get()><Icon name="scroll-text"/>"Search all logs"</a> })}
             <a class="btn small" href=move || whole.get() download=move || file.get()><Icon name="download"/>"Download"</a>
         </div>
     }
@@ -214,7 +223,7 @@ fn row(viewer: Viewer, wanted: Memo<Option<u64>>, line: LogLine) -> impl IntoVie
 }
 
 /// The text with what is searched marked in it.
-pub(super) fn marked(text: &str, wanted: &str) -> AnyView {
+pub fn marked(text: &str, wanted: &str) -> AnyView {
     let folded = text.to_lowercase();
     // letters that change their length when folded: no marks rather than wrong ones
     if wanted.is_empty() || folded.len() != text.len() {
@@ -263,12 +272,12 @@ fn copy(viewer: Viewer) {
     });
 }
 
-pub(super) fn clock(at: i64) -> String {
+pub fn clock(at: i64) -> String {
     let date = Date::new(&JsValue::from_f64(at as f64));
     let (h, m, s, ms) = (date.get_hours(), date.get_minutes(), date.get_seconds(), date.get_milliseconds());
     format!("{h:02}:{m:02}:{s:02}.{ms:03}")
 }
 
-fn full_time(at: i64) -> String {
+pub fn full_time(at: i64) -> String {
     Date::new(&JsValue::from_f64(at as f64)).to_locale_string("default", &JsValue::UNDEFINED).into()
 }

@@ -22,7 +22,7 @@ pub use drift::{drift_columns, drift_verdict, side_by_side};
 pub use fold::Fold;
 pub use folders::FolderPath;
 pub use lineage::LineageView;
-pub use log::LogView;
+pub use log::{LogView, clock, full_time, marked};
 pub use log_search::LogSearch;
 pub use pairs::{Pair, Pairs, read_pairs};
 pub use resources::{ResourceFields, ResourceForm, describe};

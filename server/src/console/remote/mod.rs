@@ -7,6 +7,7 @@ mod context;
 mod deploy;
 mod image;
 mod job;
+mod logs;
 mod outputs;
 mod package;
 mod packing;
@@ -30,6 +31,7 @@ use crate::{
 pub use deploy::{DeployCommand, deploy};
 pub use image::{ImageCommand, image};
 pub use job::{JobCommand, job};
+pub use logs::{LogsFlags, logs};
 pub use package::{PackageCommand, package};
 pub use pipeline::{PipelineCommand, pipeline};
 pub use queue::{QueueCommand, queue};

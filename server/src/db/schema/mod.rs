@@ -6,6 +6,7 @@ pub mod datasets;
 pub mod devices;
 pub mod images;
 pub mod jobs;
+pub mod logs;
 pub mod monitoring;
 pub mod objects;
 pub mod packages;

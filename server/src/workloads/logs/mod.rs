@@ -27,12 +27,10 @@ use crate::{
     db::Conn,
     error::{Error, Result},
 };
-use lines::Lines;
-
 pub use asked::{AskedPage, AskedSearch, AskedSpan};
 pub use follow::FOLLOWER;
 pub use kept::{digest as kept, link as link_kept};
-pub use lines::{Span, last_text, text};
+pub use lines::{Lines, Span, last_text, text};
 pub use mask::ask_what_to_mask;
 pub use search::{Query, search};
 pub use writing::Writer;

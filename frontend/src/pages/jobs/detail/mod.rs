@@ -107,10 +107,11 @@ fn Log(job: Signal<JobDetail>, attempt: Param) -> impl IntoView {
         number if number.is_empty() => format!("{}.log", name.get()),
         number => format!("{}-{number}.log", name.get()),
     });
+    let everywhere = Signal::derive(move || format!("/logs?span=&owner={}", seg(&id.get())));
     view! {
         <AttemptPicker job attempt/>
         <LogSearch path query/>
-        <LogView path file query/>
+        <LogView path file query everywhere/>
     }
 }
 
