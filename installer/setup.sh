@@ -3,7 +3,7 @@
 #
 #   setup.sh build   compiler for the server and for the dashboard
 #   setup.sh run     Docker Engine (and starts it), what builds the runtime image
-#   setup.sh test    browser, Python environment, load generator
+#   setup.sh test    browser, Python environment, load generator, Prometheus
 #   setup.sh lint    formatter
 #
 # For Debian 12 and its relatives, as root or with sudo. Only Debian's packages and PyPI are asked.
@@ -101,7 +101,7 @@ start_dockerd() {
 }
 
 stage_test() {
-    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl git rclone strace iproute2
+    install python3 python3-venv python3-pip chromium chromium-driver busybox-static skopeo podman e2fsprogs mount wrk curl git rclone strace iproute2 socat
     # an S3 cluster that is not ours, to keep content in
     install openssl ceph-mon ceph-osd ceph-mgr radosgw
     environment=$CACHE/clients-$(hash_of "$ROOT/tests/clients/requirements.txt" "$ROOT/tests/clients/axe.txt")
@@ -141,6 +141,21 @@ stage_test() {
         fi
         ln -sfn "$others" "$CACHE/clients-$set"
     done
+    # Unpacked beside the system: installed, its package would leave services running on this machine.
+    if [ ! -x "$CACHE/prometheus/usr/bin/prometheus" ]; then
+        say "Prometheus and promtool out of Debian's package"
+        unpacked=$CACHE/prometheus.new
+        rm -rf "$unpacked" "$CACHE/prometheus"
+        mkdir -p "$unpacked/package"
+        if [ -z "$apt_updated" ] && ! apt-cache show prometheus >/dev/null 2>&1; then
+            as_root apt-get -qq update || fail "apt-get update failed: check this machine's mirrors and network, then run again."
+            apt_updated=yes
+        fi
+        (cd "$unpacked/package" && apt-get -qq download prometheus 2>"$log") || fail "apt-get could not fetch prometheus; $log tells why."
+        dpkg-deb --extract "$unpacked"/package/prometheus_*.deb "$unpacked"
+        rm -rf "$unpacked/package"
+        mv "$unpacked" "$CACHE/prometheus"
+    fi
     say "test: $(/usr/bin/chromium --version 2>/dev/null | cut -d' ' -f1,2), clients in $environment"
 }
 

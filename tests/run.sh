@@ -22,11 +22,17 @@ status=0
 if [ $# = 0 ]; then
     cargo test --release --quiet -p drydock-frontend-builder || status=1
 fi
-# shellcheck disable=SC2086  # one word per option
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --release $MEMBERS --no-fail-fast "$@" || status=1
+    # The server's units are compiled to compile quickly, with the checks of a debug build; with options, none of these or those may match.
+    [ $# = 0 ] && none=fail || none=pass
+    cargo nextest run --release -p drydock --lib --config profile.release.package.drydock.opt-level=0 \
+        --config profile.release.package.drydock.debug-assertions=true --config profile.release.package.drydock.overflow-checks=true \
+        --no-fail-fast "--no-tests=$none" "$@" || status=1
+    # shellcheck disable=SC2086  # one word per option
+    cargo nextest run --release $MEMBERS --exclude drydock --no-fail-fast "--no-tests=$none" "$@" || status=1
 else
     # One at a time: the end-to-end tests each start a server and containers of their own.
+    # shellcheck disable=SC2086  # one word per option
     cargo test --release $MEMBERS --no-fail-fast -- --test-threads=1 "$@" || status=1
 fi
 exit "$status"

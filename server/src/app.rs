@@ -75,6 +75,7 @@ pub mod testing {
             limits,
             disk: Default::default(),
             gpus: Default::default(),
+            metrics: Default::default(),
             logs: Default::default(),
             objects: Default::default(),
             webhooks: Default::default(),

@@ -143,7 +143,7 @@ fn native(config: &mut web::ServiceConfig) {
         .configure(builds::configure)
         .configure(pipelines::configure)
         .configure(serving::configure)
-        .configure(monitoring::drift::configure)
+        .configure(monitoring::configure_native)
         .configure(logs::configure)
         .configure(demo::configure)
         .configure(trash::configure)

@@ -13,6 +13,7 @@ mod jobs;
 mod logs;
 mod releases;
 mod scale;
+mod series;
 mod upload;
 mod wake;
 mod writes;
@@ -35,6 +36,7 @@ async fn main() -> Result<()> {
         Some("ceph") => return ceph().await,
         Some("datasets") => return datasets::measure().await,
         Some("drift") => return drift::measure(scratch.path()),
+        Some("series") => return series::measure(scratch.path()),
         Some("logs") => return logs::measure(scratch.path()),
         Some("jobs") => return jobs::measure().await,
         Some("short-jobs") => return jobs::short_jobs().await,
@@ -53,6 +55,7 @@ async fn main() -> Result<()> {
     drift::measure(scratch.path())?;
     logs::measure(scratch.path())?;
     jobs::measure().await?;
+    series::measure(scratch.path())?;
     scale::compare().await
 }
 

@@ -1,13 +1,12 @@
 //! Chromium, driven the way a person uses a page: things are found by what they are and what they say.
 
-use std::{net::TcpListener, path::PathBuf, process::Stdio, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 use thirtyfour::{common::capabilities::chromium::ChromiumLikeCapabilities, prelude::*};
-use tokio::process::{Child, Command};
 
-use crate::{clients, until};
+use crate::{browser_net::BrowserNet, clients, until};
 
 /// How long a page may take to show what it was asked for, on a machine that does other things as well.
 const SOON: Duration = Duration::from_secs(30);
@@ -30,38 +29,21 @@ const FLAGS: [&str; 11] = [
 pub struct Browser {
     pub driver: WebDriver,
     base: String,
-    chromedriver: Child,
-    profile: TempDir,
+    _net: BrowserNet,
+    _profile: TempDir,
 }
 
 impl Drop for Browser {
-    /// A test that failed did not close it, and Chromium outlives its driver: whoever has this profile ends.
+    /// Its own end would ask for minutes after a browser that is gone; the browser ends with its network.
     fn drop(&mut self) {
-        // or the driver's own end would ask for minutes after a browser that is gone
         let _ = self.driver.clone().leak();
-        let _ = self.chromedriver.start_kill();
-        let profile = format!("--user-data-dir={}", self.profile.path().display());
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            if arguments.split(|byte| *byte == 0).any(|argument| argument == profile.as_bytes()) {
-                let pid = entry.file_name().to_string_lossy().into_owned();
-                let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
-            }
-        }
     }
 }
 
 impl Browser {
     /// Opens a browser for the server at `base`.
     pub async fn open(base: &str) -> Result<Self> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let chromedriver = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("chromedriver is missing: run 'installer/setup.sh test'")?;
+        let net = BrowserNet::open(base).await?;
         let profile = tempfile::tempdir()?;
         let mut wishes = DesiredCapabilities::chrome();
         wishes.set_binary("/usr/bin/chromium")?;
@@ -69,12 +51,12 @@ impl Browser {
             wishes.add_arg(flag)?;
         }
         wishes.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
-        let address = format!("http://127.0.0.1:{port}");
         let driver = until("chromedriver does not answer", Duration::from_secs(30), || async {
-            Ok(Some(WebDriver::new(&address, wishes.clone()).await?))
+            Ok(Some(WebDriver::new(&net.driver, wishes.clone()).await?))
         })
-        .await?;
-        Ok(Self { driver, base: base.to_owned(), chromedriver, profile })
+        .await
+        .with_context(|| net.log())?;
+        Ok(Self { driver, base: base.to_owned(), _net: net, _profile: profile })
     }
 
     /// Ends the browser in order.

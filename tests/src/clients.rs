@@ -42,6 +42,12 @@ pub fn package(name: &str) -> Result<PathBuf> {
     Ok(inner.context("an empty environment")??.path().join("site-packages").join(name))
 }
 
+/// The folder with what `installer/setup.sh test` brought.
+pub fn cache() -> Result<PathBuf> {
+    let environment = environment()?;
+    Ok(environment.parent().context("clients in no folder")?.to_owned())
+}
+
 fn environment() -> Result<PathBuf> {
     match std::env::var_os("DRYDOCK_TEST_CLIENTS") {
         Some(path) => Ok(path.into()),

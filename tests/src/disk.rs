@@ -69,9 +69,14 @@ pub fn as_root(program: &str, args: &[&OsStr]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Whether this runs as root.
+pub fn is_root() -> Result<bool> {
+    Ok(my("-u")? == "0")
+}
+
 /// A program that will run as root.
 pub fn root_command(program: &str) -> Result<Command> {
-    if my("-u")? == "0" {
+    if is_root()? {
         return Ok(Command::new(program));
     }
     let mut command = Command::new("sudo");

@@ -254,6 +254,13 @@ impl Server {
         Ok(self.sqlite(&script)?.parse()?)
     }
 
+    /// How many minutes of samples wait in the journal of `metrics.db`.
+    pub fn metrics_rows(&self) -> Result<u64> {
+        let script = "print(sqlite3.connect('file:' + sys.argv[1].replace('drydock.db', 'metrics.db') + '?mode=ro', uri=True, \
+                      timeout=20).execute('select count(*) from metric_journal').fetchone()[0])";
+        Ok(self.sqlite(script)?.parse()?)
+    }
+
     /// Changes the database behind the server's back, as if time had passed: days that a test cannot wait for.
     pub fn alter(&self, statements: &str) -> Result<()> {
         let script = format!(

@@ -12,6 +12,7 @@
 
 mod archive;
 mod build;
+mod cgroups;
 mod connection;
 mod engine;
 mod error;

@@ -1,7 +1,7 @@
 //! Short messages at the edge of the page, read out by screen readers.
 
 use super::{Button, Icon, Tone};
-use crate::{api::ApiError, app::app};
+use crate::{api::ApiError, app::app, reactive::effect};
 use leptos::{prelude::*, task::spawn_local};
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -82,8 +82,16 @@ fn dismiss(id: u32) {
 #[component]
 pub fn Toasts() -> impl IntoView {
     let list = app().toasts;
+    let place = NodeRef::<leptos::html::Div>::new();
+    // shown anew with each, it stands above a dialog that opened meanwhile
+    effect(move || {
+        if let (false, Some(place)) = (list.with(Vec::is_empty), place.get()) {
+            let _ = place.hide_popover();
+            let _ = place.show_popover();
+        }
+    });
     view! {
-        <div class="toasts" role="status" aria-live="polite">
+        <div class="toasts" role="status" aria-live="polite" popover="manual" node_ref=place>
             <For each=move || list.get() key=|t| t.id let:t>
                 <div class=format!("toast {}", t.tone.class())>
                     <Icon name=match t.tone { Tone::Good => "circle-check", Tone::Bad => "triangle-alert", _ => "info" }/>

@@ -169,7 +169,7 @@ async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     tracking::ask_who_needs(crate::registry::holders_of_files);
     serving::start(app, &faces.gateway).await?;
     logs::start(app, &faces.logs).await?;
-    monitoring::start(app).await
+    monitoring::start(app, &faces.gateway).await
 }
 
 /// Images of jobs and of deployments.

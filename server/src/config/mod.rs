@@ -8,6 +8,7 @@ mod gpus;
 mod limits;
 mod listeners;
 mod logs;
+mod metrics;
 pub mod objects;
 pub mod webhooks;
 
@@ -21,6 +22,7 @@ pub use gpus::Gpus;
 pub use limits::Limits;
 pub use listeners::Listeners;
 pub use logs::Logs;
+pub use metrics::Metrics;
 pub use objects::Objects;
 pub use webhooks::Webhooks;
 
@@ -34,6 +36,7 @@ pub struct Config {
     pub limits: Limits,
     pub disk: Disk,
     pub gpus: Gpus,
+    pub metrics: Metrics,
     pub logs: Logs,
     pub webhooks: Webhooks,
     pub objects: Objects,
@@ -77,6 +80,7 @@ struct File {
     limits: Limits,
     disk: Disk,
     gpus: Gpus,
+    metrics: Metrics,
     logs: Logs,
     webhooks: webhooks::Section,
     objects: objects::Section,
@@ -95,12 +99,14 @@ impl Config {
         };
         file.limits.validate()?;
         file.disk.validate()?;
+        file.metrics.validate()?;
         file.logs.validate()?;
         Ok(Self {
             listeners: Listeners::resolve(file.listeners, &flags)?,
             limits: file.limits,
             disk: file.disk,
             gpus: file.gpus,
+            metrics: file.metrics,
             logs: file.logs,
             webhooks: Webhooks::resolve(file.webhooks, &flags)?,
             objects: Objects::resolve(file.objects, variable)?,

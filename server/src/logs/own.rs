@@ -161,7 +161,7 @@ mod tests {
     async fn events_become_lines_with_fields_and_those_of_this_feature_do_not_come_back() {
         let subscriber = tracing_subscriber::registry().with(layer());
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(target: "drydock::jobs", job.id = "j1", count = 3, "job {} started", "j1");
+            tracing::info!(target: "drydock::jobs", { job.id = "j1", count = 3 }, "job {} started", "j1");
             tracing::info!(target: "tantivy::indexer", "committed");
             tracing::info!(target: "drydock::logs::tasks", "taken in");
             tracing::warn!(target: "drydock::logs::tasks", "no room");

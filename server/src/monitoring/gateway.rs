@@ -159,7 +159,7 @@ mod tests {
         gateway.show(&[target], |_| Kept::default());
         let mut text = Exposition::default();
         expose(&mut text, &gateway);
-        let text = text.finish();
+        let text = super::super::exposition::testing::text(text);
         for line in [
             r#"drydock_gateway_queued_requests{deployment="wine"} 0"#,
             r#"drydock_gateway_refused_total{deployment="wine",reason="queue_full"} 0"#,

@@ -71,31 +71,60 @@ pub async fn observe(
 /// Counts since the start, as Prometheus reads them.
 pub fn expose(text: &mut Exposition) {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    text.family("drydock_http_requests_total", Kind::Counter, "Requests answered, by route, method and status.");
+    together(text, &seen);
+    text.detail("drydock_http_requests_total", Kind::Counter, "Requests answered, by route, method and status.");
     for (route, method, answered) in seen.all() {
         for (status, count) in &answered.by_status {
             let labels = [("route", route), ("method", method), ("status", &status.to_string())];
-            text.sample("drydock_http_requests_total", &labels, count);
+            text.sample("drydock_http_requests_total", &labels, *count);
         }
     }
-    text.family(
+    text.detail(
         "drydock_http_request_duration_seconds",
         Kind::Histogram,
         "From a request's head to its answer's head.",
     );
     for (route, method, Answered { latency, .. }) in seen.all() {
         let labels = [("route", route), ("method", method)];
+        latency.expose(text, "drydock_http_request_duration_seconds", &labels);
+    }
+}
+
+/// All routes as one: what is kept as series, since there are hundreds of routes.
+fn together(text: &mut Exposition, seen: &Seen) {
+    let (mut by_class, mut all) = ([0; 6], Latency::default());
+    for (_, _, answered) in seen.all() {
+        for (status, count) in &answered.by_status {
+            by_class[usize::from(status / 100).min(5)] += count;
+        }
+        all.sum_s += answered.latency.sum_s;
+        for (sum, count) in all.buckets.iter_mut().zip(answered.latency.buckets) {
+            *sum += count;
+        }
+    }
+    let name = "drydock_api_requests_total";
+    text.family(name, Kind::Counter, "Requests answered on all routes, by class of status.");
+    for (class, count) in ["2xx", "3xx", "4xx", "5xx"].iter().zip(&by_class[2..]) {
+        text.sample(name, &[("answer", class)], *count);
+    }
+    let name = "drydock_api_request_duration_seconds";
+    text.family(name, Kind::Histogram, "From a request's head to its answer's head, on all routes.");
+    all.expose(text, name, &[]);
+}
+
+impl Latency {
+    fn expose(&self, text: &mut Exposition, name: &str, labels: &[(&str, &str)]) {
         let mut so_far = 0;
-        let buckets: Vec<(f64, u64)> = BOUNDS
-            .iter()
-            .zip(latency.buckets)
-            .map(|(bound, count)| {
-                so_far += count;
-                (*bound, so_far)
-            })
-            .collect();
-        let of = Cumulative { buckets: &buckets, count: latency.buckets.iter().sum(), sum: latency.sum_s };
-        text.histogram("drydock_http_request_duration_seconds", &labels, &of);
+        let cumulative = |(bound, count): (&f64, u64)| {
+            so_far += count;
+            (*bound, so_far)
+        };
+        let buckets: Vec<(f64, u64)> = BOUNDS.iter().zip(self.buckets).map(cumulative).collect();
+        text.histogram(
+            name,
+            labels,
+            &Cumulative { buckets: &buckets, count: self.buckets.iter().sum(), sum: self.sum_s },
+        );
     }
 }
 
@@ -234,7 +263,7 @@ mod tests {
         }
         let mut text = Exposition::default();
         expose(&mut text);
-        let text = text.finish();
+        let text = super::super::exposition::testing::text(text);
         let line = "drydock_http_requests_total{route=\"/counted/{id}\",method=\"GET\",status=\"202\"} 5";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("drydock_http_request_duration_seconds_count{route=\"/counted/{id}\",method=\"GET\"} 5"));

@@ -37,7 +37,9 @@ use drydock_wire::serving::{DeploymentDetail, DeploymentSummary};
 pub use gateway::{Gateway, Limits};
 pub use release::check::plan as check_release;
 pub use routes::configure;
-pub use store::{Served, counts, images_in_use, of_version as deployments_of_version, served_by, that_served};
+pub use store::{
+    Mark, Served, counts, images_in_use, marks, of_version as deployments_of_version, served_by, that_served,
+};
 pub use wishes::{pinned, put, put_on};
 
 use crate::accounts::{Authorized, action, audit};

@@ -27,6 +27,7 @@ pub mod import;
 pub mod jobs;
 pub mod lineage;
 pub mod logs;
+pub mod metrics;
 pub mod overview;
 pub mod packages;
 pub mod pipelines;

@@ -151,7 +151,7 @@ wire! {
     /// `GET /api/v1/views/{id}` gives anybody's, since its address is a link to send.
     pub struct SavedView {
         pub id: String,
-        /// `runs` or `compare`.
+        /// `runs`, `compare` or `monitoring`.
         pub kind: String,
         pub name: String,
         /// The dashboard's address after its question mark.

@@ -45,6 +45,7 @@ mod jobs;
 mod kill;
 mod lifecycle;
 mod logs;
+mod metrics;
 mod mlflow;
 mod mlflow_page;
 mod mlflow_routes;

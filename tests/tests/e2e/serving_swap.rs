@@ -11,9 +11,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use drydock_tests::{Api, GpuBox, Nvml, dockerd::BUSYBOX, until};
+use drydock_tests::{Api, Browser, GpuBox, Nvml, dockerd::BUSYBOX, until};
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::{browser::log_in, cli::Laptop};
 
 const DEPLOYMENT: &str = "/api/v1/deployments/swap";
 const FIT: &str = "/api/v1/deployments/swap/fit";
@@ -194,5 +196,52 @@ async fn two_revisions_and_one_gpu_are_swapped_and_swapped_back() -> Result<()> 
     ensure!(detail["revisions"][0]["release"]["strategy"] == "recreate", "{detail:#}");
     revision_is(&admin, 6, &["live"]).await?;
     ensure!(ask(&admin).await?.2 == "two");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_command_line_and_the_dashboard_say_what_does_not_fit_and_swap() -> Result<()> {
+    let gpu_box = GpuBox::start("gpus=1\nmemory=16\n").await?;
+    let admin = gpu_box.admin.clone();
+    admin.put(DEPLOYMENT, wish("one", "true", Value::Null)).await?;
+    revision_is(&admin, 1, &["live"]).await?;
+
+    let lena = gpu_box.server.person(&admin, "lena", "engineer").await?;
+    let laptop = Laptop::with(&gpu_box.server, lena.token())?;
+    laptop.put("two.json", &wish("two", "true", Value::Null).to_string())?;
+    let ran = laptop.run(&["deploy", "put", "swap", "--file", "two.json", "--fit"]).await?;
+    ensure!(ran.code != 0 && ran.told.contains("recreate"), "{}: {}{}", ran.code, ran.out, ran.told);
+    let put = ["deploy", "put", "swap", "--file", "two.json", "--release", "recreate"];
+    let said = laptop.ask(&[&put[..], &["--fit"]].concat()).await?;
+    ensure!(said.contains(&Nvml::uuid(0)), "{said}");
+    ensure!(admin.get(DEPLOYMENT).await?["revisions"].as_array().is_some_and(|all| all.len() == 1));
+    ensure!(laptop.ask(&put).await?.starts_with('2'));
+    ensure!(ask(&admin).await?.2 == "two");
+
+    let browser = Browser::open(&gpu_box.server.url()).await?;
+    log_in(&browser, "admin").await?;
+    let outcome = swapped_by_hand(&browser, &admin).await;
+    browser.failed_at("serving-swap", outcome).await?;
+    browser.close().await
+}
+
+/// The form says what the box says, offers the swap, and a press on it is all that it takes.
+async fn swapped_by_hand(browser: &Browser, admin: &Api) -> Result<()> {
+    browser.visit("/deployments/swap").await?;
+    browser.click("Change version").await?;
+    browser.click("Add a variable").await?;
+    browser.fill("Name of variable 1", "COLOUR").await?;
+    browser.fill("Value of variable 1", "red").await?;
+    browser.press("//dialog[@open]//button[@type='submit']", "Roll over").await?;
+    browser.sees("revision 2 of deployment 'swap'").await?;
+    browser.shoot("deployments-fit-light-1280").await?;
+    let barriers = browser.barriers().await?;
+    ensure!(barriers.is_empty(), "{barriers:#?}");
+    browser.click("Stop the old one first (recreate)").await?;
+    browser.sees("finishes its requests and ends").await?;
+    browser.press("//dialog[@open]//button[@type='submit']", "Roll over").await?;
+    let live = revision_is(admin, 3, &["live"]).await?;
+    ensure!(live["served_by"]["env"]["COLOUR"] == "red", "{live:#}");
+    revision_is(admin, 2, &["retired"]).await?;
     Ok(())
 }

@@ -4,8 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
-use drydock_tests::{PASSWORD, Server, Setup, clients, clients::S3Key, disk::as_root, netns::Cable};
+use drydock_tests::{
+    Dockerd, PASSWORD, Server, Setup, clients, clients::S3Key, disk::as_root, dockerd::BUSYBOX, netns::Cable, until,
+};
 use reqwest::Method;
+use serde_json::json;
 
 use crate::registry::{World, repository, run, write_layout};
 
@@ -118,5 +121,41 @@ async fn skopeo_and_podman(world: &World, image: &str) -> Result<()> {
     run("podman", &[&place[..], &["push", "--creds", &creds, &again]].concat(), &[]).await?;
     let seen = repository(&world.ann, "tls/podman").await?;
     ensure!(seen["tags"][0]["tag"] == "1", "{seen}");
+    Ok(())
+}
+
+/// A model server that tells two things, the second half a second later.
+const TELLER: &str = "mkdir -p /scratch/cgi-bin && cd /scratch && \
+    printf '#!/bin/sh\nprintf \"Content-Type: text/event-stream\\r\\n\\r\\ndata: 1\\n\\n\"; sleep 0.5; printf \"data: 2\\n\\n\"\n' > cgi-bin/tell && \
+    busybox chmod 755 cgi-bin/tell && exec busybox httpd -f -p 9000 -h /scratch";
+
+/// curl negotiates HTTP/2 with the box and HTTP/1.1 where it is told to; events come through either.
+#[tokio::test]
+async fn a_deployment_streams_over_http2_and_http1() -> Result<()> {
+    let (cable, dockerd) = (Cable::new()?, Dockerd::start().await?);
+    let host = dockerd.host();
+    let environment = [("DOCKER_HOST", host.as_str())];
+    let server =
+        Server::start_as(Setup { host: Some(&cable.here), environment: &environment, ..Setup::default() }).await?;
+    let admin = server.admin().await?;
+    let runtime = json!({ "kind": "image", "image": BUSYBOX, "command": ["sh", "-c", TELLER], "port": 9000 });
+    let wish = json!({
+        "resources": { "cpus": 0.2, "memory_bytes": 64 << 20 },
+        "served_by": { "runtime": runtime },
+    });
+    admin.put("/api/v1/deployments/teller", wish).await?;
+    let authority = server.authority().ok_or_else(|| anyhow::anyhow!("no authority"))?.display().to_string();
+    let token = format!("authorization: Bearer {}", admin.token());
+    let url = format!("{}/serve/teller/cgi-bin/tell", server.url());
+    for (flag, version) in [("--http2", "2"), ("--http1.1", "1.1")] {
+        let args = ["--silent", "--show-error", "--no-buffer", "--cacert", &authority, flag, "--data", "x"];
+        let said = ["--header", &token, "--write-out", "%{http_version} %{http_code}", &url];
+        until("it does not tell", std::time::Duration::from_secs(120), || async {
+            let told = run("curl", &[&args[..], &said[..]].concat(), &[]).await?;
+            ensure!(told == format!("data: 1\n\ndata: 2\n\n{version} 200"), "{told}");
+            Ok(Some(()))
+        })
+        .await?;
+    }
     Ok(())
 }

@@ -110,7 +110,7 @@ impl Form {
     /// What to ask for; absent while a field is wrong. `rolls`: the deployment exists.
     fn read(&self, rolls: bool) -> Option<PutDeployment> {
         let wish = self.wish.get_value();
-        let follow = self.follow.get_untracked() && untrack(|| self.is_alias());
+        let follow = self.follow.get_untracked() && untrack(|| self.is_alias() && self.model.with(|m| !m.is_empty()));
         let served_by = self.runtime.read()?;
         // of a deployment that exists, what this form did not begin with stays as it is
         let settings = match (rolls, wish.fixed) {
@@ -118,10 +118,13 @@ impl Form {
             (true, true) => Some(ServingSettings { follow, ..wish.settings.clone() }),
             (true, false) => None,
         };
+        let model = self.model.get_untracked();
+        // without a model there is none
+        let version = if model.is_empty() { String::new() } else { self.version.get_untracked() };
         let keeps = rolls && !wish.fixed && served_by == ServedBy::default();
         Some(PutDeployment {
-            model: self.model.get_untracked(),
-            version: self.version.get_untracked(),
+            model,
+            version,
             served_by: (!keeps).then_some(served_by),
             settings,
             resources: self.resources.read()?,

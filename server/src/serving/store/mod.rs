@@ -2,10 +2,12 @@
 //! `advance` says whether it did.
 
 mod images;
+mod marks;
 mod traffic;
 mod unfinished;
 
 pub use images::images_in_use;
+pub use marks::{Mark, marks};
 pub use traffic::{keep_traffic, kept_traffic, prune_traffic};
 pub use unfinished::{swapping, unfinished, unfinished_of};
 

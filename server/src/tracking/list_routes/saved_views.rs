@@ -21,7 +21,7 @@ fn saved_view(view: View, who: &Principal) -> SavedView {
 /// Of which kind.
 #[derive(Debug, Deserialize, IntoParams)]
 struct ViewsQuery {
-    /// `runs` or `compare`.
+    /// `runs`, `compare` or `monitoring`.
     kind: Option<String>,
 }
 

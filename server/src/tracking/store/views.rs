@@ -52,6 +52,17 @@ pub fn of_person(conn: &mut Conn, owner: &str, kind: &str) -> Result<Vec<View>> 
         .map_err(Error::internal)
 }
 
+/// Everybody's named views of the kind, by name; the first thousand.
+pub fn of_all(conn: &mut Conn, kind: &str) -> Result<Vec<View>> {
+    rows()
+        .filter(views::kind.eq(kind))
+        .filter(views::name.ne(""))
+        .order((views::name, views::updated_at.desc()))
+        .limit(1_000)
+        .load(conn)
+        .map_err(Error::internal)
+}
+
 /// The id of the person's view of that kind and name; of an unnamed one with the same content.
 pub fn same(conn: &mut Conn, owner: &str, kind: &str, name: &str, query: &str) -> Result<Option<String>> {
     let mut wanted = views::table

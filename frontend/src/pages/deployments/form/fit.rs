@@ -3,6 +3,7 @@
 use super::strategy::StrategyForm;
 use crate::{
     api::{self, ApiError},
+    reactive::effect,
     ui::{Button, Icon, Show},
 };
 use drydock_wire::serving::{DeploymentDetail, Fit, FitVerdict, FitWhen, PutDeployment, ReleasePlan};
@@ -35,10 +36,20 @@ pub fn FitAnswer(told: Told, strategy: StrategyForm) -> impl IntoView {
         _ => "callout warn",
     };
     let words = move || told.with(|fit| fit.as_ref().map(said).unwrap_or_default());
+    // it comes at the end of a long form
+    effect(move || {
+        if told.with(Option::is_some) {
+            request_animation_frame(|| {
+                if let Some(answer) = document().get_element_by_id("deploy-fit") {
+                    answer.scroll_into_view_with_bool(true);
+                }
+            });
+        }
+    });
     let may_swap = move || told.with(|fit| fit.as_ref().is_some_and(can_swap));
     view! {
         <Show when=move || told.with(Option::is_some)>
-            <div class=tone role="alert" data-testid="fit"><Icon name="triangle-alert"/><span>{words}</span></div>
+            <div class=tone role="alert" id="deploy-fit"><Icon name="triangle-alert"/><span>{words}</span></div>
             <Show when=may_swap>
                 <Button small=true icon="refresh-cw" on_press=move |_| {
                     strategy.recreate();

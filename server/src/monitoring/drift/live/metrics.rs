@@ -103,8 +103,7 @@ pub fn expose(text: &mut Exposition, app: &App) {
     for found in &all {
         for (column, test, statistic) in &found.columns {
             let labels = [("deployment", found.name.as_str()), ("column", column), ("test", test)];
-            let value = if statistic.is_finite() { statistic.to_string() } else { "+Inf".to_owned() };
-            text.sample("drydock_deployment_drift_statistic", &labels, value);
+            text.sample("drydock_deployment_drift_statistic", &labels, *statistic);
         }
     }
 }
