@@ -126,6 +126,9 @@ async fn sent(
     let request = XmlHttpRequest::new().map_err(|_| ApiError::offline())?;
     request.open("PUT", &format!("{BASE}{path}")).map_err(|_| ApiError::offline())?;
     let _ = request.set_request_header("content-type", "application/octet-stream");
+    if let Some(project) = crate::project::chosen() {
+        let _ = request.set_request_header(crate::project::HEADER, &project);
+    }
     if let Ok(upload) = request.upload() {
         upload.set_onprogress(Some(on_progress.as_ref().unchecked_ref()));
     }
@@ -206,6 +209,9 @@ async fn fetch(method: &str, url: &str, body: Option<String>) -> Result<Answer, 
     init.set_cache(RequestCache::NoStore);
     let headers = Headers::new().map_err(|_| ApiError::offline())?;
     let _ = headers.set("accept", "application/json");
+    if let Some(project) = crate::project::chosen() {
+        let _ = headers.set(crate::project::HEADER, &project);
+    }
     if let Some(body) = body {
         let _ = headers.set("content-type", "application/json");
         init.set_body(&JsValue::from_str(&body));

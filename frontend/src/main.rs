@@ -34,6 +34,8 @@ mod pages;
 #[cfg(any(target_arch = "wasm32", test))]
 mod place;
 #[cfg(target_arch = "wasm32")]
+mod project;
+#[cfg(target_arch = "wasm32")]
 mod reactive;
 #[cfg(any(target_arch = "wasm32", test))]
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]

@@ -10,9 +10,10 @@ pub fn use_me() -> Option<Me> {
     app().me.get()
 }
 
-/// Whether the person's role is at least `role`; reactive.
+/// Whether the person's role is at least `role`: in the project that is shown; for what only admins do, on the box. Reactive.
 pub fn may(role: Role) -> bool {
-    app().me.with(|me| me.as_ref().is_some_and(|me| me.role >= role))
+    let has = |me: &Me| if role == Role::Admin { me.role } else { me.role_here.unwrap_or(me.role) };
+    app().me.with(|me| me.as_ref().is_some_and(|me| has(me) >= role))
 }
 
 /// Remembers who signed in and opens the live connection.

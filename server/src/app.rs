@@ -46,20 +46,12 @@ pub mod testing {
     use drydock_wire::accounts::Role;
 
     use super::*;
-    use crate::accounts::{Principal, Via};
+    use crate::accounts::Principal;
     use crate::config::{Limits, Listeners};
 
     /// An engineer with a token.
     pub fn somebody(name: &str) -> Principal {
-        Principal {
-            person_id: format!("id-{name}"),
-            username: name.into(),
-            role: Role::Engineer,
-            via: Via::Token,
-            job_id: None,
-            session_id: None,
-            address: String::new(),
-        }
+        Principal { person_id: format!("id-{name}"), ..Principal::of_role(name, Role::Engineer) }
     }
 
     /// Ports that nobody listens on.

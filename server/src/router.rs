@@ -169,3 +169,24 @@ async fn unknown(request: actix_web::HttpRequest) -> Result<HttpResponse> {
         format!("There is no {} {}; /api/v1/openapi.json lists what there is.", request.method(), request.path());
     Err(Error::new(ErrorCode::NotFound, text))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use actix_web::test;
+
+    use super::*;
+    use crate::accounts::projects::subjects;
+
+    #[actix_web::test]
+    async fn every_route_says_what_of_a_project_it_is_about() {
+        let app = test::init_service(actix_web::App::new().configure(native)).await;
+        let request = test::TestRequest::get().uri("/api/v1/openapi.json").to_request();
+        let document: serde_json::Value = test::call_and_read_body_json(&app, request).await;
+        let paths = document["paths"].as_object().unwrap();
+        let unknown: Vec<&String> = paths.keys().filter(|path| !subjects::knows(path)).collect();
+        assert!(unknown.is_empty(), "add them to accounts/projects/subjects.rs: {unknown:?}");
+        let gone: Vec<&&str> = subjects::CONCERNS_NOTHING.iter().filter(|path| !paths.contains_key(**path)).collect();
+        assert!(gone.is_empty(), "in accounts/projects/subjects.rs and not in the program: {gone:?}");
+    }
+}

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod moving;
 mod people;
+mod projects;
 mod s3_keys;
 mod secrets;
 mod tokens;
@@ -25,6 +26,7 @@ pub fn SettingsPage() -> impl IntoView {
         ("tokens", "API tokens".into()),
         ("s3-keys", "S3 keys".into()),
         ("sessions", "Sessions".into()),
+        ("projects", "Projects".into()),
     ];
     let engineer = untrack(|| may(Role::Engineer));
     if engineer {
@@ -48,6 +50,7 @@ pub fn SettingsPage() -> impl IntoView {
                     "s3-keys" => view! { <s3_keys::S3Keys/> }.into_any(),
                     "moving" => view! { <moving::Moving/> }.into_any(),
                     "sessions" => view! { <account::Sessions/> }.into_any(),
+                    "projects" => view! { <projects::Projects/> }.into_any(),
                     "secrets" if engineer => view! { <secrets::Secrets/> }.into_any(),
                     "webhooks" if engineer => view! { <webhooks::Webhooks/> }.into_any(),
                     "people" if admin => view! { <people::People/> }.into_any(),

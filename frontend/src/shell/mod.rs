@@ -61,6 +61,10 @@ async fn find_out(failed: RwSignal<Option<ApiError>>) {
             session::begun(me);
         }
         Err(error) if error.code == ErrorCode::Unauthenticated => to_login(),
+        // the project that was shown is gone, or this person is no member of it
+        Err(error) if error.code == ErrorCode::NotFound && crate::project::chosen().is_some() => {
+            crate::project::choose(None);
+        }
         Err(error) => drop(failed.try_set(Some(error))),
     }
 }

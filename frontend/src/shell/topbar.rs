@@ -2,9 +2,11 @@
 
 use crate::{
     app::{app, go},
-    session,
+    live::remote,
+    project, session,
     ui::{Icon, Show, Tone, toast, toast::toast_error},
 };
+use drydock_wire::projects::Project;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_router::hooks::use_location;
 
@@ -15,6 +17,7 @@ pub fn TopBar() -> impl IntoView {
     view! {
         <header class="topbar">
             <Crumbs/>
+            <ProjectSwitch/>
             <Show when=away><span class="pill warn live" role="status"><i aria-hidden="true"></i>"Reconnecting"</span></Show>
             <button type="button" class="jump" aria-label="Search or jump to" aria-haspopup="dialog" aria-keyshortcuts="Control+K" on:click=move |_| app().palette_open.set(true)>
                 <Icon name="search"/><span>"Search or jump to…"</span><kbd aria-hidden="true">"Ctrl K"</kbd>
@@ -26,6 +29,29 @@ pub fn TopBar() -> impl IntoView {
             </button>
             <Account/>
         </header>
+    }
+}
+
+/// Which project is shown; nothing on a box that has one alone.
+#[component]
+fn ProjectSwitch() -> impl IntoView {
+    let projects = remote::<Vec<Project>>(|| Some("/projects".into()), &[]);
+    let several = move || projects.data.with(|all| all.as_ref().is_some_and(|all| all.len() > 1));
+    let choices = move || {
+        let chosen = project::chosen();
+        let all = projects.data.get().unwrap_or_default();
+        let option = |one: Project| {
+            let selected = chosen.as_deref() == Some(one.id.as_str());
+            view! { <option value=one.id selected=selected>{one.name}</option> }
+        };
+        view! { <option value="" selected=chosen.is_none()>"All projects"</option>{all.into_iter().map(option).collect_view()} }
+    };
+    let change = move |id: String| project::choose(Some(id.as_str()).filter(|id| !id.is_empty()));
+    view! {
+        <Show when=several>
+            <select class="project" aria-label="Project" data-testid="project-switch"
+                on:change:target=move |e| change(e.target().value())>{choices}</select>
+        </Show>
     }
 }
 

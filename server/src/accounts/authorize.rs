@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use drydock_wire::{ErrorCode, accounts::Role};
 
-use super::{Principal, Via};
+use super::{Principal, Via, reach::Scope};
 use crate::error::{Error, Result};
 
 /// The project everything belongs to until there are more.
@@ -16,6 +16,8 @@ pub trait Action: Copy {
     const NEEDS: Role;
     /// Whether the token of a running job may, too.
     const JOBS_MAY: bool;
+    /// Whether it is done to the box, and not to a project.
+    const ON_BOX: bool = false;
 }
 
 /// Marker types, from least to most.
@@ -40,6 +42,9 @@ pub mod action {
     /// Change what the gateway serves.
     #[derive(Debug, Clone, Copy)]
     pub struct Deploy;
+    /// A project and who is in it.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Manage;
     /// People and the box.
     #[derive(Debug, Clone, Copy)]
     pub struct Administer;
@@ -68,9 +73,14 @@ pub mod action {
         const NEEDS: Role = Role::Engineer;
         const JOBS_MAY: bool = false;
     }
+    impl Action for Manage {
+        const NEEDS: Role = Role::Admin;
+        const JOBS_MAY: bool = false;
+    }
     impl Action for Administer {
         const NEEDS: Role = Role::Admin;
         const JOBS_MAY: bool = false;
+        const ON_BOX: bool = true;
     }
 }
 
@@ -86,22 +96,47 @@ impl<A> Authorized<A> {
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
+
+    /// The project that it is a proof for; new things go into it.
+    pub fn project(&self) -> &str {
+        &self.principal.project
+    }
+
+    /// What lists show to them.
+    pub fn scope(&self) -> Scope {
+        self.principal.reach.scope()
+    }
 }
 
-/// Says whether `principal` may do `A` in `project`.
+/// Says whether `principal` may do `A` in `project`, which mostly is `principal.project`: the one that the request is about.
+/// The proof is for that project.
 ///
 /// # Errors
-/// `forbidden` with the role that would be needed.
-pub fn authorize<A: Action>(principal: &Principal, _action: A, _project: &str) -> Result<Authorized<A>> {
+/// `forbidden` with the role that would be needed; `not_found` when the project is not there for this person.
+pub fn authorize<A: Action>(principal: &Principal, _action: A, project: &str) -> Result<Authorized<A>> {
     if principal.via == Via::Job && !A::JOBS_MAY {
         return Err(Error::new(ErrorCode::Forbidden, "The token of a job may log, read and register, nothing else."));
     }
-    if principal.role < A::NEEDS {
+    let principal = if principal.project == project {
+        principal.clone()
+    } else {
+        principal.within(project).ok_or_else(|| Error::not_found(format!("There is no project {project}.")))?
+    };
+    let role = if A::ON_BOX { principal.reach.on_box() } else { principal.role };
+    if role < A::NEEDS {
         let needed = A::NEEDS.as_str();
-        let text = format!("This needs the role {needed}; {} is {}.", principal.username, principal.role.as_str());
+        let text = if A::ON_BOX || project == DEFAULT_PROJECT {
+            format!("This needs the role {needed}; {} is {}.", principal.username, role.as_str())
+        } else {
+            format!(
+                "This needs the role {needed} in the project {project}; {} is {}.",
+                principal.username,
+                role.as_str()
+            )
+        };
         return Err(Error::new(ErrorCode::Forbidden, text));
     }
-    Ok(Authorized { principal: principal.clone(), _action: PhantomData })
+    Ok(Authorized { principal, _action: PhantomData })
 }
 
 #[cfg(test)]
@@ -109,15 +144,7 @@ mod tests {
     use super::*;
 
     fn somebody(role: Role, via: Via) -> Principal {
-        Principal {
-            person_id: "p".into(),
-            username: "ann".into(),
-            role,
-            via,
-            job_id: None,
-            session_id: None,
-            address: String::new(),
-        }
+        Principal { via, ..Principal::of_role("ann", role) }
     }
 
     #[test]

@@ -13,7 +13,9 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::LocalBoxFuture;
 
-use super::{Accounts, Principal, Via, address_text, secrets, store, too_many_attempts};
+use super::{
+    Accounts, DEFAULT_PROJECT, Principal, Reach, Via, address_text, projects, secrets, store, too_many_attempts,
+};
 use crate::{
     clock,
     db::Mark,
@@ -39,12 +41,13 @@ impl FromRequest for Principal {
             let accounts = request
                 .app_data::<web::Data<Accounts>>()
                 .ok_or_else(|| Error::internal(anyhow::anyhow!("accounts are not mounted")))?;
-            identify(accounts, &request).await
+            let who = identify(accounts, &request).await?;
+            projects::place(&accounts.db, who, &request).await
         })
     }
 }
 
-/// Who makes this request.
+/// Who makes this request, wherever it goes: `projects::place` says in which project.
 ///
 /// # Errors
 /// `unauthenticated` without a good session, token or password.
@@ -81,7 +84,7 @@ impl Accounts {
     async fn by_token(&self, secret: &str, address: String) -> Result<Principal> {
         let now = clock::now_ms();
         let known = self.token_of(secrets::digest(secret)).await?;
-        let (token, person) = &*known;
+        let (token, person, reach) = &*known;
         if person.disabled || token.expires_at.is_some_and(|end| end <= now) {
             return Err(Error::unauthenticated("This token has expired or its account is disabled."));
         }
@@ -90,7 +93,7 @@ impl Accounts {
             self.in_background(move |conn| store::touch_token(conn, &id, now));
         }
         let via = if token.kind == "job" { Via::Job } else { Via::Token };
-        Ok(Principal { job_id: token.workload_id.clone(), ..principal(person, via, address) })
+        Ok(Principal { job_id: token.workload_id.clone(), ..principal(person, reach.clone(), via, address) })
     }
 
     /// The token of that digest and whose it is.
@@ -101,7 +104,12 @@ impl Accounts {
             return Ok(known);
         }
         let hash = hex::encode(digest);
-        let found = self.db.glance(move |conn| store::token_by_hash(conn, &hash)).await?;
+        let read = move |conn: &mut crate::db::Conn| {
+            let Some((token, person)) = store::token_by_hash(conn, &hash)? else { return Ok(None) };
+            let reach = projects::reach(conn, &person)?.narrowed(token.project_id.clone(), token.ceiling());
+            Ok(Some((token, person, reach)))
+        };
+        let found = self.db.glance(read).await?;
         let found = found.ok_or_else(|| Error::unauthenticated("This token is not known or was revoked."))?;
         let known = Arc::new(found);
         if let Some(mark) = mark {
@@ -112,8 +120,14 @@ impl Accounts {
 
     async fn by_session(&self, secret: &str, address: String) -> Result<Principal> {
         let (hash, now) = (secrets::hash_secret(secret), clock::now_ms());
-        let found = self.db.glance(move |conn| store::session_by_hash(conn, &hash)).await?;
-        let (session, person) = found.ok_or_else(|| Error::unauthenticated("Your session has ended; log in again."))?;
+        let read = move |conn: &mut crate::db::Conn| {
+            let Some((session, person)) = store::session_by_hash(conn, &hash)? else { return Ok(None) };
+            let reach = projects::reach(conn, &person)?;
+            Ok(Some((session, person, reach)))
+        };
+        let found = self.db.glance(read).await?;
+        let (session, person, reach) =
+            found.ok_or_else(|| Error::unauthenticated("Your session has ended; log in again."))?;
         let idle = now - session.last_used_at > SESSION_IDLE_MS;
         if person.disabled || idle || now - session.created_at > SESSION_MAX_MS {
             return Err(Error::unauthenticated("Your session has ended; log in again."));
@@ -122,7 +136,7 @@ impl Accounts {
             let id = session.id.clone();
             self.in_background(move |conn| store::touch_session(conn, &id, now));
         }
-        Ok(Principal { session_id: Some(session.id), ..principal(&person, Via::Session, address) })
+        Ok(Principal { session_id: Some(session.id), ..principal(&person, reach, Via::Session, address) })
     }
 
     async fn by_basic(&self, name: &str, password: &str, address: String) -> Result<Principal> {
@@ -139,7 +153,8 @@ impl Accounts {
         }
         let person = person.filter(|person| !person.disabled).ok_or_else(wrong_password)?;
         self.passed_basic.remember(name, password, person.password_hash.clone());
-        Ok(principal(&person, Via::Basic, address))
+        let reach = self.reach_of(&person).await?;
+        Ok(principal(&person, reach, Via::Basic, address))
     }
 
     /// A mark of the person's present password, that another password does not have; nothing can be learnt from it.
@@ -164,7 +179,13 @@ impl Accounts {
         let person = person.filter(|person| !person.disabled && secrets::hash_secret(&person.password_hash) == mark);
         let person =
             person.ok_or_else(|| Error::unauthenticated("This token is no longer good; ask for another one."))?;
-        Ok(principal(&person, Via::Basic, address_text(address)))
+        let reach = self.reach_of(&person).await?;
+        Ok(principal(&person, reach, Via::Basic, address_text(address)))
+    }
+
+    pub(super) async fn reach_of(&self, person: &store::PersonRow) -> Result<Reach> {
+        let person = person.clone();
+        self.db.glance(move |conn| projects::reach(conn, &person)).await
     }
 
     /// Checks a password with its throttle. A wrong password and an unknown name answer alike, after the same work.
@@ -201,9 +222,14 @@ pub(super) fn wrong_password() -> Error {
     Error::unauthenticated("Wrong username or password.")
 }
 
-pub(super) fn principal(person: &store::PersonRow, via: Via, address: String) -> Principal {
+/// The person in the project that the token is good in, or the default one.
+pub(super) fn principal(person: &store::PersonRow, reach: Reach, via: Via, address: String) -> Principal {
+    // a token of a project that is gone, or that its person is in no more, works nowhere
+    let project = reach.bound().filter(|bound| reach.opens(bound)).unwrap_or(DEFAULT_PROJECT).to_owned();
     Principal {
-        role: person.role(),
+        role: reach.role_in(&project).unwrap_or(drydock_wire::accounts::Role::Viewer),
+        project,
+        reach,
         person_id: person.id.clone(),
         username: person.username.clone(),
         via,
@@ -247,8 +273,8 @@ impl PassedBasic {
 /// Of a token's secret.
 type Digest = [u8; 32];
 
-/// A token and whose it is.
-type KnownToken = Arc<(store::TokenRow, store::PersonRow)>;
+/// A token, whose it is and how far it reaches.
+type KnownToken = Arc<(store::TokenRow, store::PersonRow, Reach)>;
 
 /// Tokens that were looked up, each good while the database is as it was then.
 #[derive(Clone, Default)]

@@ -5,6 +5,8 @@
 
 mod authorize;
 mod identify;
+pub mod projects;
+mod reach;
 mod routes;
 mod s3_keys;
 pub mod secrets;
@@ -14,7 +16,7 @@ mod throttle;
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 use drydock_wire::{
@@ -25,6 +27,7 @@ use drydock_wire::{
 
 pub use authorize::{Action, Authorized, DEFAULT_PROJECT, action, authorize};
 pub use identify::{SESSION_COOKIES, identify};
+pub use reach::{Reach, Scope};
 pub use routes::configure;
 pub use s3_keys::{
     S3Caller, check_scopes, console_create_s3_key, create_s3_key, delete_s3_key, issue_job_s3_key, list_s3_keys,
@@ -43,7 +46,12 @@ use secrets::BoxKey;
 pub struct Principal {
     pub person_id: String,
     pub username: String,
+    /// In the project that the request is about.
     pub role: Role,
+    /// The project that the request is about: new things go into it.
+    pub project: String,
+    /// What they may do in the other ones.
+    pub reach: Reach,
     pub via: Via,
     /// The workload (job attempt) whose token this is.
     pub job_id: Option<String>,
@@ -79,15 +87,29 @@ impl Via {
 impl Principal {
     /// Somebody who works on the data directory from a shell.
     pub fn console() -> Self {
+        let anybody = Self::of_role("console", Role::Admin);
+        Self { via: Via::Console, address: "console".into(), person_id: String::new(), ..anybody }
+    }
+
+    /// Somebody with this role everywhere, with a token; the person's id is the name.
+    pub fn of_role(username: &str, role: Role) -> Self {
         Self {
-            person_id: String::new(),
-            username: "console".into(),
-            role: Role::Admin,
-            via: Via::Console,
+            person_id: username.to_owned(),
+            username: username.to_owned(),
+            role,
+            project: DEFAULT_PROJECT.to_owned(),
+            reach: Reach::of_role(role),
+            via: Via::Token,
             job_id: None,
             session_id: None,
-            address: "console".into(),
+            address: String::new(),
         }
+    }
+
+    /// The same person in a project; absent where the project is not there for them.
+    pub fn within(&self, project: &str) -> Option<Self> {
+        let role = self.reach.role_in(project)?;
+        Some(Self { role, project: project.to_owned(), ..self.clone() })
     }
 }
 
@@ -100,6 +122,8 @@ pub struct Accounts {
     passed_basic: identify::PassedBasic,
     known_tokens: identify::KnownTokens,
     s3_callers: s3_keys::Known,
+    /// Whether there are more projects than the default one.
+    more_projects: Arc<AtomicBool>,
     /// Present while no admin exists.
     setup_secret: Arc<Mutex<Option<String>>>,
 }
@@ -109,15 +133,18 @@ impl Accounts {
     pub async fn start(db: Db, box_key: BoxKey) -> Result<Self> {
         let needed = !db.read(store::any_admin).await?;
         let secret = if needed { Some(sessions::new_setup_secret()?) } else { None };
-        Ok(Self {
+        let accounts = Self {
             db,
             box_key,
             throttle: Arc::default(),
             passed_basic: identify::PassedBasic::new()?,
             known_tokens: identify::KnownTokens::default(),
             s3_callers: s3_keys::Known::default(),
+            more_projects: Arc::default(),
             setup_secret: Arc::new(Mutex::new(secret)),
-        })
+        };
+        accounts.count_projects().await?;
+        Ok(accounts)
     }
 
     /// Whether the first admin is still to be made.
@@ -134,12 +161,25 @@ pub fn audit(conn: &mut Conn, who: &Principal, action: &str, subject: &str, deta
     store::append_audit(conn, clock::now_ms(), fields)
 }
 
-/// A token for one attempt of a job, in the name of its owner; it may log, read and register, nothing else.
-/// Returns the secret, which is nowhere stored.
-pub fn issue_job_token(conn: &mut Conn, owner_person_id: &str, workload_id: &str, expires_at: i64) -> Result<String> {
+/// A token for one attempt of a job, in the name of its owner and for the job's project; it may log, read and register,
+/// nothing else. Returns the secret, which is nowhere stored.
+pub fn issue_job_token(
+    conn: &mut Conn,
+    owner_person_id: &str,
+    project: &str,
+    workload_id: &str,
+    expires_at: i64,
+) -> Result<String> {
     let (row, secret) = new_token(owner_person_id, "job", workload_id, Some(expires_at))?;
-    store::insert_token(conn, &store::TokenRow { workload_id: Some(workload_id.to_owned()), ..row })?;
+    let project_id = bound_to(project);
+    store::insert_token(conn, &store::TokenRow { workload_id: Some(workload_id.to_owned()), project_id, ..row })?;
     Ok(secret)
+}
+
+/// What a workload's token is bound to: one of the default project reaches as far as its owner does, as it did before there
+/// were others.
+fn bound_to(project: &str) -> Option<String> {
+    (project != DEFAULT_PROJECT).then(|| project.to_owned())
 }
 
 /// Ends the tokens and S3 keys of a workload. Without any: nothing to do.
@@ -161,8 +201,13 @@ pub fn username(conn: &mut Conn, person_id: &str) -> Result<Option<String>> {
 /// The person of that id as they are now, with no more proof than that: for what they asked for earlier. Absent when they
 /// are gone or disabled.
 pub fn principal_of(conn: &mut Conn, person_id: &str) -> Result<Option<Principal>> {
-    let person = store::person_by_id(conn, person_id)?.filter(|person| !person.disabled);
-    Ok(person.map(|person| identify::principal(&person, Via::Token, String::new())))
+    match store::person_by_id(conn, person_id)?.filter(|person| !person.disabled) {
+        Some(person) => {
+            let reach = projects::reach(conn, &person)?;
+            Ok(Some(identify::principal(&person, reach, Via::Token, String::new())))
+        }
+        None => Ok(None),
+    }
 }
 
 /// A token of that person, made by the server for work it does in the person's name.
@@ -192,6 +237,8 @@ fn new_token(person_id: &str, kind: &str, name: &str, expires_at: Option<i64>) -
         created_at: clock::now_ms(),
         expires_at,
         last_used_at: None,
+        project_id: None,
+        role: None,
     };
     Ok((row, secret))
 }
@@ -215,10 +262,27 @@ pub async fn create_token(db: &Db, auth: &Authorized<action::View>, wish: Create
     }
     let expires_at = wish.expires_in_days.map(|days| clock::now_ms() + i64::from(days) * 86_400_000);
     let (row, secret) = new_token(&who.person_id, "person", &wish.name, expires_at)?;
+    let known = |project: &str| who.reach.opens(project);
+    if let Some(project) = wish.project.as_deref().filter(|project| !known(project)) {
+        return Err(Error::not_found(format!("There is no project {project}.")));
+    }
+    if who.reach.bound().is_some_and(|bound| wish.project.as_deref() != Some(bound)) {
+        return Err(Error::forbidden("A token of one project makes tokens of that project alone."));
+    }
+    // a token that only looks makes none that does more
+    let ceiling = [wish.role, who.reach.ceiling()].into_iter().flatten().min();
+    let role = ceiling.map(|role| role.as_str().to_owned());
+    let row = store::TokenRow { project_id: wish.project, role, ..row };
     let view = row.clone().view();
     db.write(move |conn| {
         store::insert_token(conn, &row)?;
-        audit(conn, &who, "token.create", &format!("token/{}", row.id), serde_json::json!({"name": row.name}))
+        audit(
+            conn,
+            &who,
+            "token.create",
+            &format!("token/{}", row.id),
+            serde_json::json!({"name": row.name, "project": row.project_id, "role": row.role}),
+        )
     })
     .await?;
     Ok(CreatedToken { token: view, secret })

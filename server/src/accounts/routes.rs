@@ -15,7 +15,7 @@ use drydock_wire::{
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{Accounts, DEFAULT_PROJECT, Entered, Principal, SESSION_COOKIES, action, address_text, authorize};
+use super::{Accounts, Entered, Principal, SESSION_COOKIES, action, address_text, authorize};
 use crate::{db::Db, error::Result};
 
 /// Mounts the routes under `/api/v1`.
@@ -38,7 +38,8 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(list_people)
         .service(create_person)
         .service(update_person)
-        .service(audit_trail);
+        .service(audit_trail)
+        .configure(super::projects::configure);
 }
 
 #[utoipa::path(tag = "accounts", security(()), responses((status = 200, body = SetupState)))]
@@ -87,7 +88,13 @@ fn welcome(request: &HttpRequest, entered: Entered) -> HttpResponse {
 }
 
 fn view(who: &Principal) -> Me {
-    Me { username: who.username.clone(), role: who.role, via: who.via.as_str().to_owned() }
+    Me {
+        username: who.username.clone(),
+        role: who.reach.on_box(),
+        role_here: Some(who.role),
+        via: who.via.as_str().to_owned(),
+        project: who.reach.bound().map(str::to_owned),
+    }
 }
 
 #[utoipa::path(tag = "accounts", responses((status = 204)))]
@@ -134,21 +141,21 @@ async fn end_session(accounts: web::Data<Accounts>, who: Principal, id: web::Pat
 #[utoipa::path(tag = "accounts", responses((status = 200, body = [Token])))]
 #[get("/tokens")]
 async fn list_tokens(db: web::Data<Db>, who: Principal) -> Result<web::Json<Vec<Token>>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::tokens(&db, &auth).await?))
 }
 
 #[utoipa::path(tag = "accounts", responses((status = 201, body = CreatedToken)))]
 #[post("/tokens")]
 async fn create_token(db: web::Data<Db>, who: Principal, wish: web::Json<CreateToken>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(HttpResponse::Created().json(super::create_token(&db, &auth, wish.into_inner()).await?))
 }
 
 #[utoipa::path(tag = "accounts", responses((status = 204)))]
 #[delete("/tokens/{id}")]
 async fn delete_token(db: web::Data<Db>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     super::delete_token(&db, &auth, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -168,7 +175,7 @@ async fn list_s3_keys(
     who: Principal,
     query: web::Query<KeysQuery>,
 ) -> Result<web::Json<Vec<S3Key>>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::list_s3_keys(&db, &auth, query.all).await?))
 }
 
@@ -179,14 +186,14 @@ async fn create_s3_key(
     who: Principal,
     wish: web::Json<CreateS3Key>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(HttpResponse::Created().json(super::create_s3_key(&accounts, &auth, wish.into_inner()).await?))
 }
 
 #[utoipa::path(tag = "accounts", responses((status = 204)))]
 #[delete("/s3-keys/{access_key}")]
 async fn delete_s3_key(db: web::Data<Db>, who: Principal, access_key: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     super::delete_s3_key(&db, &auth, &access_key).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -194,14 +201,14 @@ async fn delete_s3_key(db: web::Data<Db>, who: Principal, access_key: web::Path<
 #[utoipa::path(tag = "accounts", responses((status = 200, body = [Person])))]
 #[get("/people")]
 async fn list_people(db: web::Data<Db>, who: Principal) -> Result<web::Json<Vec<Person>>> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     Ok(web::Json(super::people(&db, &auth).await?))
 }
 
 #[utoipa::path(tag = "accounts", responses((status = 201, body = Person)))]
 #[post("/people")]
 async fn create_person(db: web::Data<Db>, who: Principal, wish: web::Json<CreatePerson>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     Ok(HttpResponse::Created().json(super::create_person(&db, &auth, wish.into_inner()).await?))
 }
 
@@ -213,7 +220,7 @@ async fn update_person(
     username: web::Path<String>,
     wish: web::Json<UpdatePerson>,
 ) -> Result<web::Json<Person>> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     Ok(web::Json(super::update_person(&db, &auth, &username, wish.into_inner()).await?))
 }
 
@@ -233,7 +240,7 @@ async fn audit_trail(
     who: Principal,
     query: web::Query<AuditQuery>,
 ) -> Result<web::Json<Page<AuditEntry>>> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     let (items, total) = super::audit_trail(&db, &auth, query.page, query.limit.unwrap_or(50)).await?;
     let next = items.last().filter(|entry| entry.id > 1).map(|entry| entry.id.to_string());
     Ok(web::Json(Page { items, total: u64::try_from(total).unwrap_or(0), next }))

@@ -20,7 +20,7 @@ use drydock_wire::{
 use serde_json::json;
 
 use super::{
-    Accounts, Authorized, Principal, Via, action, audit, authorize, identify,
+    Accounts, Authorized, Principal, Reach, Via, action, audit, authorize, bound_to, identify, projects,
     secrets::{self, BoxKey},
     store,
 };
@@ -101,8 +101,8 @@ impl Accounts {
 
     async fn read_s3_caller(&self, access_key: &str, commits: u64, at: Instant) -> Result<Option<Arc<S3Caller>>> {
         let wanted = access_key.to_owned();
-        let found = self.db.glance(move |conn| store::s3_key(conn, &wanted)).await?;
-        let Some((key, person)) = found.filter(|(_, person)| !person.disabled) else {
+        let found = self.db.glance(move |conn| keyed(conn, &wanted)).await?;
+        let Some((key, person, reach)) = found.filter(|(_, person, _)| !person.disabled) else {
             self.s3_callers.forget(access_key);
             return Ok(None);
         };
@@ -110,7 +110,7 @@ impl Accounts {
         let caller = Arc::new(S3Caller {
             secret: self.box_key.open(&key.sealed_secret)?,
             scopes: key.read_scopes()?,
-            principal: Principal { job_id: key.workload_id, ..identify::principal(&person, via, String::new()) },
+            principal: Principal { job_id: key.workload_id, ..identify::principal(&person, reach, via, String::new()) },
             access_key: key.access_key,
             expires_at: key.expires_at,
             last_used_at: AtomicI64::new(key.last_used_at.unwrap_or(0)),
@@ -128,6 +128,13 @@ impl Accounts {
             self.in_background(move |conn| store::touch_s3_key(conn, &key, now));
         }
     }
+}
+
+/// The key, whose it is and how far it reaches.
+fn keyed(conn: &mut Conn, access_key: &str) -> Result<Option<(store::S3KeyRow, store::PersonRow, Reach)>> {
+    let Some((key, person)) = store::s3_key(conn, access_key)? else { return Ok(None) };
+    let reach = projects::reach(conn, &person)?.narrowed(key.project_id.clone(), None);
+    Ok(Some((key, person, reach)))
 }
 
 /// The asker's own keys, or everybody's for an admin who asks for `all`.
@@ -153,6 +160,16 @@ pub async fn create_s3_key(
     let who = auth.principal().clone();
     if who.via == Via::Job {
         return Err(Error::forbidden("The token of a job cannot make keys."));
+    }
+    let known = |project: &str| who.reach.opens(project);
+    if let Some(project) = wish.project.as_deref().filter(|project| !known(project)) {
+        return Err(Error::not_found(format!("There is no project {project}.")));
+    }
+    if who.reach.bound().is_some_and(|bound| wish.project.as_deref() != Some(bound)) {
+        return Err(Error::forbidden("A token of one project makes keys of that project alone."));
+    }
+    if who.reach.ceiling().is_some() {
+        return Err(Error::forbidden("A token with a role of its own makes no keys, which would do more than it may."));
     }
     let (row, secret_key) = new_key(&accounts.box_key, &who.person_id, &wish)?;
     let key = row.clone().view(who.username.clone())?;
@@ -183,16 +200,17 @@ pub async fn delete_s3_key(db: &Db, auth: &Authorized<action::View>, access_key:
     .await
 }
 
-/// A key for one attempt of a job, in the name of its owner, limited to `scopes` when there are any. Access key and secret.
+/// A key for one attempt of a job, in the name of its owner and for the job's project, limited to `scopes` when there are any. Access key and secret.
 pub fn issue_job_s3_key(
     conn: &mut Conn,
     box_key: &BoxKey,
-    owner_person_id: &str,
+    (owner_person_id, project): (&str, &str),
     workload_id: &str,
     expires_at: i64,
     scopes: &[KeyScope],
 ) -> Result<(String, String)> {
-    let wish = CreateS3Key { name: format!("job {workload_id}"), expires_in_days: None, scopes: scopes.to_vec() };
+    let (name, project) = (format!("job {workload_id}"), bound_to(project));
+    let wish = CreateS3Key { name, expires_in_days: None, scopes: scopes.to_vec(), project };
     let (row, secret) = new_key(box_key, owner_person_id, &wish)?;
     let row = store::S3KeyRow { workload_id: Some(workload_id.to_owned()), expires_at: Some(expires_at), ..row };
     store::insert_s3_key(conn, &row)?;
@@ -242,7 +260,7 @@ fn new_key(box_key: &BoxKey, person_id: &str, wish: &CreateS3Key) -> Result<(sto
     let sealed = box_key.seal(&secret)?;
     let row = store::S3KeyRow::new(access_key, sealed, person_id, &wish.name, now).with_scopes(&wish.scopes)?;
     let expires_at = wish.expires_in_days.map(|days| now + i64::from(days) * 86_400_000);
-    Ok((store::S3KeyRow { expires_at, ..row }, secret))
+    Ok((store::S3KeyRow { expires_at, project_id: wish.project.clone(), ..row }, secret))
 }
 
 fn subject(access_key: &str) -> String {
@@ -278,7 +296,11 @@ mod tests {
         db.write(move |conn| store::insert_person(conn, &root).and_then(|()| store::insert_person(conn, &row)))
             .await
             .unwrap();
-        World { _dir: dir, accounts, ann: identify::principal(&ann, Via::Token, String::new()) }
+        World {
+            _dir: dir,
+            accounts,
+            ann: identify::principal(&ann, Reach::of_role(Role::Engineer), Via::Token, String::new()),
+        }
     }
 
     impl World {
@@ -287,7 +309,7 @@ mod tests {
         }
 
         async fn key(&self, days: Option<u32>) -> String {
-            let wish = CreateS3Key { name: "mine".into(), expires_in_days: days, scopes: vec![] };
+            let wish = CreateS3Key { name: "mine".into(), expires_in_days: days, scopes: vec![], project: None };
             create_s3_key(&self.accounts, &self.auth(), wish).await.unwrap().key.access_key
         }
 
@@ -367,7 +389,7 @@ mod tests {
         let world = world().await;
         let (box_key, person) = (world.accounts.box_key.clone(), world.ann.person_id.clone());
         let end = clock::now_ms() + 60_000;
-        let issue = move |conn: &mut Conn| issue_job_s3_key(conn, &box_key, &person, "w1", end, &[]);
+        let issue = move |conn: &mut Conn| issue_job_s3_key(conn, &box_key, (&person, "default"), "w1", end, &[]);
         let (key, secret) = world.accounts.db.write(issue).await.unwrap();
         let caller = world.accounts.s3_caller(&key).await.unwrap().unwrap();
         assert_eq!((caller.principal.via, caller.secret.as_str()), (Via::Job, secret.as_str()));

@@ -6,7 +6,11 @@ use drydock_wire::accounts::{ChangePassword, CompleteSetup, Login, Role, Session
 use drydock_wire::validate;
 use subtle::ConstantTimeEq;
 
-use super::{Accounts, Principal, Via, audit, identify::wrong_password, new_person, secrets, store};
+use super::{
+    Accounts, Principal, Via, audit,
+    identify::{self, wrong_password},
+    new_person, secrets, store,
+};
 use crate::{
     clock,
     error::{Error, Result},
@@ -89,15 +93,9 @@ async fn enter(accounts: &Accounts, person: store::PersonRow, from: &str, agent:
         address: from.to_owned(),
         user_agent: agent.chars().take(200).collect(),
     };
-    let who = Principal {
-        role: person.role(),
-        person_id: person.id,
-        username: person.username,
-        via: Via::Session,
-        job_id: None,
-        session_id: Some(row.id.clone()),
-        address: from.to_owned(),
-    };
+    let reach = accounts.reach_of(&person).await?;
+    let who = identify::principal(&person, reach, Via::Session, from.to_owned());
+    let who = Principal { session_id: Some(row.id.clone()), ..who };
     let actor = who.clone();
     accounts
         .db

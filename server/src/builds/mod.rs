@@ -27,7 +27,10 @@ pub use rules::dockerignore;
 pub use store::Filter;
 
 use crate::{
-    accounts::{self, Authorized, Principal, action},
+    accounts::{
+        self, Authorized, DEFAULT_PROJECT, Principal, action,
+        projects::{self, Kind},
+    },
     app::App,
     background::Waker,
     clock, datasets,
@@ -113,7 +116,15 @@ fn insert(conn: &mut Conn, who: &Principal, wish: &SubmitBuild, host: &str) -> R
 fn insert_row(conn: &mut Conn, who: &Principal, id: String, wish: &SubmitBuild, host: &str) -> Result<BuildDetail> {
     let mut build = store::Build::new(id, &who.person_id, wish, clock::now_ms())?;
     build.dockerfile = text(wish);
-    store::insert(conn, &build)?;
+    projects::may(conn, who, action::Push, Kind::Repository, &build.repository)?;
+    let own = build.repository.split_once('/').map(|(first, _)| first);
+    if who.project != DEFAULT_PROJECT && own != Some(who.project.as_str()) {
+        return Err(Error::invalid(format!(
+            "repository: images of the project {0} are called {0}/…; name it {0}/{1}.",
+            who.project, build.repository
+        )));
+    }
+    store::insert(conn, &who.project, &build)?;
     let told = json!({ "repository": build.repository, "tag": build.tag, "dockerfile": build.dockerfile });
     accounts::audit(conn, who, "build.submit", &subject(&build.id), told)?;
     store::detail(conn, &build, host)
@@ -140,11 +151,11 @@ pub async fn preview(app: &App, _auth: &Authorized<action::View>, wish: SubmitBu
 }
 
 /// One page, newest first.
-pub async fn list(app: &App, _auth: &Authorized<action::View>, filter: Filter) -> Result<Page<BuildSummary>> {
-    let host = host(app);
+pub async fn list(app: &App, auth: &Authorized<action::View>, filter: Filter) -> Result<Page<BuildSummary>> {
+    let (host, scope) = (host(app), auth.scope());
     app.db
         .read(move |conn| {
-            let (found, total) = store::page(conn, &filter)?;
+            let (found, total) = store::page(conn, &scope, &filter)?;
             let end = filter.offset + i64::try_from(found.len()).unwrap_or(0);
             let items = found.iter().map(|build| store::summary(conn, build, &host)).collect::<Result<_>>()?;
             let next = (end < total).then(|| end.to_string());

@@ -11,7 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{Filter, log};
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::{Error, Result},
     workloads::logs,
@@ -35,7 +35,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "builds", responses((status = 201, body = BuildDetail), (status = 422, body = ErrorBody)))]
 #[post("/builds")]
 async fn submit(app: web::Data<App>, who: Principal, wish: web::Json<SubmitBuild>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     Ok(HttpResponse::Created().json(super::submit(&app, &auth, wish.into_inner()).await?))
 }
 
@@ -44,8 +44,8 @@ async fn submit(app: web::Data<App>, who: Principal, wish: web::Json<SubmitBuild
 #[post("/builds/preview")]
 async fn preview(app: web::Data<App>, who: Principal, wish: web::Json<SubmitBuild>) -> Result<web::Json<BuildPreview>> {
     // a question, but one that only who may build has
-    authorize(&who, action::Push, DEFAULT_PROJECT)?;
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    authorize(&who, action::Push, &who.project)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::preview(&app, &auth, wish.into_inner()).await?))
 }
 
@@ -68,7 +68,7 @@ async fn list(
     who: Principal,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<BuildSummary>>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let query = query.into_inner();
     let state =
         |word: &str| BuildState::parse(word).ok_or_else(|| Error::invalid(format!("There is no state '{word}'.")));
@@ -85,14 +85,14 @@ async fn list(
 #[utoipa::path(tag = "builds", responses((status = 200, body = BuildDetail), (status = 404, body = ErrorBody)))]
 #[get("/builds/{id}")]
 async fn get(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<BuildDetail>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &id).await?))
 }
 
 #[utoipa::path(tag = "builds", responses((status = 200, body = BuildDetail), (status = 409, body = ErrorBody)))]
 #[post("/builds/{id}/cancel")]
 async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<BuildDetail>> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     Ok(web::Json(super::cancel(&app, &auth, &id).await?))
 }
 
@@ -100,7 +100,7 @@ async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> R
 #[utoipa::path(tag = "builds", responses((status = 201, body = BuildDetail), (status = 409, body = ErrorBody)))]
 #[post("/builds/{id}/again")]
 async fn again(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     Ok(HttpResponse::Created().json(super::again(&app, &auth, &id).await?))
 }
 
@@ -108,7 +108,7 @@ async fn again(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Re
 #[utoipa::path(tag = "builds", responses((status = 200, content_type = "text/plain")))]
 #[get("/builds/{id}/log")]
 async fn whole_log(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     super::get(&app, &auth, &id).await?;
     Ok(logs::plain_text(log::text(&app, &id).await?))
 }
@@ -122,7 +122,7 @@ async fn log_stream(
     id: web::Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     super::get(&app, &auth, &id).await?;
     Ok(logs::event_stream(log::stream(&app, &id, logs::last_event_id(&request))))
 }
@@ -131,7 +131,7 @@ async fn log_stream(
 #[utoipa::path(tag = "builds", responses((status = 200, content_type = "text/plain"), (status = 404, body = ErrorBody)))]
 #[get("/builds/{id}/missing.txt")]
 async fn missing(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let text = super::missing_list(&app, &auth, &id).await?;
     Ok(HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")
@@ -142,7 +142,7 @@ async fn missing(app: web::Data<App>, who: Principal, id: web::Path<String>) -> 
 #[utoipa::path(tag = "builds", responses((status = 200, body = BuildCache)))]
 #[get("/build-cache")]
 async fn cache(app: web::Data<App>, who: Principal) -> Result<web::Json<BuildCache>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::cache_state(&app, &auth).await?))
 }
 
@@ -150,6 +150,6 @@ async fn cache(app: web::Data<App>, who: Principal) -> Result<web::Json<BuildCac
 #[utoipa::path(tag = "builds", responses((status = 200, body = BuildCache)))]
 #[delete("/build-cache")]
 async fn empty_cache(app: web::Data<App>, who: Principal) -> Result<web::Json<BuildCache>> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     Ok(web::Json(super::empty_cache(&app, &auth).await?))
 }

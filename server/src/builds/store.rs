@@ -7,7 +7,7 @@ use drydock_wire::{
 };
 
 use crate::{
-    accounts,
+    accounts::{self, Scope},
     db::{
         Conn,
         schema::builds::{build_layers, builds},
@@ -91,8 +91,12 @@ impl Build {
     }
 }
 
-pub fn insert(conn: &mut Conn, build: &Build) -> Result<()> {
-    diesel::insert_into(builds::table).values(build).execute(conn).map(drop).map_err(Error::internal)
+pub fn insert(conn: &mut Conn, project: &str, build: &Build) -> Result<()> {
+    diesel::insert_into(builds::table)
+        .values((build, builds::project_id.eq(project)))
+        .execute(conn)
+        .map(drop)
+        .map_err(Error::internal)
 }
 
 pub fn save(conn: &mut Conn, build: &Build) -> Result<()> {
@@ -140,9 +144,12 @@ pub struct Filter {
 }
 
 /// Newest first, and how many there are.
-pub fn page(conn: &mut Conn, filter: &Filter) -> Result<(Vec<Build>, i64)> {
+pub fn page(conn: &mut Conn, scope: &Scope, filter: &Filter) -> Result<(Vec<Build>, i64)> {
     let matching = || {
         let mut query = builds::table.into_boxed();
+        if *scope != Scope::All {
+            query = query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("builds.project_id")));
+        }
         if !filter.states.is_empty() {
             query = query.filter(builds::state.eq_any(filter.states.iter().map(|state| state.as_str())));
         }

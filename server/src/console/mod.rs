@@ -167,6 +167,7 @@ impl S3KeyFlags {
             name: self.name.clone(),
             expires_in_days: self.expires_in_days,
             scopes: self.bucket.iter().map(scope).collect(),
+            project: None,
         }
     }
 }

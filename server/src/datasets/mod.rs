@@ -129,9 +129,10 @@ pub fn count(conn: &mut Conn) -> Result<u64> {
     store::count(conn)
 }
 
-/// Every dataset, by name.
-pub async fn list(app: &App, _auth: &Authorized<action::View>) -> Result<Vec<DatasetSummary>> {
-    let rows = app.db.read(store::all_datasets).await?;
+/// Every dataset that is shown to the asker, by name.
+pub async fn list(app: &App, auth: &Authorized<action::View>) -> Result<Vec<DatasetSummary>> {
+    let scope = auth.scope();
+    let rows = app.db.read(move |conn| store::all_datasets(conn, &scope)).await?;
     Ok(rows.into_iter().map(|(dataset, latest, count)| summary(&dataset, latest, count)).collect())
 }
 
@@ -163,7 +164,7 @@ fn new_dataset(wish: CreateDataset) -> Result<DatasetRow> {
 
 /// The row with its entry in the audit trail.
 fn insert(conn: &mut Conn, who: &Principal, dataset: &DatasetRow) -> Result<()> {
-    store::insert_dataset(conn, dataset)?;
+    store::insert_dataset(conn, &who.project, dataset)?;
     let detail = json!({ "id": dataset.id, "description": dataset.description });
     accounts::audit(conn, who, "dataset.create", &subject(&dataset.name), detail)
 }

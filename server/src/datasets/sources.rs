@@ -8,6 +8,7 @@ use super::manifest::{Change, Changes, Entry};
 use super::rules;
 use super::store;
 use super::versions::{self, Making};
+use crate::accounts::projects::{self, Kind};
 use crate::accounts::{Authorized, action};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -71,10 +72,11 @@ pub async fn from_job(
 ) -> Result<CreatedVersion> {
     rules::check_text("message", &wish.message)?;
     let (into, folder) = (folder_of(&wish.into)?, folder_of(&wish.path)?);
-    let job = wish.job_id.clone();
+    let (job, who) = (wish.job_id.clone(), auth.principal().clone());
     let found = app
         .db
         .read(move |conn| {
+            projects::see(conn, &who, Kind::Job, &job)?;
             let mut found = vec![];
             for id in tracking::runs_of_job(conn, &job)? {
                 let Some(run) = tracking::run_on_conn(conn, &id)? else { continue };

@@ -23,7 +23,7 @@ use serde_json::json;
 pub use play::{Reporter, run};
 pub use routes::configure;
 
-use crate::accounts::{self, Authorized, DEFAULT_PROJECT, Principal, action};
+use crate::accounts::{self, Authorized, Principal, action};
 use crate::app::App;
 use crate::client::{self, Client};
 use crate::clock;
@@ -143,7 +143,7 @@ impl Demo {
     }
 
     async fn end_token(&self, who: &Principal) -> Result<()> {
-        let auth = accounts::authorize(who, action::View, DEFAULT_PROJECT)?;
+        let auth = accounts::authorize(who, action::View, &who.project)?;
         for token in accounts::tokens(&self.app.db, &auth).await? {
             if token.name == TOKEN_NAME {
                 accounts::delete_token(&self.app.db, &auth, &token.id).await?;

@@ -22,7 +22,10 @@ pub use routes::configure;
 pub use view::{ask_who_holds, holder};
 
 use crate::{
-    accounts::{self, Authorized, action},
+    accounts::{
+        self, Authorized, action,
+        projects::{self, Kind},
+    },
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -46,8 +49,28 @@ pub async fn start(app: &App) -> Result<()> {
 }
 
 /// The machine, its GPUs, who holds them and what happened to them.
-pub async fn devices(app: &App, _auth: &Authorized<action::View>) -> Result<Devices> {
-    view::devices(app).await
+pub async fn devices(app: &App, auth: &Authorized<action::View>) -> Result<Devices> {
+    let mut found = view::devices(app).await?;
+    let who = auth.principal().clone();
+    if who.reach.sees_all() {
+        return Ok(found);
+    }
+    let leases = |found: &Devices| -> Vec<(String, String)> {
+        let all = found.gpus.iter().flat_map(|gpu| &gpu.leases);
+        all.map(|lease| (lease.kind.clone(), lease.holder.clone())).collect()
+    };
+    let asked = leases(&found);
+    let seen = move |conn: &mut Conn| {
+        let kind = |word: &str| if word == "job" { Kind::Job } else { Kind::Deployment };
+        asked.iter().map(|(word, id)| projects::sees(conn, &who, kind(word), id)).collect::<Result<Vec<bool>>>()
+    };
+    let seen = app.db.read(seen).await?;
+    for (lease, seen) in found.gpus.iter_mut().flat_map(|gpu| &mut gpu.leases).zip(seen) {
+        if !seen {
+            (lease.holder, lease.name) = (String::new(), "of another project".into());
+        }
+    }
+    Ok(found)
 }
 
 /// What a GPU is called, for figures that are kept by its id alone.

@@ -8,7 +8,7 @@ use drydock_wire::{
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::Result,
 };
@@ -22,7 +22,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "devices", responses((status = 200, body = Devices)))]
 #[get("/devices")]
 async fn devices(app: web::Data<App>, who: Principal) -> Result<web::Json<Devices>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::devices(&app, &auth).await?))
 }
 
@@ -36,7 +36,7 @@ async fn quarantine(
     uuid: web::Path<String>,
     wish: web::Json<QuarantineGpu>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     super::quarantine(&app, &auth, &uuid, wish.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -46,7 +46,7 @@ async fn quarantine(
     responses((status = 204), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 #[post("/devices/{uuid}/free")]
 async fn free(app: web::Data<App>, who: Principal, uuid: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     super::free(&app, &auth, &uuid).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -61,7 +61,7 @@ async fn change(
     uuid: web::Path<String>,
     wish: web::Json<ChangeGpu>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     super::change(&app, &auth, &uuid, wish.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }

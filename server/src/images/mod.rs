@@ -34,7 +34,7 @@ use use_of::Uses;
 pub use use_of::{Boxes, ask_who_uses, pin, pulled_as};
 
 use crate::{
-    accounts::{self, Authorized, action},
+    accounts::{self, Authorized, Scope, action},
     app::App,
     clock,
     db::Conn,
@@ -84,9 +84,15 @@ fn wake(app: &App) {
     app.background.waker(tasks::COLLECTOR).wake();
 }
 
-/// Every repository, by name.
-pub async fn list(app: &App, images: &Images, _auth: &Authorized<action::View>) -> Result<Vec<RepositorySummary>> {
-    images.summaries.get(app.db.read(views::summaries)).await
+/// Every repository that is shown to the asker, by name.
+pub async fn list(app: &App, images: &Images, auth: &Authorized<action::View>) -> Result<Vec<RepositorySummary>> {
+    let mut all = images.summaries.get(app.db.read(views::summaries)).await?;
+    let scope = auth.scope();
+    if scope != Scope::All {
+        let shown = app.db.read(move |conn| store::names_after(conn, &scope, "", i64::MAX)).await?;
+        all.retain(|one| shown.binary_search(&one.name).is_ok());
+    }
+    Ok(all)
 }
 
 /// One repository with its tags.

@@ -91,6 +91,21 @@ pub enum Resource {
     Referrers { name: String, digest: Digest },
 }
 
+impl Resource {
+    /// The repository that it is of.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Base | Self::Token | Self::Catalog => None,
+            Self::Tags { name }
+            | Self::Manifest { name, .. }
+            | Self::Blob { name, .. }
+            | Self::Uploads { name }
+            | Self::Upload { name, .. }
+            | Self::Referrers { name, .. } => Some(name),
+        }
+    }
+}
+
 /// Why a path names nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadPath {

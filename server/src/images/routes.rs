@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{Images, trust};
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::Result,
 };
@@ -52,21 +52,21 @@ async fn list(
     images: web::Data<Images>,
     who: Principal,
 ) -> Result<web::Json<Vec<RepositorySummary>>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::list(&app, &images, &auth).await?))
 }
 
 #[utoipa::path(tag = "images", params(Named), responses((status = 200, body = RepositoryDetail)))]
 #[get("/repository")]
 async fn get(app: web::Data<App>, who: Principal, of: web::Query<Named>) -> Result<web::Json<RepositoryDetail>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &of.name).await?))
 }
 
 #[utoipa::path(tag = "images", params(Named), responses((status = 204), (status = 409)))]
 #[delete("/repository")]
 async fn remove(app: web::Data<App>, who: Principal, of: web::Query<Named>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     super::delete(&app, &auth, &of.name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -74,7 +74,7 @@ async fn remove(app: web::Data<App>, who: Principal, of: web::Query<Named>) -> R
 #[utoipa::path(tag = "images", params(NamedTag), responses((status = 204)))]
 #[delete("/repository/tag")]
 async fn remove_tag(app: web::Data<App>, who: Principal, of: web::Query<NamedTag>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     super::delete_tag(&app, &auth, &of.name, &of.tag).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -86,14 +86,14 @@ async fn manifest(
     who: Principal,
     of: web::Query<NamedDigest>,
 ) -> Result<web::Json<ManifestDetail>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::manifest(&app, &auth, &of.name, &of.digest).await?))
 }
 
 #[utoipa::path(tag = "images", params(NamedDigest), responses((status = 204), (status = 409)))]
 #[delete("/repository/manifest")]
 async fn remove_manifest(app: web::Data<App>, who: Principal, of: web::Query<NamedDigest>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     super::delete_manifest(&app, &auth, &of.name, &of.digest).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -106,7 +106,7 @@ async fn set_retention(
     of: web::Query<Named>,
     wish: web::Json<Retention>,
 ) -> Result<web::Json<RepositoryDetail>> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     Ok(web::Json(super::set_retention(&app, &auth, &of.name, wish.into_inner()).await?))
 }
 
@@ -120,8 +120,8 @@ async fn preview(
     wish: web::Json<Retention>,
 ) -> Result<web::Json<RetentionPreview>> {
     // a question, but one that only who may set the rules has
-    authorize(&who, action::Push, DEFAULT_PROJECT)?;
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    authorize(&who, action::Push, &who.project)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::preview(&app, &auth, &of.name, wish.into_inner()).await?))
 }
 
@@ -129,7 +129,7 @@ async fn preview(
 #[utoipa::path(tag = "images", responses((status = 200, body = RegistryAddress)))]
 #[get("/registry")]
 async fn registry(app: web::Data<App>, who: Principal, request: HttpRequest) -> Result<web::Json<RegistryAddress>> {
-    authorize(&who, action::View, DEFAULT_PROJECT)?;
+    authorize(&who, action::View, &who.project)?;
     let said = request.headers().get("host").and_then(|value| value.to_str().ok());
     let said = said.or_else(|| request.uri().authority().map(|authority| authority.as_str())).unwrap_or_default();
     // it becomes part of a command line

@@ -163,7 +163,12 @@ async fn an_image_comes_back_byte_for_byte_by_tag_and_digest() {
 async fn nobody_reads_without_a_name_and_neither_a_viewer_nor_a_job_writes() {
     let bench = bench().await;
     let ends_at = clock::now_ms() + 60_000;
-    let job = bench.app.db.write(move |conn| accounts::issue_job_token(conn, "id-ann", "w1", ends_at)).await.unwrap();
+    let job = bench
+        .app
+        .db
+        .write(move |conn| accounts::issue_job_token(conn, "id-ann", "default", "w1", ends_at))
+        .await
+        .unwrap();
     let app = &registry!(bench);
     for path in ["/v2/", "/v2/_catalog", "/v2/a/tags/list", "/v2/a/manifests/x", "/v2/a/manifests/.x", "/v2/nothing"] {
         let answer = ask!(app, "GET", path, "", &[], b"").await;

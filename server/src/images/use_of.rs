@@ -90,6 +90,11 @@ impl Boxes {
         image.split_once('/').is_some_and(|(host, _)| self.has(host))
     }
 
+    /// The repository that the image is in, if it is of this box's registry.
+    pub fn repository_of(&self, image: &str) -> Option<String> {
+        self.are_of(image).then(|| ImageName::parse(image).map(|named| named.name)).flatten()
+    }
+
     fn has(&self, host: &str) -> bool {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port),

@@ -10,9 +10,11 @@ use super::{
     store::Job,
 };
 use crate::{
+    accounts::DEFAULT_PROJECT,
     app::App,
     devices,
     error::Result,
+    tracking,
     workloads::{Kind, NewWorkload, SpecMount, WorkloadSpec},
 };
 
@@ -117,8 +119,10 @@ fn environment(job: &Job, number: i64, run_id: Option<&str>) -> BTreeMap<String,
         ("AWS_EC2_METADATA_DISABLED", "true".into()),
     ];
     env.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
-    if let Some(experiment) = &job.spec.experiment {
-        env.insert("MLFLOW_EXPERIMENT_NAME".into(), experiment.clone());
+    // the experiment that every box has is the default project's
+    let own = (job.project_id != DEFAULT_PROJECT).then(|| tracking::DEFAULT_EXPERIMENT_NAME.to_owned());
+    if let Some(experiment) = job.spec.experiment.clone().or(own) {
+        env.insert("MLFLOW_EXPERIMENT_NAME".into(), experiment);
     }
     env
 }

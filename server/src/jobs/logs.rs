@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::store;
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -41,7 +41,7 @@ async fn log(
     of: web::Query<OfAttempt>,
     asked: web::Query<AskedSpan>,
 ) -> Result<HttpResponse> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let _auth = accounts::authorize(&who, action::View, &who.project)?;
     let number = attempt(&app, &id, of.attempt).await?;
     Ok(logs::plain_text(logs::text(&app, &id, number, asked.span()).await?))
 }
@@ -57,7 +57,7 @@ async fn log_stream(
     of: web::Query<OfAttempt>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let _auth = accounts::authorize(&who, action::View, &who.project)?;
     let number = attempt(&app, &id, of.attempt).await?;
     let job = id.clone();
     let finished = Arc::new(move |conn: &mut Conn| has_ended(conn, &job, number));
@@ -76,7 +76,7 @@ async fn log_lines(
     of: web::Query<OfAttempt>,
     asked: web::Query<AskedPage>,
 ) -> Result<web::Json<LogPage>> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let _auth = accounts::authorize(&who, action::View, &who.project)?;
     let number = attempt(&app, &id, of.attempt).await?;
     Ok(web::Json(logs::page(&app, &id, number, asked.from(), asked.limit()).await?))
 }
@@ -92,7 +92,7 @@ async fn log_search(
     of: web::Query<OfAttempt>,
     asked: web::Query<AskedSearch>,
 ) -> Result<web::Json<LogHits>> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let _auth = accounts::authorize(&who, action::View, &who.project)?;
     let number = attempt(&app, &id, of.attempt).await?;
     Ok(web::Json(logs::search(&app, &id, number, asked.into_inner().query()).await?))
 }

@@ -87,8 +87,9 @@ fn waker(app: &App) -> Waker {
 }
 
 /// One page of jobs, newest first.
-pub async fn list(app: &App, _auth: &Authorized<action::View>, filter: Filter) -> Result<Page<JobSummary>> {
-    let mut page = app.db.read(move |conn| store::page(conn, &filter)).await?;
+pub async fn list(app: &App, auth: &Authorized<action::View>, filter: Filter) -> Result<Page<JobSummary>> {
+    let scope = auth.scope();
+    let mut page = app.db.read(move |conn| store::page(conn, &scope, &filter)).await?;
     page.items.iter_mut().for_each(|job| say_why_it_waits(app, job));
     Ok(page)
 }

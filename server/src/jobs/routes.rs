@@ -11,7 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Filter;
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::{Error, Result},
     scheduling::Place,
@@ -34,7 +34,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
     responses((status = 201, body = JobDetail), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody)))]
 #[post("/jobs")]
 async fn submit(app: web::Data<App>, who: Principal, body: web::Bytes) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let wish = super::submit::parse::<SubmitJob>(&app, &who, &body, "job").await?;
     Ok(HttpResponse::Created().json(super::submit(&app, &auth, wish).await?))
 }
@@ -49,7 +49,7 @@ async fn rerun(
     id: web::Path<String>,
     how: web::Json<Rerun>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(HttpResponse::Created().json(super::rerun::rerun(&app, &auth, &id, how.into_inner()).await?))
 }
 
@@ -76,7 +76,7 @@ async fn list(
     who: Principal,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<JobSummary>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::list(&app, &auth, filter(query.into_inner())?).await?))
 }
 
@@ -84,7 +84,7 @@ async fn list(
 #[utoipa::path(tag = "jobs", responses((status = 200, body = JobDetail), (status = 404, body = ErrorBody)))]
 #[get("/jobs/{id}")]
 async fn get(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<JobDetail>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &id).await?))
 }
 
@@ -92,7 +92,7 @@ async fn get(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Resu
 #[utoipa::path(tag = "jobs", responses((status = 200, body = JobDetail), (status = 409, body = ErrorBody)))]
 #[post("/jobs/{id}/cancel")]
 async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<JobDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(super::cancel(&app, &auth, &id).await?))
 }
 
@@ -106,7 +106,7 @@ async fn set_priority(
     id: web::Path<String>,
     wish: web::Json<SetPriority>,
 ) -> Result<web::Json<JobDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(super::move_to(&app, &auth, &id, Place::Priority(wish.priority)).await?))
 }
 
@@ -120,7 +120,7 @@ async fn set_queue(
     id: web::Path<String>,
     wish: web::Json<SetQueue>,
 ) -> Result<web::Json<JobDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let to = Place::Queue(wish.into_inner().queue);
     Ok(web::Json(super::move_to(&app, &auth, &id, to).await?))
 }

@@ -52,12 +52,10 @@ pub fn end(conn: &mut Conn, attempt: &AttemptRecord) -> Result<()> {
 fn owner(job: &Job) -> Principal {
     Principal {
         person_id: job.person_id.clone(),
-        username: job.submitted_by.clone(),
-        role: drydock_wire::accounts::Role::Engineer,
+        project: job.project_id.clone(),
         via: Via::Job,
         job_id: Some(job.id.clone()),
-        session_id: None,
-        address: String::new(),
+        ..Principal::of_role(&job.submitted_by, drydock_wire::accounts::Role::Engineer)
     }
 }
 

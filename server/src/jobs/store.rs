@@ -24,6 +24,7 @@ pub use uses::{images_in_use, that_mounted};
 #[diesel(table_name = jobs)]
 struct JobRow {
     id: String,
+    project_id: String,
     name: String,
     state: String,
     reason: Option<String>,
@@ -69,6 +70,7 @@ struct AttemptRow {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
     pub id: String,
+    pub project_id: String,
     pub name: String,
     pub state: JobState,
     pub reason: Option<String>,
@@ -126,6 +128,7 @@ impl JobRow {
             state: state(&self.state)?,
             spec: serde_json::from_str(&self.spec).map_err(Error::internal)?,
             id: self.id,
+            project_id: self.project_id,
             name: self.name,
             reason: self.reason,
             person_id: self.person_id,
@@ -273,7 +276,7 @@ pub fn insert(
     diesel::insert_into(jobs::table)
         .values((
             jobs::id.eq(id),
-            jobs::project_id.eq(crate::accounts::DEFAULT_PROJECT),
+            jobs::project_id.eq(&who.project),
             jobs::name.eq(&spec.name),
             jobs::state.eq(JobState::Queued.as_str()),
             jobs::spec.eq(serde_json::to_string(spec).map_err(Error::internal)?),

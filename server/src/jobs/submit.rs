@@ -14,7 +14,10 @@ use serde_json::json;
 
 use super::{CODE_BUCKET, container, detail, rules, secrets, snapshot, store, waker};
 use crate::{
-    accounts::{self, Authorized, Principal, action},
+    accounts::{
+        self, Authorized, Principal, action,
+        projects::{self, Kind},
+    },
     app::App,
     clock, datasets,
     db::Conn,
@@ -181,8 +184,12 @@ pub(super) fn insert(
 ) -> Result<JobDetail> {
     let Checked { mut wish, boxes } = checked;
     let image = wish.image.get_or_insert_with(|| drydock_appliance::RUNTIME_IMAGE.to_owned());
+    if let Some(repository) = boxes.repository_of(image) {
+        projects::see(conn, who, Kind::Repository, &repository)?;
+    }
     *image = images::pin(conn, &boxes, image)?;
     for dataset in &mut wish.datasets {
+        projects::see(conn, who, Kind::Dataset, dataset.name.split('@').next().unwrap_or_default())?;
         let (name, version) = datasets::resolve(conn, &dataset.name, dataset.version)?;
         (dataset.name, dataset.version) = (name, Some(version));
     }
@@ -190,7 +197,7 @@ pub(super) fn insert(
         wish.seed = Some(u64::from(u32::from_le_bytes(accounts::secrets::random_bytes::<4>()?)));
     }
     let now = clock::now_ms();
-    secrets::require(conn, &wish.secrets)?;
+    secrets::require(conn, &who.project, &wish.secrets)?;
     link_code(conn, who, id, &wish, now)?;
     store::insert(conn, id, who, &wish, origin, now)?;
     let told = json!({ "name": wish.name, "image": wish.image, "command": wish.command, "resources": wish.resources });

@@ -10,7 +10,7 @@ use super::{
     *,
 };
 use crate::{
-    accounts::{Via, secrets::BoxKey},
+    accounts::{Scope, secrets::BoxKey},
     db::{
         schema::accounts::{s3_keys, tokens},
         testing::connection,
@@ -21,16 +21,7 @@ use crate::{
 use drydock_wire::accounts::Role;
 
 fn ann() -> Principal {
-    let (person_id, username) = ("p1".to_owned(), "ann".to_owned());
-    Principal {
-        person_id,
-        username,
-        role: Role::Engineer,
-        via: Via::Token,
-        job_id: None,
-        session_id: None,
-        address: "::1".into(),
-    }
+    Principal { person_id: "p1".into(), address: "::1".into(), ..Principal::of_role("ann", Role::Engineer) }
 }
 
 fn world() -> Conn {
@@ -240,7 +231,7 @@ fn pages_are_newest_first_filtered_and_counted() {
     )
     .unwrap();
     let mut page = |filter: Filter| {
-        let page = store::page(&mut conn, &filter).unwrap();
+        let page = store::page(&mut conn, &Scope::All, &filter).unwrap();
         (page.items.into_iter().map(|job| job.id).collect::<Vec<_>>().join(" "), page.total, page.next)
     };
     let all = Filter { limit: 2, ..Filter::default() };
@@ -264,9 +255,9 @@ fn a_page_over_ten_thousand_jobs_parses_no_spec() {
     )
     .unwrap();
     let began = std::time::Instant::now();
-    let page = store::page(&mut conn, &Filter { limit: 200, ..Filter::default() }).unwrap();
+    let page = store::page(&mut conn, &Scope::All, &Filter { limit: 200, ..Filter::default() }).unwrap();
     let failed = Filter { states: vec![JobState::Failed], limit: 200, offset: 3000, ..Filter::default() };
-    let last = store::page(&mut conn, &failed).unwrap();
+    let last = store::page(&mut conn, &Scope::All, &failed).unwrap();
     let took = began.elapsed();
     assert_eq!((page.items.len(), page.total, page.items[0].name.as_str()), (200, 10_000, "job-10000"));
     assert_eq!((page.items[0].resources.cpus, page.items[0].queue.as_str()), (0.5, "default"));

@@ -13,7 +13,7 @@ use drydock_wire::lineage::{Lineage, NodeKind};
 pub use routes::configure;
 
 use crate::{
-    accounts::{Authorized, action},
+    accounts::{Authorized, Principal, action, projects},
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -24,16 +24,17 @@ use graph::{Graph, Key, Link};
 ///
 /// # Errors
 /// `invalid` for a kind that there is not, `not_found` for a thing that is not there.
-pub async fn of(app: &App, _auth: &Authorized<action::View>, kind: &str, id: String) -> Result<Lineage> {
+pub async fn of(app: &App, auth: &Authorized<action::View>, kind: &str, id: String) -> Result<Lineage> {
     let kind = NodeKind::parse(kind).ok_or_else(|| {
         Error::invalid(format!(
             "'{kind}' has no lineage. Ask for dataset, input, commit, source, job, run, logged_model, version or deployment."
         ))
     })?;
-    app.db.read(move |conn| on_conn(conn, &Key::new(kind, id))).await
+    let who = auth.principal().clone();
+    app.db.read(move |conn| on_conn(conn, &who, &Key::new(kind, id))).await
 }
 
-fn on_conn(conn: &mut Conn, start: &Key) -> Result<Lineage> {
+fn on_conn(conn: &mut Conn, who: &Principal, start: &Key) -> Result<Lineage> {
     if !steps::describe(conn, start)?.0 {
         let form = match start.kind {
             NodeKind::Version | NodeKind::Dataset => " Write it as name:number.",
@@ -44,8 +45,8 @@ fn on_conn(conn: &mut Conn, start: &Key) -> Result<Lineage> {
     }
     let mut graph = Graph::default();
     graph.reach(start);
-    walk(conn, &mut graph, start, steps::back, |link| &link.from)?;
-    walk(conn, &mut graph, start, steps::forward, |link| &link.to)?;
+    walk(conn, Some(who), &mut graph, start, steps::back, |link| &link.from)?;
+    walk(conn, Some(who), &mut graph, start, steps::forward, |link| &link.to)?;
     let keys: Vec<Key> = graph.keys().cloned().collect();
     let nodes = keys.iter().map(|key| steps::describe(conn, key).map(|(_, node)| node)).collect::<Result<_>>()?;
     Ok(graph.finish(start, nodes))
@@ -56,7 +57,7 @@ pub fn users_of_dataset(conn: &mut Conn, name: &str, version: i64) -> Result<Vec
     let start = Key::new(NodeKind::Dataset, format!("{name}:{version}"));
     let mut graph = Graph::default();
     graph.reach(&start);
-    walk(conn, &mut graph, &start, steps::forward, |link| &link.to)?;
+    walk(conn, None, &mut graph, &start, steps::forward, |link| &link.to)?;
     let keys: Vec<Key> = graph.keys().cloned().collect();
     let mut found = vec![];
     for key in keys {
@@ -77,9 +78,10 @@ pub fn users_of_dataset(conn: &mut Conn, name: &str, version: i64) -> Result<Vec
     Ok(found)
 }
 
-/// Goes on from the start in one direction until nothing new comes.
+/// Goes on from the start in one direction until nothing new comes; past nothing that is not there for `who`.
 fn walk(
     conn: &mut Conn,
+    who: Option<&Principal>,
     graph: &mut Graph,
     start: &Key,
     step: fn(&mut Conn, &Key) -> Result<Vec<Link>>,
@@ -89,6 +91,12 @@ fn walk(
     while let Some(key) = waiting.pop_front() {
         for link in step(conn, &key)? {
             let other = next(&link).clone();
+            if let Some(who) = who
+                && let Some(subject) = projects::subjects::of_lineage(other.kind.as_str(), &other.id)
+                && !projects::sees(conn, who, subject.kind, &subject.key)?
+            {
+                continue;
+            }
             if graph.reach(&other) {
                 waiting.push_back(other);
             }

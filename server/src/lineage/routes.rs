@@ -5,7 +5,7 @@ use drydock_wire::lineage::Lineage;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::Result,
 };
@@ -18,7 +18,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "lineage", responses((status = 200, body = Lineage), (status = 400), (status = 404)))]
 #[get("/lineage/{kind}/{id:.*}")]
 async fn lineage(app: web::Data<App>, who: Principal, path: web::Path<(String, String)>) -> Result<web::Json<Lineage>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (kind, id) = path.into_inner();
     Ok(web::Json(super::of(&app, &auth, &kind, id).await?))
 }

@@ -30,7 +30,7 @@ pub use own::layer;
 pub use routes::configure;
 
 use crate::{
-    accounts::{Authorized, DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Authorized, Principal, Scope, action, authorize},
     app::App,
     config,
     db::Conn,
@@ -138,7 +138,12 @@ pub async fn state(logs: &Logs, _auth: &Authorized<action::View>) -> Result<LogS
 /// # Errors
 /// `forbidden` for who may view nothing.
 fn sight(who: &Principal) -> Result<Sight> {
-    authorize(who, action::View, DEFAULT_PROJECT)?;
-    let own = authorize(who, action::Administer, DEFAULT_PROJECT).is_ok();
-    Ok(Sight { own, only: None, hidden: vec![] })
+    authorize(who, action::View, &who.project)?;
+    let own = authorize(who, action::Administer, &who.project).is_ok();
+    let (only, hidden) = match who.reach.scope() {
+        Scope::All => (None, vec![]),
+        Scope::Only(project) => (Some(project), vec![]),
+        Scope::AllBut(hidden) => (None, hidden),
+    };
+    Ok(Sight { own, only, hidden })
 }

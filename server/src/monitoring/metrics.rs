@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::exposition::{Format, render};
 use super::gather::gather;
-use crate::accounts::{self, Accounts, DEFAULT_PROJECT, action};
+use crate::accounts::{self, Accounts, action};
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::serving::Gateway;
 
 /// Everything that is measured. A program on the box itself may read it as it is, others sign in.
@@ -18,7 +18,12 @@ pub async fn scrape(
 ) -> Result<HttpResponse> {
     if !is_from_this_box(&request) {
         let who = accounts::identify(&accounts, &request).await?;
-        accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+        let auth = accounts::authorize(&who, action::View, &who.project)?;
+        if !auth.principal().reach.sees_all() {
+            return Err(Error::forbidden(
+                "These figures name deployments of every project; ask with the token of somebody who sees them all.",
+            ));
+        }
     }
     let accept = request.headers().get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = Format::accepted(accept);

@@ -7,7 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::exposition::{Family, Kind, Part, Sample, parse};
 use super::push::{Owner, Pushed};
-use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
+use crate::accounts::{self, Principal, action, projects};
 use crate::app::App;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ async fn push(
     request: actix_web::HttpRequest,
     body: web::Bytes,
 ) -> Result<HttpResponse> {
-    accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::Develop, &who.project)?;
     let families = read(&request, &body)?;
     let owner = owner(&app, &who).await?;
     app.memory.of::<Pushed>().take(&owner, families)?;
@@ -114,11 +114,20 @@ struct MarksAsked {
 #[utoipa::path(tag = "metrics", params(MarksAsked), responses((status = 200, body = MetricMarks)))]
 #[get("/metrics/marks")]
 async fn marks(app: web::Data<App>, who: Principal, asked: web::Query<MarksAsked>) -> Result<web::Json<MetricMarks>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let until = asked.until.unwrap_or_else(clock::now_ms);
     let last_ms = asked.last_s.unwrap_or(3_600).saturating_mul(1000);
     let from = asked.from.unwrap_or_else(|| until.saturating_sub(last_ms));
-    let found = app.db.read(move |conn| serving::marks(conn, from, until)).await?;
+    let found = app.db.read(move |conn| {
+        let mut found = vec![];
+        for mark in serving::marks(conn, from, until)? {
+            if projects::sees(conn, &who, projects::Kind::Deployment, &mark.deployment)? {
+                found.push(mark);
+            }
+        }
+        Ok(found)
+    });
+    let found = found.await?;
     let mark = |it: serving::Mark| MetricMark { at: it.at, deployment: it.deployment, text: it.text };
     Ok(web::Json(MetricMarks { marks: found.into_iter().map(mark).collect() }))
 }

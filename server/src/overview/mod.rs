@@ -17,9 +17,10 @@ use crate::{
 };
 
 /// All of the front page.
-pub async fn overview(app: &App, _auth: &Authorized<action::View>) -> Result<Overview> {
-    let (counts, docker, box_info) =
-        tokio::join!(app.db.read(store::counts), docker_state(&app.engine, &app.instance), box_info(app));
+pub async fn overview(app: &App, auth: &Authorized<action::View>) -> Result<Overview> {
+    let scope = auth.scope();
+    let counts = app.db.read(move |conn| store::counts(conn, &scope));
+    let (counts, docker, box_info) = tokio::join!(counts, docker_state(&app.engine, &app.instance), box_info(app));
     Ok(Overview {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: app.started_at,

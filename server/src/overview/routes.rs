@@ -5,7 +5,7 @@ use drydock_wire::overview::Overview;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::Result,
 };
@@ -18,6 +18,6 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "overview", responses((status = 200, body = Overview)))]
 #[get("/overview")]
 async fn overview(app: web::Data<App>, who: Principal) -> Result<web::Json<Overview>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::overview(&app, &auth).await?))
 }

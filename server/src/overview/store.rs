@@ -8,6 +8,7 @@ use diesel::{
 use drydock_wire::overview::Counts;
 
 use crate::{
+    accounts::Scope,
     db::Conn,
     error::{Error, Result},
     workloads::Kind,
@@ -35,20 +36,31 @@ struct Row {
     deployments_ready: i64,
 }
 
-const COUNTS: &str = "SELECT
-    (SELECT count(*) FROM experiments WHERE deleted_at IS NULL) AS experiments,
-    (SELECT count(*) FROM runs WHERE deleted_at IS NULL) AS runs,
-    (SELECT count(*) FROM traces) AS traces,
-    (SELECT count(*) FROM registered_models) AS models,
-    (SELECT count(*) FROM datasets) AS datasets,
-    (SELECT count(*) FROM jobs WHERE state IN ('starting', 'running', 'cancelling')) AS jobs_running,
-    (SELECT count(*) FROM jobs WHERE state = 'queued') AS jobs_queued,
-    (SELECT count(*) FROM deployments) AS deployments,
-    (SELECT count(DISTINCT deployment_id) FROM revisions WHERE state = 'live') AS deployments_ready";
+/// Of what is shown to the asker.
+fn statement(scope: &Scope) -> String {
+    let mine = scope.sql("project_id");
+    let of = |parent: &str, column: &str| match scope {
+        Scope::All => "1".to_owned(),
+        _ => format!("{column} IN (SELECT id FROM {parent} WHERE {mine})"),
+    };
+    let (in_experiment, in_deployment) = (of("experiments", "experiment_id"), of("deployments", "deployment_id"));
+    format!(
+        "SELECT
+    (SELECT count(*) FROM experiments WHERE deleted_at IS NULL AND {mine}) AS experiments,
+    (SELECT count(*) FROM runs WHERE deleted_at IS NULL AND {in_experiment}) AS runs,
+    (SELECT count(*) FROM traces WHERE {in_experiment}) AS traces,
+    (SELECT count(*) FROM registered_models WHERE {mine}) AS models,
+    (SELECT count(*) FROM datasets WHERE {mine}) AS datasets,
+    (SELECT count(*) FROM jobs WHERE state IN ('starting', 'running', 'cancelling') AND {mine}) AS jobs_running,
+    (SELECT count(*) FROM jobs WHERE state = 'queued' AND {mine}) AS jobs_queued,
+    (SELECT count(*) FROM deployments WHERE {mine}) AS deployments,
+    (SELECT count(DISTINCT deployment_id) FROM revisions WHERE state = 'live' AND {in_deployment}) AS deployments_ready"
+    )
+}
 
-/// How much there is of everything.
-pub fn counts(conn: &mut Conn) -> Result<Counts> {
-    let row: Row = sql_query(COUNTS).get_result(conn).map_err(Error::internal)?;
+/// How much there is of everything that is shown to the asker, and of content on the box.
+pub fn counts(conn: &mut Conn, scope: &Scope) -> Result<Counts> {
+    let row: Row = sql_query(statement(scope)).get_result(conn).map_err(Error::internal)?;
     let (blobs, blob_bytes) = crate::objects::store::totals(conn)?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     Ok(Counts {
@@ -90,8 +102,11 @@ mod tests {
 
     #[test]
     fn the_statements_fit_the_schema() {
-        let counts = super::counts(&mut crate::db::testing::connection()).unwrap();
-        assert_eq!((counts.jobs_running, counts.deployments_ready), (0, 0));
+        use crate::accounts::Scope;
+        for scope in [Scope::All, Scope::Only("default".into()), Scope::AllBut(vec!["x".into()])] {
+            let counts = super::counts(&mut crate::db::testing::connection(), &scope).unwrap();
+            assert_eq!((counts.jobs_running, counts.deployments_ready, counts.experiments), (0, 0, 1));
+        }
         let mut conn = crate::db::testing::connection();
         assert_eq!(super::name_of_owner(&mut conn, Kind::Job, "x").unwrap(), None);
         assert_eq!(super::name_of_owner(&mut conn, Kind::Revision, "x").unwrap(), None);

@@ -15,8 +15,12 @@ use super::{
     uploading::Added,
 };
 use crate::{
-    accounts::{self, Accounts, DEFAULT_PROJECT, action, authorize},
+    accounts::{
+        self, Accounts, Principal, action, authorize,
+        projects::{self as places, Kind},
+    },
     app::App,
+    db::Conn,
     download,
     error::{Error, Result},
 };
@@ -50,14 +54,16 @@ async fn unknown() -> Result<HttpResponse> {
     Err(Error::not_found("The package index is at /pypi/simple/, uploads by twine go to /pypi/legacy/."))
 }
 
-async fn may_read(readers: Readers, accounts: &Accounts, request: &HttpRequest) -> Result<()> {
-    match readers {
-        Readers::Anybody => Ok(()),
-        Readers::Named => {
-            let who = accounts::identify(accounts, request).await?;
-            authorize(&who, action::View, DEFAULT_PROJECT).map(drop)
-        }
-    }
+/// Who reads. A container without a name reads what is open to everybody on the box; one with its token, what its job may.
+async fn reader(readers: Readers, accounts: &Accounts, app: &App, request: &HttpRequest) -> Result<Principal> {
+    let is_named = request.headers().contains_key(header::AUTHORIZATION) || readers == Readers::Named;
+    let who = if is_named {
+        accounts::identify(accounts, request).await?
+    } else {
+        app.db.glance(|conn| places::nobody(conn)).await?
+    };
+    authorize(&who, action::View, &who.project)?;
+    Ok(who)
 }
 
 /// To the same address with the name as it is written, and a slash.
@@ -78,9 +84,9 @@ async fn projects(
     readers: web::Data<Readers>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    may_read(**readers, &accounts, &request).await?;
+    let scope = reader(**readers, &accounts, &app, &request).await?.reach.scope();
     let Some(form) = Form::wanted(text(&request, header::ACCEPT)) else { return Ok(not_acceptable()) };
-    let names = app.db.read(store::names).await?;
+    let names = app.db.read(move |conn| store::names(conn, &scope)).await?;
     Ok(page(&request, form, simple::projects(&names, form)))
 }
 
@@ -91,7 +97,7 @@ async fn project(
     request: HttpRequest,
     name: web::Path<String>,
 ) -> Result<HttpResponse> {
-    may_read(**readers, &accounts, &request).await?;
+    let who = reader(**readers, &accounts, &app, &request).await?;
     let Some(form) = Form::wanted(text(&request, header::ACCEPT)) else { return Ok(not_acceptable()) };
     let normalized = names::normalized(&name);
     if normalized != *name && names::is_name(&name) {
@@ -101,6 +107,9 @@ async fn project(
     let files = app
         .db
         .read(move |conn| {
+            if !places::sees(conn, &who, Kind::Package, &wanted)? {
+                return Err(store::absent(&wanted));
+            }
             let package = store::require(conn, &wanted)?;
             store::files(conn, package.id)
         })
@@ -137,11 +146,16 @@ async fn file(
     request: HttpRequest,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse> {
-    may_read(**readers, &accounts, &request).await?;
+    let who = reader(**readers, &accounts, &app, &request).await?;
     let (digest, asked) = path.into_inner();
     let wheel = asked.strip_suffix(".metadata").unwrap_or(&asked).to_owned();
     let is_metadata = wheel != asked;
-    let found = app.db.glance(move |conn| store::file(conn, &wheel)).await?.filter(|file| file.digest == digest);
+    let find = move |conn: &mut Conn| {
+        let Some(file) = store::file(conn, &wheel)? else { return Ok(None) };
+        let package = names::parse_wheel(&wheel)?.name;
+        Ok(places::sees(conn, &who, Kind::Package, &package)?.then_some(file))
+    };
+    let found = app.db.glance(find).await?.filter(|file| file.digest == digest);
     let found = found.ok_or_else(|| Error::not_found(format!("The index has no file {asked} of these bytes.")))?;
     let content = if is_metadata { found.metadata } else { found.digest };
     let size = match is_metadata {
@@ -167,7 +181,7 @@ async fn upload(
     payload: web::Payload,
 ) -> Result<HttpResponse> {
     let who = accounts::identify(&accounts, &request).await?;
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     let content_type = text(&request, header::CONTENT_TYPE).unwrap_or_default().to_owned();
     let mut form = Multipart::new(&content_type, payload)?;
     let (mut expected, mut added): (Option<String>, Option<Added>) = (None, None);

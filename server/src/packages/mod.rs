@@ -33,7 +33,10 @@ pub use routes::configure;
 pub use uploading::{Added, add};
 
 use crate::{
-    accounts::{self, Authorized, action},
+    accounts::{
+        self, Authorized, Principal, Scope, action,
+        projects::{self, Kind},
+    },
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -55,22 +58,24 @@ pub async fn start(_app: &App) -> Result<()> {
 /// One page of packages, by name.
 pub async fn list(
     app: &App,
-    _auth: &Authorized<action::View>,
+    auth: &Authorized<action::View>,
     search: Option<String>,
     offset: i64,
     limit: i64,
 ) -> Result<Page<PackageSummary>> {
-    app.db.read(move |conn| views::page(conn, search.as_deref(), offset, limit)).await
+    let scope = auth.scope();
+    app.db.read(move |conn| views::page(conn, &scope, search.as_deref(), offset, limit)).await
 }
 
 /// A package with its files.
-pub async fn get(app: &App, _auth: &Authorized<action::View>, name: &str) -> Result<PackageDetail> {
-    let name = names::normalized(name);
-    app.db.read(move |conn| views::detail(conn, &name)).await
+pub async fn get(app: &App, auth: &Authorized<action::View>, name: &str) -> Result<PackageDetail> {
+    let (name, scope) = (names::normalized(name), auth.scope());
+    app.db.read(move |conn| views::detail(conn, &scope, &name)).await
 }
 
 /// The whole, and what its own packages ask for in vain.
-pub async fn index(app: &App, _auth: &Authorized<action::View>, target: Target) -> Result<PackageIndex> {
+pub async fn index(app: &App, auth: &Authorized<action::View>, target: Target) -> Result<PackageIndex> {
+    let scope = auth.scope();
     app.db
         .read(move |conn| {
             let (packages, files, bytes) = store::totals(conn)?;
@@ -80,7 +85,7 @@ pub async fn index(app: &App, _auth: &Authorized<action::View>, target: Target) 
                 file_count: whole(files),
                 size_bytes: whole(bytes),
                 path: SIMPLE_PATH.to_owned(),
-                missing: missing_of_all(conn, &target)?,
+                missing: missing_of_all(conn, &scope, &target)?,
             })
         })
         .await
@@ -90,32 +95,43 @@ pub async fn index(app: &App, _auth: &Authorized<action::View>, target: Target) 
 ///
 /// # Errors
 /// `invalid` for a Python or a platform that is none.
-pub async fn what_is_missing(app: &App, _auth: &Authorized<action::View>, wish: AskMissing) -> Result<MissingPackages> {
+pub async fn what_is_missing(app: &App, auth: &Authorized<action::View>, wish: AskMissing) -> Result<MissingPackages> {
     let target = Target::parse(wish.python.as_deref(), wish.platform.as_deref())?;
     let counts = wish.runtime.unwrap_or(target.python() == names::PYTHON);
-    app.db.read(move |conn| missing_on(conn, &wish.requirements, &target, counts)).await
+    let who = auth.principal().clone();
+    app.db.read(move |conn| missing_on(conn, Some(&who), &wish.requirements, &target, counts)).await
 }
 
 /// For `builds`: the same for a requirements file's text, for the Python of the runtime image.
 pub fn missing_for_runtime(conn: &mut Conn, requirements: &str, is_runtime: bool) -> Result<MissingPackages> {
-    missing_on(conn, requirements, &Target::parse(None, None)?, is_runtime)
+    missing_on(conn, None, requirements, &Target::parse(None, None)?, is_runtime)
 }
 
-fn missing_on(conn: &mut Conn, text: &str, target: &Target, with_runtime: bool) -> Result<MissingPackages> {
+/// `who`: whose packages count; absent: all that there are.
+fn missing_on(
+    conn: &mut Conn,
+    who: Option<&Principal>,
+    text: &str,
+    target: &Target,
+    with_runtime: bool,
+) -> Result<MissingPackages> {
     let (wanted, skipped) = missing::read_file(text);
     let wanted: Vec<_> = wanted.into_iter().map(|text| (missing::ROOT.to_owned(), text)).collect();
     let installed = if with_runtime { runtime() } else { BTreeMap::new() };
-    let wheels = |name: &str| candidates(conn, name);
+    let wheels = |name: &str| match who {
+        Some(who) if !projects::sees(conn, who, Kind::Package, name)? => Ok(vec![]),
+        _ => candidates(conn, name),
+    };
     let mut told = Search { target, installed: &installed, wheels }.run(&wanted)?;
     told.skipped.extend(skipped);
     Ok(told)
 }
 
 /// What the newest version of each package asks for in vain.
-fn missing_of_all(conn: &mut Conn, target: &Target) -> Result<MissingPackages> {
+fn missing_of_all(conn: &mut Conn, scope: &Scope, target: &Target) -> Result<MissingPackages> {
     const EVERYBODY: &str = "the index";
     let mut all: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-    for (package, file) in store::everything(conn)? {
+    for (package, file) in store::everything(conn, scope)? {
         all.entry(package.name).or_default().extend(candidate(file));
     }
     let wanted: Vec<_> = all.keys().map(|name| (EVERYBODY.to_owned(), name.clone())).collect();

@@ -11,7 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::names::Target;
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::{Error, Result},
 };
@@ -46,7 +46,7 @@ async fn list(
     who: Principal,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<PackageSummary>>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let query = query.into_inner();
     let search = query.search.filter(|text| !text.trim().is_empty());
     let (offset, limit) = (query.page.unwrap_or(0).max(0), query.limit.unwrap_or(50).clamp(1, 200));
@@ -66,7 +66,7 @@ struct TargetQuery {
 #[utoipa::path(tag = "packages", params(TargetQuery), responses((status = 200, body = PackageIndex)))]
 #[get("/package-index")]
 async fn index(app: web::Data<App>, who: Principal, of: web::Query<TargetQuery>) -> Result<web::Json<PackageIndex>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let target = Target::parse(of.python.as_deref(), of.platform.as_deref())?;
     Ok(web::Json(super::index(&app, &auth, target).await?))
 }
@@ -80,8 +80,8 @@ async fn missing(
     request: HttpRequest,
     wish: web::Json<AskMissing>,
 ) -> Result<HttpResponse> {
-    authorize(&who, action::Develop, DEFAULT_PROJECT)?;
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    authorize(&who, action::Develop, &who.project)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let told = super::what_is_missing(&app, &auth, wish.into_inner()).await?;
     let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.starts_with("text/plain") {
@@ -93,7 +93,7 @@ async fn missing(
 #[utoipa::path(tag = "packages", responses((status = 200, body = PackageDetail), (status = 404)))]
 #[get("/packages/{name}")]
 async fn get(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<PackageDetail>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &name).await?))
 }
 
@@ -102,7 +102,7 @@ async fn get(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Re
     responses((status = 201, body = PackageFile), (status = 200, body = PackageFile), (status = 409)))]
 #[put("/packages/{name}")]
 async fn add(app: web::Data<App>, who: Principal, name: web::Path<String>, body: web::Payload) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     let added = super::add(&app, &auth, &name, body, None).await?;
     Ok(if added.known { HttpResponse::Ok() } else { HttpResponse::Created() }.json(added.file))
 }
@@ -110,7 +110,7 @@ async fn add(app: web::Data<App>, who: Principal, name: web::Path<String>, body:
 #[utoipa::path(tag = "packages", responses((status = 204), (status = 404)))]
 #[delete("/packages/{name}")]
 async fn remove(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     super::delete(&app, &auth, &name, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -118,7 +118,7 @@ async fn remove(app: web::Data<App>, who: Principal, name: web::Path<String>) ->
 #[utoipa::path(tag = "packages", responses((status = 204), (status = 404)))]
 #[delete("/packages/{name}/{filename}")]
 async fn remove_file(app: web::Data<App>, who: Principal, path: web::Path<(String, String)>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     super::delete(&app, &auth, &path.0, Some(&path.1)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -132,7 +132,7 @@ async fn yank(
     path: web::Path<(String, String)>,
     wish: web::Json<YankFile>,
 ) -> Result<web::Json<PackageFile>> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     let reason = wish.into_inner().reason;
     if reason.trim().is_empty() {
         return Err(Error::invalid("reason: say why, for whoever wonders what became of it."));
@@ -147,6 +147,6 @@ async fn unyank(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<PackageFile>> {
-    let auth = authorize(&who, action::Push, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Push, &who.project)?;
     Ok(web::Json(super::set_yanked(&app, &auth, &path.0, &path.1, None).await?))
 }

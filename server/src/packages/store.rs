@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
-use diesel::prelude::*;
+use diesel::{dsl::sql, prelude::*, sql_types::Bool};
 use pep440_rs::Version;
 
 use crate::{
+    accounts::Scope,
     clock,
     db::{
         Conn,
@@ -68,13 +69,18 @@ pub fn find(conn: &mut Conn, name: &str) -> Result<Option<Package>> {
 /// # Errors
 /// `not_found`, in words.
 pub fn require(conn: &mut Conn, name: &str) -> Result<Package> {
-    find(conn, name)?.ok_or_else(|| Error::not_found(format!("There is no package {name} in the index of this box.")))
+    find(conn, name)?.ok_or_else(|| absent(name))
+}
+
+pub fn absent(name: &str) -> Error {
+    Error::not_found(format!("There is no package {name} in the index of this box."))
 }
 
 /// The package, made by its first wheel.
-pub fn ensure(conn: &mut Conn, name: &str, shown: &str, summary: Option<&str>) -> Result<Package> {
+pub fn ensure(conn: &mut Conn, project: &str, name: &str, shown: &str, summary: Option<&str>) -> Result<Package> {
     diesel::insert_into(packages::table)
         .values((
+            packages::project_id.eq(project),
             packages::name.eq(name),
             packages::shown.eq(shown),
             packages::summary.eq(summary),
@@ -127,26 +133,41 @@ pub fn files(conn: &mut Conn, package: i64) -> Result<Vec<File>> {
     Ok(found)
 }
 
-/// All files with the names of their packages, by package.
-pub fn everything(conn: &mut Conn) -> Result<Vec<(Package, File)>> {
+/// All files that are shown with the names of their packages, by package.
+pub fn everything(conn: &mut Conn, scope: &Scope) -> Result<Vec<(Package, File)>> {
     packages::table
         .inner_join(package_files::table)
+        .filter(sql::<Bool>(&scope.sql("packages.project_id")))
         .order(packages::name)
         .select((Package::as_select(), File::as_select()))
         .load(conn)
         .map_err(Error::internal)
 }
 
-pub fn names(conn: &mut Conn) -> Result<Vec<String>> {
-    packages::table.order(packages::name).select(packages::name).load(conn).map_err(Error::internal)
+pub fn names(conn: &mut Conn, scope: &Scope) -> Result<Vec<String>> {
+    packages::table
+        .filter(sql::<Bool>(&scope.sql("project_id")))
+        .order(packages::name)
+        .select(packages::name)
+        .load(conn)
+        .map_err(Error::internal)
 }
 
 /// Packages of which `search` is part of the name or the summary, by name; and how many there are.
-pub fn page(conn: &mut Conn, search: Option<&str>, offset: i64, limit: i64) -> Result<(Vec<Package>, i64)> {
+pub fn page(
+    conn: &mut Conn,
+    scope: &Scope,
+    search: Option<&str>,
+    offset: i64,
+    limit: i64,
+) -> Result<(Vec<Package>, i64)> {
     let pattern =
         search.map(|text| format!("%{}%", text.trim().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")));
     let matching = || {
         let mut query = packages::table.into_boxed();
+        if *scope != Scope::All {
+            query = query.filter(sql::<Bool>(&scope.sql("packages.project_id")));
+        }
         if let Some(pattern) = &pattern {
             let named = packages::name.like(pattern.clone()).escape('\\');
             let shown = packages::shown.like(pattern.clone()).escape('\\');

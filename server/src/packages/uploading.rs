@@ -13,7 +13,10 @@ use super::{
     wheel::{self, Wheel},
 };
 use crate::{
-    accounts::{self, Authorized, Principal, action},
+    accounts::{
+        self, Authorized, Principal, action,
+        projects::{self, Kind},
+    },
     app::App,
     clock,
     db::Conn,
@@ -94,6 +97,7 @@ fn insert(
         return Ok(Added { file: views::file(known), known: true });
     }
     let name = &wheel.name.name;
+    projects::may(conn, who, action::Push, Kind::Package, name)?;
     let newest = match store::find(conn, name)? {
         Some(package) => {
             let known = store::files(conn, package.id)?;
@@ -102,7 +106,7 @@ fn insert(
         None => true,
     };
     let package = if newest {
-        store::ensure(conn, name, &wheel.parsed.name, wheel.parsed.summary.as_deref())?
+        store::ensure(conn, &who.project, name, &wheel.parsed.name, wheel.parsed.summary.as_deref())?
     } else {
         store::require(conn, name)?
     };

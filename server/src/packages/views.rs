@@ -11,12 +11,18 @@ use super::{
     names,
     store::{self, File, Package},
 };
-use crate::{db::Conn, error::Result};
+use crate::{accounts::Scope, db::Conn, error::Result};
 
 const MOST_NEEDS: usize = 200;
 
-pub fn page(conn: &mut Conn, search: Option<&str>, offset: i64, limit: i64) -> Result<Page<PackageSummary>> {
-    let (packages, total) = store::page(conn, search, offset, limit)?;
+pub fn page(
+    conn: &mut Conn,
+    scope: &Scope,
+    search: Option<&str>,
+    offset: i64,
+    limit: i64,
+) -> Result<Page<PackageSummary>> {
+    let (packages, total) = store::page(conn, scope, search, offset, limit)?;
     let shown = offset + i64::try_from(packages.len()).unwrap_or(0);
     let mut items = vec![];
     for package in packages {
@@ -27,11 +33,11 @@ pub fn page(conn: &mut Conn, search: Option<&str>, offset: i64, limit: i64) -> R
     Ok(Page { items, total: u64::try_from(total).unwrap_or(0), next })
 }
 
-pub fn detail(conn: &mut Conn, name: &str) -> Result<PackageDetail> {
+pub fn detail(conn: &mut Conn, scope: &Scope, name: &str) -> Result<PackageDetail> {
     let package = store::require(conn, name)?;
     let files = store::files(conn, package.id)?;
     let mut needed_by = vec![];
-    for (other, file) in store::everything(conn)? {
+    for (other, file) in store::everything(conn, scope)? {
         for requirement in file.requirements() {
             if names::name_of_requirement(&requirement).as_deref() == Some(name) {
                 let need = PackageNeed { name: other.name.clone(), version: file.version.clone(), requirement };

@@ -18,7 +18,11 @@ use super::{
     views,
 };
 use crate::{
-    accounts::{self, Authorized, Principal, action, secrets},
+    accounts::{
+        self, Authorized, Principal, action,
+        projects::{self, Kind},
+        secrets,
+    },
     app::App,
     clock, datasets,
     db::Conn,
@@ -108,6 +112,10 @@ fn apply_on(
 ) -> Result<(bool, HashMap<String, String>)> {
     let now = clock::now_ms();
     let known = store::find(conn, &spec.name)?;
+    // the name is in the YAML and not in the address
+    if known.is_some() {
+        projects::may(conn, who, action::Launch, Kind::Pipeline, &spec.name)?;
+    }
     let before = match &known {
         Some(row) => Some(store::version(conn, row, row.last_version)?),
         None => None,
@@ -130,7 +138,7 @@ fn apply_on(
     if before.is_some() {
         store::update(conn, &row)?
     } else {
-        store::insert(conn, &row)?
+        store::insert(conn, &who.project, &row)?
     }
     let version = VersionRow {
         pipeline_id: row.id.clone(),
@@ -260,6 +268,7 @@ fn triggers(
     let mut known = starts::triggers_of(conn, &row.id)?;
     let mut tokens = HashMap::new();
     for wanted in &spec.triggers {
+        see_subject(conn, who, wanted)?;
         let kind = word(wanted.kind)?;
         let state = wanted.state.map(|state| state.as_str().to_owned());
         let parameters = serde_json::to_string(&wanted.parameters).map_err(Error::internal)?;
@@ -275,6 +284,18 @@ fn triggers(
     }
     known.iter().try_for_each(|old| starts::delete_trigger(conn, &old.id))?;
     Ok(tokens)
+}
+
+/// A trigger listens to what is there for who applies it.
+fn see_subject(conn: &mut Conn, who: &Principal, wanted: &TriggerSpec) -> Result<()> {
+    let first = wanted.subject.split(['@', '/', ':']).next().unwrap_or_default();
+    let kind = match wanted.kind {
+        TriggerKind::DatasetVersion => Kind::Dataset,
+        TriggerKind::Pipeline => Kind::Pipeline,
+        TriggerKind::Drift => Kind::Deployment,
+        _ => Kind::Model,
+    };
+    projects::see(conn, who, kind, first)
 }
 
 fn trigger(

@@ -38,7 +38,11 @@ pub use schedules::{
 };
 
 use crate::{
-    accounts::{self, Authorized, Principal, action, secrets},
+    accounts::{
+        self, Authorized, Principal, Scope, action,
+        projects::{self, Kind},
+        secrets,
+    },
     app::App,
     clock, datasets,
     db::Conn,
@@ -130,11 +134,12 @@ fn new_dataset_version(conn: &mut Conn, name: &str, version: i64) -> Result<()> 
 /// One page of pipelines by name; `search` is part of it, `window` offset and length.
 pub async fn list(
     app: &App,
-    _auth: &Authorized<action::View>,
+    auth: &Authorized<action::View>,
     search: String,
     window: (i64, i64),
 ) -> Result<Page<PipelineSummary>> {
-    app.db.read(move |conn| views::summaries(conn, &search, window)).await
+    let scope = auth.scope();
+    app.db.read(move |conn| views::summaries(conn, &scope, &search, window)).await
 }
 
 /// One pipeline, as of a version.
@@ -185,7 +190,8 @@ pub async fn delete(app: &App, auth: &Authorized<action::Launch>, name: String) 
     let topic = name.clone();
     let remove = move |conn: &mut Conn| {
         let row = store::require(conn, &name)?;
-        let (open, _) = store::runs::page(conn, Some(&row.id), &[RunState::Waiting, RunState::Running], (0, 1))?;
+        let (open, _) =
+            store::runs::page(conn, &Scope::All, Some(&row.id), &[RunState::Waiting, RunState::Running], (0, 1))?;
         if let Some((run, _)) = open.first() {
             return Err(Error::conflict(format!("Run {} of {name} has not ended; cancel it first.", run.number)));
         }
@@ -251,12 +257,15 @@ pub async fn start_run(
 /// A page of runs, newest first: of a pipeline, or of all.
 pub async fn runs(
     app: &App,
-    _auth: &Authorized<action::View>,
+    auth: &Authorized<action::View>,
     pipeline: Option<String>,
     states: Vec<RunState>,
     window: (i64, i64),
 ) -> Result<Page<PipelineRun>> {
-    let read = move |conn: &mut Conn| views::runs_page(conn, pipeline.as_deref(), &states, window);
+    let scope = auth.scope();
+    // of one that was named, and so looked at already, whatever the lists show
+    let scope = if pipeline.is_some() { Scope::All } else { scope };
+    let read = move |conn: &mut Conn| views::runs_page(conn, &scope, pipeline.as_deref(), &states, window);
     let (items, total) = app.db.read(read).await?;
     let end = window.0 + i64::try_from(items.len()).unwrap_or(0);
     Ok(Page { items, total: u64::try_from(total).unwrap_or(0), next: (end < total).then(|| end.to_string()) })
@@ -355,7 +364,10 @@ pub async fn event(
         let mut names = vec![];
         for trigger in starts::listening(conn, &word(kind)?, &subject)? {
             let pipeline = store::by_id(conn, &trigger.pipeline_id)?;
-            if !pipeline.paused && !names.contains(&pipeline.name) {
+            if !pipeline.paused
+                && projects::sees(conn, &who, Kind::Pipeline, &pipeline.name)?
+                && !names.contains(&pipeline.name)
+            {
                 names.push(pipeline.name);
             }
         }

@@ -31,7 +31,7 @@ fn world(tasks: &str) -> (Conn, PipelineRow) {
         created_at: 0,
         updated_at: 0,
     };
-    store::insert(&mut conn, &row).unwrap();
+    store::insert(&mut conn, "default", &row).unwrap();
     let version = VersionRow {
         pipeline_id: "pl".into(),
         version: 1,

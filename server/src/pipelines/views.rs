@@ -22,7 +22,7 @@ use super::{
     },
 };
 use crate::{
-    accounts::{self, Principal},
+    accounts::{self, Principal, Scope},
     clock::now_ms,
     db::Conn,
     error::Result,
@@ -47,9 +47,10 @@ impl People {
     }
 }
 
-pub fn summaries(conn: &mut Conn, search: &str, window: (i64, i64)) -> Result<Page<PipelineSummary>> {
+pub fn summaries(conn: &mut Conn, scope: &Scope, search: &str, window: (i64, i64)) -> Result<Page<PipelineSummary>> {
     let (wanted, (offset, limit)) = (search.to_lowercase(), window);
-    let rows: Vec<PipelineRow> = store::all(conn)?.into_iter().filter(|row| row.name.contains(&wanted)).collect();
+    let rows: Vec<PipelineRow> =
+        store::all(conn, scope)?.into_iter().filter(|row| row.name.contains(&wanted)).collect();
     let part = |value: i64| usize::try_from(value).unwrap_or(0);
     let mut people = People::default();
     let shown = rows.iter().skip(part(offset)).take(part(limit));
@@ -61,7 +62,7 @@ pub fn summaries(conn: &mut Conn, search: &str, window: (i64, i64)) -> Result<Pa
 fn summary(conn: &mut Conn, row: &PipelineRow, people: &mut People) -> Result<PipelineSummary> {
     let version = store::version(conn, row, row.last_version)?;
     let spec = version.spec()?;
-    let (last, _) = runs::page(conn, Some(&row.id), &[], (0, LAST_RUNS))?;
+    let (last, _) = runs::page(conn, &Scope::All, Some(&row.id), &[], (0, LAST_RUNS))?;
     let now = now_ms();
     let schedules = starts::schedules_of(conn, &row.id)?;
     let next = schedules
@@ -171,12 +172,13 @@ fn shortened(cause: RunCause) -> RunCause {
 /// A page of runs, and how many there are in all.
 pub fn runs_page(
     conn: &mut Conn,
+    scope: &Scope,
     pipeline: Option<&str>,
     states: &[RunState],
     window: (i64, i64),
 ) -> Result<(Vec<PipelineRun>, i64)> {
     let id = pipeline.map(|name| store::require(conn, name)).transpose()?.map(|row| row.id);
-    let (rows, total) = runs::page(conn, id.as_deref(), states, window)?;
+    let (rows, total) = runs::page(conn, scope, id.as_deref(), states, window)?;
     let mut people = People::default();
     let items = rows.into_iter().map(|(row, name)| view(conn, &row, name, &mut people)).collect::<Result<_>>()?;
     Ok((items, total))
@@ -287,7 +289,7 @@ fn approval(
 pub fn grid(conn: &mut Conn, name: &str, limit: i64) -> Result<PipelineGrid> {
     let row = store::require(conn, name)?;
     let spec = store::version(conn, &row, row.last_version)?.spec()?;
-    let (all, _) = runs::page(conn, Some(&row.id), &[], (0, limit))?;
+    let (all, _) = runs::page(conn, &Scope::All, Some(&row.id), &[], (0, limit))?;
     let mut people = People::default();
     let mut rows = vec![];
     for (run, name) in all {

@@ -164,7 +164,7 @@ mod tests {
 
     fn world() -> (Conn, Version, Version) {
         let mut conn = crate::db::testing::connection();
-        let row = model_store::insert(&mut conn, "wine", "", 1).unwrap();
+        let row = model_store::insert(&mut conn, "default", "wine", "", 1).unwrap();
         let origin = crate::registry::source::Origin {
             source: "s3://b/x".into(),
             storage_location: "s3://b/x".into(),

@@ -15,6 +15,10 @@ use super::{
     store::{models as model_store, versions as store},
 };
 use crate::{
+    accounts::{
+        Principal, action,
+        projects::{self, Kind},
+    },
     clock,
     db::Conn,
     error::{Error, Result},
@@ -34,14 +38,16 @@ pub struct TakenModel {
 ///
 /// # Errors
 /// `conflict` when that name is taken by another model, too.
-pub fn import_model(conn: &mut Conn, foreign: &ForeignModel, suffix: &str, by: &str) -> Result<TakenModel> {
+pub fn import_model(conn: &mut Conn, who: &Principal, foreign: &ForeignModel, suffix: &str) -> Result<TakenModel> {
+    let by = who.username.as_str();
     rules::model_name(&foreign.name)?;
     let (name, known) = name_for(conn, foreign, suffix)?;
     let is_new = known.is_none();
+    projects::may(conn, who, action::Launch, Kind::Model, &name)?;
     let row = match known {
         Some(row) => row,
         None => {
-            let row = model_store::insert(conn, &name, &foreign.description, foreign.created_at)?;
+            let row = model_store::insert(conn, &who.project, &name, &foreign.description, foreign.created_at)?;
             for tag in &foreign.tags {
                 rules::tag(&tag.key, &tag.value)?;
                 model_store::set_tag(conn, row, &tag.key, &tag.value)?;

@@ -97,7 +97,7 @@ pub struct Version {
 
 /// Number of registered models, prompts not counted.
 pub fn counts(conn: &mut Conn) -> Result<u64> {
-    Ok(u64::try_from(store::models::count(conn)?).unwrap_or(0))
+    Ok(u64::try_from(store::models::count(conn, &crate::accounts::Scope::All)?).unwrap_or(0))
 }
 
 /// The number that `version` means now: a number, or `@alias`.

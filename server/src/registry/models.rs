@@ -58,7 +58,7 @@ pub async fn create_model(
 /// The rows of a new model.
 pub(super) fn insert(conn: &mut Conn, who: &Principal, name: &str, description: &str, tags: &[Pair]) -> Result<Model> {
     check_free(conn, name, rules::is_prompt(tags))?;
-    let row = store::insert(conn, name, description, clock::now_ms())?;
+    let row = store::insert(conn, &who.project, name, description, clock::now_ms())?;
     for (key, value) in tags {
         store::set_tag(conn, row, key, value)?;
     }
@@ -221,16 +221,17 @@ pub async fn latest_versions(app: &App, _auth: &View, name: String, stages: Vec<
 /// A page of models and the offset of the next, if there is one. `window` is offset and size.
 pub async fn search_models(
     app: &App,
-    _auth: &View,
+    auth: &View,
     filter: &str,
     order_by: &[String],
     window: (i64, i64),
 ) -> Result<(Vec<Model>, Option<i64>)> {
     let conditions = search::parse(filter, &REGISTERED_MODELS)?;
     let order = search::parse_order_by(order_by, &REGISTERED_MODELS)?;
+    let scope = auth.scope();
     app.db
         .read(move |conn| {
-            let mut ids = found::models(conn, &conditions, &order, (window.0, window.1 + 1))?;
+            let mut ids = found::models(conn, &scope, &conditions, &order, (window.0, window.1 + 1))?;
             let next = cut(&mut ids, window);
             let models = ids.iter().map(|id| store::load(conn, *id)).collect::<Result<_>>()?;
             Ok((models, next))
@@ -241,15 +242,17 @@ pub async fn search_models(
 /// A page of versions and the offset of the next, if there is one.
 pub(super) async fn search_versions(
     app: &App,
+    auth: &View,
     filter: &str,
     order_by: &[String],
     window: (i64, i64),
 ) -> Result<(Vec<Version>, Option<i64>)> {
     let conditions = search::parse(filter, &MODEL_VERSIONS)?;
     let order = search::parse_order_by(order_by, &MODEL_VERSIONS)?;
+    let scope = auth.scope();
     app.db
         .read(move |conn| {
-            let mut ids = found::versions(conn, &conditions, &order, (window.0, window.1 + 1))?;
+            let mut ids = found::versions(conn, &scope, &conditions, &order, (window.0, window.1 + 1))?;
             let next = cut(&mut ids, window);
             Ok((version_store::load(conn, &ids)?, next))
         })

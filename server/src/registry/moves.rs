@@ -89,7 +89,7 @@ mod tests {
 
     fn world() -> (Conn, i64) {
         let mut conn = crate::db::testing::connection();
-        let row = model_store::insert(&mut conn, "wine", "", 1).unwrap();
+        let row = model_store::insert(&mut conn, "default", "wine", "", 1).unwrap();
         let origin = crate::registry::source::Origin {
             source: "s3://b/x".into(),
             storage_location: "s3://b/x".into(),
@@ -142,7 +142,7 @@ mod tests {
         note(&mut conn, mover(row, 200), "champion", MoveCause::ModelDeleted, (Some(1), None)).unwrap();
         model_store::delete(&mut conn, row).unwrap();
         assert_eq!((at(&mut conn, "wine", 150), at(&mut conn, "wine", 250)), (Some(1), None));
-        let next = model_store::insert(&mut conn, "other", "", 300).unwrap();
+        let next = model_store::insert(&mut conn, "default", "other", "", 300).unwrap();
         assert_ne!(next, row);
         assert!(store::of_model(&mut conn, next, None, MOST).unwrap().is_empty());
         assert!(at_on_conn(&mut conn, "never", "champion".into(), 1).is_err());

@@ -17,7 +17,7 @@ use super::{
     versions, within,
 };
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     db::Conn,
     error::Result,
@@ -41,11 +41,11 @@ const MOST_MODELS: i64 = 10_000;
 #[utoipa::path(tag = "models", responses((status = 200, body = Page<ModelSummary>)))]
 #[get("/models")]
 async fn list(app: web::Data<App>, who: Principal) -> Result<web::Json<Page<ModelSummary>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let scope = accounts::authorize(&who, action::View, &who.project)?.scope();
     let items = app
         .db
-        .read(|conn| {
-            let ids = search::models(conn, &[], &[], (0, MOST_MODELS))?;
+        .read(move |conn| {
+            let ids = search::models(conn, &scope, &[], &[], (0, MOST_MODELS))?;
             ids.into_iter()
                 .map(|id| {
                     let model = model_store::load(conn, id)?;
@@ -75,7 +75,7 @@ fn summary(conn: &mut Conn, model: &Model) -> Result<ModelSummary> {
 #[utoipa::path(tag = "models", responses((status = 200, body = ModelDetail)))]
 #[get("/models/{name}")]
 async fn get_model(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<ModelDetail>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let name = name.into_inner();
     let detail = app
         .db
@@ -126,7 +126,7 @@ async fn register(
     name: web::Path<String>,
     wish: web::Json<RegisterVersion>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, wish) = (name.into_inner(), wish.into_inner());
     let made = within::register(&app, &auth, name, wish).await?;
     let view = app.db.read(move |conn| version_view(conn, made)).await?;
@@ -141,7 +141,7 @@ async fn set_alias(
     path: web::Path<(String, String)>,
     wish: web::Json<SetAlias>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, alias) = path.into_inner();
     versions::set_alias(&app, &auth, name, alias, wish.version).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -150,7 +150,7 @@ async fn set_alias(
 #[utoipa::path(tag = "models", responses((status = 204)))]
 #[delete("/models/{name}/aliases/{alias}")]
 async fn delete_alias(app: web::Data<App>, who: Principal, path: web::Path<(String, String)>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, alias) = path.into_inner();
     versions::delete_alias(&app, &auth, name, alias).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -164,7 +164,7 @@ async fn describe(
     name: web::Path<String>,
     wish: web::Json<Describe>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     if let Some(description) = wish.into_inner().description {
         models::update_model(&app, &auth, name.into_inner(), description).await?;
     }
@@ -182,7 +182,7 @@ async fn rename(
     name: web::Path<String>,
     wish: web::Json<RenameModel>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     models::rename_model(&app, &auth, name.into_inner(), wish.into_inner().name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -190,7 +190,7 @@ async fn rename(
 #[utoipa::path(tag = "models", responses((status = 204), (status = 404), (status = 409, description = "A deployment serves it")))]
 #[delete("/models/{name}")]
 async fn delete_model(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     models::delete_model(&app, &auth, name.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -203,7 +203,7 @@ async fn describe_version(
     path: web::Path<(String, i64)>,
     wish: web::Json<Describe>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, version) = path.into_inner();
     if let Some(description) = wish.into_inner().description {
         versions::update_version(&app, &auth, name, version, description).await?;
@@ -214,7 +214,7 @@ async fn describe_version(
 #[utoipa::path(tag = "models", responses((status = 204), (status = 404), (status = 409, description = "A deployment serves it")))]
 #[delete("/models/{name}/versions/{version}")]
 async fn delete_version(app: web::Data<App>, who: Principal, path: web::Path<(String, i64)>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, version) = path.into_inner();
     versions::delete_version(&app, &auth, name, version).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -228,7 +228,7 @@ async fn set_stage(
     path: web::Path<(String, i64)>,
     wish: web::Json<SetStage>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, version) = path.into_inner();
     versions::transition(&app, &auth, name, version, &wish.stage, wish.archive_existing).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -237,7 +237,7 @@ async fn set_stage(
 #[utoipa::path(tag = "models", responses((status = 200, description = "Newest first", body = Vec<AliasMove>), (status = 404)))]
 #[get("/models/{name}/history")]
 async fn history(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<Vec<AliasMove>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(moves::history(&app, &auth, name.into_inner(), None).await?))
 }
 
@@ -248,7 +248,7 @@ async fn alias_history(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<Vec<AliasMove>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (name, alias) = path.into_inner();
     Ok(web::Json(moves::history(&app, &auth, name, Some(alias)).await?))
 }
@@ -267,7 +267,7 @@ async fn alias_at(
     path: web::Path<(String, String)>,
     query: web::Query<Instant>,
 ) -> Result<web::Json<AliasAt>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (name, alias) = path.into_inner();
     Ok(web::Json(moves::alias_at(&app, &auth, name, alias, rules::instant(&query.time)?).await?))
 }
@@ -286,7 +286,7 @@ async fn card(
     path: web::Path<(String, i64)>,
     query: web::Query<OfRevision>,
 ) -> Result<web::Json<Card>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (name, version) = path.into_inner();
     Ok(web::Json(cards::card(&app, &auth, name, version, query.revision).await?))
 }
@@ -299,7 +299,7 @@ async fn save_card(
     path: web::Path<(String, i64)>,
     wish: web::Json<SaveCard>,
 ) -> Result<web::Json<Card>> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, version) = path.into_inner();
     Ok(web::Json(cards::save_card(&app, &auth, name, version, wish.into_inner()).await?))
 }

@@ -123,12 +123,12 @@ pub async fn download_uri(app: &App, auth: &View, name: String, number: i64) -> 
 /// A page of versions and the offset of the next, if there is one.
 pub async fn search_versions(
     app: &App,
-    _auth: &View,
+    auth: &View,
     filter: &str,
     order_by: &[String],
     window: (i64, i64),
 ) -> Result<(Vec<Version>, Option<i64>)> {
-    models::search_versions(app, filter, order_by, window).await
+    models::search_versions(app, auth, filter, order_by, window).await
 }
 
 /// Changes one version under an audit row.
@@ -309,7 +309,7 @@ mod tests {
     fn world() -> Conn {
         let mut conn = crate::db::testing::connection();
         tracking::testing::run(&mut conn, "r1");
-        model_store::insert(&mut conn, "wine", "", 1).unwrap();
+        model_store::insert(&mut conn, "default", "wine", "", 1).unwrap();
         conn
     }
 
@@ -353,7 +353,7 @@ mod tests {
     fn names_are_escaped_nowhere_because_they_are_bound() {
         let mut conn = world();
         let name = "x'; DROP TABLE runs; --";
-        model_store::insert(&mut conn, name, "", 1).unwrap();
+        model_store::insert(&mut conn, "default", name, "", 1).unwrap();
         assert!(models::row_of(&mut conn, name).is_ok());
     }
 }

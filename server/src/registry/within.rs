@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::{NewVersion, Version, models, moves::Mover, rules, source, told, versions};
 use crate::{
-    accounts::{Authorized, Principal, action, audit},
+    accounts::{
+        Authorized, Principal, action, audit,
+        projects::{self, Kind},
+    },
     app::App,
     clock,
     db::Conn,
@@ -36,6 +39,7 @@ pub async fn register(
 pub fn register_on(conn: &mut Conn, who: &Principal, model: &str, wish: &RegisterVersion) -> Result<Version> {
     let path = tracking::rules::artifact_path(wish.path.trim_end_matches('/'))?.to_owned();
     rules::model_name(model)?;
+    projects::see(conn, who, Kind::Run, &wish.run_id)?;
     let origin = origin(conn, &wish.run_id, &path)?;
     match models::insert(conn, who, model, "", &[]) {
         Ok(_) => {}

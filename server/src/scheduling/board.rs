@@ -11,6 +11,16 @@ use drydock_wire::{
     queues::{QueueOrder, QueuedJob},
 };
 
+use crate::{
+    accounts::{
+        Authorized, action,
+        projects::{self, Kind},
+    },
+    app::App,
+    db::Conn,
+    error::Result,
+};
+
 use super::{
     load::{BoxRoom, JobRow, Loaded},
     rules::{Decision, Wait},
@@ -69,6 +79,26 @@ impl Board {
             jobs: last.page(queue, offset, limit),
         }
     }
+}
+
+/// The order as the asker may see it: of jobs in projects that are not there for them, their place alone.
+pub async fn without_hidden(app: &App, auth: &Authorized<action::View>, mut order: QueueOrder) -> Result<QueueOrder> {
+    let who = auth.principal().clone();
+    if who.reach.sees_all() {
+        return Ok(order);
+    }
+    let ids: Vec<String> = order.jobs.items.iter().map(|job| job.id.clone()).collect();
+    let seen = move |conn: &mut Conn| {
+        ids.iter().map(|id| projects::sees(conn, &who, Kind::Job, id)).collect::<Result<Vec<bool>>>()
+    };
+    for (job, seen) in order.jobs.items.iter_mut().zip(app.db.read(seen).await?) {
+        if !seen {
+            (job.id, job.name, job.submitted_by) = (String::new(), "another project's job".into(), String::new());
+        }
+        // words may name the job that is waited for
+        job.reason = if seen { "It waits for its turn.".into() } else { String::new() };
+    }
+    Ok(order)
 }
 
 impl Last {

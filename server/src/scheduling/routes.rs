@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Board;
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::{Error, Result},
 };
@@ -24,14 +24,14 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "queues", responses((status = 200, body = Page<Queue>)))]
 #[get("/queues")]
 async fn list(app: web::Data<App>, who: Principal) -> Result<web::Json<Page<Queue>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::list(&app, &auth).await?))
 }
 
 #[utoipa::path(tag = "queues", responses((status = 200, body = Queue), (status = 404, body = ErrorBody)))]
 #[get("/queues/{name}")]
 async fn get_queue(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<Queue>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &name).await?))
 }
 
@@ -44,7 +44,7 @@ async fn put_queue(
     name: web::Path<String>,
     settings: web::Json<QueueSettings>,
 ) -> Result<web::Json<Queue>> {
-    let auth = accounts::authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Administer, &who.project)?;
     Ok(web::Json(super::put(&app, &auth, &name, settings.into_inner()).await?))
 }
 
@@ -52,7 +52,7 @@ async fn put_queue(
 #[utoipa::path(tag = "queues", responses((status = 204), (status = 409, body = ErrorBody)))]
 #[delete("/queues/{name}")]
 async fn delete_queue(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Administer, &who.project)?;
     super::delete(&app, &auth, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -66,7 +66,7 @@ async fn pause(
     name: web::Path<String>,
     wish: web::Json<PauseQueue>,
 ) -> Result<web::Json<Queue>> {
-    let auth = accounts::authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Administer, &who.project)?;
     Ok(web::Json(super::pause(&app, &auth, &name, wish.paused).await?))
 }
 
@@ -84,10 +84,11 @@ struct OrderQuery {
 #[utoipa::path(tag = "queues", params(OrderQuery), responses((status = 200, body = QueueOrder)))]
 #[get("/queue")]
 async fn order(app: web::Data<App>, who: Principal, query: web::Query<OrderQuery>) -> Result<web::Json<QueueOrder>> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let query = query.into_inner();
     let offset = query.page.as_deref().filter(|page| !page.is_empty()).map_or(Ok(0), str::parse::<usize>);
     let offset = offset.map_err(|_| Error::invalid("page: use 'next' of the page before."))?;
     let limit = query.limit.unwrap_or(100).clamp(1, 500);
-    Ok(web::Json(app.memory.of::<Board>().order(query.queue.as_deref(), offset, limit)))
+    let order = app.memory.of::<Board>().order(query.queue.as_deref(), offset, limit);
+    Ok(web::Json(super::board::without_hidden(&app, &auth, order).await?))
 }

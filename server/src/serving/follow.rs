@@ -7,7 +7,7 @@ use drydock_wire::events::Topic;
 
 use super::store::{self, DeploymentRow, Wish};
 use super::wishes::put_rows;
-use crate::accounts::{Principal, audit};
+use crate::accounts::{DEFAULT_PROJECT, Principal, audit};
 use crate::app::App;
 use crate::clock;
 use crate::db::Conn;
@@ -38,7 +38,7 @@ fn follow(conn: &mut Conn) -> Result<Vec<String>> {
     let mut followed = Vec::new();
     for one in due(conn)? {
         let name = one.deployment.name;
-        let (number, _) = put_rows(conn, &name, &one.wish, &one.by)?;
+        let (number, _) = put_rows(conn, (DEFAULT_PROJECT, &name), &one.wish, &one.by)?;
         tracing::info!(deployment.name = name, "{name} follows {} to version {}", one.alias, one.wish.version);
         let detail = serde_json::json!({
             "model": one.wish.model, "version": one.wish.version, "revision": number, "alias": one.alias, "moved_by": one.by,

@@ -98,14 +98,15 @@ pub async fn start(app: &App, gateway: &Gateway) -> Result<()> {
 pub async fn list(
     app: &App,
     gateway: &Gateway,
-    _auth: &Authorized<action::View>,
+    auth: &Authorized<action::View>,
     search: Option<String>,
 ) -> Result<Vec<DeploymentSummary>> {
+    let scope = auth.scope();
     let wanted = search.unwrap_or_default().to_lowercase();
     let rows = app
         .db
-        .read(|conn| {
-            let rows = store::all(conn)?;
+        .read(move |conn| {
+            let rows = store::shown(conn, &scope)?;
             let mut whole = |row: DeploymentRow| {
                 let replicas = replicas::store::of_deployment(conn, &row.id)?;
                 Ok((store::revisions_of(conn, &row.id)?, replicas, row))

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Gateway;
-use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
+use crate::accounts::{self, Principal, action};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::workloads::logs::{self, AskedPage, AskedSearch, Span};
@@ -58,7 +58,7 @@ async fn list(
     who: Principal,
     query: web::Query<Search>,
 ) -> Result<web::Json<Page<DeploymentSummary>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let items = super::list(&app, &gateway, &auth, query.into_inner().search).await?;
     Ok(web::Json(Page { total: items.len() as u64, items, next: None }))
 }
@@ -74,7 +74,7 @@ async fn put_deployment(
     name: web::Path<String>,
     wish: web::Json<PutDeployment>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     let (is_new, detail) = super::put(&app, &gateway, &auth, &name, wish.into_inner()).await?;
     Ok(HttpResponse::build(if is_new { StatusCode::CREATED } else { StatusCode::OK }).json(detail))
 }
@@ -87,7 +87,7 @@ async fn get_deployment(
     who: Principal,
     name: web::Path<String>,
 ) -> Result<web::Json<DeploymentDetail>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &gateway, &auth, &name).await?))
 }
 
@@ -99,7 +99,7 @@ async fn delete_deployment(
     who: Principal,
     name: web::Path<String>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     super::delete(&app, &gateway, &auth, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -112,7 +112,7 @@ async fn log(
     name: web::Path<String>,
     query: web::Query<OfRevision>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(logs::plain_text(logs::text(&app, &workload, generation, Span::all()).await?))
 }
@@ -127,7 +127,7 @@ async fn log_stream(
     name: web::Path<String>,
     query: web::Query<OfRevision>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     let after = logs::last_event_id(&request);
     Ok(logs::event_stream(logs::stream(&app, &workload, generation, after)))
@@ -143,7 +143,7 @@ async fn log_lines(
     query: web::Query<OfRevision>,
     asked: web::Query<AskedPage>,
 ) -> Result<web::Json<LogPage>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(web::Json(logs::page(&app, &workload, generation, asked.from(), asked.limit()).await?))
 }
@@ -158,7 +158,7 @@ async fn log_search(
     query: web::Query<OfRevision>,
     asked: web::Query<AskedSearch>,
 ) -> Result<web::Json<LogHits>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (workload, generation) = super::logged_workload(&app, &auth, &name, query.revision, query.replica).await?;
     Ok(web::Json(logs::search(&app, &workload, generation, asked.into_inner().query()).await?))
 }
@@ -171,7 +171,7 @@ async fn serve(
     path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> HttpResponse {
-    match who.and_then(|who| accounts::authorize(&who, action::View, DEFAULT_PROJECT).map(|_| who)) {
+    match who.and_then(|who| accounts::authorize(&who, action::View, &who.project).map(|_| who)) {
         Ok(who) => super::gateway::forward(&gateway, &path.0, &who, &request, payload).await,
         Err(error) => super::gateway::refused(&request, &error),
     }

@@ -20,7 +20,7 @@ fn wish(version: i64) -> Wish {
 }
 
 fn put_version(conn: &mut Conn, version: i64) -> Option<i64> {
-    let (number, is_new) = put_rows(conn, "wine", &wish(version), "ann").unwrap();
+    let (number, is_new) = put_rows(conn, ("default", "wine"), &wish(version), "ann").unwrap();
     is_new.then_some(number)
 }
 
@@ -50,8 +50,8 @@ fn the_same_wish_again_makes_no_revision() {
     make_live(conn, 1);
     assert_eq!(put_version(conn, 1), None);
     let more = Wish { resources: Resources { cpus: 2.0, ..Resources::default() }, ..wish(1) };
-    assert_eq!(put_rows(conn, "wine", &more, "ann").unwrap(), (2, true));
-    assert_eq!(put_rows(conn, "wine", &more, "ann").unwrap(), (2, false));
+    assert_eq!(put_rows(conn, ("default", "wine"), &more, "ann").unwrap(), (2, true));
+    assert_eq!(put_rows(conn, ("default", "wine"), &more, "ann").unwrap(), (2, false));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn an_image_that_docker_could_not_be_asked_for_makes_no_revision() {
         let runtime = json!({ "kind": "image", "image": image, "image_id": id, "port": 80 });
         Wish { served_by: serde_json::from_value(json!({ "runtime": runtime })).unwrap(), ..wish(1) }
     };
-    let mut put = |image, id| put_rows(conn, "wine", &of(image, id), "ann").unwrap();
+    let mut put = |image, id| put_rows(conn, ("default", "wine"), &of(image, id), "ann").unwrap();
     assert_eq!(put("a:1", Some("sha256:1")), (1, true));
     assert_eq!(put("a:1", None), (1, false), "Docker is away");
     assert_eq!(put("a:1", Some("sha256:2")), (2, true), "another image has the name now");
@@ -111,7 +111,7 @@ fn nothing_is_put_into_a_deployment_that_goes_away() {
     put_version(conn, 1);
     let row = store::find(conn, "wine").unwrap().unwrap();
     store::set_deleting(conn, &row.id, 1).unwrap();
-    assert!(put_rows(conn, "wine", &wish(1), "ann").is_err());
+    assert!(put_rows(conn, ("default", "wine"), &wish(1), "ann").is_err());
     make_live(conn, 1);
     assert_eq!(states(conn), [(1, "starting")]);
 }

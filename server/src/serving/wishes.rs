@@ -6,6 +6,7 @@ use drydock_wire::serving::{DeploymentDetail, PutDeployment, ReleasePlan, Runtim
 use super::rules::RevisionState;
 use super::store::{self, DeploymentRow, RevisionRow, Wish};
 use super::{Gateway, check, detail, fit, release, show, waker, write_move};
+use crate::accounts::projects::{self, Kind};
 use crate::accounts::{self, Authorized, Principal, action, audit};
 use crate::app::App;
 use crate::clock;
@@ -74,6 +75,10 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
         None => served_by_before(conn, name)?,
     };
     check::wish(name, &wish, &served_by, machine(conn)?)?;
+    projects::may(conn, who, action::Deploy, Kind::Deployment, name)?;
+    if !wish.model.is_empty() {
+        projects::see(conn, who, Kind::Model, &wish.model)?;
+    }
     check_callers(conn, wish.settings.as_ref())?;
     let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
     plan.iter().try_for_each(release::check::plan)?;
@@ -83,7 +88,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
     let comes = serving(conn, name, &wish)?.is_none();
     fit::admit(conn, name, &wish, settings.as_ref(), comes)?;
-    let (number, is_new) = put_rows(conn, name, &wish, &who.username)?;
+    let (number, is_new) = put_rows(conn, (&who.project, name), &wish, &who.username)?;
     put_settings(conn, who, name, settings, alias.as_deref())?;
     if is_new {
         let strategy = wish.release.as_ref().unwrap_or(&ReleasePlan::Rolling).strategy();
@@ -141,7 +146,7 @@ fn served_by_before(conn: &mut Conn, name: &str) -> Result<ServedBy> {
 }
 
 /// The number of the revision that serves this, and whether it is new.
-pub fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i64, bool)> {
+pub fn put_rows(conn: &mut Conn, (project, name): (&str, &str), wish: &Wish, by: &str) -> Result<(i64, bool)> {
     let now = clock::now_ms();
     let Some(row) = store::find(conn, name)? else {
         let row = DeploymentRow {
@@ -158,7 +163,7 @@ pub fn put_rows(conn: &mut Conn, name: &str, wish: &Wish, by: &str) -> Result<(i
             alias: None,
             wanted_replicas: None,
         };
-        store::insert(conn, &row)?;
+        store::insert(conn, project, &row)?;
         store::insert_revision(conn, &RevisionRow::new(&row.id, 1, wish, by, now))?;
         return Ok((1, true));
     };

@@ -52,6 +52,14 @@ impl Caller {
         Self { principal: Principal { address, ..key.principal.clone() }, scopes: key.scopes.clone() }
     }
 
+    /// With the role in the bucket's project; absent where that is not there for the caller.
+    fn within(&self, project: &str) -> Option<Self> {
+        if self.principal.project == project {
+            return Some(self.clone());
+        }
+        Some(Self { principal: self.principal.within(project)?, scopes: self.scopes.clone() })
+    }
+
     pub(super) fn asks(&self) -> rights::Caller<'_> {
         rights::Caller { who: &self.principal, scopes: &self.scopes }
     }
@@ -94,6 +102,7 @@ impl Entered {
 /// `not_found` without such a bucket; `forbidden` with what would be needed.
 pub fn enter(conn: &mut Conn, caller: &Caller, name: &str, right: Right, path: &str) -> Result<Entered> {
     let bucket = buckets::by_name(conn, name)?.ok_or_else(|| refusals::no_such_bucket(name))?;
+    let Some(caller) = &caller.within(&bucket.project_id) else { return Err(refusals::no_such_bucket(name)) };
     if may(conn, caller, &bucket, right, path)? {
         return Ok(Entered(bucket));
     }
@@ -112,6 +121,7 @@ pub fn enter(conn: &mut Conn, caller: &Caller, name: &str, right: Right, path: &
 /// As `enter`, for a listing of the keys under `prefix`: which of them the caller may see; none named means all.
 pub fn enter_to_list(conn: &mut Conn, caller: &Caller, name: &str, prefix: &str) -> Result<(Entered, Vec<String>)> {
     let bucket = enter(conn, caller, name, Right::Enter, "")?;
+    let Some(caller) = &caller.within(&bucket.project_id) else { return Err(refusals::no_such_bucket(name)) };
     let facts = facts(conn, caller, &bucket)?;
     match rights::shows(caller.asks(), &facts, prefix) {
         Shown::All => Ok((bucket, vec![])),
@@ -122,6 +132,7 @@ pub fn enter_to_list(conn: &mut Conn, caller: &Caller, name: &str, prefix: &str)
 
 /// Whether the caller may use the bucket so.
 pub fn may(conn: &mut Conn, caller: &Caller, bucket: &BucketRow, right: Right, path: &str) -> Result<bool> {
+    let Some(caller) = &caller.within(&bucket.project_id) else { return Ok(false) };
     let facts = facts(conn, caller, bucket)?;
     let (right, key) = match right {
         Right::Enter => (rights::Right::Read, None),

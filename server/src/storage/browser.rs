@@ -40,9 +40,9 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<BucketSummary>> {
     let caller = caller.clone();
     app.db
         .read(move |conn| {
-            let mut seen = vec![];
+            let (mut seen, scope) = (vec![], caller.principal.reach.scope());
             for (row, owner) in store::buckets::all(conn)? {
-                if may(conn, &caller, &row, Right::Enter, "")? {
+                if scope.shows(&row.project_id) && may(conn, &caller, &row, Right::Enter, "")? {
                     seen.push(summary(conn, &caller, &row, owner)?);
                 }
             }

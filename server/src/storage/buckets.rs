@@ -12,7 +12,7 @@ use super::{
     },
 };
 use crate::{
-    accounts::{self, DEFAULT_PROJECT},
+    accounts,
     app::App,
     clock,
     error::{Error, Result},
@@ -41,7 +41,7 @@ pub async fn create(
     app.db
         .write(move |conn| {
             let new = NewBucket {
-                project_id: DEFAULT_PROJECT,
+                project_id: &who.project,
                 name: &name,
                 owner: &who.person_id,
                 access,
@@ -68,8 +68,9 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<(BucketRow, String)>
     app.db
         .read(move |conn| {
             let mut seen = vec![];
+            let scope = caller.principal.reach.scope();
             for (row, owner) in store::buckets::all(conn)? {
-                if may(conn, &caller, &row, Right::Enter, "")? {
+                if scope.shows(&row.project_id) && may(conn, &caller, &row, Right::Enter, "")? {
                     seen.push((row, owner));
                 }
             }

@@ -119,15 +119,7 @@ mod tests {
     use super::*;
 
     fn person(name: &str, role: Role, via: Via) -> Principal {
-        Principal {
-            person_id: name.into(),
-            username: name.into(),
-            role,
-            via,
-            job_id: None,
-            session_id: None,
-            address: String::new(),
-        }
+        Principal { via, ..Principal::of_role(name, role) }
     }
 
     fn bucket(access: BucketAccess) -> Facts {

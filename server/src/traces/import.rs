@@ -55,6 +55,11 @@ pub struct Arriving {
 }
 
 impl Arriving {
+    /// Of the experiment on the box that it goes into.
+    pub fn experiment_id(&self) -> String {
+        self.experiment.to_string()
+    }
+
     /// # Errors
     /// `invalid` or `refused` for what no client could have logged.
     pub fn read(foreign: ForeignTrace) -> Result<Self> {

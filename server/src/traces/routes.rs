@@ -19,7 +19,7 @@ use super::{
     views,
 };
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -61,13 +61,15 @@ async fn list_traces(
     who: Principal,
     query: web::Query<TracesQuery>,
 ) -> Result<web::Json<Page<TraceSummary>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let scope = accounts::authorize(&who, action::View, &who.project)?.scope();
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let offset = search::page_offset(query.page.as_deref())?;
     let wish = wish(&query)?;
     let page = app
         .db
         .read(move |conn| {
+            let experiments = tracking::shown_experiments(conn, &scope, wish.experiments.clone())?;
+            let wish = Search { experiments, ..wish };
             let total = found::count(conn, &wish)?;
             let mut rows = found::page(conn, &wish, offset, limit + 1)?;
             let next = (rows.len() as i64 > limit).then(|| search::page_token(offset + limit));
@@ -140,7 +142,7 @@ fn summaries(conn: &mut Conn, all: &[Trace]) -> Result<Vec<TraceSummary>> {
 #[utoipa::path(tag = "traces", responses((status = 200, body = TraceDetail)))]
 #[get("/traces/{id}")]
 async fn get_trace(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<TraceDetail>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let trace = super::trace(&app, &auth, id.into_inner()).await?;
     let spans = super::spans_of(&app, &auth, &trace).await?;
     let detail = app
@@ -172,7 +174,7 @@ async fn get_span(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<SpanDetail>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (id, wanted) = path.into_inner();
     let trace = super::trace(&app, &auth, id.clone()).await?;
     let spans: Vec<Span> = super::spans_of(&app, &auth, &trace).await?;
@@ -184,8 +186,8 @@ async fn get_span(
 #[utoipa::path(tag = "traces", responses((status = 204, description = "Gone, with its spans, judgements and files")))]
 #[delete("/traces/{id}")]
 async fn delete_trace(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Erase, DEFAULT_PROJECT)?;
-    let reader = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Erase, &who.project)?;
+    let reader = accounts::authorize(&who, action::View, &who.project)?;
     let trace = super::trace(&app, &reader, id.into_inner()).await?;
     super::delete_traces(&app, &auth, trace.experiment_id, Doomed::Ids(vec![trace.trace_id])).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -12,7 +12,7 @@ use super::{
     },
 };
 use crate::{
-    accounts::{Authorized, action, audit},
+    accounts::{Authorized, DEFAULT_PROJECT, action, audit},
     app::App,
     clock,
     db::Conn,
@@ -49,12 +49,19 @@ pub async fn create_experiment(
     for (key, value) in &tags {
         rules::experiment_tag(key, value)?;
     }
+    let ours = location.as_deref().is_some_and(|location| location.starts_with("mlflow-artifacts:"));
+    if ours && auth.project() != DEFAULT_PROJECT {
+        // what is of a project is told by the experiment's id at the beginning of the path
+        return Err(Error::invalid(
+            "'artifact_location': leave it out in a project; the box keeps the artifacts there.",
+        ));
+    }
     let who = auth.principal().clone();
     let id = app
         .db
         .write(move |conn| {
             refuse_inside(conn, location.as_deref())?;
-            let id = store::insert(conn, &name, location.as_deref(), clock::now_ms())?;
+            let id = store::insert(conn, &who.project, &name, location.as_deref(), clock::now_ms())?;
             for (key, value) in &tags {
                 store::set_tag(conn, id, key, value)?;
             }
@@ -92,10 +99,11 @@ pub async fn experiment(app: &App, _auth: &View, id: i64) -> Result<Experiment> 
 }
 
 /// The experiment of that name, deleted or not.
-pub async fn experiment_by_name(app: &App, _auth: &View, name: String) -> Result<Experiment> {
+pub async fn experiment_by_name(app: &App, auth: &View, name: String) -> Result<Experiment> {
+    let (scope, project) = (auth.scope(), auth.project().to_owned());
     app.db
         .read(move |conn| {
-            store::find_by_name(conn, &name)?
+            store::find_shown(conn, &scope, &project, &name)?
                 .ok_or_else(|| Error::not_found(format!("Could not find experiment with name '{name}'")))
         })
         .await
@@ -104,7 +112,7 @@ pub async fn experiment_by_name(app: &App, _auth: &View, name: String) -> Result
 /// A page of experiments and the offset of the next, if there is one.
 pub async fn search_experiments(
     app: &App,
-    _auth: &View,
+    auth: &View,
     stage: Stage,
     filter: &str,
     order_by: &[String],
@@ -113,10 +121,11 @@ pub async fn search_experiments(
     let conditions = search::parse(filter, &EXPERIMENTS)?;
     let order = search::parse_order_by(order_by, &EXPERIMENTS)?;
     let (offset, limit) = window;
+    let scope = auth.scope();
     app.db
         .read(move |conn| {
             let window = Window { offset, limit: limit + 1 };
-            let mut ids = found::experiments(conn, stage, &conditions, &order, window)?;
+            let mut ids = found::experiments(conn, &scope, stage, &conditions, &order, window)?;
             let next = super::runs::cut(&mut ids, window);
             Ok((store::load(conn, &ids)?, next))
         })
@@ -196,8 +205,9 @@ pub async fn delete_experiment_tag(app: &App, auth: &Develop, id: i64, key: Stri
 }
 
 /// For the dashboard: all that are not deleted, newest first, with the number of their runs.
-pub(super) async fn list(app: &App, _auth: &View) -> Result<Vec<(Experiment, i64)>> {
-    app.db.read(store::with_counts).await
+pub(super) async fn list(app: &App, auth: &View) -> Result<Vec<(Experiment, i64)>> {
+    let scope = auth.scope();
+    app.db.read(move |conn| store::with_counts(conn, &scope)).await
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{
     store::{experiments as places, runs as store},
 };
 use crate::{
-    accounts::{Principal, audit},
+    accounts::{DEFAULT_PROJECT, Principal, audit},
     clock,
     db::{
         Conn,
@@ -27,6 +27,8 @@ use crate::{
 const GIVEN_TAG: &str = "drydock.params";
 /// The experiment that every box has.
 const DEFAULT_EXPERIMENT: i64 = 0;
+/// Of a project that has no such: it is made where a job names none.
+pub const DEFAULT_EXPERIMENT_NAME: &str = "Default";
 
 /// A run for a job.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +48,9 @@ pub struct NewJobRun {
 pub fn make_job_run(conn: &mut Conn, who: &Principal, new: &NewJobRun) -> Result<String> {
     let experiment_id = match &new.experiment {
         Some(name) => experiment(conn, who, name)?,
-        None => DEFAULT_EXPERIMENT,
+        None if who.project == DEFAULT_PROJECT => DEFAULT_EXPERIMENT,
+        // the one that every box has is the default project's
+        None => experiment(conn, who, DEFAULT_EXPERIMENT_NAME)?,
     };
     experiments::active(conn, experiment_id)?;
     let mut info = RunInfo {
@@ -80,11 +84,11 @@ pub fn make_job_run(conn: &mut Conn, who: &Principal, new: &NewJobRun) -> Result
 }
 
 fn experiment(conn: &mut Conn, who: &Principal, name: &str) -> Result<i64> {
-    if let Some(known) = places::find_by_name(conn, name)? {
+    if let Some(known) = places::find_by_name(conn, &who.project, name)? {
         return Ok(known.id);
     }
     rules::experiment_name(name)?;
-    let id = places::insert(conn, name, None, clock::now_ms())?;
+    let id = places::insert(conn, &who.project, name, None, clock::now_ms())?;
     audit(conn, who, "experiment.create", &format!("experiment/{id}"), json!({ "name": name }))?;
     Ok(id)
 }

@@ -38,7 +38,9 @@ pub use import::{
     import_run, plan_tags,
 };
 pub use inputs::{DatasetSummary, dataset_summaries};
-pub use job_runs::{NewJobRun, artifact_folder, end_job_runs, latest_metrics, make_job_run, reopen_job_run};
+pub use job_runs::{
+    DEFAULT_EXPERIMENT_NAME, NewJobRun, artifact_folder, end_job_runs, latest_metrics, make_job_run, reopen_job_run,
+};
 pub use logged_models::{
     create_logged_model, delete_logged_model, delete_logged_model_tag, finalize_logged_model, logged_model,
     search_logged_models, set_logged_model_params, set_logged_model_tags,
@@ -51,7 +53,7 @@ pub use runs::{
 pub use tasks::start;
 pub use uploads::{abort_upload, begin_upload, complete_upload, put_part};
 
-use crate::{db::Conn, error::Result};
+use crate::{accounts::Scope, db::Conn, error::Result};
 
 /// Bucket of all artifacts.
 pub const ARTIFACT_BUCKET: &str = "mlflow";
@@ -227,9 +229,14 @@ pub fn runs_of_job(conn: &mut Conn, job_id: &str) -> Result<Vec<String>> {
     store::runs::of_job(conn, job_id)
 }
 
+/// For `traces`: ids of experiments that are shown, of the wanted ones where some are named; absent: all there are.
+pub fn shown_experiments(conn: &mut Conn, scope: &Scope, wanted: Option<Vec<i64>>) -> Result<Option<Vec<i64>>> {
+    store::experiments::shown(conn, scope, wanted)
+}
+
 /// Numbers of experiments and runs that are not deleted.
 pub fn counts(conn: &mut Conn) -> Result<(u64, u64)> {
-    let (experiments, runs) = store::experiments::counts(conn)?;
+    let (experiments, runs) = store::experiments::counts(conn, &Scope::All)?;
     Ok((u64::try_from(experiments).unwrap_or(0), u64::try_from(runs).unwrap_or(0)))
 }
 

@@ -14,7 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{LoggedModel, Metric, Pair, Run, decimation, list_routes, mlflow, preview, rules, runs, store};
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -69,7 +69,7 @@ pub(super) fn summary(run: Run, experiment_name: String) -> (RunSummary, Vec<Pai
 #[utoipa::path(tag = "runs", responses((status = 200, body = RunDetail)))]
 #[get("/runs/{id}")]
 async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<RunDetail>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let id = id.into_inner();
     let detail = app
         .db
@@ -119,7 +119,7 @@ async fn edit_run(
     id: web::Path<String>,
     wish: web::Json<EditRun>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let EditRun { name, tags, remove_tags } = wish.into_inner();
     let tags = tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
     runs::edit_run(&app, &auth, id.into_inner(), name, tags, remove_tags).await?;
@@ -148,7 +148,7 @@ async fn get_metrics(
     id: web::Path<String>,
     query: web::Query<MetricsQuery>,
 ) -> Result<web::Json<Vec<MetricSeries>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let (id, query) = (id.into_inner(), query.into_inner());
     let most = query.max_points.unwrap_or(DEFAULT_POINTS).clamp(10, 20_000);
     let all = app
@@ -194,7 +194,7 @@ async fn get_artifacts(
     id: web::Path<String>,
     query: web::Query<PathQuery>,
 ) -> Result<web::Json<Vec<ArtifactEntry>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let folder = query.path.trim_end_matches('/');
     let Some(root) = artifact_root(&app, id.into_inner(), query.model.clone()).await? else {
         return Ok(web::Json(Vec::new()));
@@ -218,7 +218,7 @@ async fn get_file(
     query: web::Query<PathQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let path = rules::artifact_path(&query.path)?;
     let root = file_root(&app, id.into_inner(), query.model.clone()).await?;
     let file = super::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;
@@ -234,7 +234,7 @@ async fn get_preview(
     id: web::Path<String>,
     query: web::Query<PathQuery>,
 ) -> Result<web::Json<Preview>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let path = rules::artifact_path(&query.path)?;
     let root = file_root(&app, id.into_inner(), query.model.clone()).await?;
     let file = super::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::store::views::{self as store, View};
 use crate::{
-    accounts::{Authorized, DEFAULT_PROJECT, action, audit},
+    accounts::{Authorized, action, audit},
     app::App,
     clock,
     error::{Error, Result},
@@ -58,7 +58,7 @@ pub async fn save_view(app: &App, auth: &Read, kind: String, name: String, query
                     let (kind, name) = (kind.clone(), name.clone());
                     let view =
                         View { id: id.clone(), owner, kind, name, query: query.clone(), updated_at: at, username };
-                    store::insert(conn, DEFAULT_PROJECT, &view)?;
+                    store::insert(conn, &who.project, &view)?;
                     id
                 }
             };

@@ -15,6 +15,8 @@ mod tasks;
 pub use routes::configure;
 pub use tasks::start;
 
+use std::collections::BTreeMap;
+
 use drydock_wire::{
     events::Topic,
     trash::{TRASH_DAYS, TrashDone, TrashItem, TrashKind, TrashPreview},
@@ -22,7 +24,10 @@ use drydock_wire::{
 use serde_json::json;
 
 use crate::{
-    accounts::{Authorized, Principal, action, audit},
+    accounts::{
+        Authorized, Principal, action, audit,
+        projects::{self, Kind},
+    },
     app::App,
     clock,
     db::Conn,
@@ -49,6 +54,26 @@ pub enum Wish {
 }
 
 impl Wish {
+    /// The things of projects in which the person may do it: of everything those alone, of chosen ones all or none.
+    fn things_of(self, conn: &mut Conn, who: &Principal) -> Result<Vec<Thing>> {
+        let everything = self == Self::Everything;
+        let mut things = self.things(conn)?;
+        let mut known: BTreeMap<i64, bool> = BTreeMap::new();
+        for thing in &things {
+            if known.contains_key(&thing.experiment) {
+                continue;
+            }
+            let id = thing.experiment.to_string();
+            let allowed = match projects::may(conn, who, action::Develop, Kind::Experiment, &id) {
+                Err(_) if everything => false,
+                other => other.map(|()| true)?,
+            };
+            known.insert(thing.experiment, allowed);
+        }
+        things.retain(|thing| known.get(&thing.experiment).copied().unwrap_or(false));
+        Ok(things)
+    }
+
     fn things(self, conn: &mut Conn) -> Result<Vec<Thing>> {
         let chosen = match self {
             Self::These(chosen) => chosen,
@@ -59,10 +84,11 @@ impl Wish {
 }
 
 /// What would go, and what has to be typed to let it go.
-pub async fn preview(app: &App, _auth: &Authorized<action::Develop>, wish: Wish) -> Result<TrashPreview> {
+pub async fn preview(app: &App, auth: &Authorized<action::Develop>, wish: Wish) -> Result<TrashPreview> {
+    let who = auth.principal().clone();
     app.db
         .read(move |conn| {
-            let things = wish.clone().things(conn)?;
+            let things = wish.clone().things_of(conn, &who)?;
             rules::not_nothing(&wish, &things)?;
             describe(conn, &wish, &things)
         })
@@ -100,7 +126,7 @@ pub async fn discard(
     confirm: &str,
 ) -> Result<TrashDone> {
     let wish = Wish::These(chosen);
-    let things = confirmed(app, wish, confirm).await?;
+    let things = confirmed(app, auth.principal(), wish, confirm).await?;
     // An experiment's models are deleted with it without a mark of their own, as MLflow has it.
     let whole: Vec<i64> =
         things.iter().filter(|thing| thing.kind == TrashKind::Experiment).map(|thing| thing.row).collect();
@@ -117,10 +143,11 @@ pub async fn discard(
 /// # Errors
 /// `conflict` when a run's or model's experiment lies in the trash: that has to be restored instead.
 pub async fn restore(app: &App, auth: &Authorized<action::Develop>, wish: Wish) -> Result<TrashDone> {
+    let who = auth.principal().clone();
     let things = app
         .db
         .read(move |conn| {
-            let things = wish.clone().things(conn)?;
+            let things = wish.clone().things_of(conn, &who)?;
             rules::not_nothing(&wish, &things)?;
             store::refuse_inside_deleted(conn, &things)?;
             Ok(things)
@@ -155,9 +182,9 @@ fn mark_batch(conn: &mut Conn, who: &Principal, batch: &[Thing], at: Option<i64>
     Ok(changed)
 }
 
-async fn confirmed(app: &App, wish: Wish, confirm: &str) -> Result<Vec<Thing>> {
-    let asked = wish.clone();
-    let things = app.db.read(move |conn| asked.things(conn)).await?;
+async fn confirmed(app: &App, who: &Principal, wish: Wish, confirm: &str) -> Result<Vec<Thing>> {
+    let (asked, who) = (wish.clone(), who.clone());
+    let things = app.db.read(move |conn| asked.things_of(conn, &who)).await?;
     rules::not_nothing(&wish, &things)?;
     let wanted = rules::confirmation(&wish, &things);
     if confirm == wanted {
@@ -171,7 +198,7 @@ async fn confirmed(app: &App, wish: Wish, confirm: &str) -> Result<Vec<Thing>> {
 /// # Errors
 /// As `discard`; what a registered version needs is no error: it stays and is named in `kept`.
 pub async fn purge(app: &App, auth: &Authorized<action::Administer>, wish: Wish, confirm: &str) -> Result<TrashDone> {
-    let things = confirmed(app, wish, confirm).await?;
+    let things = confirmed(app, auth.principal(), wish, confirm).await?;
     empty(app, auth.principal(), things).await
 }
 
@@ -218,13 +245,14 @@ fn kept(conn: &mut Conn, things: &[Thing]) -> Result<Vec<String>> {
 /// A page of the trash, newest first, how many there are, and the offset of the next page.
 pub async fn items(
     app: &App,
-    _auth: &Authorized<action::View>,
+    auth: &Authorized<action::View>,
     wish: list::Wish,
     (offset, limit): (i64, i64),
 ) -> Result<(Vec<TrashItem>, i64, Option<i64>)> {
+    let scope = auth.scope();
     app.db
         .read(move |conn| {
-            let (entries, total) = list::entries(conn, &wish, offset, limit)?;
+            let (entries, total) = list::entries(conn, &scope, &wish, offset, limit)?;
             let holders = Holders::load(conn)?;
             let items = entries.into_iter().map(|entry| item(conn, &holders, entry)).collect::<Result<Vec<_>>>()?;
             let end = offset + i64::try_from(items.len()).unwrap_or(0);

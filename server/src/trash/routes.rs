@@ -14,7 +14,7 @@ use super::{
     store::{Chosen, list},
 };
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::{Error, Result},
     tracking::{rules as ids, search},
@@ -66,7 +66,7 @@ async fn list_trash(
     who: Principal,
     query: web::Query<TrashQuery>,
 ) -> Result<web::Json<Page<TrashItem>>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let query = query.into_inner();
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let offset = search::page_offset(query.page.as_deref())?;
@@ -83,7 +83,7 @@ async fn preview(
     who: Principal,
     what: web::Json<TrashSelection>,
 ) -> Result<web::Json<TrashPreview>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(web::Json(super::preview(&app, &auth, wish(what.into_inner())?).await?))
 }
 
@@ -91,7 +91,7 @@ async fn preview(
 #[utoipa::path(tag = "trash", request_body = TrashChange, responses((status = 200, body = TrashDone)))]
 #[post("/trash")]
 async fn discard(app: web::Data<App>, who: Principal, change: web::Json<TrashChange>) -> Result<web::Json<TrashDone>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let TrashChange { what, confirm } = change.into_inner();
     if what.everything {
         return Err(Error::invalid("Only the trash can be emptied as a whole; name what is to go there."));
@@ -102,7 +102,7 @@ async fn discard(app: web::Data<App>, who: Principal, change: web::Json<TrashCha
 #[utoipa::path(tag = "trash", request_body = TrashSelection, responses((status = 200, body = TrashDone)))]
 #[post("/trash/restore")]
 async fn restore(app: web::Data<App>, who: Principal, what: web::Json<TrashSelection>) -> Result<web::Json<TrashDone>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let what = TrashSelection { with_models: true, ..what.into_inner() };
     Ok(web::Json(super::restore(&app, &auth, wish(what)?).await?))
 }
@@ -111,7 +111,7 @@ async fn restore(app: web::Data<App>, who: Principal, what: web::Json<TrashSelec
 #[utoipa::path(tag = "trash", request_body = TrashChange, responses((status = 200, body = TrashDone)))]
 #[post("/trash/purge")]
 async fn purge(app: web::Data<App>, who: Principal, change: web::Json<TrashChange>) -> Result<web::Json<TrashDone>> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     let TrashChange { what, confirm } = change.into_inner();
     let what = TrashSelection { with_models: true, ..what };
     Ok(web::Json(super::purge(&app, &auth, wish(what)?, &confirm).await?))

@@ -45,10 +45,10 @@ struct Counted {
 }
 
 /// All of the page.
-pub async fn state(app: &App, upkeep: &Upkeep, _auth: &Authorized<action::View>) -> Result<StoreState> {
-    let counted = upkeep.counted.get(count(app)).await?;
+pub async fn state(app: &App, upkeep: &Upkeep, auth: &Authorized<action::View>) -> Result<StoreState> {
+    let mut counted = upkeep.counted.get(count(app)).await?;
     let rate = app.config.disk.scrub_bytes_per_s;
-    let (totals, scrub, damaged_count, damaged) = app
+    let (totals, scrub, damaged_count, mut damaged) = app
         .db
         .read(move |conn| {
             let referrers = Referrers::load(conn)?;
@@ -68,6 +68,11 @@ pub async fn state(app: &App, upkeep: &Upkeep, _auth: &Authorized<action::View>)
             Ok((crate::objects::store::totals(conn)?, scrub::state(conn, rate)?, damage::count(conn)?, damaged))
         })
         .await?;
+    if !auth.principal().reach.sees_all() {
+        // how much, not of what: a name may be of a project that is not there for them
+        counted.uses.iter_mut().for_each(|one| one.name.clear());
+        damaged.iter_mut().for_each(|one| one.needed_by.clear());
+    }
     Ok(StoreState {
         engine: engine(app),
         disk: app.objects.room().state(),

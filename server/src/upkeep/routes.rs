@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Upkeep;
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::Result,
 };
@@ -19,7 +19,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "store", responses((status = 200, body = StoreState)))]
 #[get("/store")]
 async fn state(app: web::Data<App>, upkeep: web::Data<Upkeep>, who: Principal) -> Result<web::Json<StoreState>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::state(&app, &upkeep, &auth).await?))
 }
 
@@ -27,7 +27,7 @@ async fn state(app: web::Data<App>, upkeep: web::Data<Upkeep>, who: Principal) -
 #[utoipa::path(tag = "store", responses((status = 202)))]
 #[post("/store/scrub")]
 async fn scrub(app: web::Data<App>, who: Principal) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Administer, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Administer, &who.project)?;
     super::start_scrub(&app, &auth).await?;
     Ok(HttpResponse::Accepted().finish())
 }

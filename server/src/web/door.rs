@@ -9,6 +9,7 @@ use actix_web::{
 };
 
 use super::{guard, patience, room};
+use crate::accounts::projects;
 
 /// The middleware of all faces that actix serves.
 pub async fn door(
@@ -18,6 +19,7 @@ pub async fn door(
     guard::check(&request)?;
     room::check(&request)?;
     patience::watch(&mut request);
+    projects::take_parameter(&mut request);
     let secure = request.app_config().secure();
     let mut response = next.call(request).await?;
     guard::harden(&mut response, secure);

@@ -10,7 +10,7 @@ use futures_util::stream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::{Error, Result},
 };
@@ -37,7 +37,8 @@ const ALL: [Topic; 14] = [
 #[utoipa::path(tag = "events", responses((status = 200, description = "text/event-stream of Event", body = Event)))]
 #[get("/events")]
 pub async fn events(app: web::Data<App>, who: Principal) -> Result<HttpResponse> {
-    authorize(&who, action::View, DEFAULT_PROJECT)?;
+    // a name may be of a project that is not there for them
+    let names = authorize(&who, action::View, &who.project)?.principal().reach.sees_all();
     let receiver = app.events.subscribe();
     let background = app.background.clone();
     let body = stream::unfold((receiver, true), move |(mut receiver, first)| {
@@ -47,7 +48,7 @@ pub async fn events(app: web::Data<App>, who: Principal) -> Result<HttpResponse>
                 return Some((Ok::<_, Error>(Bytes::from_static(b": hello\n\n")), (receiver, false)));
             }
             let text = tokio::select! {
-                text = next_message(&mut receiver) => text?,
+                text = next_message(&mut receiver, names) => text?,
                 () = tokio::time::sleep(KEEP_ALIVE) => ": still here\n\n".to_owned(),
                 () = background.stopped() => return None,
             };
@@ -61,12 +62,22 @@ pub async fn events(app: web::Data<App>, who: Principal) -> Result<HttpResponse>
 }
 
 /// Waits for a first event, gathers what follows it, drops repetitions.
-async fn next_message(receiver: &mut Receiver<Event>) -> Option<String> {
+async fn next_message(receiver: &mut Receiver<Event>, names: bool) -> Option<String> {
     let mut gathered = Vec::new();
     take(&mut gathered, receiver.recv().await)?;
     let deadline = tokio::time::Instant::now() + GATHER;
     while let Ok(next) = tokio::time::timeout_at(deadline, receiver.recv()).await {
         take(&mut gathered, next)?;
+    }
+    if !names {
+        gathered.iter_mut().for_each(|event| event.id = None);
+        let mut seen: Vec<Event> = vec![];
+        gathered.retain(|event| {
+            !seen.contains(event) && {
+                seen.push(event.clone());
+                true
+            }
+        });
     }
     let lines = gathered.iter().filter_map(|event| serde_json::to_string(event).ok());
     Some(lines.map(|json| format!("data: {json}\n\n")).collect())

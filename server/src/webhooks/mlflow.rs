@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Courier, rules};
 use crate::{
-    accounts::{self, Authorized, DEFAULT_PROJECT, action},
+    accounts::{Authorized, action},
     app::App,
     error::{Error, Result},
     tracking::{
@@ -49,7 +49,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
 }
 
 fn manage(who: &Who) -> std::result::Result<Authorized<action::Deploy>, Failure> {
-    Ok(accounts::authorize(&who.0, action::Deploy, DEFAULT_PROJECT)?)
+    who.may(action::Deploy)
 }
 
 fn view(webhook: &Webhook) -> Value {

@@ -24,7 +24,10 @@ pub use courier::{Courier, Outcome};
 pub use routes::configure;
 
 use crate::{
-    accounts::{Authorized, action, audit},
+    accounts::{
+        Authorized, DEFAULT_PROJECT, action, audit,
+        projects::{self, Kind, Subject},
+    },
     app::App,
     clock,
     db::Conn,
@@ -63,7 +66,8 @@ pub fn wake(app: &App) {
 /// Tells the webhooks that listen. Call it in the same `write` closure as what happened; `event` reads
 /// `model_version.created`, `data` is MLflow's payload of it.
 pub fn tell(conn: &mut Conn, event: &str, data: &Value) -> Result<()> {
-    let listeners = store::listeners(conn, event)?;
+    let project = project_of(conn, data)?;
+    let listeners = store::listeners(conn, &project, event)?;
     if listeners.is_empty() {
         return Ok(());
     }
@@ -75,12 +79,24 @@ pub fn tell(conn: &mut Conn, event: &str, data: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Tells one webhook by its name, whatever it listens to otherwise; id of the message. Call it in the same `write` closure as what happened.
+/// The project of what an event is about: its model, or its deployment.
+fn project_of(conn: &mut Conn, data: &Value) -> Result<String> {
+    for (field, kind) in [("name", Kind::Model), ("deployment", Kind::Deployment)] {
+        if let Some(name) = data[field].as_str()
+            && let Some(project) = projects::subjects::project_of(conn, &Subject::new(kind, name))?
+        {
+            return Ok(project);
+        }
+    }
+    Ok(DEFAULT_PROJECT.to_owned())
+}
+
+/// Tells one webhook of the project by its name, whatever it listens to otherwise; id of the message. Call it in the same `write` closure as what happened.
 ///
 /// # Errors
 /// `not_found` when there is no active webhook of that name.
-pub fn tell_one(conn: &mut Conn, name: &str, event: &str, data: &Value) -> Result<(String, String)> {
-    let webhook = store::active_named(conn, name)?
+pub fn tell_one(conn: &mut Conn, project: &str, name: &str, event: &str, data: &Value) -> Result<(String, String)> {
+    let webhook = store::active_named(conn, project, name)?
         .ok_or_else(|| Error::not_found(format!("There is no webhook '{name}' that is switched on.")))?;
     let now = clock::now_ms();
     let row = DeliveryRow::new(&webhook, event, rules::body(event, data, now)?, now);
@@ -149,7 +165,7 @@ pub async fn create(app: &App, courier: &Courier, auth: &Manage, wish: CreateWeb
     };
     app.db
         .write(move |conn| {
-            store::insert(conn, &row, &events)?;
+            store::insert(conn, &who.project, &row, &events)?;
             audit(conn, &who, "webhook.create", &format!("webhook/{}", row.id), told(&row, &events))?;
             view(conn, row)
         })
@@ -163,10 +179,11 @@ fn told(row: &WebhookRow, events: &[&str]) -> Value {
 }
 
 /// Webhooks, newest first. `window` is offset and size; also whether there are more.
-pub async fn list(app: &App, _auth: &Manage, window: (i64, i64)) -> Result<(Vec<Webhook>, bool)> {
+pub async fn list(app: &App, auth: &Manage, window: (i64, i64)) -> Result<(Vec<Webhook>, bool)> {
+    let scope = auth.principal().reach.scope();
     app.db
         .read(move |conn| {
-            let mut rows = store::page(conn, (window.0, window.1.saturating_add(1)))?;
+            let mut rows = store::page(conn, &scope, (window.0, window.1.saturating_add(1)))?;
             let size = usize::try_from(window.1).unwrap_or(0);
             let more = rows.len() > size;
             rows.truncate(size);

@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::Courier;
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::{Error, Result},
 };
@@ -43,7 +43,7 @@ struct LogQuery {
 #[utoipa::path(tag = "webhooks", responses((status = 200, body = Page<Webhook>)))]
 #[get("/webhooks")]
 async fn list(app: web::Data<App>, who: Principal) -> Result<web::Json<Page<Webhook>>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     let (items, _) = super::list(&app, &auth, (0, MOST)).await?;
     Ok(web::Json(Page { total: items.len() as u64, items, next: None }))
 }
@@ -56,14 +56,14 @@ async fn create(
     who: Principal,
     wish: web::Json<CreateWebhook>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(HttpResponse::Created().json(super::create(&app, &courier, &auth, wish.into_inner()).await?))
 }
 
 #[utoipa::path(tag = "webhooks", responses((status = 200, body = Webhook), (status = 404)))]
 #[get("/webhooks/{id}")]
 async fn get_webhook(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<Webhook>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &id).await?))
 }
 
@@ -76,14 +76,14 @@ async fn update(
     id: web::Path<String>,
     wish: web::Json<UpdateWebhook>,
 ) -> Result<web::Json<Webhook>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(web::Json(super::update(&app, &courier, &auth, &id, wish.into_inner()).await?))
 }
 
 #[utoipa::path(tag = "webhooks", responses((status = 204), (status = 404)))]
 #[delete("/webhooks/{id}")]
 async fn delete_webhook(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     super::delete(&app, &auth, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -96,7 +96,7 @@ async fn test(
     who: Principal,
     id: web::Path<String>,
 ) -> Result<web::Json<DeliveryDetail>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(web::Json(super::test(&app, &courier, &auth, &id, None).await?.0))
 }
 
@@ -108,7 +108,7 @@ async fn deliveries(
     id: web::Path<String>,
     query: web::Query<LogQuery>,
 ) -> Result<web::Json<Page<Delivery>>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     let offset = match query.page.as_deref().filter(|page| !page.is_empty()) {
         Some(page) => page.parse::<i64>().ok().filter(|offset| *offset >= 0),
         None => Some(0),
@@ -125,7 +125,7 @@ async fn delivery(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<DeliveryDetail>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(web::Json(super::delivery(&app, &auth, &path.0, &path.1).await?))
 }
 
@@ -136,6 +136,6 @@ async fn send_again(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<DeliveryDetail>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(web::Json(super::send_again(&app, &auth, &path.0, &path.1).await?))
 }

@@ -8,7 +8,7 @@ use drydock_wire::webhooks::{Delivery, DeliveryDetail, DeliveryState};
 
 use super::courier::Outcome;
 use crate::{
-    accounts::DEFAULT_PROJECT,
+    accounts::Scope,
     db::{
         Conn,
         schema::webhooks::{webhook_deliveries as deliveries, webhook_events as events, webhooks},
@@ -105,8 +105,11 @@ impl DeliveryRow {
     }
 }
 
-pub fn insert(conn: &mut Conn, row: &WebhookRow, subscribed: &[&str]) -> Result<()> {
-    diesel::insert_into(webhooks::table).values(row).execute(conn).map_err(Error::internal)?;
+pub fn insert(conn: &mut Conn, project: &str, row: &WebhookRow, subscribed: &[&str]) -> Result<()> {
+    diesel::insert_into(webhooks::table)
+        .values((row, webhooks::project_id.eq(project)))
+        .execute(conn)
+        .map_err(Error::internal)?;
     subscribe(conn, &row.id, subscribed)
 }
 
@@ -140,9 +143,9 @@ pub fn events_of(conn: &mut Conn, id: &str) -> Result<Vec<String>> {
 }
 
 /// Newest first; offset and size.
-pub fn page(conn: &mut Conn, window: (i64, i64)) -> Result<Vec<WebhookRow>> {
+pub fn page(conn: &mut Conn, scope: &Scope, window: (i64, i64)) -> Result<Vec<WebhookRow>> {
     webhooks::table
-        .filter(webhooks::project_id.eq(DEFAULT_PROJECT))
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("project_id")))
         .order((webhooks::created_at.desc(), webhooks::id.desc()))
         .offset(window.0)
         .limit(window.1)
@@ -151,11 +154,12 @@ pub fn page(conn: &mut Conn, window: (i64, i64)) -> Result<Vec<WebhookRow>> {
         .map_err(Error::internal)
 }
 
-/// Active webhooks that are told of the event.
-pub fn listeners(conn: &mut Conn, event: &str) -> Result<Vec<String>> {
+/// Active webhooks of the project that are told of the event.
+pub fn listeners(conn: &mut Conn, project: &str, event: &str) -> Result<Vec<String>> {
     events::table
         .inner_join(webhooks::table)
         .filter(events::event.eq(event))
+        .filter(webhooks::project_id.eq(project))
         .filter(webhooks::status.eq(ACTIVE))
         .select(webhooks::id)
         .load(conn)
@@ -163,9 +167,10 @@ pub fn listeners(conn: &mut Conn, event: &str) -> Result<Vec<String>> {
 }
 
 /// Id of the oldest active webhook of that name; names need not be unique.
-pub fn active_named(conn: &mut Conn, name: &str) -> Result<Option<String>> {
+pub fn active_named(conn: &mut Conn, project: &str, name: &str) -> Result<Option<String>> {
     webhooks::table
         .filter(webhooks::name.eq(name))
+        .filter(webhooks::project_id.eq(project))
         .filter(webhooks::status.eq(ACTIVE))
         .order(webhooks::created_at)
         .select(webhooks::id)

@@ -23,7 +23,7 @@ fn webhook(conn: &mut Conn, id: &str, status: &str, events: &[&str]) {
         created_by: "ann".into(),
         updated_at: 1,
     };
-    store::insert(conn, &row, events).unwrap();
+    store::insert(conn, "default", &row, events).unwrap();
 }
 
 fn outcome(error: Option<&str>) -> Outcome {

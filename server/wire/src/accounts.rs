@@ -36,9 +36,16 @@ wire! {
     /// `GET /api/v1/me`: who is asking.
     pub struct Me {
         pub username: String,
+        /// On the box.
         pub role: Role,
+        /// In the project that the request asked for, or the default one.
+        #[serde(default)]
+        pub role_here: Option<Role>,
         /// How the request proved itself: `session`, `token`, `basic` or `job`.
         pub via: String,
+        /// The project that the token is good in alone.
+        #[serde(default)]
+        pub project: Option<String>,
     }
 
     /// `POST /api/v1/me/password`.
@@ -65,6 +72,12 @@ wire! {
         pub created_at: i64,
         pub expires_at: Option<i64>,
         pub last_used_at: Option<i64>,
+        /// The project that it is good in alone; absent: wherever the person may.
+        #[serde(default)]
+        pub project: Option<String>,
+        /// The most that it may do; absent: whatever the person may.
+        #[serde(default)]
+        pub role: Option<Role>,
     }
 
     /// `POST /api/v1/tokens`.
@@ -73,6 +86,12 @@ wire! {
         /// Days until it expires; absent: never.
         #[serde(default)]
         pub expires_in_days: Option<u32>,
+        /// The project that it is good in alone; elsewhere it looks at what is open. Absent: wherever the person may.
+        #[serde(default)]
+        pub project: Option<String>,
+        /// The most that it may do; absent: whatever the person may.
+        #[serde(default)]
+        pub role: Option<Role>,
     }
 
     /// The only time a token's secret is shown.

@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod overview;
 pub mod packages;
 pub mod pipelines;
+pub mod projects;
 pub mod queues;
 pub mod registry;
 pub mod samples;

@@ -246,6 +246,9 @@ wire! {
         pub last_used_at: Option<i64>,
         /// Empty: whatever its person may.
         pub scopes: Vec<KeyScope>,
+        /// The project that it is good in alone.
+        #[serde(default)]
+        pub project: Option<String>,
     }
 
     /// A key with scopes opens these and nothing else, and never more than its person may.
@@ -266,6 +269,9 @@ wire! {
         pub expires_in_days: Option<u32>,
         #[serde(default)]
         pub scopes: Vec<KeyScope>,
+        /// The project that it is good in alone; elsewhere it reads what is open. Absent: wherever the person may.
+        #[serde(default)]
+        pub project: Option<String>,
     }
 
     /// The only time a secret key is shown.

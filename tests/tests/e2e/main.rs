@@ -63,6 +63,7 @@ mod pipeline_kill;
 mod pipelines;
 mod pipelines_runs;
 mod pipelines_starts;
+mod projects;
 mod queue;
 mod registry;
 mod registry_rules;

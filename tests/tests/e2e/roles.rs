@@ -38,6 +38,11 @@ const ADMIN: &[&str] = &[
     "POST /api/v1/devices/{uuid}/quarantine",
     "POST /api/v1/devices/{uuid}/free",
     "PATCH /api/v1/devices/{uuid}",
+    "POST /api/v1/projects",
+    "PATCH /api/v1/projects/{id}",
+    "DELETE /api/v1/projects/{id}",
+    "PUT /api/v1/projects/{id}/members/{username}",
+    "DELETE /api/v1/projects/{id}/members/{username}",
 ];
 
 /// Reading them needs an engineer: a webhook's address often is its key.
@@ -142,11 +147,11 @@ const PYPI: &[(&str, &str, bool)] = &[
 ];
 
 /// One operation of the document, with a request that its schema accepts.
-struct Operation {
-    name: String,
-    method: Method,
-    path: String,
-    body: Option<Value>,
+pub struct Operation {
+    pub name: String,
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
 }
 
 /// Where an OpenAPI document keeps its schemas.
@@ -233,7 +238,7 @@ impl Document {
     }
 }
 
-async fn ask(api: &Api, operation: &Operation) -> Result<u16> {
+pub async fn ask(api: &Api, operation: &Operation) -> Result<u16> {
     let mut request = api.request(operation.method.clone(), &operation.path);
     request = match &operation.body {
         Some(body) => request.json(body),
@@ -243,7 +248,7 @@ async fn ask(api: &Api, operation: &Operation) -> Result<u16> {
     Ok(request.send().await.with_context(|| operation.name.clone())?.status().as_u16())
 }
 
-async fn operations(server: &Server) -> Result<Vec<Operation>> {
+pub async fn operations(server: &Server) -> Result<Vec<Operation>> {
     let found = Document(server.anonymous()?.get("/api/v1/openapi.json").await?).operations()?;
     assert!(found.len() > 40, "the document has only {} operations", found.len());
     let names: Vec<&str> = found.iter().map(|operation| operation.name.as_str()).collect();

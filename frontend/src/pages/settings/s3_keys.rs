@@ -119,6 +119,7 @@ fn NewKey(open: RwSignal<bool>, #[prop(into)] done: Callback<()>) -> impl IntoVi
             name: name.get_untracked(),
             expires_in_days: days.get_untracked().parse().ok(),
             scopes: rows.with_untracked(|rows| rows.iter().map(scope).collect()),
+            project: crate::project::chosen(),
         };
         if validate::label(&wish.name).is_err() || wish.scopes.iter().any(|s| validate::bucket(&s.bucket).is_err()) {
             return;

@@ -10,7 +10,8 @@ use crate::{
     },
 };
 use drydock_wire::{
-    accounts::{CreateToken, CreatedToken, Token},
+    accounts::{CreateToken, CreatedToken, Role, Token},
+    projects::Project,
     validate,
 };
 use leptos::prelude::*;
@@ -45,12 +46,18 @@ pub fn Tokens() -> impl IntoView {
 
 fn token_line(token: Token, revoking: RwSignal<Option<Token>>) -> impl IntoView {
     let this = token.clone();
+    let limits: Vec<String> =
+        [token.project.map(|project| format!("in {project} alone")), token.role.map(|role| role.as_str().to_owned())]
+            .into_iter()
+            .flatten()
+            .collect();
+    let limits = limits.join(", ");
     let at = |at: Option<i64>, none: &'static str| match at {
         Some(at) => view! { <TimeAgo at/> }.into_any(),
         None => view! { <span class="dim">{none}</span> }.into_any(),
     };
     view! {
-        <tr><td><b class="name">{token.name}</b></td><td>{at(token.last_used_at, "never")}</td><td>{at(token.expires_at, "never")}</td>
+        <tr><td><b class="name">{token.name}</b>{(!limits.is_empty()).then(|| view! { <span class="dim">{format!(" {limits}")}</span> })}</td><td>{at(token.last_used_at, "never")}</td><td>{at(token.expires_at, "never")}</td>
             <td class="wide-only"><TimeAgo at=token.created_at/></td>
             <td class="num"><Button small=true look=Look::Danger on_press=move |_| revoking.set(Some(this.clone()))>"Revoke"</Button></td></tr>
     }
@@ -59,6 +66,18 @@ fn token_line(token: Token, revoking: RwSignal<Option<Token>>) -> impl IntoView 
 #[component]
 fn NewToken(open: RwSignal<bool>, #[prop(into)] done: Callback<()>) -> impl IntoView {
     let (name, days) = (RwSignal::new(String::new()), RwSignal::new("90".to_owned()));
+    let (project, role) = (RwSignal::new(String::new()), RwSignal::new(String::new()));
+    let projects = remote::<Vec<Project>>(|| Some("/projects".into()), &[]);
+    let places = Signal::derive(move || {
+        let all = projects.data.get().unwrap_or_default();
+        let every = [(String::new(), "Wherever you may".to_owned())];
+        every.into_iter().chain(all.into_iter().map(|one| (one.id, one.name))).collect::<Vec<_>>()
+    });
+    let roles: Vec<(String, String)> =
+        [("", "All that you may"), ("viewer", "Look, change nothing"), ("engineer", "Work, not administer")]
+            .map(|(value, text)| (value.into(), text.into()))
+            .into();
+    let roles = StoredValue::new(roles);
     let (busy, tried) = (RwSignal::new(false), RwSignal::new(false));
     let made = RwSignal::new(None::<CreatedToken>);
     effect(move || {
@@ -74,7 +93,12 @@ fn NewToken(open: RwSignal<bool>, #[prop(into)] done: Callback<()>) -> impl Into
     let submit = move |e: leptos::ev::SubmitEvent| {
         e.prevent_default();
         tried.set(true);
-        let wish = CreateToken { name: name.get_untracked(), expires_in_days: days.get_untracked().parse().ok() };
+        let wish = CreateToken {
+            name: name.get_untracked(),
+            expires_in_days: days.get_untracked().parse().ok(),
+            project: Some(project.get_untracked()).filter(|project| !project.is_empty()),
+            role: Role::parse(&role.get_untracked()),
+        };
         if validate::label(&wish.name).is_err() {
             return;
         }
@@ -97,6 +121,9 @@ fn NewToken(open: RwSignal<bool>, #[prop(into)] done: Callback<()>) -> impl Into
                     <form novalidate on:submit=submit>
                         <Field id="token-name" label="Name" value=name check=validate::label tried=tried hint="What it is for: “nightly training”." autofocus=true/>
                         <SelectField id="token-days" label="Expires after" value=days options=choices.get_value()/>
+                        <SelectField id="token-project" label="Project" value=project options=places
+                            hint="Good in one project alone: what the mlflow client makes with it goes there."/>
+                        <SelectField id="token-role" label="It may" value=role options=roles.get_value()/>
                         <div class="actions">
                             <Button on_press=move |_| open.set(false)>"Cancel"</Button>
                             <Button look=Look::Primary submit=true busy=busy>"Make the token"</Button>

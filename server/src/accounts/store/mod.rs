@@ -52,6 +52,10 @@ pub struct TokenRow {
     pub created_at: i64,
     pub expires_at: Option<i64>,
     pub last_used_at: Option<i64>,
+    /// The project that it is good in alone.
+    pub project_id: Option<String>,
+    /// The most that it may do.
+    pub role: Option<String>,
 }
 
 impl PersonRow {
@@ -72,13 +76,21 @@ impl PersonRow {
 }
 
 impl TokenRow {
+    /// The most that it may do. An unreadable word lets it look alone.
+    pub fn ceiling(&self) -> Option<Role> {
+        self.role.as_deref().map(|role| Role::parse(role).unwrap_or(Role::Viewer))
+    }
+
     pub fn view(self) -> Token {
+        let role = self.ceiling();
         Token {
             id: self.id,
             name: self.name,
             created_at: self.created_at,
             expires_at: self.expires_at,
             last_used_at: self.last_used_at,
+            role,
+            project: self.project_id,
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct S3KeyRow {
     pub expires_at: Option<i64>,
     pub last_used_at: Option<i64>,
     pub scopes: String,
+    /// The project that it is good in alone.
+    pub project_id: Option<String>,
 }
 
 impl S3KeyRow {
@@ -39,6 +41,7 @@ impl S3KeyRow {
             expires_at: None,
             last_used_at: None,
             scopes: "[]".into(),
+            project_id: None,
         }
     }
 
@@ -54,6 +57,7 @@ impl S3KeyRow {
     pub fn view(self, username: String) -> Result<S3Key> {
         Ok(S3Key {
             scopes: self.read_scopes()?,
+            project: self.project_id,
             access_key: self.access_key,
             name: self.name,
             username,

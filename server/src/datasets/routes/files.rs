@@ -6,7 +6,7 @@ use drydock_wire::tracking::Preview;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::NameAndVersion;
-use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
+use crate::accounts::{Principal, action, authorize};
 use crate::app::App;
 use crate::datasets::versions::{self, Listing};
 use crate::datasets::{download, preview as previews};
@@ -41,7 +41,7 @@ async fn files(
     path: NameAndVersion,
     query: web::Query<FilesQuery>,
 ) -> Result<web::Json<FilePage>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let (name, number) = path.into_inner();
     let FilesQuery { prefix, after, limit, flat } = query.into_inner();
     let wanted = Listing { prefix, after, limit: limit.unwrap_or(200), flat };
@@ -65,7 +65,7 @@ async fn file(
     path: NameAndVersion,
     query: web::Query<FileQuery>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let (name, number) = path.into_inner();
     let file = versions::file(&app, &auth, &name, &number, &query.path).await?;
     download::answer(&app, &request, &file).await
@@ -80,7 +80,7 @@ async fn preview(
     path: NameAndVersion,
     query: web::Query<FileQuery>,
 ) -> Result<web::Json<Preview>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let (name, number) = path.into_inner();
     Ok(web::Json(previews::preview(&app, &auth, &name, &number, &query.path).await?))
 }
@@ -101,7 +101,7 @@ async fn preview_of_object(
     bucket: web::Path<String>,
     query: web::Query<ObjectQuery>,
 ) -> Result<web::Json<Preview>> {
-    let caller = Caller::of(&authorize(&who, action::View, DEFAULT_PROJECT)?)?;
+    let caller = Caller::of(&authorize(&who, action::View, &who.project)?)?;
     let version = query.version.as_deref().filter(|version| !version.is_empty());
     let version = version.map(VersionId::parse).transpose()?;
     Ok(web::Json(previews::of_object(&app, &caller, &bucket, &query.key, version).await?))

@@ -11,7 +11,7 @@ use drydock_wire::datasets::{
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{difference, sources, uses, versions, yaml};
-use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
+use crate::accounts::{Principal, action, authorize};
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -44,21 +44,21 @@ type NameAndVersion = web::Path<(String, String)>;
 #[utoipa::path(tag = "datasets", responses((status = 200, body = [DatasetSummary])))]
 #[get("/datasets")]
 async fn list(app: web::Data<App>, who: Principal) -> Result<web::Json<Vec<DatasetSummary>>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::list(&app, &auth).await?))
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 201, body = DatasetDetail)))]
 #[post("/datasets")]
 async fn create(app: web::Data<App>, who: Principal, wish: web::Json<CreateDataset>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(HttpResponse::Created().json(super::create(&app, &auth, wish.into_inner()).await?))
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 200, body = DatasetDetail)))]
 #[get("/datasets/{name}")]
 async fn get(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<DatasetDetail>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &name).await?))
 }
 
@@ -78,7 +78,7 @@ async fn remove(
     name: web::Path<String>,
     query: web::Query<DeleteQuery>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     uses::delete(&app, &auth, &name, None, query.even_if_used).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -87,7 +87,7 @@ async fn remove(
 #[utoipa::path(tag = "datasets", responses((status = 200, body = DatasetDeletion)))]
 #[get("/datasets/{name}/deletion")]
 async fn deletion(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<DatasetDeletion>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(uses::preview(&app, &auth, &name, None).await?))
 }
 
@@ -100,7 +100,7 @@ async fn remove_version(
     path: NameAndVersion,
     query: web::Query<DeleteQuery>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let (name, number) = path.into_inner();
     uses::delete(&app, &auth, &name, Some(&number), query.even_if_used).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -114,7 +114,7 @@ async fn version_deletion(
     who: Principal,
     path: NameAndVersion,
 ) -> Result<web::Json<DatasetDeletion>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let (name, number) = path.into_inner();
     Ok(web::Json(uses::preview(&app, &auth, &name, Some(&number)).await?))
 }
@@ -128,7 +128,7 @@ async fn set_tag(
     path: web::Path<(String, String)>,
     wish: web::Json<SetVersionTag>,
 ) -> Result<web::Json<DatasetDetail>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let (name, tag) = path.into_inner();
     Ok(web::Json(uses::set_tag(&app, &auth, &name, &tag, wish.version).await?))
 }
@@ -140,7 +140,7 @@ async fn remove_tag(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<DatasetDetail>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let (name, tag) = path.into_inner();
     Ok(web::Json(uses::remove_tag(&app, &auth, &name, &tag).await?))
 }
@@ -153,7 +153,7 @@ async fn set_rules(
     name: web::Path<String>,
     wish: web::Json<SetRules>,
 ) -> Result<web::Json<DatasetDetail>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(web::Json(super::set_rules(&app, &auth, &name, wish.into_inner().rules, None).await?))
 }
 
@@ -166,7 +166,7 @@ async fn create_version(
     name: web::Path<String>,
     wish: web::Json<CreateVersion>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(created(versions::create(&app, &auth, &name, wish.into_inner()).await?))
 }
 
@@ -196,7 +196,7 @@ async fn create_version_from_lines(
     query: web::Query<LinesQuery>,
     body: web::Payload,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let LinesQuery { base_version, message } = query.into_inner();
     Ok(created(versions::create_from_lines(&app, &auth, &name, base_version, message, body).await?))
 }
@@ -211,7 +211,7 @@ async fn create_version_from_bucket(
     name: web::Path<String>,
     wish: web::Json<VersionFromBucket>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(created(sources::from_bucket(&app, &auth, &name, wish.into_inner()).await?))
 }
 
@@ -225,7 +225,7 @@ async fn create_version_from_job(
     name: web::Path<String>,
     wish: web::Json<VersionFromJob>,
 ) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(created(sources::from_job(&app, &auth, &name, wish.into_inner()).await?))
 }
 
@@ -247,7 +247,7 @@ async fn diff(
     name: web::Path<String>,
     query: web::Query<DiffQuery>,
 ) -> Result<web::Json<VersionDiff>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let to = query.to.as_deref().unwrap_or("latest");
     Ok(web::Json(difference::diff(&app, &auth, &name, query.from.as_deref(), to).await?))
 }
@@ -256,7 +256,7 @@ async fn diff(
 #[utoipa::path(tag = "datasets", responses((status = 200, content_type = "application/yaml")))]
 #[get("/datasets/{name}/rules.yaml")]
 async fn get_rules_yaml(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let text = super::rules_yaml(&app, &auth, &name).await?;
     Ok(HttpResponse::Ok().content_type("application/yaml; charset=utf-8").body(text))
 }
@@ -271,7 +271,7 @@ async fn set_rules_yaml(
     name: web::Path<String>,
     body: web::Bytes,
 ) -> Result<web::Json<DatasetDetail>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let text = String::from_utf8(body.to_vec()).map_err(|_| Error::invalid("The rules are not UTF-8 text."))?;
     let rules = yaml::read(&text)?;
     Ok(web::Json(super::set_rules(&app, &auth, &name, rules, Some(text)).await?))
@@ -280,7 +280,7 @@ async fn set_rules_yaml(
 #[utoipa::path(tag = "datasets", responses((status = 200, body = VersionDetail)))]
 #[get("/datasets/{name}/versions/{version}")]
 async fn version(app: web::Data<App>, who: Principal, path: NameAndVersion) -> Result<web::Json<VersionDetail>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let (name, number) = path.into_inner();
     Ok(web::Json(versions::detail(&app, &auth, &name, &number).await?))
 }
@@ -288,7 +288,7 @@ async fn version(app: web::Data<App>, who: Principal, path: NameAndVersion) -> R
 #[utoipa::path(tag = "datasets", responses((status = 200, body = ValidationReport)))]
 #[post("/datasets/{name}/versions/{version}/validate")]
 async fn check(app: web::Data<App>, who: Principal, path: NameAndVersion) -> Result<web::Json<ValidationReport>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let (name, number) = path.into_inner();
     Ok(web::Json(super::check(&app, &auth, &name, &number).await?))
 }

@@ -5,7 +5,7 @@ use drydock_wire::datasets::Upload;
 use drydock_wire::storage::{BeginUpload, ObjectUpload, UploadedPart};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
+use crate::accounts::{Principal, action, authorize};
 use crate::app::App;
 use crate::datasets::sending;
 use crate::error::Result;
@@ -19,7 +19,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
     responses((status = 200, body = Upload)))]
 #[put("/uploads")]
 async fn upload(app: web::Data<App>, who: Principal, body: web::Payload) -> Result<web::Json<Upload>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(web::Json(crate::datasets::upload(&app, &auth, body).await?))
 }
 
@@ -27,7 +27,7 @@ async fn upload(app: web::Data<App>, who: Principal, body: web::Payload) -> Resu
 #[utoipa::path(tag = "datasets", responses((status = 200, body = ObjectUpload)))]
 #[post("/uploads")]
 async fn begin(app: web::Data<App>, who: Principal, wish: web::Json<BeginUpload>) -> Result<web::Json<ObjectUpload>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(web::Json(sending::begin(&app, &auth, wish.into_inner()).await?))
 }
 
@@ -40,7 +40,7 @@ async fn put_part(
     path: web::Path<(String, u32)>,
     body: web::Payload,
 ) -> Result<web::Json<UploadedPart>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     let (id, number) = path.into_inner();
     Ok(web::Json(sending::put_part(&app, &auth, (&id, number), body).await?))
 }
@@ -49,14 +49,14 @@ async fn put_part(
 #[utoipa::path(tag = "datasets", responses((status = 200, body = Upload), (status = 404), (status = 409)))]
 #[post("/uploads/{id}/complete")]
 async fn complete(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<Upload>> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     Ok(web::Json(sending::complete(&app, &auth, &id).await?))
 }
 
 #[utoipa::path(tag = "datasets", responses((status = 204), (status = 404)))]
 #[delete("/uploads/{id}")]
 async fn abort(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::Develop, &who.project)?;
     sending::abort(&app, &auth, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -16,6 +16,7 @@ use drydock_wire::datasets::{FileProfile, ImageProfile, Rule, ValidationReport, 
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::rules;
+use crate::accounts::Scope;
 use crate::db::Conn;
 use crate::db::schema::datasets::{dataset_versions, datasets};
 use crate::error::{Error, Result};
@@ -86,9 +87,9 @@ impl VersionRow {
 
 /// # Errors
 /// `already_exists` when the name is taken.
-pub fn insert_dataset(conn: &mut Conn, row: &DatasetRow) -> Result<()> {
+pub fn insert_dataset(conn: &mut Conn, project: &str, row: &DatasetRow) -> Result<()> {
     use diesel::result::{DatabaseErrorKind::UniqueViolation, Error as DieselError};
-    match diesel::insert_into(datasets::table).values(row).execute(conn) {
+    match diesel::insert_into(datasets::table).values((row, datasets::project_id.eq(project))).execute(conn) {
         Ok(_) => Ok(()),
         Err(DieselError::DatabaseError(UniqueViolation, _)) => {
             Err(Error::exists(format!("There is already a dataset called {}.", row.name)))
@@ -116,13 +117,14 @@ pub fn dataset_by_id(conn: &mut Conn, id: &str) -> Result<DatasetRow> {
     found.map_err(Error::internal)?.ok_or_else(|| Error::not_found("The dataset was deleted meanwhile."))
 }
 
-/// Every dataset with its latest version, by name.
-pub fn all_datasets(conn: &mut Conn) -> Result<Vec<(DatasetRow, Option<VersionRow>, i64)>> {
+/// Every dataset that is shown with its latest version, by name.
+pub fn all_datasets(conn: &mut Conn, scope: &Scope) -> Result<Vec<(DatasetRow, Option<VersionRow>, i64)>> {
     let counts = version_counts(conn)?;
     let latest =
         dataset_versions::dataset_id.eq(datasets::id).and(dataset_versions::version.eq(datasets::last_version));
     let rows: Vec<(DatasetRow, Option<VersionRow>)> = datasets::table
         .left_join(dataset_versions::table.on(latest))
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("datasets.project_id")))
         .select((DatasetRow::as_select(), Option::<VersionRow>::as_select()))
         .order(datasets::name)
         .load(conn)

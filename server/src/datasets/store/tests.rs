@@ -18,7 +18,7 @@ fn insert(conn: &mut Conn, name: &str) -> DatasetRow {
         versions_made: 0,
         rules_yaml: None,
     };
-    insert_dataset(conn, &row).unwrap();
+    insert_dataset(conn, "default", &row).unwrap();
     row
 }
 
@@ -51,7 +51,7 @@ fn a_name_is_taken_once() {
     let mut conn = connection();
     let row = insert(&mut conn, "a");
     assert_eq!(
-        insert_dataset(&mut conn, &DatasetRow { id: "other".into(), ..row }).unwrap_err().code,
+        insert_dataset(&mut conn, "default", &DatasetRow { id: "other".into(), ..row }).unwrap_err().code,
         ErrorCode::AlreadyExists
     );
 }
@@ -63,8 +63,11 @@ fn the_list_shows_each_dataset_with_its_latest_version() {
     insert(&mut conn, "a");
     add_version(&mut conn, "b", 1);
     add_version(&mut conn, "b", 2);
-    let listed: Vec<(String, Option<i64>)> =
-        all_datasets(&mut conn).unwrap().into_iter().map(|(row, v, _)| (row.name, v.map(|v| v.version))).collect();
+    let listed: Vec<(String, Option<i64>)> = all_datasets(&mut conn, &Scope::All)
+        .unwrap()
+        .into_iter()
+        .map(|(row, v, _)| (row.name, v.map(|v| v.version)))
+        .collect();
     assert_eq!(listed, [("a".into(), None), ("b".into(), Some(2))]);
     let missing = dataset(&mut conn, "b").and_then(|row| version(&mut conn, &row, 3)).unwrap_err();
     assert_eq!(missing.message, "The dataset b has no version 3; the latest is 2.");

@@ -1,7 +1,24 @@
 //! Tables of `accounts`.
 
 diesel::table! { settings (key) { key -> Text, value -> Text, } }
-diesel::table! { projects (id) { id -> Text, name -> Text, created_at -> BigInt, } }
+diesel::table! {
+    projects (id) {
+        id -> Text,
+        name -> Text,
+        created_at -> BigInt,
+        description -> Text,
+        private -> Bool,
+        created_by -> Text,
+    }
+}
+diesel::table! {
+    project_members (project_id, person_id) {
+        project_id -> Text,
+        person_id -> Text,
+        role -> Text,
+        added_at -> BigInt,
+    }
+}
 diesel::table! {
     people (id) {
         id -> Text,
@@ -35,6 +52,8 @@ diesel::table! {
         created_at -> BigInt,
         expires_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
+        project_id -> Nullable<Text>,
+        role -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -48,6 +67,7 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         last_used_at -> Nullable<BigInt>,
         scopes -> Text,
+        project_id -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -66,4 +86,6 @@ diesel::table! {
 diesel::joinable!(sessions -> people (person_id));
 diesel::joinable!(tokens -> people (person_id));
 diesel::joinable!(s3_keys -> people (person_id));
-diesel::allow_tables_to_appear_in_same_query!(people, sessions, tokens, s3_keys);
+diesel::joinable!(project_members -> people (person_id));
+diesel::joinable!(project_members -> projects (project_id));
+diesel::allow_tables_to_appear_in_same_query!(people, sessions, tokens, s3_keys, projects, project_members);

@@ -19,7 +19,7 @@ use subtle::ConstantTimeEq;
 
 use super::refusal::{Refusal, Result};
 use crate::{
-    accounts::{Accounts, Principal, Via, identify, secrets},
+    accounts::{Accounts, Principal, Reach, Via, identify, secrets},
     clock,
     error::Error,
     images::Images,
@@ -109,7 +109,9 @@ fn engine(images: &Images, password: &str, request: &HttpRequest) -> Result<Prin
 
 fn engine_itself(request: &HttpRequest) -> Principal {
     let address = request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
-    Principal { username: ENGINE.into(), role: Role::Viewer, via: Via::Basic, address, ..Principal::console() }
+    // every project's images, and no more than to read them
+    let reach = Reach::of_role(Role::Admin).narrowed(None, Some(Role::Viewer));
+    Principal { reach, role: Role::Viewer, via: Via::Basic, address, ..Principal::of_role(ENGINE, Role::Viewer) }
 }
 
 #[derive(Deserialize, Default)]

@@ -16,7 +16,7 @@ use super::{
     refusal::{Refusal, Result},
 };
 use crate::{
-    accounts::{self, Principal, action},
+    accounts::{self, Principal, action, projects},
     clock,
     download::{self, Wanted},
     error::Error,
@@ -151,6 +151,9 @@ async fn mount(call: &Call<'_>, name: &str, from: &str, digest: &Digest) -> Resu
     let (who, name, from, digest) = (call.who.clone(), name.to_owned(), from.to_owned(), digest.clone());
     let now = clock::now_ms();
     let mounted = call.app.db.write(move |conn| {
+        if !projects::sees(conn, &who, projects::Kind::Repository, &from)? {
+            return Ok(false);
+        }
         let Some(there) = store::sound_blob(conn, &from, &digest)? else { return Ok(false) };
         let blob = NewBlob { name: digest, digest: there.digest, size_bytes: there.size_bytes };
         store::put_blob(conn, &who, &name, &blob, now)?;

@@ -50,7 +50,8 @@ fn answer(body: &Value, link: Option<String>) -> HttpResponse {
 
 pub async fn catalog(call: &Call<'_>) -> Result<HttpResponse> {
     let (count, last) = page(call)?;
-    let names = call.app.db.read(move |conn| store::names_after(conn, &last, count + 1)).await?;
+    let scope = call.who.reach.scope();
+    let names = call.app.db.read(move |conn| store::names_after(conn, &scope, &last, count + 1)).await?;
     let (names, link) = paged("/v2/_catalog", count, names);
     Ok(answer(&json!({"repositories": names}), link))
 }

@@ -24,7 +24,7 @@ use super::{
     reference::{Resource, parse_path},
 };
 use crate::{
-    accounts::{Accounts, Action, Authorized, DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Accounts, Action, Authorized, DEFAULT_PROJECT, Principal, action, authorize, projects},
     app::App,
 };
 
@@ -49,7 +49,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     fn may<A: Action>(&self, wish: A) -> Result<Authorized<A>> {
-        Ok(authorize(&self.who, wish, DEFAULT_PROJECT)?)
+        Ok(authorize(&self.who, wish, &self.who.project)?)
     }
 
     fn header(&self, name: header::HeaderName) -> Option<&str> {
@@ -93,6 +93,10 @@ async fn route(
     }
     // who comes first, so that nobody without a name learns what there is
     let who = auth::who(accounts, images, request).await?;
+    let who = match parsed.as_ref().ok().and_then(Resource::name) {
+        Some(name) if accounts.has_projects() => in_project(app, who, name).await?,
+        _ => who,
+    };
     let call = Call { app, images, request, who };
     call.may(action::View)?;
     let method = request.method().clone();
@@ -124,6 +128,21 @@ async fn route(
         },
         _ => Err(not_so(&method)),
     }
+}
+
+/// The caller in the project of the repository: the one that it is in, or, of a new one, the one that its name begins with.
+async fn in_project(app: &App, who: Principal, name: &str) -> Result<Principal> {
+    let (name, shown) = (name.to_owned(), name.to_owned());
+    let found = app.db.glance(move |conn| {
+        let repository = projects::Subject::new(projects::Kind::Repository, name.as_str());
+        if let Some(project) = projects::subjects::project_of(conn, &repository)? {
+            return Ok(Some(project));
+        }
+        let first = name.split_once('/').map_or("", |(first, _)| first);
+        projects::subjects::project_of(conn, &projects::Subject::new(projects::Kind::Project, first))
+    });
+    let project = found.await?.unwrap_or_else(|| DEFAULT_PROJECT.to_owned());
+    who.within(&project).ok_or_else(|| Refusal::name_unknown(&shown))
 }
 
 fn not_so(method: &Method) -> Refusal {

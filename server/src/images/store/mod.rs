@@ -10,7 +10,7 @@ use drydock_wire::images::Retention;
 
 use super::reference::Digest;
 use crate::{
-    accounts::{self, Principal},
+    accounts::{self, Principal, Scope},
     db::{
         Conn,
         schema::{
@@ -66,9 +66,10 @@ pub fn all(conn: &mut Conn) -> Result<Vec<Repository>> {
     repositories::table.order(repositories::name).select(Repository::as_select()).load(conn).map_err(Error::internal)
 }
 
-/// Names after `last`, in order.
-pub fn names_after(conn: &mut Conn, last: &str, count: i64) -> Result<Vec<String>> {
+/// Names that are shown after `last`, in order.
+pub fn names_after(conn: &mut Conn, scope: &Scope, last: &str, count: i64) -> Result<Vec<String>> {
     repositories::table
+        .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("project_id")))
         .filter(repositories::name.gt(last))
         .order(repositories::name)
         .limit(count)
@@ -84,6 +85,7 @@ pub fn ensure(conn: &mut Conn, who: &Principal, name: &str, at: i64) -> Result<R
     }
     diesel::insert_into(repositories::table)
         .values((
+            repositories::project_id.eq(&who.project),
             repositories::name.eq(name),
             repositories::created_at.eq(at),
             repositories::created_by.eq(&who.username),

@@ -9,9 +9,13 @@ use drydock_wire::{
 
 use super::looking;
 use crate::{
-    accounts::{Authorized, action},
+    accounts::{
+        Authorized, action,
+        projects::{self, Kind},
+    },
     app::App,
     datasets,
+    db::Conn,
     error::{Error, Result},
 };
 
@@ -29,6 +33,9 @@ pub async fn into_dataset(
     if !path.is_empty() {
         validate::relative_path(&path).map_err(|advice| Error::invalid(format!("path: {advice}")))?;
     }
+    let (who, dataset) = (auth.principal().clone(), wish.dataset.clone());
+    let check = move |conn: &mut Conn| projects::may(conn, &who, action::Develop, Kind::Dataset, &dataset);
+    app.db.glance(check).await?;
     let found = looking::load(app, id, wish.attempt).await?;
     let attempt = found.attempt;
     if !attempt.state.is_final() {

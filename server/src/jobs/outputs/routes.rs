@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     download::{self, File},
     error::Result,
@@ -54,7 +54,7 @@ async fn list(
     id: web::Path<String>,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<JobOutputs>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let ListQuery { attempt, folder, deep } = query.into_inner();
     let folder = folder.unwrap_or_default();
     Ok(web::Json(super::list(&app, &auth, &id, attempt, &folder, deep).await?))
@@ -71,7 +71,7 @@ async fn file(
     query: web::Query<FileQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let found = super::file(&app, &auth, &id, query.attempt, &query.path).await?;
     let asked = File {
         path: &query.path,
@@ -95,7 +95,7 @@ async fn archive(
     id: web::Path<String>,
     query: web::Query<ArchiveQuery>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let body = super::archive(&app, &auth, &id, query.attempt).await?;
     Ok(HttpResponse::Ok()
         .content_type("application/x-tar")
@@ -114,7 +114,7 @@ async fn into_dataset(
     id: web::Path<String>,
     wish: web::Json<DatasetFromOutputs>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Develop, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let answer = super::into_dataset(&app, &auth, &id, wish.into_inner()).await?;
     let mut response = if answer.created { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(answer))

@@ -24,7 +24,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{logs, store};
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     background::Task,
     clock,
@@ -238,7 +238,7 @@ async fn job_samples(
     id: web::Path<String>,
     asked: web::Query<Asked>,
 ) -> Result<web::Json<JobSamples>> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let _auth = accounts::authorize(&who, action::View, &who.project)?;
     let number = logs::attempt(&app, &id, asked.attempt).await?;
     let points = asked.points.unwrap_or(USUAL_POINTS);
     if !(1..=MOST_POINTS).contains(&points) {

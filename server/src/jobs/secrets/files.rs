@@ -44,9 +44,11 @@ pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<Option<PathBuf
     if job.spec.secrets.is_empty() {
         return Ok(None);
     }
-    let wanted = job.spec.secrets.clone();
-    let sealed =
-        app.db.read(move |conn| wanted.iter().map(|one| sealed(conn, one)).collect::<Result<Vec<_>>>()).await?;
+    let (project, wanted) = (job.project_id.clone(), job.spec.secrets.clone());
+    let sealed = app
+        .db
+        .read(move |conn| wanted.iter().map(|one| sealed(conn, &project, one)).collect::<Result<Vec<_>>>())
+        .await?;
     let mut files = vec![];
     for (file, sealed) in sealed {
         files.push((file, app.box_key.open(&sealed)?));
@@ -58,8 +60,8 @@ pub async fn lay_out(app: &App, job: &Job, number: i64) -> Result<Option<PathBuf
 }
 
 /// The name of the file and the sealed value.
-fn sealed(conn: &mut Conn, wanted: &SecretRef) -> Result<(String, String)> {
-    let value = store::sealed(conn, &wanted.name)?;
+fn sealed(conn: &mut Conn, project: &str, wanted: &SecretRef) -> Result<(String, String)> {
+    let value = store::sealed(conn, project, &wanted.name)?;
     let value = value.ok_or_else(|| Error::not_found(format!("The secret {} was deleted.", wanted.name)))?;
     Ok((wanted.file.clone().unwrap_or_else(|| wanted.name.clone()), value))
 }

@@ -1,4 +1,4 @@
-//! Secrets of the project: a value goes in, and comes out only as a file of a job that names it.
+//! Secrets of a project: a value goes in, and comes out only as a file of a job that names it.
 //!
 //! Always holds: a value is sealed with the box key before it is a row. No answer, no audit row, no container's spec or environment
 //! and no backup has it in clear; a line of a log that has it is masked before it is kept.
@@ -53,19 +53,20 @@ pub async fn put(app: &App, auth: &Authorized<action::Launch>, name: &str, new: 
     let size_bytes = i64::try_from(new.value.len()).map_err(Error::internal)?;
     let (who, name) = (auth.principal().clone(), name.to_owned());
     let put = move |conn: &mut Conn| {
-        let is_new = store::put(conn, &name, &sealed, size_bytes, &who.username, clock::now_ms())?;
+        let is_new = store::put(conn, (&who.project, &name), &sealed, size_bytes, &who.username, clock::now_ms())?;
         let verb = if is_new { "secret.create" } else { "secret.update" };
         accounts::audit(conn, &who, verb, &format!("secret/{name}"), json!({}))?;
-        one(conn, &name)
+        one(conn, &who.project, &name)
     };
     let secret = app.db.write(put).await?;
     app.events.publish(Topic::Jobs, None);
     Ok(secret)
 }
 
-/// All secrets by name, without their values.
-pub async fn list(app: &App, _auth: &Authorized<action::Launch>) -> Result<Vec<Secret>> {
-    app.db.read(store::all).await
+/// All secrets of the project by name, without their values.
+pub async fn list(app: &App, auth: &Authorized<action::Launch>) -> Result<Vec<Secret>> {
+    let project = auth.project().to_owned();
+    app.db.read(move |conn| store::all(conn, &project)).await
 }
 
 /// Deletes a secret.
@@ -75,7 +76,7 @@ pub async fn list(app: &App, _auth: &Authorized<action::Launch>) -> Result<Vec<S
 pub async fn delete(app: &App, auth: &Authorized<action::Launch>, name: &str) -> Result<()> {
     let (who, name) = (auth.principal().clone(), name.to_owned());
     let delete = move |conn: &mut Conn| {
-        let known = one(conn, &name)?;
+        let known = one(conn, &who.project, &name)?;
         if let Some(job) = known.job_ids.first() {
             let more = known.job_ids.len() - 1;
             let others = if more == 0 { String::new() } else { format!(" and {more} more") };
@@ -83,7 +84,7 @@ pub async fn delete(app: &App, auth: &Authorized<action::Launch>, name: &str) ->
                 "The job {job}{others} names the secret {name}. Cancel it or wait for its end."
             )));
         }
-        store::delete(conn, &name)?;
+        store::delete(conn, &who.project, &name)?;
         accounts::audit(conn, &who, "secret.delete", &format!("secret/{name}"), json!({}))
     };
     app.db.write(delete).await?;
@@ -95,9 +96,9 @@ pub async fn delete(app: &App, auth: &Authorized<action::Launch>, name: &str) ->
 ///
 /// # Errors
 /// `refused` with the name of one that is not.
-pub fn require(conn: &mut Conn, wanted: &[SecretRef]) -> Result<()> {
+pub fn require(conn: &mut Conn, project: &str, wanted: &[SecretRef]) -> Result<()> {
     for one in wanted {
-        if store::sealed(conn, &one.name)?.is_none() {
+        if store::sealed(conn, project, &one.name)?.is_none() {
             return Err(Error::refused(format!("secrets: there is no secret {}; set it first.", one.name)));
         }
     }
@@ -106,20 +107,20 @@ pub fn require(conn: &mut Conn, wanted: &[SecretRef]) -> Result<()> {
 
 /// For logs: values of the secrets that a job names, none for what is no job.
 pub fn values_of(conn: &mut Conn, box_key: &BoxKey, job_id: &str) -> Result<Vec<String>> {
-    let wanted = match job_store::require(conn, job_id) {
-        Ok(job) => job.spec.secrets,
-        Err(error) if error.code == drydock_wire::ErrorCode::NotFound => vec![],
+    let (project, wanted) = match job_store::require(conn, job_id) {
+        Ok(job) => (job.project_id, job.spec.secrets),
+        Err(error) if error.code == drydock_wire::ErrorCode::NotFound => return Ok(vec![]),
         Err(error) => return Err(error),
     };
     let mut values = vec![];
     for one in wanted {
-        values.extend(store::sealed(conn, &one.name)?.map(|sealed| box_key.open(&sealed)).transpose()?);
+        values.extend(store::sealed(conn, &project, &one.name)?.map(|sealed| box_key.open(&sealed)).transpose()?);
     }
     Ok(values)
 }
 
-fn one(conn: &mut Conn, name: &str) -> Result<Secret> {
-    let found = store::all(conn)?.into_iter().find(|secret| secret.name == name);
+fn one(conn: &mut Conn, project: &str, name: &str) -> Result<Secret> {
+    let found = store::all(conn, project)?.into_iter().find(|secret| secret.name == name);
     found.ok_or_else(|| Error::not_found(format!("There is no secret {name}.")))
 }
 

@@ -8,7 +8,7 @@ use drydock_wire::{
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::Result,
 };
@@ -21,7 +21,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "jobs", responses((status = 200, body = Vec<Secret>)))]
 #[get("/secrets")]
 async fn list(app: web::Data<App>, who: Principal) -> Result<web::Json<Vec<Secret>>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(super::list(&app, &auth).await?))
 }
 
@@ -35,7 +35,7 @@ async fn put(
     name: web::Path<String>,
     body: web::Json<PutSecret>,
 ) -> Result<web::Json<Secret>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(super::put(&app, &auth, &name, body.into_inner()).await?))
 }
 
@@ -43,7 +43,7 @@ async fn put(
 #[utoipa::path(tag = "jobs", responses((status = 204), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 #[delete("/secrets/{name}")]
 async fn delete(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     super::delete(&app, &auth, &name).await?;
     Ok(HttpResponse::NoContent().finish())
 }

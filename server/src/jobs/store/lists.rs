@@ -8,6 +8,7 @@ use drydock_wire::{
 
 use super::{DEFAULT_QUEUE, live};
 use crate::{
+    accounts::Scope,
     db::{Conn, schema::jobs::jobs},
     error::{Error, Result},
 };
@@ -29,10 +30,10 @@ pub struct Filter {
 }
 
 /// One page, newest first.
-pub fn page(conn: &mut Conn, filter: &Filter) -> Result<Page<JobSummary>> {
+pub fn page(conn: &mut Conn, scope: &Scope, filter: &Filter) -> Result<Page<JobSummary>> {
     let limit = filter.limit.clamp(1, 200);
-    let total: i64 = filtered(filter).count().get_result(conn).map_err(Error::internal)?;
-    let rows: Vec<live::SummaryRow> = filtered(filter)
+    let total: i64 = filtered(scope, filter).count().get_result(conn).map_err(Error::internal)?;
+    let rows: Vec<live::SummaryRow> = filtered(scope, filter)
         .order((jobs::submitted_at.desc(), jobs::id.desc()))
         .offset(filter.offset.max(0))
         .limit(limit)
@@ -56,8 +57,11 @@ pub fn count(conn: &mut Conn) -> Result<(u64, u64)> {
 
 type Filtered<'a> = jobs::BoxedQuery<'a, diesel::sqlite::Sqlite>;
 
-fn filtered(filter: &Filter) -> Filtered<'_> {
+fn filtered<'a>(scope: &Scope, filter: &'a Filter) -> Filtered<'a> {
     let mut query = jobs::table.into_boxed();
+    if *scope != Scope::All {
+        query = query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("jobs.project_id")));
+    }
     if !filter.states.is_empty() {
         query = query.filter(jobs::state.eq_any(filter.states.iter().map(|state| state.as_str())));
     }

@@ -71,8 +71,9 @@ pub async fn submit(app: &App, auth: &Authorized<action::Launch>, mut sweep: Sub
 }
 
 /// One page, newest first.
-pub async fn list(app: &App, _auth: &Authorized<action::View>, offset: i64, limit: i64) -> Result<Page<SweepSummary>> {
-    app.db.read(move |conn| store::page(conn, offset, limit)).await
+pub async fn list(app: &App, auth: &Authorized<action::View>, offset: i64, limit: i64) -> Result<Page<SweepSummary>> {
+    let scope = auth.scope();
+    app.db.read(move |conn| store::page(conn, &scope, offset, limit)).await
 }
 
 /// A sweep with what came out of its jobs.

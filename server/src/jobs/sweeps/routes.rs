@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::{Error, Result},
     jobs::submit,
@@ -24,7 +24,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
     responses((status = 201, body = SweepDetail), (status = 400, body = ErrorBody), (status = 422, body = ErrorBody)))]
 #[post("/sweeps")]
 async fn submit_sweep(app: web::Data<App>, who: Principal, body: web::Bytes) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let wish = submit::parse::<SubmitSweep>(&app, &who, &body, "sweep").await?;
     Ok(HttpResponse::Created().json(super::submit(&app, &auth, wish).await?))
 }
@@ -44,7 +44,7 @@ async fn list(
     who: Principal,
     query: web::Query<ListQuery>,
 ) -> Result<web::Json<Page<SweepSummary>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let offset = query.page.as_deref().filter(|page| !page.is_empty()).map_or(Ok(0), str::parse::<i64>);
     let offset = offset.map_err(|_| Error::invalid("page: use 'next' of the page before."))?;
     Ok(web::Json(super::list(&app, &auth, offset, query.limit.unwrap_or(50)).await?))
@@ -54,7 +54,7 @@ async fn list(
 #[utoipa::path(tag = "jobs", responses((status = 200, body = SweepDetail), (status = 404, body = ErrorBody)))]
 #[get("/sweeps/{id}")]
 async fn get(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<SweepDetail>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, &id).await?))
 }
 
@@ -62,6 +62,6 @@ async fn get(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Resu
 #[utoipa::path(tag = "jobs", responses((status = 200, body = SweepDetail), (status = 404, body = ErrorBody)))]
 #[post("/sweeps/{id}/cancel")]
 async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<SweepDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(super::cancel(&app, &auth, &id).await?))
 }

@@ -9,7 +9,7 @@ use drydock_wire::{
 };
 
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal},
+    accounts::{Principal, Scope},
     db::{
         Conn,
         schema::jobs::{job_attempts as attempts, jobs, sweeps},
@@ -43,7 +43,7 @@ pub fn insert(conn: &mut Conn, id: &str, who: &Principal, spec: &SubmitSweep, at
     diesel::insert_into(sweeps::table)
         .values((
             sweeps::id.eq(id),
-            sweeps::project_id.eq(DEFAULT_PROJECT),
+            sweeps::project_id.eq(&who.project),
             sweeps::name.eq(&spec.name),
             sweeps::spec.eq(serde_json::to_string(spec).map_err(Error::internal)?),
             sweeps::most_at_once.eq(cap(spec.most_at_once)),
@@ -65,10 +65,12 @@ pub fn require(conn: &mut Conn, id: &str) -> Result<Sweep> {
 }
 
 /// One page, newest first.
-pub fn page(conn: &mut Conn, offset: i64, limit: i64) -> Result<Page<SweepSummary>> {
+pub fn page(conn: &mut Conn, scope: &Scope, offset: i64, limit: i64) -> Result<Page<SweepSummary>> {
     let (offset, limit) = (offset.max(0), limit.clamp(1, 200));
-    let total: i64 = sweeps::table.count().get_result(conn).map_err(Error::internal)?;
+    let shown = || diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("sweeps.project_id"));
+    let total: i64 = sweeps::table.filter(shown()).count().get_result(conn).map_err(Error::internal)?;
     let found: Vec<Row> = rows()
+        .filter(shown())
         .order((sweeps::created_at.desc(), sweeps::id.desc()))
         .offset(offset)
         .limit(limit)

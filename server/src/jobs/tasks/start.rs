@@ -34,8 +34,15 @@ pub fn start(
     let lasts_ms = job.spec.timeout_s.and_then(|s| i64::try_from(s).ok()).map_or(TOKEN_MS, |s| s * 1000 + TOKEN_MS);
     let ends_at = now + lasts_ms;
     let credentials = container::Credentials {
-        token: accounts::issue_job_token(conn, &job.person_id, &job.id, ends_at)?,
-        s3: accounts::issue_job_s3_key(conn, box_key, &job.person_id, &job.id, ends_at, &job.spec.buckets)?,
+        token: accounts::issue_job_token(conn, &job.person_id, &job.project_id, &job.id, ends_at)?,
+        s3: accounts::issue_job_s3_key(
+            conn,
+            box_key,
+            (&job.person_id, &job.project_id),
+            &job.id,
+            ends_at,
+            &job.spec.buckets,
+        )?,
     };
     let memory_bytes = job.spec.resources.gpu_memory_bytes;
     let leases: Vec<Lease> = gpu_uuids.iter().map(|uuid| Lease { uuid: uuid.clone(), memory_bytes }).collect();

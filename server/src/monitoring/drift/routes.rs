@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::datasets::{self, Question};
 use super::{Settings, is_for_numbers, is_for_words};
-use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
+use crate::accounts::{Principal, action, authorize};
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -46,7 +46,7 @@ async fn of_dataset(
     name: web::Path<String>,
     query: web::Query<DriftQuery>,
 ) -> Result<web::Json<DriftReport>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     let settings = settings(&query)?;
     let query = query.into_inner();
     let current = query.current.unwrap_or_else(|| "latest".to_owned());

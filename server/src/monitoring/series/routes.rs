@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::query::{Asked, Function, Grouping};
 use super::windows::Join;
 use super::{Metrics, Selector};
-use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
+use crate::accounts::{self, Principal, action};
 use crate::app::App;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -29,11 +29,20 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
     config.service(names).service(series).service(range);
 }
 
+/// The figures name jobs and deployments of every project, so they are for who sees them all.
+fn may_look(who: &Principal) -> Result<()> {
+    accounts::authorize(who, action::View, &who.project)?;
+    match who.reach.sees_all() {
+        true => Ok(()),
+        false => Err(Error::forbidden("These figures name what is in every project, and you do not see all of them.")),
+    }
+}
+
 /// All metrics by name, with their kind, what they mean and the labels that they have.
 #[utoipa::path(tag = "metrics", responses((status = 200, body = Vec<MetricName>)))]
 #[get("/metrics/names")]
 async fn names(app: web::Data<App>, who: Principal) -> Result<web::Json<Vec<MetricName>>> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    may_look(&who)?;
     Ok(web::Json(super::of(&app).names()))
 }
 
@@ -54,7 +63,7 @@ async fn series(
     who: Principal,
     asked: web::Query<SeriesAsked>,
 ) -> Result<web::Json<Vec<MetricSeries>>> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    may_look(&who)?;
     let of = Selector::parse(&asked.of)?;
     Ok(web::Json(super::of(&app).list(&of, MOST_LISTED)))
 }
@@ -90,7 +99,7 @@ struct RangeAsked {
 #[utoipa::path(tag = "metrics", params(RangeAsked), responses((status = 200, body = MetricRange)))]
 #[get("/metrics/range")]
 async fn range(app: web::Data<App>, who: Principal, asked: web::Query<RangeAsked>) -> Result<web::Json<MetricRange>> {
-    let _auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    may_look(&who)?;
     let now = clock::now_ms();
     let asked = question(&asked, now)?;
     let metrics = super::of(&app);

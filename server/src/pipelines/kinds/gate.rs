@@ -7,13 +7,21 @@ use super::{
     Outcome, read,
 };
 use crate::{
+    accounts::{
+        Principal,
+        projects::{self, Kind},
+    },
     db::Conn,
     error::{Error, Result},
     registry, tracking,
 };
 
-pub fn start(conn: &mut Conn, body: &Value) -> Result<Outcome> {
+pub fn start(conn: &mut Conn, who: &Principal, body: &Value) -> Result<Outcome> {
     let gate: Gate = read(body)?;
+    projects::see(conn, who, Kind::Run, &gate.run)?;
+    for rival in gate.all.iter().chain(&gate.any).filter_map(|bar| bar.better_than.as_ref()) {
+        projects::see(conn, who, Kind::Model, &rival.model)?;
+    }
     let run = tracking::run_on_conn(conn, &gate.run)?
         .ok_or_else(|| Error::not_found(format!("There is no run {}.", gate.run)))?;
     let mut verdicts = |bars: &[Bar]| -> Result<Vec<std::result::Result<String, String>>> {

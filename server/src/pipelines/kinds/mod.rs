@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{rules::plan::Seen, store::runs::TaskRow};
 use crate::{
-    accounts::{self, Authorized, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Authorized, Principal, action},
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -72,9 +72,9 @@ pub fn start(conn: &mut Conn, starting: Starting<'_>) -> Result<Outcome> {
         }
         TaskKind::Validate => {
             may(who, action::Develop)?;
-            validate::start(conn, body)
+            validate::start(conn, who, body)
         }
-        TaskKind::Gate => gate::start(conn, body),
+        TaskKind::Gate => gate::start(conn, who, body),
         TaskKind::Register => {
             may(who, action::Develop)?;
             models::register(conn, who, body)
@@ -91,7 +91,7 @@ pub fn start(conn: &mut Conn, starting: Starting<'_>) -> Result<Outcome> {
         TaskKind::Approval => person::ask(body),
         TaskKind::Notify => {
             may(who, action::Deploy)?;
-            notify::start(conn, body, starting.about)
+            notify::start(conn, who, body, starting.about)
         }
     }
 }
@@ -140,7 +140,7 @@ fn unprepared(what: &'static str) -> Error {
 }
 
 fn may<A: accounts::Action>(who: &Principal, action: A) -> Result<Authorized<A>> {
-    accounts::authorize(who, action, DEFAULT_PROJECT)
+    accounts::authorize(who, action, &who.project)
 }
 
 /// Reads a body; one without sense is the task's failure.

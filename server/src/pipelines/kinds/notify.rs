@@ -4,13 +4,13 @@
 use serde_json::{Value, json};
 
 use super::{super::schema::bodies::Notify, Outcome, read};
-use crate::{db::Conn, error::Result, webhooks};
+use crate::{accounts::Principal, db::Conn, error::Result, webhooks};
 
 const EVENT: &str = "pipeline.notify";
 
-pub fn start(conn: &mut Conn, body: &Value, about: Value) -> Result<Outcome> {
+pub fn start(conn: &mut Conn, who: &Principal, body: &Value, about: Value) -> Result<Outcome> {
     let wish: Notify = read(body)?;
     let data = json!({ "text": wish.text, "run": about, "data": wish.data });
-    let (webhook, delivery) = webhooks::tell_one(conn, &wish.webhook, EVENT, &data)?;
+    let (webhook, delivery) = webhooks::tell_one(conn, &who.project, &wish.webhook, EVENT, &data)?;
     Ok(Outcome::Done { outputs: json!({ "delivery": delivery }), subject: Some(format!("webhook/{webhook}")) })
 }

@@ -13,11 +13,22 @@ use super::{
     super::{rules::plan::Seen, schema::bodies::Validate, store::runs::TaskRow},
     Outcome, read,
 };
-use crate::{app::App, background::Waker, datasets, db::Conn, error::Result};
+use crate::{
+    accounts::{
+        Principal, action,
+        projects::{self, Kind},
+    },
+    app::App,
+    background::Waker,
+    datasets,
+    db::Conn,
+    error::Result,
+};
 
 /// Finds the version; a tag may move while it is read.
-pub fn start(conn: &mut Conn, body: &Value) -> Result<Outcome> {
+pub fn start(conn: &mut Conn, who: &Principal, body: &Value) -> Result<Outcome> {
     let (name, version) = resolve(conn, body)?;
+    projects::may(conn, who, action::Develop, Kind::Dataset, &name)?;
     Ok(Outcome::Runs { subject: format!("dataset/{name}/{version}") })
 }
 

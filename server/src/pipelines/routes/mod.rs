@@ -16,7 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::hooks::{self, Proof};
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::{Error, Result},
 };
@@ -82,7 +82,7 @@ async fn list(
     who: Principal,
     query: web::Query<Search>,
 ) -> Result<web::Json<Page<PipelineSummary>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let Search { search, page, limit } = query.into_inner();
     let window = window(page.as_deref(), limit)?;
     Ok(web::Json(super::list(&app, &auth, search.unwrap_or_default(), window).await?))
@@ -94,7 +94,7 @@ async fn list(
     (status = 201, description = "A new version", body = AppliedPipeline), (status = 400, body = ErrorBody)))]
 #[post("/pipelines")]
 async fn apply(app: web::Data<App>, who: Principal, wish: web::Json<ApplyPipeline>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let applied = super::apply(&app, &auth, wish.into_inner().yaml).await?;
     let status = if applied.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponse::build(status).json(applied))
@@ -104,7 +104,7 @@ async fn apply(app: web::Data<App>, who: Principal, wish: web::Json<ApplyPipelin
 #[utoipa::path(tag = "pipelines", request_body = ApplyPipeline, responses((status = 200, body = PipelineCheck)))]
 #[post("/pipelines/check")]
 async fn check(who: Principal, wish: web::Json<ApplyPipeline>) -> Result<web::Json<PipelineCheck>> {
-    accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(super::check(&wish.yaml)))
 }
 
@@ -117,7 +117,7 @@ async fn get_pipeline(
     name: web::Path<String>,
     query: web::Query<OfVersion>,
 ) -> Result<web::Json<PipelineDetail>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::get(&app, &auth, name.into_inner(), query.version).await?))
 }
 
@@ -131,7 +131,7 @@ async fn yaml(
     name: web::Path<String>,
     query: web::Query<OfVersion>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let detail = super::get(&app, &auth, name.into_inner(), query.version).await?;
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(detail.yaml))
 }
@@ -146,7 +146,7 @@ async fn update(
     name: web::Path<String>,
     wish: web::Json<UpdatePipeline>,
 ) -> Result<web::Json<PipelineDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(super::update(&app, &auth, name.into_inner(), wish.into_inner()).await?))
 }
 
@@ -154,7 +154,7 @@ async fn update(
 #[utoipa::path(tag = "pipelines", responses((status = 204), (status = 409, body = ErrorBody)))]
 #[delete("/pipelines/{name}")]
 async fn remove(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     super::delete(&app, &auth, name.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -168,7 +168,7 @@ async fn grid(
     name: web::Path<String>,
     query: web::Query<Rows>,
 ) -> Result<web::Json<PipelineGrid>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let limit = query.limit.unwrap_or(30).clamp(1, 100);
     Ok(web::Json(super::grid(&app, &auth, name.into_inner(), limit).await?))
 }
@@ -183,7 +183,7 @@ async fn add_schedule(
     name: web::Path<String>,
     wish: web::Json<CreateSchedule>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let detail = super::add_schedule(&app, &auth, name.into_inner(), wish.into_inner()).await?;
     Ok(HttpResponse::Created().json(detail))
 }
@@ -198,7 +198,7 @@ async fn update_schedule(
     path: web::Path<(String, String)>,
     wish: web::Json<UpdateSchedule>,
 ) -> Result<web::Json<PipelineDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let (name, id) = path.into_inner();
     Ok(web::Json(super::update_schedule(&app, &auth, name, id, wish.into_inner()).await?))
 }
@@ -211,7 +211,7 @@ async fn remove_schedule(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let (name, id) = path.into_inner();
     super::remove_schedule(&app, &auth, name, id).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -225,7 +225,7 @@ async fn renew_token(
     who: Principal,
     path: web::Path<(String, String)>,
 ) -> Result<web::Json<Trigger>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let (name, id) = path.into_inner();
     Ok(web::Json(super::renew_token(&app, &auth, name, id).await?))
 }
@@ -234,7 +234,7 @@ async fn renew_token(
 #[utoipa::path(tag = "pipelines", request_body = TellEvent, responses((status = 202, body = EventTaken)))]
 #[post("/pipeline-events")]
 async fn tell_event(app: web::Data<App>, who: Principal, wish: web::Json<TellEvent>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     let TellEvent { kind, subject, detail } = wish.into_inner();
     let detail = serde_json::Value::Object(detail.into_iter().collect());
     let pipelines = super::event(&app, &auth, kind, subject, detail).await?;

@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::super as pipelines;
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     error::Result,
 };
 
@@ -18,6 +18,6 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "pipelines", request_body = PreviewSchedule, responses((status = 200, body = SchedulePreview)))]
 #[post("/pipeline-schedule-preview")]
 async fn preview(who: Principal, wish: web::Json<PreviewSchedule>) -> Result<web::Json<SchedulePreview>> {
-    accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(pipelines::preview_schedule(&wish)))
 }

@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::super as pipelines;
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::{Error, Result},
 };
@@ -56,7 +56,7 @@ async fn of_pipeline(
     name: web::Path<String>,
     query: web::Query<Window>,
 ) -> Result<web::Json<Page<PipelineRun>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (states, window) = query.into_inner().read()?;
     Ok(web::Json(pipelines::runs(&app, &auth, Some(name.into_inner()), states, window).await?))
 }
@@ -71,7 +71,7 @@ async fn start(
     name: web::Path<String>,
     wish: web::Json<StartRun>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(HttpResponse::Created().json(pipelines::start_run(&app, &auth, name.into_inner(), wish.into_inner()).await?))
 }
 
@@ -79,7 +79,7 @@ async fn start(
 #[utoipa::path(tag = "pipelines", params(Window), responses((status = 200, body = Page<PipelineRun>)))]
 #[get("/pipeline-runs")]
 async fn all(app: web::Data<App>, who: Principal, query: web::Query<Window>) -> Result<web::Json<Page<PipelineRun>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let (states, window) = query.into_inner().read()?;
     Ok(web::Json(pipelines::runs(&app, &auth, None, states, window).await?))
 }
@@ -88,7 +88,7 @@ async fn all(app: web::Data<App>, who: Principal, query: web::Query<Window>) -> 
 #[utoipa::path(tag = "pipelines", responses((status = 200, body = PipelineRunDetail), (status = 404, body = ErrorBody)))]
 #[get("/pipeline-runs/{id}")]
 async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<PipelineRunDetail>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(pipelines::run(&app, &auth, id.into_inner()).await?))
 }
 
@@ -96,7 +96,7 @@ async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> 
 #[utoipa::path(tag = "pipelines", responses((status = 200, body = PipelineRunDetail), (status = 409, body = ErrorBody)))]
 #[post("/pipeline-runs/{id}/cancel")]
 async fn cancel(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<PipelineRunDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(pipelines::cancel(&app, &auth, id.into_inner()).await?))
 }
 
@@ -110,7 +110,7 @@ async fn clear(
     id: web::Path<String>,
     wish: web::Json<ClearTask>,
 ) -> Result<web::Json<PipelineRunDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(pipelines::clear(&app, &auth, id.into_inner(), wish.into_inner()).await?))
 }
 
@@ -124,7 +124,7 @@ async fn rerun(
     id: web::Path<String>,
     wish: web::Json<Rerun>,
 ) -> Result<web::Json<PipelineRunDetail>> {
-    let auth = accounts::authorize(&who, action::Launch, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Launch, &who.project)?;
     Ok(web::Json(pipelines::rerun(&app, &auth, id.into_inner(), wish.into_inner()).await?))
 }
 
@@ -138,6 +138,6 @@ async fn answer(
     id: web::Path<String>,
     wish: web::Json<AnswerApproval>,
 ) -> Result<web::Json<PipelineRunDetail>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(web::Json(pipelines::answer(&app, &auth, id.into_inner(), wish.into_inner()).await?))
 }

@@ -10,7 +10,7 @@ use diesel::prelude::*;
 
 use super::schema::Spec;
 use crate::{
-    accounts::DEFAULT_PROJECT,
+    accounts::Scope,
     db::{
         Conn,
         schema::pipelines::{pipeline_cache as cache, pipeline_versions as versions, pipelines},
@@ -47,8 +47,8 @@ impl VersionRow {
     }
 }
 
-pub fn insert(conn: &mut Conn, row: &PipelineRow) -> Result<()> {
-    let values = (row, pipelines::project_id.eq(DEFAULT_PROJECT));
+pub fn insert(conn: &mut Conn, project: &str, row: &PipelineRow) -> Result<()> {
+    let values = (row, pipelines::project_id.eq(project));
     diesel::insert_into(pipelines::table).values(values).execute(conn).map(drop).map_err(Error::internal)
 }
 
@@ -76,9 +76,15 @@ pub fn by_id(conn: &mut Conn, id: &str) -> Result<PipelineRow> {
     pipelines::table.find(id).select(PipelineRow::as_select()).first(conn).map_err(Error::internal)
 }
 
-/// All, by name.
-pub fn all(conn: &mut Conn) -> Result<Vec<PipelineRow>> {
-    pipelines::table.order(pipelines::name).select(PipelineRow::as_select()).load(conn).map_err(Error::internal)
+/// All that are shown, by name.
+pub fn all(conn: &mut Conn, scope: &Scope) -> Result<Vec<PipelineRow>> {
+    let shown = diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("project_id"));
+    pipelines::table
+        .filter(shown)
+        .order(pipelines::name)
+        .select(PipelineRow::as_select())
+        .load(conn)
+        .map_err(Error::internal)
 }
 
 pub fn insert_version(conn: &mut Conn, row: &VersionRow) -> Result<()> {

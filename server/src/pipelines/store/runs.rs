@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::rules::plan::{Place, Row};
 use crate::{
+    accounts::Scope,
     db::{
         Conn,
         schema::pipelines::{
@@ -177,12 +178,16 @@ pub fn open(conn: &mut Conn) -> Result<Vec<RunRow>> {
 /// A page of runs with their pipelines' names, newest first, and how many there are. `pipeline`: of that id alone.
 pub fn page(
     conn: &mut Conn,
+    scope: &Scope,
     pipeline: Option<&str>,
     states: &[RunState],
     window: (i64, i64),
 ) -> Result<(Vec<(RunRow, String)>, i64)> {
     let filtered = || {
         let mut query = runs::table.inner_join(pipelines::table).into_boxed();
+        if *scope != Scope::All {
+            query = query.filter(diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("pipelines.project_id")));
+        }
         if let Some(id) = pipeline {
             query = query.filter(runs::pipeline_id.eq(id.to_owned()));
         }

@@ -25,7 +25,10 @@ use super::{
     Runner,
 };
 use crate::{
-    accounts::{self, Principal},
+    accounts::{
+        self, Principal,
+        projects::{self, Kind, Subject},
+    },
     clock::now_ms,
     datasets,
     db::Conn,
@@ -92,9 +95,11 @@ pub fn same(conn: &mut Conn, seen: &TaskRow) -> Result<Option<TaskRow>> {
 
 /// The person in whose name a run goes, as they are now.
 pub(super) fn person_of(conn: &mut Conn, run: &RunRow) -> Result<Principal> {
-    accounts::principal_of(conn, &run.person_id)?.ok_or_else(|| {
+    let who = accounts::principal_of(conn, &run.person_id)?.ok_or_else(|| {
         Error::forbidden("The person in whose name it goes is disabled or gone; start it in another name.")
-    })
+    })?;
+    // in the pipeline's project, so that what it makes goes there
+    projects::enter_all(conn, who, [Subject::new(Kind::PipelineRun, run.id.as_str())])
 }
 
 fn change(conn: &mut Conn, run: &str, seen: Option<TaskRow>, step: Step) -> Result<(Touched, bool)> {

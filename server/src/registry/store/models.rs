@@ -4,7 +4,7 @@ use diesel::{prelude::*, result::DatabaseErrorKind};
 
 use super::versions;
 use crate::{
-    accounts::DEFAULT_PROJECT,
+    accounts::Scope,
     db::{
         Conn,
         schema::registry::{
@@ -19,7 +19,7 @@ use crate::{
 ///
 /// # Errors
 /// `exists` when the name is taken.
-pub fn insert(conn: &mut Conn, name: &str, description: &str, at: i64) -> Result<i64> {
+pub fn insert(conn: &mut Conn, project: &str, name: &str, description: &str, at: i64) -> Result<i64> {
     use diesel::dsl::max;
     // The moves of a deleted model's aliases stay under its key, so no other model may get it.
     let newest: Option<i64> = models::table.select(max(models::id)).first(conn).map_err(Error::internal)?;
@@ -27,6 +27,7 @@ pub fn insert(conn: &mut Conn, name: &str, description: &str, at: i64) -> Result
     diesel::insert_into(models::table)
         .values((
             models::id.eq(newest.max(moved).unwrap_or(0) + 1),
+            models::project_id.eq(project),
             models::name.eq(name),
             models::description.eq(description),
             models::created_at.eq(at),
@@ -46,13 +47,7 @@ fn taken(source: diesel::result::Error, message: &str) -> Error {
 
 /// The surrogate key of a name.
 pub fn row_of(conn: &mut Conn, name: &str) -> Result<Option<i64>> {
-    models::table
-        .filter(models::project_id.eq(DEFAULT_PROJECT))
-        .filter(models::name.eq(name))
-        .select(models::id)
-        .first(conn)
-        .optional()
-        .map_err(Error::internal)
+    models::table.filter(models::name.eq(name)).select(models::id).first(conn).optional().map_err(Error::internal)
 }
 
 /// The model with tags, aliases and the newest version of each stage.
@@ -74,11 +69,12 @@ pub fn load(conn: &mut Conn, row: i64) -> Result<Model> {
     Ok(Model { row, name, description, created_at, updated_at, tags, aliases, latest })
 }
 
-/// Number of models that are no prompts.
-pub fn count(conn: &mut Conn) -> Result<i64> {
+/// Number of models that are shown and no prompts.
+pub fn count(conn: &mut Conn, scope: &Scope) -> Result<i64> {
     let prompts =
         tags::table.filter(tags::key.eq(rules::PROMPT_TAG)).filter(tags::value.eq("true")).select(tags::model);
-    models::table.filter(models::id.ne_all(prompts)).count().get_result(conn).map_err(Error::internal)
+    let shown = diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("project_id"));
+    models::table.filter(models::id.ne_all(prompts)).filter(shown).count().get_result(conn).map_err(Error::internal)
 }
 
 pub fn touch(conn: &mut Conn, row: i64, at: i64) -> Result<()> {

@@ -3,6 +3,7 @@
 use diesel::{QueryableByName, RunQueryDsl, sql_types::BigInt};
 
 use crate::{
+    accounts::Scope,
     db::Conn,
     error::{Error, Result},
     registry::rules::PROMPT_TAG,
@@ -43,8 +44,15 @@ fn tagged(table: &str, owner: &str, condition: &Condition) -> Fragment {
 }
 
 /// `offset` and how many; surrogate keys of models.
-pub fn models(conn: &mut Conn, conditions: &[Condition], order: &[OrderBy], window: (i64, i64)) -> Result<Vec<i64>> {
-    let mut query = Fragment::new("SELECT m.id FROM registered_models m WHERE 1");
+pub fn models(
+    conn: &mut Conn,
+    scope: &Scope,
+    conditions: &[Condition],
+    order: &[OrderBy],
+    window: (i64, i64),
+) -> Result<Vec<i64>> {
+    let mut query = Fragment::new("SELECT m.id FROM registered_models m WHERE ");
+    query.push(&scope.sql("m.project_id"));
     let prompts = wants_prompts(conditions);
     exclude_prompts(&mut query, prompts);
     for condition in conditions.iter().filter(|condition| prompts || !is_prompt_test(condition)) {
@@ -77,9 +85,16 @@ fn exclude_prompts(query: &mut Fragment, wanted: bool) {
 }
 
 /// `offset` and how many; surrogate keys of versions.
-pub fn versions(conn: &mut Conn, conditions: &[Condition], order: &[OrderBy], window: (i64, i64)) -> Result<Vec<i64>> {
+pub fn versions(
+    conn: &mut Conn,
+    scope: &Scope,
+    conditions: &[Condition],
+    order: &[OrderBy],
+    window: (i64, i64),
+) -> Result<Vec<i64>> {
     let mut query =
-        Fragment::new("SELECT v.id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE 1");
+        Fragment::new("SELECT v.id FROM model_versions v JOIN registered_models m ON m.id = v.model WHERE ");
+    query.push(&scope.sql("m.project_id"));
     let prompts = wants_prompts(conditions);
     exclude_prompts(&mut query, prompts);
     for condition in conditions.iter().filter(|condition| prompts || !is_prompt_test(condition)) {

@@ -9,7 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::views::{self, Place, Status, Wanted};
 use super::{collector, feedback};
-use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
+use crate::accounts::{self, Principal, action};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::serving::gateway::{Gateway, check_caller};
@@ -52,7 +52,7 @@ async fn captured(
     name: web::Path<String>,
     query: web::Query<CapturedQuery>,
 ) -> Result<web::Json<CapturedPage>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let wanted = Wanted {
         status: text(&query.status).as_deref().map(Status::parse).transpose()?,
@@ -72,7 +72,7 @@ async fn captured_files(
     who: Principal,
     name: web::Path<String>,
 ) -> Result<web::Json<Page<CapturedFile>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let deployment = deployment(&app, &name).await?;
     Ok(web::Json(views::files(&app, &deployment).await?))
 }
@@ -92,7 +92,7 @@ async fn quality(
     name: web::Path<String>,
     query: web::Query<QualityQuery>,
 ) -> Result<web::Json<QualityReport>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let hours = query.hours.unwrap_or(USUAL_HOURS);
     if !(1..=MOST_HOURS).contains(&hours) {
         return Err(Error::invalid(format!("hours is from 1 to {MOST_HOURS}.")));
@@ -109,7 +109,7 @@ async fn take_feedback(
     name: web::Path<String>,
     body: web::Json<Value>,
 ) -> Result<HttpResponse> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     let deployment = deployment(&app, &name).await?;
     if let Some(endpoint) = gateway.endpoint(&name) {
         check_caller(&endpoint.rules(), &name, &who)?;

@@ -41,7 +41,7 @@ async fn world() -> World {
                 alias: None,
                 wanted_replicas: None,
             };
-            crate::serving::store::insert(conn, &row)?;
+            crate::serving::store::insert(conn, "default", &row)?;
             Ok(row)
         })
         .await

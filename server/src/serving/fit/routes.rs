@@ -4,7 +4,7 @@ use actix_web::{post, web};
 use drydock_wire::serving::{Fit, PutDeployment};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
+use crate::accounts::{self, Principal, action};
 use crate::app::App;
 use crate::error::Result;
 
@@ -23,6 +23,6 @@ async fn ask(
     name: web::Path<String>,
     wish: web::Json<PutDeployment>,
 ) -> Result<web::Json<Fit>> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     Ok(web::Json(super::ask(&app, &auth, &name, wish.into_inner()).await?))
 }

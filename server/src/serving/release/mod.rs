@@ -31,7 +31,7 @@ use self::store::ReleaseRow;
 use super::rules::{RevisionState, Run};
 use super::store::{self as revisions, DeploymentRow, RevisionRow};
 use super::{Gateway, Wish, announce, rows_of, show, unknown, write_move};
-use crate::accounts::{Authorized, Principal, action, audit};
+use crate::accounts::{Authorized, DEFAULT_PROJECT, Principal, action, audit};
 use crate::app::App;
 use crate::clock;
 use crate::db::Conn;
@@ -165,7 +165,7 @@ fn roll_back_on(conn: &mut Conn, who: &Principal, name: &str, number: Option<i64
             release: None,
         };
         wish.release = super::fit::plan_back(conn, name, &wish)?;
-        return super::put_rows(conn, name, &wish, by);
+        return super::put_rows(conn, (DEFAULT_PROJECT, name), &wish, by);
     }
     replaced(conn, &row.id, &format!("{by} went back to revision {}.", wanted.number), now)?;
     let live = super::views::live(&all)?.map_or(wanted.number, |live| live.number);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{Order, measure};
-use crate::accounts::{self, DEFAULT_PROJECT, Principal, action};
+use crate::accounts::{self, Principal, action};
 use crate::app::App;
 use crate::error::Result;
 use crate::serving::Gateway;
@@ -45,7 +45,7 @@ async fn experiment(
     name: web::Path<String>,
     query: web::Query<OfRelease>,
 ) -> Result<web::Json<ExperimentPage>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(measure::page(&app, &gateway, &auth, &name, query.into_inner().release).await?))
 }
 
@@ -56,7 +56,7 @@ async fn report_metric(
     deployment: web::Path<String>,
     wish: web::Json<ReportMetric>,
 ) -> Result<web::Json<MetricReported>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    accounts::authorize(&who, action::View, &who.project)?;
     gateway.check_caller(&deployment, &who)?;
     Ok(web::Json(measure::report(&gateway, &deployment, &wish)?))
 }
@@ -69,7 +69,7 @@ async fn page(
     who: Principal,
     name: web::Path<String>,
 ) -> Result<web::Json<ReleasePage>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::page(&app, &gateway, &auth, &name).await?))
 }
 
@@ -132,9 +132,9 @@ async fn roll_back(
     name: web::Path<String>,
     wish: web::Json<RollBack>,
 ) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::Deploy, &who.project)?;
     let (_, is_new) = super::roll_back_to(&app, &gateway, &auth, &name, wish.revision).await?;
-    let view = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let view = accounts::authorize(&who, action::View, &who.project)?;
     let detail = crate::serving::get(&app, &gateway, &view, &name).await?;
     Ok(HttpResponse::build(if is_new { StatusCode::CREATED } else { StatusCode::OK }).json(detail))
 }
@@ -146,6 +146,6 @@ async fn order(
     name: &str,
     order: Order,
 ) -> Result<web::Json<ReleasePage>> {
-    let auth = accounts::authorize(who, action::Deploy, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(who, action::Deploy, &who.project)?;
     Ok(web::Json(super::order(app, gateway, &auth, name, order).await?))
 }

@@ -22,7 +22,7 @@ fn put(conn: &mut Conn, version: i64, plan: Option<ReleasePlan>) -> i64 {
         served_by: ServedBy::default(),
         release: plan,
     };
-    put_rows(conn, "wine", &wish, "ann").unwrap().0
+    put_rows(conn, ("default", "wine"), &wish, "ann").unwrap().0
 }
 
 fn revision(conn: &mut Conn, number: i64) -> RevisionRow {

@@ -20,6 +20,7 @@ use drydock_wire::{
 };
 
 use super::rules::{RevisionState, Run};
+use crate::accounts::Scope;
 use crate::db::Conn;
 use crate::db::schema::serving::{deployments, revisions};
 use crate::error::{Error, Result};
@@ -164,8 +165,16 @@ pub fn all(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
     deployments::table.order(deployments::name).select(DeploymentRow::as_select()).load(conn).map_err(Error::internal)
 }
 
+/// All that are shown, by name.
+pub fn shown(conn: &mut Conn, scope: &Scope) -> Result<Vec<DeploymentRow>> {
+    let shown = diesel::dsl::sql::<diesel::sql_types::Bool>(&scope.sql("project_id"));
+    let query = deployments::table.filter(shown).order(deployments::name).select(DeploymentRow::as_select());
+    query.load(conn).map_err(Error::internal)
+}
+
 /// Adds a deployment.
-pub fn insert(conn: &mut Conn, row: &DeploymentRow) -> Result<()> {
+pub fn insert(conn: &mut Conn, project: &str, row: &DeploymentRow) -> Result<()> {
+    let row = (row, deployments::project_id.eq(project));
     diesel::insert_into(deployments::table).values(row).execute(conn).map(drop).map_err(Error::internal)
 }
 

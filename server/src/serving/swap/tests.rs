@@ -28,7 +28,7 @@ fn wish(version: i64, plan: Option<ReleasePlan>) -> Wish {
 }
 
 fn put(conn: &mut Conn, version: i64, plan: Option<ReleasePlan>) -> i64 {
-    put_rows(conn, "wine", &wish(version, plan), "ann").unwrap().0
+    put_rows(conn, ("default", "wine"), &wish(version, plan), "ann").unwrap().0
 }
 
 fn row(conn: &mut Conn) -> DeploymentRow {
@@ -182,7 +182,7 @@ fn nobody_steps_aside_for_what_would_not_fit_then() {
     devices::lease(conn, "train", 1, &[whole]).unwrap();
     let more =
         Wish { resources: Resources { gpus: 2, ..Resources::default() }, ..wish(2, Some(ReleasePlan::Recreate)) };
-    put_rows(conn, "wine", &more, "ann").unwrap();
+    put_rows(conn, ("default", "wine"), &more, "ann").unwrap();
     placed(conn, 2);
     steps_aside(conn);
     assert_eq!(states(conn), [(2, "waiting"), (1, "live")]);

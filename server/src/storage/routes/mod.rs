@@ -10,7 +10,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{access::Caller, browser, buckets};
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     error::Result,
 };
@@ -24,11 +24,11 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 }
 
 fn reader(who: &Principal) -> Result<Caller> {
-    Caller::of(&authorize(who, action::View, DEFAULT_PROJECT)?)
+    Caller::of(&authorize(who, action::View, &who.project)?)
 }
 
 fn writer(who: &Principal) -> Result<Caller> {
-    Caller::of(&authorize(who, action::Develop, DEFAULT_PROJECT)?)
+    Caller::of(&authorize(who, action::Develop, &who.project)?)
 }
 
 #[utoipa::path(tag = "buckets", responses((status = 200, body = [BucketSummary])))]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::{
-    accounts::{Principal, Via},
+    accounts::Principal,
     app::{App, testing::app_in},
     db::schema::accounts::audit,
     error::Result,
@@ -21,15 +21,7 @@ use crate::{
 };
 
 fn caller(name: &str) -> Caller {
-    Caller::person(Principal {
-        person_id: name.into(),
-        username: name.into(),
-        role: Role::Engineer,
-        via: Via::Token,
-        job_id: None,
-        session_id: None,
-        address: "::1".into(),
-    })
+    Caller::person(Principal { address: "::1".into(), ..Principal::of_role(name, Role::Engineer) })
 }
 
 /// Ann's bucket "data"; Bob may write there, too.

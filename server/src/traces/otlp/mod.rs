@@ -19,6 +19,10 @@ use super::{
     summary::Arrived,
 };
 use crate::{
+    accounts::{
+        self, action,
+        projects::{self, Kind, Subject},
+    },
     app::App,
     error::{Error, Result},
     tracking::mlflow::{Answer, Who},
@@ -58,6 +62,10 @@ async fn export(app: web::Data<App>, who: Who, request: HttpRequest, body: web::
         return Ok(HttpResponse::UnprocessableEntity().json(json!({"detail": missing})));
     };
     let experiment = crate::tracking::rules::experiment_id(experiment)?;
+    let who = auth.principal().clone();
+    let target = [Subject::new(Kind::Experiment, experiment.to_string())];
+    let who = app.db.glance(move |conn| projects::enter_all(conn, who, target)).await?;
+    let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let kind = header("content-type");
     let form = match kind.and_then(|kind| kind.split(';').next()).map(str::trim) {
         Some("application/x-protobuf") => Form::Protobuf,

@@ -78,8 +78,8 @@ fn checked(pairs: &[KeyValue]) -> Result<Vec<Pair>> {
 }
 
 /// The experiment of that name, deleted or not.
-pub fn experiment_named(conn: &mut Conn, name: &str) -> Result<Option<Experiment>> {
-    experiments::find_by_name(conn, name)
+pub fn experiment_named(conn: &mut Conn, project: &str, name: &str) -> Result<Option<Experiment>> {
+    experiments::find_by_name(conn, project, name)
 }
 
 /// The experiment of that id, deleted or not.
@@ -90,10 +90,10 @@ pub fn experiment_of_id(conn: &mut Conn, id: i64) -> Result<Option<Experiment>> 
 /// Makes the experiment under `name`, with its own id if that is free. `at`: when it was imported.
 pub fn import_experiment(
     conn: &mut Conn,
+    project: &str,
     foreign: &ForeignExperiment,
     name: &str,
-    source: &str,
-    at: i64,
+    (source, at): (&str, i64),
 ) -> Result<Experiment> {
     rules::experiment_name(name)?;
     let tags = checked(&foreign.tags)?;
@@ -103,7 +103,8 @@ pub fn import_experiment(
         None => false,
     };
     let times = (foreign.created_at, foreign.updated_at);
-    let id = experiments::insert_as(conn, wanted.filter(|_| free), name, times, foreign.deleted.then_some(at))?;
+    let id =
+        experiments::insert_as(conn, project, wanted.filter(|_| free), name, times, foreign.deleted.then_some(at))?;
     for (key, value) in &tags {
         experiments::set_tag(conn, id, key, value)?;
     }

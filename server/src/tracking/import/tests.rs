@@ -35,7 +35,7 @@ fn run() -> ForeignRun {
 #[test]
 fn a_run_whose_folder_is_anothers_is_refused() {
     let conn = &mut crate::db::testing::connection();
-    experiments::insert(conn, "other", Some("mlflow-artifacts:/0/theirs/deep/"), 1).unwrap();
+    experiments::insert(conn, "default", "other", Some("mlflow-artifacts:/0/theirs/deep/"), 1).unwrap();
     for id in ["models", "traces", "theirs"] {
         let there = ForeignRun { id: id.into(), ..run() };
         assert!(import_run(conn, &there, None, 9).is_err(), "{id}");

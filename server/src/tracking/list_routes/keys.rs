@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 
 use super::query::experiments_of;
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::Result,
     tracking::{
@@ -34,11 +34,12 @@ pub async fn list_keys(
     who: Principal,
     query: web::Query<KeysQuery>,
 ) -> Result<web::Json<RunKeys>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let scope = accounts::authorize(&who, action::View, &who.project)?.scope();
     let experiments = experiments_of(&query.experiment)?;
     let keys = app
         .db
         .read(move |conn| {
+            let experiments = store::experiments::shown(conn, &scope, experiments)?;
             let newest = store::keys::newest(conn, experiments.as_deref())?;
             let mut keys = |entity| Ok(key_counts(store::keys::keys(conn, &newest, entity)?));
             Ok(RunKeys {
@@ -70,12 +71,13 @@ pub async fn list_values(
     who: Principal,
     query: web::Query<ValuesQuery>,
 ) -> Result<web::Json<Vec<KeyCount>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let scope = accounts::authorize(&who, action::View, &who.project)?.scope();
     let ValuesQuery { of, part, experiment } = query.into_inner();
     let experiments = experiments_of(&experiment)?;
     let values = app
         .db
         .read(move |conn| {
+            let experiments = store::experiments::shown(conn, &scope, experiments)?;
             let newest = store::keys::newest(conn, experiments.as_deref())?;
             match of.split_once('.') {
                 Some(("params", key)) => store::keys::values(conn, &newest, Entity::Param, key, &part),

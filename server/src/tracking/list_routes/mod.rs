@@ -20,7 +20,7 @@ use super::{
     store::{self, runs::Shown, search::Window},
 };
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     db::Conn,
     error::Result,
@@ -44,7 +44,7 @@ pub fn configure(cfg: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "runs", responses((status = 200, body = Page<Experiment>)))]
 #[get("/experiments")]
 async fn list_experiments(app: web::Data<App>, who: Principal) -> Result<web::Json<Page<Experiment>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let items: Vec<Experiment> = experiments::list(&app, &auth)
         .await?
         .into_iter()
@@ -66,7 +66,7 @@ async fn list_runs(
     who: Principal,
     query: web::Query<RunsQuery>,
 ) -> Result<web::Json<Page<RunSummary>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let scope = accounts::authorize(&who, action::View, &who.project)?.scope();
     let query = query.into_inner();
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let offset = match query.offset {
@@ -79,7 +79,7 @@ async fn list_runs(
     let page = app
         .db
         .read(move |conn| {
-            let wish = with_set(conn, wish, query.set.as_deref())?;
+            let wish = with_set(conn, &scope, wish, query.set.as_deref())?;
             let total = if query.count == Some(false) { 0 } else { store::run_search::count_runs(conn, &wish)? };
             let mut ids = store::run_search::runs(conn, &wish, window)?;
             let next = runs::cut(&mut ids, window).map(search::page_token);
@@ -113,7 +113,7 @@ fn summaries(conn: &mut Conn, ids: &[i64], shown: Option<&Shown>) -> Result<Vec<
 #[utoipa::path(tag = "runs", params(RunsQuery), responses((status = 200, body = Vec<String>)))]
 #[get("/run-ids")]
 async fn list_ids(app: web::Data<App>, who: Principal, query: web::Query<RunsQuery>) -> Result<web::Json<Vec<String>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let scope = accounts::authorize(&who, action::View, &who.project)?.scope();
     let query = query.into_inner();
     let wish = run_search(&query)?;
     let offset = query.offset.unwrap_or(0).max(0);
@@ -121,7 +121,7 @@ async fn list_ids(app: web::Data<App>, who: Principal, query: web::Query<RunsQue
     let ids = app
         .db
         .read(move |conn| {
-            let wish = with_set(conn, wish, query.set.as_deref())?;
+            let wish = with_set(conn, &scope, wish, query.set.as_deref())?;
             let rows = store::run_search::runs(conn, &wish, window)?;
             let found = store::runs::load_shown(conn, &rows, &Shown::default())?;
             Ok(found.into_iter().map(|run| run.info.run_id).collect())
@@ -146,14 +146,14 @@ async fn list_series(
     wanted: web::Query<SeriesQuery>,
     query: web::Query<RunsQuery>,
 ) -> Result<web::Json<Vec<RunSeries>>> {
-    accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let scope = accounts::authorize(&who, action::View, &who.project)?.scope();
     let (SeriesQuery { key, max_points }, query) = (wanted.into_inner(), query.into_inner());
     let wish = run_search(&query)?;
     let window = Window { offset: 0, limit: query.limit.unwrap_or(MAX_COMPARED).clamp(1, MAX_COMPARED) };
     let all = app
         .db
         .read(move |conn| {
-            let wish = with_set(conn, wish, query.set.as_deref())?;
+            let wish = with_set(conn, &scope, wish, query.set.as_deref())?;
             let ids = store::run_search::runs(conn, &wish, window)?;
             let found = store::runs::load_shown(conn, &ids, &Shown::default())?;
             let fair = MAX_TOTAL_POINTS / i64::try_from(ids.len().max(1)).unwrap_or(1);

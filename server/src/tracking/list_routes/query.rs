@@ -4,6 +4,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
+    accounts::Scope,
     db::Conn,
     error::{Error, Result},
     tracking::{
@@ -89,8 +90,9 @@ fn one_of(key: &str, values: Vec<String>) -> Condition {
     Condition { entity: Entity::Attribute, key: key.into(), op: Op::In, value: Operand::List(values), at: 0 }
 }
 
-/// The runs of a saved comparison, if one is named.
-pub fn with_set(conn: &mut Conn, mut wish: RunSearch, set: Option<&str>) -> Result<RunSearch> {
+/// The runs of a saved comparison, if one is named; of whatever is asked for what is shown to the asker.
+pub fn with_set(conn: &mut Conn, scope: &Scope, mut wish: RunSearch, set: Option<&str>) -> Result<RunSearch> {
+    wish.experiments = store::experiments::shown(conn, scope, wish.experiments)?;
     let Some(id) = set.filter(|id| !id.is_empty()) else { return Ok(wish) };
     let view = store::views::find(conn, id)?
         .ok_or_else(|| Error::not_found("There is no such comparison; whoever saved it may have deleted it."))?;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    accounts::{self, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Principal, action},
     app::App,
     error::Result,
     tracking::{store::views::View, views},
@@ -32,7 +32,7 @@ pub async fn list_views(
     who: Principal,
     query: web::Query<ViewsQuery>,
 ) -> Result<web::Json<Vec<SavedView>>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let kind = query.into_inner().kind.unwrap_or_else(|| "runs".into());
     let found = views::list_views(&app, &auth, kind).await?;
     Ok(web::Json(found.into_iter().map(|view| saved_view(view, &who)).collect()))
@@ -41,14 +41,14 @@ pub async fn list_views(
 #[utoipa::path(tag = "runs", responses((status = 200, body = SavedView)))]
 #[get("/views/{id}")]
 pub async fn get_view(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<web::Json<SavedView>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     Ok(web::Json(saved_view(views::view(&app, &auth, id.into_inner()).await?, &who)))
 }
 
 #[utoipa::path(tag = "runs", responses((status = 200, body = SavedView)))]
 #[post("/views")]
 pub async fn save_view(app: web::Data<App>, who: Principal, wish: web::Json<SaveView>) -> Result<web::Json<SavedView>> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     let SaveView { kind, name, query } = wish.into_inner();
     Ok(web::Json(saved_view(views::save_view(&app, &auth, kind, name, query).await?, &who)))
 }
@@ -56,7 +56,7 @@ pub async fn save_view(app: web::Data<App>, who: Principal, wish: web::Json<Save
 #[utoipa::path(tag = "runs", responses((status = 204)))]
 #[delete("/views/{id}")]
 pub async fn delete_view(app: web::Data<App>, who: Principal, id: web::Path<String>) -> Result<HttpResponse> {
-    let auth = accounts::authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = accounts::authorize(&who, action::View, &who.project)?;
     views::delete_view(&app, &auth, id.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,12 +1,17 @@
 //! A request's fields, from query or JSON body, read as MLflow's protobuf does: int64 as number or text, NaN as text, an
 //! absent body as empty. Errors have the texts that clients match.
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::Method, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::Method, web};
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Map, Value};
 
-use super::failure::Failure;
+use super::failure::{Failure, Placed};
 use crate::{
+    accounts::{
+        Accounts, Principal,
+        projects::{self, subjects},
+    },
+    db::Db,
     error::{Error, Result},
     tracking::{Pair, Stage},
 };
@@ -29,13 +34,13 @@ impl FromRequest for Args {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         if request.method() == Method::GET {
-            let parsed = from_query(request.query_string());
-            return Box::pin(async move { Ok(parsed?) });
+            let (parsed, request) = (from_query(request.query_string()), request.clone());
+            return Box::pin(async move { Ok(placed(&request, parsed?).await?) });
         }
         // As MLflow: what is not POST or PUT may come without a content type.
         let must_say = matches!(*request.method(), Method::POST | Method::PUT);
         let kind = request.headers().get("content-type").map(|kind| kind.to_str().unwrap_or("?").to_owned());
-        let body = web::Payload::from_request(request, payload);
+        let (body, request) = (web::Payload::from_request(request, payload), request.clone());
         Box::pin(async move {
             let body = body
                 .await
@@ -44,9 +49,29 @@ impl FromRequest for Args {
                 .await
                 .map_err(|_| Error::too_large(format!("The request is larger than {BODY_LIMIT_BYTES} bytes.")))?
                 .map_err(|cause| Error::invalid(format!("The request broke off: {cause}")))?;
-            Ok(Args::from_body(kind.as_deref(), must_say, &body)?)
+            Ok(placed(&request, Args::from_body(kind.as_deref(), must_say, &body)?).await?)
         })
     }
+}
+
+/// Leaves with the request in which project what its fields name is, for `Who` to ask.
+///
+/// # Errors
+/// `not_found` for a thing of a project that is not there for who asks.
+async fn placed(request: &HttpRequest, args: Args) -> Result<Args> {
+    let (Some(accounts), Some(db)) = (request.app_data::<web::Data<Accounts>>(), request.app_data::<web::Data<Db>>())
+    else {
+        return Ok(args);
+    };
+    if !accounts.has_projects() {
+        return Ok(args);
+    }
+    let mut subjects = subjects::of_mlflow_fields(request.path(), &args.fields)?;
+    subjects.extend(subjects::of_request(request));
+    let who = Principal::extract(request).await?;
+    let who = db.read(move |conn| projects::enter_all(conn, who, subjects)).await?;
+    request.extensions_mut().insert(Placed(who));
+    Ok(args)
 }
 
 fn from_query(query: &str) -> Result<Args> {

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError, dev::Payload, http::StatusCode};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError, dev::Payload, http::StatusCode};
 use drydock_wire::ErrorCode;
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 
 use crate::{
-    accounts::{self, Authorized, DEFAULT_PROJECT, Principal, action},
+    accounts::{self, Authorized, Principal, action},
     error::{Error, request_id},
 };
 
@@ -73,23 +73,37 @@ impl ResponseError for Failure {
     }
 }
 
-/// The principal, with errors in MLflow's form.
-pub struct Who(pub Principal);
+/// The principal, with errors in MLflow's form, and the request, whose fields say what it is about.
+pub struct Who(pub Principal, HttpRequest);
+
+/// The principal in the project of what the request's fields name; left by `Args`.
+pub(super) struct Placed(pub Principal);
 
 impl Who {
+    /// In the project that the request is about, as far as its fields were read.
+    fn placed(&self) -> Principal {
+        self.1.extensions().get::<Placed>().map_or_else(|| self.0.clone(), |placed| placed.0.clone())
+    }
+
+    /// Permission to do it.
+    pub fn may<A: accounts::Action>(&self, action: A) -> Result<Authorized<A>, Failure> {
+        let who = self.placed();
+        Ok(accounts::authorize(&who, action, &who.project)?)
+    }
+
     /// Permission to read.
     pub fn view(&self) -> Result<Authorized<action::View>, Failure> {
-        Ok(accounts::authorize(&self.0, action::View, DEFAULT_PROJECT)?)
+        self.may(action::View)
     }
 
     /// Permission to write.
     pub fn develop(&self) -> Result<Authorized<action::Develop>, Failure> {
-        Ok(accounts::authorize(&self.0, action::Develop, DEFAULT_PROJECT)?)
+        self.may(action::Develop)
     }
 
     /// Permission to take files and traces away for good.
     pub fn erase(&self) -> Result<Authorized<action::Erase>, Failure> {
-        Ok(accounts::authorize(&self.0, action::Erase, DEFAULT_PROJECT)?)
+        self.may(action::Erase)
     }
 }
 
@@ -98,7 +112,7 @@ impl FromRequest for Who {
     type Future = LocalBoxFuture<'static, Result<Self, Failure>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let identified = Principal::from_request(request, payload);
-        Box::pin(async move { Ok(Who(identified.await?)) })
+        let (identified, request) = (Principal::from_request(request, payload), request.clone());
+        Box::pin(async move { Ok(Who(identified.await?, request)) })
     }
 }

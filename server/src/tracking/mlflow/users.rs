@@ -17,12 +17,12 @@ pub fn configure(cfg: &mut web::ServiceConfig, base: &str) {
 
 async fn current(who: Who) -> Answer {
     who.view()?;
-    let Who(who) = who;
+    let who = who.0;
     ok(json!({
         "user": {
             "id": who.person_id,
             "username": who.username,
-            "is_admin": who.role == drydock_wire::accounts::Role::Admin,
+            "is_admin": who.reach.on_box() == drydock_wire::accounts::Role::Admin,
         },
         "is_basic_auth": who.via == Via::Basic,
     }))
@@ -30,7 +30,7 @@ async fn current(who: Who) -> Answer {
 
 async fn update_password(accounts: web::Data<Accounts>, who: Who, args: Args) -> Answer {
     who.view()?;
-    let Who(who) = who;
+    let who = who.0;
     let (username, new) = (args.required("username")?, args.required("password")?);
     if username != who.username {
         return Err(Error::forbidden("Permission denied: this changes one's own password only.").into());

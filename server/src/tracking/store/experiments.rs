@@ -1,12 +1,14 @@
 //! Rows of experiments and their tags.
 
 use diesel::{
+    dsl::sql,
     prelude::*,
     result::DatabaseErrorKind,
     sql_types::{Bool, Text},
 };
 
 use crate::{
+    accounts::Scope,
     db::{
         Conn,
         schema::tracking::{experiment_tags as tags, experiments, runs},
@@ -44,8 +46,9 @@ impl ExperimentRow {
 ///
 /// # Errors
 /// `exists` when the name is taken, by a deleted experiment too.
-pub fn insert(conn: &mut Conn, name: &str, location: Option<&str>, at: i64) -> Result<i64> {
+pub fn insert(conn: &mut Conn, project: &str, name: &str, location: Option<&str>, at: i64) -> Result<i64> {
     let row = (
+        experiments::project_id.eq(project),
         experiments::name.eq(name),
         experiments::artifact_location.eq(location.unwrap_or("")),
         experiments::created_at.eq(at),
@@ -68,6 +71,7 @@ pub fn insert(conn: &mut Conn, name: &str, location: Option<&str>, at: i64) -> R
 /// Inserts an experiment that was made elsewhere, under that id if one is given. `times`: made, changed.
 pub fn insert_as(
     conn: &mut Conn,
+    project: &str,
     id: Option<i64>,
     name: &str,
     times: (i64, i64),
@@ -75,6 +79,7 @@ pub fn insert_as(
 ) -> Result<i64> {
     let row = (
         id.map(|id| experiments::id.eq(id)),
+        experiments::project_id.eq(project),
         experiments::name.eq(name),
         experiments::artifact_location.eq(""),
         experiments::created_at.eq(times.0),
@@ -130,9 +135,10 @@ pub fn find(conn: &mut Conn, id: i64, stage: Stage) -> Result<Option<Experiment>
     complete(conn, row.filter(|row| stage.admits(row.deleted_at.is_some())))
 }
 
-pub fn find_by_name(conn: &mut Conn, name: &str) -> Result<Option<Experiment>> {
+/// The experiment of that name in the project.
+pub fn find_by_name(conn: &mut Conn, project: &str, name: &str) -> Result<Option<Experiment>> {
     let row = experiments::table
-        .filter(experiments::project_id.eq(crate::accounts::DEFAULT_PROJECT))
+        .filter(experiments::project_id.eq(project))
         .filter(experiments::name.eq(name))
         .first::<ExperimentRow>(conn)
         .optional()
@@ -159,8 +165,36 @@ pub fn load(conn: &mut Conn, ids: &[i64]) -> Result<Vec<Experiment>> {
     Ok(all)
 }
 
-/// All that are not deleted, newest first, with the number of their runs; of their tags the one that says where from.
-pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
+/// The experiment of that name among those that are shown: the project's own before others'.
+pub fn find_shown(conn: &mut Conn, scope: &Scope, project: &str, name: &str) -> Result<Option<Experiment>> {
+    if let Some(own) = find_by_name(conn, project, name)? {
+        return Ok(Some(own));
+    }
+    let row = experiments::table
+        .filter(sql::<Bool>(&scope.sql("project_id")))
+        .filter(experiments::name.eq(name))
+        .order(experiments::id)
+        .first::<ExperimentRow>(conn)
+        .optional()
+        .map_err(Error::internal)?;
+    complete(conn, row)
+}
+
+/// Ids of experiments that are shown, of the wanted ones where some are named; absent: all there are.
+pub fn shown(conn: &mut Conn, scope: &Scope, wanted: Option<Vec<i64>>) -> Result<Option<Vec<i64>>> {
+    if *scope == Scope::All {
+        return Ok(wanted);
+    }
+    let mut query =
+        experiments::table.filter(sql::<Bool>(&scope.sql("project_id"))).select(experiments::id).into_boxed();
+    if let Some(wanted) = wanted {
+        query = query.filter(experiments::id.eq_any(wanted));
+    }
+    query.load(conn).map(Some).map_err(Error::internal)
+}
+
+/// All that are shown and not deleted, newest first, with the number of their runs; of their tags the one that says where from.
+pub fn with_counts(conn: &mut Conn, scope: &Scope) -> Result<Vec<(Experiment, i64)>> {
     use diesel::dsl::count;
     let counts: std::collections::HashMap<i64, i64> = runs::table
         .filter(runs::deleted_at.is_null())
@@ -179,6 +213,7 @@ pub fn with_counts(conn: &mut Conn) -> Result<Vec<(Experiment, i64)>> {
         .collect();
     let rows: Vec<ExperimentRow> = experiments::table
         .filter(experiments::deleted_at.is_null())
+        .filter(sql::<Bool>(&scope.sql("project_id")))
         .order((experiments::created_at.desc(), experiments::id.desc()))
         .load(conn)
         .map_err(Error::internal)?;
@@ -230,13 +265,19 @@ pub fn delete_tag(conn: &mut Conn, id: i64, key: &str) -> Result<bool> {
 }
 
 /// Numbers of experiments and runs that are not deleted.
-pub fn counts(conn: &mut Conn) -> Result<(i64, i64)> {
+pub fn counts(conn: &mut Conn, scope: &Scope) -> Result<(i64, i64)> {
     let experiments = experiments::table
         .filter(experiments::deleted_at.is_null())
+        .filter(sql::<Bool>(&scope.sql("project_id")))
         .count()
         .get_result(conn)
         .map_err(Error::internal)?;
-    let runs = runs::table.filter(runs::deleted_at.is_null()).count().get_result(conn).map_err(Error::internal)?;
+    let mut runs = runs::table.filter(runs::deleted_at.is_null()).into_boxed();
+    if *scope != Scope::All {
+        let condition = format!("experiment_id IN (SELECT id FROM experiments WHERE {})", scope.sql("project_id"));
+        runs = runs.filter(sql::<Bool>(&condition));
+    }
+    let runs = runs.count().get_result(conn).map_err(Error::internal)?;
     Ok((experiments, runs))
 }
 

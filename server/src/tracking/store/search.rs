@@ -5,6 +5,7 @@ use diesel::RunQueryDsl;
 
 use super::{Id, json_ids};
 use crate::{
+    accounts::Scope,
     db::Conn,
     error::{Error, Result},
     tracking::{
@@ -64,6 +65,7 @@ pub(super) fn metric_comparison(condition: &Condition) -> Option<Fragment> {
 /// Ids of experiments.
 pub fn experiments(
     conn: &mut Conn,
+    scope: &Scope,
     stage: Stage,
     conditions: &[Condition],
     order: &[OrderBy],
@@ -75,6 +77,7 @@ pub fn experiments(
         Stage::Deleted => "e.deleted_at IS NOT NULL",
         Stage::All => "1",
     });
+    query.push(" AND ").push(&scope.sql("e.project_id"));
     for condition in conditions {
         query.and(match condition.entity {
             Entity::Attribute => experiment_comparison(condition)?,

@@ -12,7 +12,10 @@ use serde_json::json;
 
 use super::store;
 use crate::{
-    accounts::{Authorized, Principal, action, audit},
+    accounts::{
+        Authorized, Principal, action, audit,
+        projects::{self, Kind},
+    },
     app::App,
     clock,
     db::Conn,
@@ -38,7 +41,7 @@ fn place(conn: &mut Conn, who: &Principal, wish: &ImportExperiment) -> Result<Im
     let foreign = &wish.experiment;
     let key = ("experiment", foreign.id.as_str(), foreign.created_at);
     if let Some(name) = &wish.into {
-        let (experiment, outcome) = match tracking::experiment_named(conn, name)? {
+        let (experiment, outcome) = match tracking::experiment_named(conn, &who.project, name)? {
             Some(known) => (known, ImportOutcome::Already),
             None => (make(conn, who, wish, name)?, ImportOutcome::Imported),
         };
@@ -51,7 +54,7 @@ fn place(conn: &mut Conn, who: &Principal, wish: &ImportExperiment) -> Result<Im
         return placed(known, ImportOutcome::Already);
     }
     for name in [foreign.name.clone(), format!("{}{}", foreign.name, wish.suffix)] {
-        match tracking::experiment_named(conn, &name)? {
+        match tracking::experiment_named(conn, &who.project, &name)? {
             None => {
                 let made = make(conn, who, wish, &name)?;
                 store::begin(conn, key, &made.id.to_string(), &wish.source, clock::now_ms(), &who.username)?;
@@ -69,7 +72,8 @@ fn place(conn: &mut Conn, who: &Principal, wish: &ImportExperiment) -> Result<Im
 }
 
 fn make(conn: &mut Conn, who: &Principal, wish: &ImportExperiment, name: &str) -> Result<Experiment> {
-    let made = tracking::import_experiment(conn, &wish.experiment, name, &wish.source, clock::now_ms())?;
+    let made =
+        tracking::import_experiment(conn, &who.project, &wish.experiment, name, (&wish.source, clock::now_ms()))?;
     let detail = json!({"name": name, "source": wish.source});
     audit(conn, who, "experiment.import", &format!("experiment/{}", made.id), detail)?;
     Ok(made)
@@ -125,6 +129,8 @@ pub async fn runs(app: &App, auth: &Launch, source: &str, runs: Vec<ForeignRun>)
     let taken = runs.into_iter().map(|run| {
         let (who, source, id) = (auth.principal().clone(), source.to_owned(), run.id.clone());
         let write = app.db.write(move |conn| {
+            projects::may(conn, &who, action::Launch, Kind::Experiment, &run.experiment_id)?;
+            projects::see(conn, &who, Kind::Run, &run.id)?;
             let key = ("run", run.id.as_str(), run.started_at);
             let came = store::find(conn, key)?;
             let last = came.as_ref().map(store::Came::marks).transpose()?;
@@ -146,6 +152,8 @@ pub async fn logged_models(
     let taken = models.into_iter().map(|model| {
         let (who, source, id) = (auth.principal().clone(), source.to_owned(), model.id.clone());
         let write = app.db.write(move |conn| {
+            projects::may(conn, &who, action::Launch, Kind::Experiment, &model.experiment_id)?;
+            projects::see(conn, &who, Kind::LoggedModel, &model.id)?;
             let key = ("logged_model", model.id.as_str(), model.created_at);
             let came = store::find(conn, key)?;
             let last = came.as_ref().map(store::Came::marks).transpose()?;
@@ -169,6 +177,8 @@ pub async fn traces(app: &App, auth: &Launch, source: &str, traces: Vec<ForeignT
                 Err(error) => return answer(id, Err(error)),
             };
             let write = app.db.write(move |conn| {
+                projects::may(conn, &who, action::Launch, Kind::Experiment, &ready.experiment_id())?;
+                projects::see(conn, &who, Kind::Trace, &ready.id)?;
                 let key = ("trace", ready.id.as_str(), ready.started_at);
                 let came = store::find(conn, key)?;
                 let last = came.as_ref().map(store::Came::marks).transpose()?;
@@ -223,7 +233,7 @@ pub async fn model(app: &App, auth: &Launch, wish: ImportModel) -> Result<Import
     let answer = app
         .db
         .write(move |conn| {
-            let taken = registry::import_model(conn, &wish.model, &wish.suffix, &who.username)?;
+            let taken = registry::import_model(conn, &who, &wish.model, &wish.suffix)?;
             let outcome = match (taken.is_new, taken.versions + taken.aliases) {
                 (true, _) => ImportOutcome::Imported,
                 (false, 0) => ImportOutcome::Already,

@@ -9,7 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::receive;
 use crate::{
-    accounts::{Authorized, DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Authorized, Principal, action, authorize},
     app::App,
     error::Result,
 };
@@ -21,7 +21,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 }
 
 fn may(who: &Principal) -> Result<Authorized<action::Launch>> {
-    authorize(who, action::Launch, DEFAULT_PROJECT)
+    authorize(who, action::Launch, &who.project)
 }
 
 #[utoipa::path(tag = "import", request_body = ImportExperiment, responses((status = 200, body = ImportedExperiment)))]

@@ -5,6 +5,7 @@ use diesel::{QueryableByName, RunQueryDsl, sql_query, sql_types::*};
 use drydock_wire::trash::TrashKind;
 
 use crate::{
+    accounts::Scope,
     db::Conn,
     error::{Error, Result},
 };
@@ -48,13 +49,15 @@ pub struct Wish {
 const ENTRIES: &str = "FROM (
     SELECT 0 AS kind, CAST(e.id AS TEXT) AS id, e.name, NULL AS experiment, e.deleted_at,
       'experiment/' || e.id AS subject, 'experiment.delete' AS verb FROM experiments e WHERE e.deleted_at IS NOT NULL
+      AND {scope}
     UNION ALL
     SELECT 1, r.run_id, r.name, e.name, r.deleted_at, 'run/' || r.run_id, 'run.delete'
       FROM runs r JOIN experiments e ON e.id = r.experiment_id WHERE r.deleted_at IS NOT NULL AND e.deleted_at IS NULL
+      AND {scope}
     UNION ALL
     SELECT 2, m.model_id, m.name, e.name, m.deleted_at, 'logged_model/' || m.model_id, 'logged_model.delete'
       FROM logged_models m JOIN experiments e ON e.id = m.experiment_id
-      WHERE m.deleted_at IS NOT NULL AND e.deleted_at IS NULL AND NOT EXISTS (
+      WHERE m.deleted_at IS NOT NULL AND e.deleted_at IS NULL AND {scope} AND NOT EXISTS (
         SELECT 1 FROM runs r WHERE r.run_id = m.source_run_id AND r.deleted_at = m.deleted_at)
   ) t WHERE (?1 < 0 OR t.kind = ?1) AND (?2 = '' OR instr(lower(t.name), lower(?2)) > 0 OR instr(t.id, ?2) > 0)";
 
@@ -67,14 +70,15 @@ fn kind_number(wish: &Wish) -> i32 {
     }
 }
 
-/// Lines, newest first, and how many there are in all.
-pub fn entries(conn: &mut Conn, wish: &Wish, offset: i64, limit: i64) -> Result<(Vec<Entry>, i64)> {
+/// Lines that are shown, newest first, and how many there are in all.
+pub fn entries(conn: &mut Conn, scope: &Scope, wish: &Wish, offset: i64, limit: i64) -> Result<(Vec<Entry>, i64)> {
     #[derive(QueryableByName)]
     struct Count {
         #[diesel(sql_type = BigInt)]
         n: i64,
     }
-    let total: Count = sql_query(format!("SELECT count(*) AS n {ENTRIES}"))
+    let shown = ENTRIES.replace("{scope}", &scope.sql("e.project_id"));
+    let total: Count = sql_query(format!("SELECT count(*) AS n {shown}"))
         .bind::<Integer, _>(kind_number(wish))
         .bind::<Text, _>(&wish.words)
         .get_result(conn)
@@ -83,7 +87,7 @@ pub fn entries(conn: &mut Conn, wish: &Wish, offset: i64, limit: i64) -> Result<
     let rows = sql_query(format!(
         "SELECT t.kind, t.id, t.name, t.experiment, t.deleted_at, (SELECT a.actor FROM audit a WHERE a.subject = t.subject
            AND a.action = t.verb ORDER BY a.id DESC LIMIT 1) AS deleted_by
-         {ENTRIES} ORDER BY t.deleted_at DESC, t.kind, t.id LIMIT ?3 OFFSET ?4"
+         {shown} ORDER BY t.deleted_at DESC, t.kind, t.id LIMIT ?3 OFFSET ?4"
     ))
     .bind::<Integer, _>(kind_number(wish))
     .bind::<Text, _>(&wish.words)

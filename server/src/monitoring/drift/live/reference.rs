@@ -6,7 +6,7 @@ use super::super::datasets::prepared;
 use super::super::{ReferenceColumn, ReferenceProfile};
 use super::columns::Gathered;
 use super::store::{self, WindowRow};
-use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
+use crate::accounts::{Principal, action, authorize};
 use crate::app::App;
 use crate::datasets::columns;
 use crate::error::{Error, Result};
@@ -60,7 +60,7 @@ async fn dataset(
     current: &Gathered,
 ) -> Result<std::result::Result<(Vec<ReferenceColumn>, String), String>> {
     let nobody = Principal { username: "drift-watcher".into(), ..Principal::console() };
-    let auth = authorize(&nobody, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&nobody, action::View, &nobody.project)?;
     let version = wanted.version.map_or_else(|| "latest".to_owned(), |number| number.to_string());
     let tables = match columns::tables(app, &auth, &wanted.dataset, &version).await {
         Ok(tables) => tables,

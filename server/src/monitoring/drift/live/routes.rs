@@ -8,7 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::judging::judge;
 use super::metrics::Latest;
 use super::store::{self, WindowRow};
-use crate::accounts::{DEFAULT_PROJECT, Principal, action, authorize};
+use crate::accounts::{Principal, action, authorize};
 use crate::app::App;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ async fn of_deployment(
     name: web::Path<String>,
     query: web::Query<WindowQuery>,
 ) -> Result<web::Json<LiveDrift>> {
-    authorize(&who, action::View, DEFAULT_PROJECT)?;
+    authorize(&who, action::View, &who.project)?;
     let of = watched(&app, &name).await?;
     Ok(web::Json(view(&app, of, query.window).await?))
 }
@@ -43,7 +43,7 @@ async fn of_deployment(
 #[utoipa::path(tag = "deployments", responses((status = 200, body = LiveDrift)))]
 #[post("/deployments/{name}/drift")]
 async fn compare_now(app: web::Data<App>, who: Principal, name: web::Path<String>) -> Result<web::Json<LiveDrift>> {
-    authorize(&who, action::Deploy, DEFAULT_PROJECT)?;
+    authorize(&who, action::Deploy, &who.project)?;
     let of = watched(&app, &name).await?;
     if of.watch.is_none() {
         return Err(Error::conflict(format!(

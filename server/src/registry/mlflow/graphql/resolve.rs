@@ -7,7 +7,10 @@ use super::{
     schema::{Kind, MUTATION, QUERY, Type},
 };
 use crate::{
-    accounts::{Authorized, action},
+    accounts::{
+        self, Authorized, action,
+        projects::{self, subjects},
+    },
     app::App,
     error::{Error, Result},
     registry::mlflow::versions,
@@ -21,7 +24,9 @@ pub async fn root(app: &App, auth: &View, field: &Wanted) -> Result<Value> {
     if field.name == "__typename" {
         return Ok(json!(QUERY.name));
     }
-    let args = Args::of(input(field))?;
+    let given = input(field);
+    let auth = &placed(app, auth, &given).await?;
+    let args = Args::of(given)?;
     let mut answer = match field.name.as_str() {
         "mlflowGetExperiment" => experiments::found(app, auth, &args).await?,
         "mlflowGetRun" => runs::found(app, auth, &args).await?,
@@ -36,6 +41,14 @@ pub async fn root(app: &App, auth: &View, field: &Wanted) -> Result<Value> {
     relate(app, auth, field, &mut answer).await?;
     let kind = QUERY.field(&field.name).or_else(|| MUTATION.field(&field.name));
     Ok(kind.map_or(Value::Null, |kind| cut(&answer, kind, field)))
+}
+
+/// The right to look at what the arguments name, wherever that is.
+async fn placed(app: &App, auth: &View, given: &Map<String, Value>) -> Result<View> {
+    let subjects = subjects::of_mlflow_fields("", given)?;
+    let who = auth.principal().clone();
+    let who = app.db.read(move |conn| projects::enter_all(conn, who, subjects)).await?;
+    accounts::authorize(&who, action::View, &who.project)
 }
 
 /// The argument `input`, or the plain arguments of the echo.
