@@ -133,6 +133,7 @@ fn Root() -> impl IntoView {
                     <Route path=path!("builds/:id") view={Lazy::<area::Build>::new()}/>
                     <Route path=path!("logs") view={Lazy::<area::Logs>::new()}/>
                     <Route path=path!("queue") view={Lazy::<area::Queue>::new()}/>
+                    <Route path=path!("monitoring") view={Lazy::<area::Monitoring>::new()}/>
                     <Route path=path!("devices") view={Lazy::<area::Devices>::new()}/>
                     <Route path=path!("jobs") view={Lazy::<area::Jobs>::new()}/>
                     <Route path=path!("jobs/new") view={Lazy::<area::NewJob>::new()}/>

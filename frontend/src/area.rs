@@ -68,6 +68,7 @@ lazy_page!(machine, Build, draw_build, fetch_build, pages::builds::BuildPage);
 lazy_page!(machine, Logs, draw_logs, fetch_logs, pages::logs::LogsPage);
 lazy_page!(machine, Queue, draw_queue, fetch_queue, pages::queue::QueuePage);
 lazy_page!(machine, Devices, draw_devices, fetch_devices, pages::devices::DevicesPage);
+lazy_page!(machine, Monitoring, draw_monitoring, fetch_monitoring, pages::monitoring::MonitoringPage);
 lazy_page!(flow, Pipelines, draw_pipelines, fetch_pipelines, pages::pipelines::PipelinesPage);
 lazy_page!(flow, NewPipeline, draw_new_pipeline, fetch_new_pipeline, pages::pipelines::NewPipelinePage);
 lazy_page!(flow, Pipeline, draw_pipeline, fetch_pipeline, pages::pipelines::PipelinePage);

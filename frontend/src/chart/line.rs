@@ -1,9 +1,9 @@
 //! The chart as a part of a page: canvas, legend, gestures, keys.
 
 use super::{
-    Axis, COLOURS, Series, Settings,
+    Axis, COLOURS, Mark, Series, Settings,
     frame::watch_size,
-    overlay::{LastValues, Overlay},
+    overlay::{LastValues, Marks, Overlay},
     paint::{self, Ink, Scene},
     scale::{Curve, Plot},
 };
@@ -46,6 +46,9 @@ pub fn LineChart(
     #[prop(optional)]
     axis: Option<Axis>,
     #[prop(default = true)] legend: bool,
+    /// What happened meanwhile.
+    #[prop(optional, into)]
+    marks: Option<Signal<Arc<Vec<Mark>>>>,
 ) -> impl IntoView {
     let axis = Signal::derive(move || axis.unwrap_or_else(|| settings.axis()));
     let curves = Memo::new_with_compare(
@@ -89,6 +92,7 @@ pub fn LineChart(
                     on:blur=move |_| leave(model)
                     on:dblclick=move |_| settings.zoom.set(None)
                     on:keydown=move |e| key(&e, model)></canvas>
+                {marks.map(|marks| view! { <Marks model marks/> })}
                 <Overlay model axis/>
             </div>
             <LastValues series/>

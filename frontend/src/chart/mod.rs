@@ -43,6 +43,14 @@ pub struct Series {
     pub colour: usize,
 }
 
+/// Something that happened, shown as an upright line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// In the units of the axis; of a clock seconds since 1970.
+    pub x: f64,
+    pub text: String,
+}
+
 /// What the horizontal axis counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {

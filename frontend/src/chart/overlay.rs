@@ -1,7 +1,7 @@
 //! What lies above the canvas: hair line, spots, the read-out, the part being dragged over; and the table below it.
 
 use super::{
-    Axis, COLOURS, Series,
+    Axis, COLOURS, Mark, Series,
     line::Model,
     paint::x_label,
     scale::{Plot, short},
@@ -63,6 +63,24 @@ pub(super) fn Overlay(model: Model, axis: Signal<Axis>) -> impl IntoView {
             .then(|| view! { <p class="no-plot">"No value is above zero, so a log scale has nothing to show."</p> })
     };
     view! { {drag} {marks} {readout} {nothing} }
+}
+
+/// Upright lines where something happened, with its words at the top.
+#[component]
+pub(super) fn Marks(model: Model, marks: Signal<Arc<Vec<Mark>>>) -> impl IntoView {
+    let shown = move || {
+        let plot = model.plot.get()?;
+        let inside: Vec<Mark> =
+            marks.with(|all| all.iter().filter(|mark| mark.x >= plot.x.0 && mark.x <= plot.x.1).cloned().collect());
+        let line = |mark: Mark| {
+            let left = format!("{}px", plot.px(mark.x));
+            let height = format!("{}px", plot.bottom - plot.top);
+            let (title, text) = (mark.text.clone(), mark.text);
+            view! { <div class="happened" style:left=left style:height=height title=title><span>{text}</span></div> }
+        };
+        Some(inside.into_iter().map(line).collect_view())
+    };
+    view! { {shown} }
 }
 
 fn readout(model: Model, axis: Axis, reading: &Reading) -> impl IntoView + use<> {

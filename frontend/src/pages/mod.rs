@@ -11,6 +11,7 @@ pub mod lineage;
 pub mod login;
 pub mod logs;
 pub mod models;
+pub mod monitoring;
 pub mod overview;
 pub mod packages;
 pub mod parts;

@@ -10,7 +10,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 /// The second key after `g`, where it goes, and what that is.
-const PLACES: [(&str, &str, &str); 15] = [
+const PLACES: [(&str, &str, &str); 16] = [
     ("o", "/", "Overview"),
     ("d", "/datasets", "Datasets"),
     ("b", "/buckets", "Buckets"),
@@ -24,6 +24,7 @@ const PLACES: [(&str, &str, &str); 15] = [
     ("t", "/traces", "Traces"),
     ("m", "/models", "Models"),
     ("s", "/deployments", "Deployments"),
+    ("n", "/monitoring", "Monitoring"),
     ("v", "/devices", "Devices"),
     ("e", "/settings", "Settings"),
 ];

@@ -48,6 +48,7 @@ pub const GROUPS: [(&str, &[Area]); 5] = [
     (
         "Manage",
         &[
+            ("/monitoring", "chart-line", "Monitoring", None),
             ("/logs", "scroll-text", "Logs", None),
             ("/devices", "cpu", "Devices", None),
             ("/store", "hard-drive", "Store", None),

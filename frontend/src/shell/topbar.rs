@@ -70,6 +70,7 @@ fn area(part: &str) -> &'static str {
         "builds" => "Builds",
         "jobs" => "Jobs",
         "queue" => "Queue",
+        "monitoring" => "Monitoring",
         "devices" => "Devices",
         "sweeps" => "Sweeps",
         "pipelines" => "Pipelines",
