@@ -16,7 +16,7 @@ use super::{
     sight, tail,
 };
 use crate::{
-    accounts::{DEFAULT_PROJECT, Principal, action, authorize},
+    accounts::{Principal, action, authorize},
     app::App,
     download,
     error::{Error, Result},
@@ -207,6 +207,6 @@ async fn file(
 #[utoipa::path(tag = "logs", responses((status = 200, body = LogState)))]
 #[get("/logs/state")]
 async fn state(logs: web::Data<Logs>, who: Principal) -> Result<web::Json<LogState>> {
-    let auth = authorize(&who, action::View, DEFAULT_PROJECT)?;
+    let auth = authorize(&who, action::View, &who.project)?;
     Ok(web::Json(super::state(&logs, &auth).await?))
 }

@@ -20,7 +20,10 @@ async fn the_box_is_watched_in_the_browser_and_panels_are_shared() -> Result<()>
     admin.post("/api/v1/metrics", gauge).await?;
     let sampled = || async {
         let found = admin.get("/api/v1/metrics/range?match=mood&function=count&by=,&step_s=60").await?;
-        Ok(found["series"][0]["values"].as_array().is_some_and(|all| all.iter().any(|it| it.as_f64() > Some(1.0))).then_some(()))
+        Ok(found["series"][0]["values"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|it| it.as_f64() > Some(1.0)))
+            .then_some(()))
     };
     until("two samples", SOON, sampled).await?;
 
@@ -31,7 +34,8 @@ async fn the_box_is_watched_in_the_browser_and_panels_are_shared() -> Result<()>
         browser.sees_within(text, SOON).await?;
     }
     let mut barriers = looked_at(&browser, "monitoring", "/monitoring", "Processor").await?;
-    barriers.extend(looked_at(&browser, "monitoring-store", "/monitoring?tab=store&last=900", "Writes a second").await?);
+    barriers
+        .extend(looked_at(&browser, "monitoring-store", "/monitoring?tab=store&last=900", "Writes a second").await?);
     browser.look(1280, "light").await?;
 
     // what is pointed at in one chart is pointed at in all

@@ -17,6 +17,7 @@ mod browser_images;
 mod browser_jobs;
 mod browser_logs;
 mod browser_models;
+mod browser_monitoring;
 mod browser_packages;
 mod browser_pipelines;
 mod browser_queue;
