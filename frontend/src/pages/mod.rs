@@ -23,3 +23,4 @@ pub mod store;
 pub mod sweeps;
 pub mod traces;
 pub mod trash;
+pub mod welcome;
