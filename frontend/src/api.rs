@@ -69,6 +69,11 @@ pub async fn post_text<T: DeserializeOwned>(path: &str, text: String) -> Result<
     call("POST", path, Some(text)).await
 }
 
+/// A `POST` that is answered with nothing.
+pub async fn post_nothing<B: Serialize>(path: &str, body: &B) -> Result<(), ApiError> {
+    send("POST", path, Some(written(body)?)).await.map(drop)
+}
+
 /// A `POST` without a body.
 pub async fn post_empty<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
     call("POST", path, None).await

@@ -2,7 +2,7 @@
 
 use crate::{
     area, format, live,
-    pages::login,
+    pages::{login, welcome},
     reactive::effect,
     shell,
     ui::{
@@ -109,6 +109,7 @@ fn Root() -> impl IntoView {
             <Routes fallback=|| view! { <main id="main"><NotFound/></main> }>
                 <Route path=path!("/setup") view={Lazy::<area::Setup>::new()}/>
                 <Route path=path!("/login") view=login::LoginPage/>
+                <Route path=path!("/welcome") view=welcome::WelcomePage/>
                 <ParentRoute path=path!("") view=shell::Shell>
                     <Route path=path!("") view={Lazy::<area::Overview>::new()}/>
                     <Route path=path!("runs") view={Lazy::<area::Runs>::new()}/>

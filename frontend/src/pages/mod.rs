@@ -24,3 +24,4 @@ pub mod store;
 pub mod sweeps;
 pub mod traces;
 pub mod trash;
+pub mod welcome;

@@ -5,6 +5,7 @@
 
 mod authorize;
 mod identify;
+mod people;
 pub mod projects;
 mod reach;
 mod routes;
@@ -27,6 +28,7 @@ use drydock_wire::{
 
 pub use authorize::{Action, Authorized, DEFAULT_PROJECT, action, authorize};
 pub use identify::{SESSION_COOKIES, identify};
+pub use people::{end_sessions, end_token, make_link, own_logins, person, use_link};
 pub use reach::{Reach, Scope};
 pub use routes::configure;
 pub use s3_keys::{
@@ -308,7 +310,14 @@ pub async fn people(db: &Db, _auth: &Authorized<action::Administer>) -> Result<V
 
 /// A new account.
 pub async fn create_person(db: &Db, auth: &Authorized<action::Administer>, wish: CreatePerson) -> Result<Person> {
-    let row = new_person(&wish.username, wish.password, wish.role).await?;
+    let row = match wish.password {
+        Some(password) => new_person(&wish.username, password, wish.role).await?,
+        None => {
+            validate::username(&wish.username).map_err(Error::invalid)?;
+            // of a password that nobody knows
+            person_row(&wish.username, secrets::hash_password(secrets::new_secret("")?).await?, wish.role)
+        }
+    };
     let (who, view) = (auth.principal().clone(), row.clone().view());
     db.write(move |conn| {
         store::insert_person(conn, &row)?;

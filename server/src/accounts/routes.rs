@@ -8,8 +8,8 @@ use actix_web::{
 use drydock_wire::{
     Page,
     accounts::{
-        AuditEntry, ChangePassword, CompleteSetup, CreatePerson, CreateToken, CreatedToken, Login, Me, Person, Session,
-        SetupState, Token, UpdatePerson,
+        AuditEntry, ChangePassword, CompleteSetup, CreatePerson, CreateToken, CreatedToken, Login, LoginAttempt, Me,
+        PasswordLink, Person, PersonDetail, Session, SetupState, Token, UpdatePerson, UsePasswordLink,
     },
     storage::{CreateS3Key, CreatedS3Key, S3Key},
 };
@@ -37,7 +37,13 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .service(delete_s3_key)
         .service(list_people)
         .service(create_person)
+        .service(get_person)
         .service(update_person)
+        .service(end_sessions_of)
+        .service(end_token_of)
+        .service(make_password_link)
+        .service(use_password_link)
+        .service(own_logins)
         .service(audit_trail)
         .configure(super::projects::configure);
 }
@@ -210,6 +216,58 @@ async fn list_people(db: web::Data<Db>, who: Principal) -> Result<web::Json<Vec<
 async fn create_person(db: web::Data<Db>, who: Principal, wish: web::Json<CreatePerson>) -> Result<HttpResponse> {
     let auth = authorize(&who, action::Administer, &who.project)?;
     Ok(HttpResponse::Created().json(super::create_person(&db, &auth, wish.into_inner()).await?))
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 200, body = PersonDetail)))]
+#[get("/people/{username}")]
+async fn get_person(db: web::Data<Db>, who: Principal, username: web::Path<String>) -> Result<web::Json<PersonDetail>> {
+    let auth = authorize(&who, action::Administer, &who.project)?;
+    Ok(web::Json(super::person(&db, &auth, &username).await?))
+}
+
+/// Logs the person out everywhere.
+#[utoipa::path(tag = "accounts", responses((status = 204)))]
+#[delete("/people/{username}/sessions")]
+async fn end_sessions_of(db: web::Data<Db>, who: Principal, username: web::Path<String>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Administer, &who.project)?;
+    super::end_sessions(&db, &auth, &username).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+#[utoipa::path(tag = "accounts", responses((status = 204)))]
+#[delete("/people/{username}/tokens/{id}")]
+async fn end_token_of(db: web::Data<Db>, who: Principal, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Administer, &who.project)?;
+    super::end_token(&db, &auth, &path.0, &path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// A link with which the person sets a password, once, within a day.
+#[utoipa::path(tag = "accounts", responses((status = 201, body = PasswordLink)))]
+#[post("/people/{username}/password-link")]
+async fn make_password_link(db: web::Data<Db>, who: Principal, username: web::Path<String>) -> Result<HttpResponse> {
+    let auth = authorize(&who, action::Administer, &who.project)?;
+    Ok(HttpResponse::Created().json(super::make_link(&db, &auth, &username).await?))
+}
+
+#[utoipa::path(tag = "accounts", security(()), responses((status = 204), (status = 403), (status = 429)))]
+#[post("/password-link")]
+async fn use_password_link(
+    accounts: web::Data<Accounts>,
+    request: HttpRequest,
+    wish: web::Json<UsePasswordLink>,
+) -> Result<HttpResponse> {
+    let (from, _) = caller(&request);
+    super::use_link(&accounts, wish.into_inner(), &from).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Who came in with one's own name, or tried to.
+#[utoipa::path(tag = "accounts", responses((status = 200, body = [LoginAttempt])))]
+#[get("/me/logins")]
+async fn own_logins(db: web::Data<Db>, who: Principal) -> Result<web::Json<Vec<LoginAttempt>>> {
+    authorize(&who, action::View, &who.project)?;
+    Ok(web::Json(super::own_logins(&db, &who).await?))
 }
 
 #[utoipa::path(tag = "accounts", responses((status = 200, body = Person)))]

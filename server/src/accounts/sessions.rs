@@ -9,10 +9,12 @@ use subtle::ConstantTimeEq;
 use super::{
     Accounts, Principal, Via, audit,
     identify::{self, wrong_password},
-    new_person, secrets, store,
+    new_person, secrets,
+    store::{self, Outcome},
 };
 use crate::{
     clock,
+    db::Conn,
     error::{Error, Result},
 };
 
@@ -76,8 +78,21 @@ pub async fn login(accounts: &Accounts, wish: Login, from: &str, agent: &str) ->
     let name = wish.username.clone();
     let person = accounts.db.read(move |conn| store::person_by_name(conn, &name)).await?;
     let stored = person.as_ref().map(|person| person.password_hash.clone());
-    accounts.check_password(&wish.username, &wish.password, stored, from).await?;
-    let person = person.filter(|person| !person.disabled).ok_or_else(wrong_password)?;
+    let noted = |outcome| {
+        let (name, from, agent) = (wish.username.clone(), from.to_owned(), agent.to_owned());
+        move |conn: &mut Conn| store::insert_login(conn, clock::now_ms(), &name, (&from, &agent), outcome)
+    };
+    if let Err(error) = accounts.check_password(&wish.username, &wish.password, stored, from).await {
+        // one that has to wait was not even looked at
+        if error.code == drydock_wire::ErrorCode::Unauthenticated {
+            accounts.in_background(noted(Outcome::Wrong));
+        }
+        return Err(error);
+    }
+    let Some(person) = person.filter(|person| !person.disabled) else {
+        accounts.in_background(noted(Outcome::Disabled));
+        return Err(wrong_password());
+    };
     enter(accounts, person, from, agent).await
 }
 
@@ -101,6 +116,8 @@ async fn enter(accounts: &Accounts, person: store::PersonRow, from: &str, agent:
         .db
         .write(move |conn| {
             store::insert_session(conn, &row)?;
+            let from = (row.address.as_str(), row.user_agent.as_str());
+            store::insert_login(conn, now, &actor.username, from, Outcome::Entered)?;
             audit(conn, &actor, "session.create", &format!("session/{}", row.id), serde_json::json!({}))
         })
         .await?;

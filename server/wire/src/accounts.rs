@@ -109,10 +109,44 @@ wire! {
         pub last_seen_at: Option<i64>,
     }
 
+    /// `GET /api/v1/people/{username}`: all that an admin sees of a person.
+    pub struct PersonDetail {
+        pub person: Person,
+        pub sessions: Vec<Session>,
+        pub tokens: Vec<Token>,
+        pub s3_keys: Vec<crate::storage::S3Key>,
+        /// Newest first, at most 100.
+        pub logins: Vec<LoginAttempt>,
+    }
+
+    /// Somebody came in with this name, or tried to. `GET /api/v1/me/logins`: one's own.
+    pub struct LoginAttempt {
+        pub at: i64,
+        pub address: String,
+        pub user_agent: String,
+        /// `entered`, `wrong` (the password) or `disabled` (the account).
+        pub outcome: String,
+    }
+
+    /// `POST /api/v1/people/{username}/password-link`: with it the person sets a password, once. Not shown again.
+    pub struct PasswordLink {
+        /// Of the dashboard, `/welcome#SECRET`.
+        pub path: String,
+        pub expires_at: i64,
+    }
+
+    /// `POST /api/v1/password-link`. Needs no login.
+    pub struct UsePasswordLink {
+        pub secret: String,
+        pub password: String,
+    }
+
     /// `POST /api/v1/people`.
     pub struct CreatePerson {
         pub username: String,
-        pub password: String,
+        /// Absent: nobody logs in until a password was set by a link.
+        #[serde(default)]
+        pub password: Option<String>,
         pub role: Role,
     }
 

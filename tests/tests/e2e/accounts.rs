@@ -43,6 +43,41 @@ async fn a_session_lives_from_login_to_logout() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_link_sets_a_password_once_and_an_admin_sees_who_came_in() -> Result<()> {
+    let server = Server::start().await?;
+    let admin = server.admin().await?;
+    admin.post("/api/v1/people", json!({ "username": "ann", "role": "engineer" })).await?;
+    let anyone = server.anonymous()?;
+    let login = |password: &str| Some(json!({ "username": "ann", "password": password }));
+    assert_eq!(anyone.status(Method::POST, "/api/v1/login", login(PASSWORD)).await?, 401);
+    let link = admin.post("/api/v1/people/ann/password-link", json!({})).await?;
+    let secret = link["path"].as_str().and_then(|path| path.strip_prefix("/welcome#")).unwrap().to_owned();
+    let use_it = |password: &str| Some(json!({ "secret": secret, "password": password }));
+    assert_eq!(anyone.status(Method::POST, "/api/v1/password-link", use_it("short")).await?, 400);
+    assert_eq!(anyone.status(Method::POST, "/api/v1/password-link", use_it(PASSWORD)).await?, 204);
+    assert_eq!(anyone.status(Method::POST, "/api/v1/password-link", use_it(PASSWORD)).await?, 403, "once");
+    assert_eq!(anyone.status(Method::POST, "/api/v1/login", login(PASSWORD)).await?, 200);
+    let kept = server.count(&format!("SELECT count(*) FROM password_links WHERE secret_hash = '{secret}'"))?;
+    assert_eq!(kept, 0, "a secret is kept hashed");
+    // the failure is written beside the answer
+    let both = || async {
+        let seen = admin.get("/api/v1/people/ann").await?;
+        let mut outcomes: Vec<&str> =
+            seen["logins"].as_array().unwrap().iter().filter_map(|it| it["outcome"].as_str()).collect();
+        outcomes.sort_unstable();
+        Ok((outcomes == ["entered", "wrong"] && seen["sessions"].as_array().unwrap().len() == 1).then_some(()))
+    };
+    drydock_tests::until("both logins are there", std::time::Duration::from_secs(30), both).await?;
+    admin.delete("/api/v1/people/ann/sessions").await?;
+    assert_eq!(admin.get("/api/v1/people/ann").await?["sessions"], json!([]));
+    // a later link takes the place of an earlier one, and a day later it is none
+    admin.post("/api/v1/people/ann/password-link", json!({})).await?;
+    server.alter("UPDATE password_links SET expires_at = 1")?;
+    assert_eq!(server.count("SELECT count(*) FROM password_links")?, 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn guessing_is_slowed_down_and_both_mistakes_look_alike() -> Result<()> {
     let server = Server::start().await?;
     server.admin().await?;

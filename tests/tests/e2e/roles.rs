@@ -8,7 +8,13 @@ use serde_json::{Map, Value, json};
 
 /// Answer without credentials.
 /// (The last one has a proof of its own: `pipelines.rs` tries it without.)
-const OPEN: &[&str] = &["GET /api/v1/setup", "POST /api/v1/setup", "POST /api/v1/login", "POST /api/v1/hooks/{id}"];
+const OPEN: &[&str] = &[
+    "GET /api/v1/setup",
+    "POST /api/v1/setup",
+    "POST /api/v1/login",
+    "POST /api/v1/hooks/{id}",
+    "POST /api/v1/password-link",
+];
 
 /// A viewer's own account and saved views: the only things that a viewer changes.
 const OWN: &[&str] = &[
@@ -27,7 +33,11 @@ const OWN: &[&str] = &[
 const ADMIN: &[&str] = &[
     "GET /api/v1/people",
     "POST /api/v1/people",
+    "GET /api/v1/people/{username}",
     "PATCH /api/v1/people/{username}",
+    "POST /api/v1/people/{username}/password-link",
+    "DELETE /api/v1/people/{username}/sessions",
+    "DELETE /api/v1/people/{username}/tokens/{id}",
     "GET /api/v1/audit",
     "DELETE /api/v1/build-cache",
     "POST /api/v1/trash/purge",

@@ -5,10 +5,10 @@ use crate::{
     live::remote,
     reactive::effect,
     session::use_me,
-    ui::{Button, Dialog, Field, Loaded, Look, Pill, SelectField, Status, TimeAgo, Tone, act, toast},
+    ui::{Button, CopyButton, Dialog, Field, Loaded, Look, Pill, SelectField, Status, TimeAgo, Tone, act, toast},
 };
 use drydock_wire::{
-    accounts::{CreatePerson, Person, Role, UpdatePerson},
+    accounts::{CreatePerson, PasswordLink, Person, Role, UpdatePerson},
     validate,
 };
 use leptos::prelude::*;
@@ -76,8 +76,12 @@ fn Add(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
         e.prevent_default();
         tried.set(true);
         let role = Role::parse(&role.get_untracked()).unwrap_or(Role::Viewer);
-        let person = CreatePerson { username: username.get_untracked(), password: password.get_untracked(), role };
-        if validate::username(&person.username).and(validate::password(&person.password)).is_err() {
+        let person = CreatePerson {
+            username: username.get_untracked(),
+            password: Some(password.get_untracked()).filter(|text| !text.is_empty()),
+            role,
+        };
+        if validate::username(&person.username).and(empty_or_password(&password.get_untracked())).is_err() {
             return;
         }
         act(
@@ -96,7 +100,7 @@ fn Add(open: RwSignal<bool>, changed: Callback<()>) -> impl IntoView {
             <form novalidate on:submit=submit>
                 <Field id="person-name" label="Username" value=username check=validate::username tried=tried autofocus=true/>
                 <Field id="person-password" label="First password" value=password kind="password" autocomplete="new-password"
-                    check=validate::password tried=tried hint="At least 12 characters; they can change it in their settings."/>
+                    check=empty_or_password tried=tried hint="At least 12 characters. Leave it empty, and send them a link with which they set their own."/>
                 <SelectField id="person-role" label="Role" value=role options=roles()/>
                 <div class="actions">
                     <Button on_press=move |_| open.set(false)>"Cancel"</Button>
@@ -156,6 +160,7 @@ fn Edit(person: RwSignal<Option<Person>>, changed: Callback<()>) -> impl IntoVie
                 <SelectField id="edit-role" label="Role" value=role options=roles()/>
                 <Field id="edit-password" label="New password" value=password kind="password" autocomplete="new-password"
                     check=empty_or_password hint="Leave empty to keep the present one."/>
+                <Links name=Signal::derive(name)/>
                 <label class="check"><input type="checkbox" prop:checked=move || disabled.get()
                     on:change:target=move |e| disabled.set(e.target().checked())/>"Disabled: cannot log in, tokens are refused"</label>
                 <div class="actions">
@@ -164,6 +169,41 @@ fn Edit(person: RwSignal<Option<Person>>, changed: Callback<()>) -> impl IntoVie
                 </div>
             </form>
         </Dialog>
+    }
+}
+
+/// A link for who has no password or forgot it, and the end of all sessions.
+#[component]
+fn Links(name: Signal<String>) -> impl IntoView {
+    let (busy, leaving) = (RwSignal::new(false), RwSignal::new(false));
+    let link = RwSignal::new(None::<String>);
+    effect(move || {
+        name.track();
+        link.set(None);
+    });
+    let make = move |_| {
+        let path = format!("/people/{}/password-link", api::seg(&name.get_untracked()));
+        let call = async move { api::post_empty::<PasswordLink>(&path).await };
+        act(busy, "The link was not made", call, move |made| {
+            let origin = window().location().origin().unwrap_or_default();
+            link.set(Some(format!("{origin}{}", made.path)));
+        });
+    };
+    let leave = move |_| {
+        let path = format!("/people/{}/sessions", api::seg(&name.get_untracked()));
+        act(leaving, "The sessions did not end", async move { api::delete(&path).await }, move |()| {
+            toast(Tone::Good, "Logged out everywhere", "");
+        });
+    };
+    view! {
+        <div class="row">
+            <Button small=true busy=busy on_press=make>"Make a password link"</Button>
+            <Button small=true busy=leaving on_press=leave>"Log out everywhere"</Button>
+        </div>
+        {move || link.get().map(|text| view! {
+            <p class="soft">"Good once, for a day; it is not shown again."</p>
+            <div class="secret"><code data-testid="password-link">{text.clone()}</code><CopyButton text=Signal::stored(text) what="Copy the link"/></div>
+        })}
     }
 }
 

@@ -1,7 +1,9 @@
 //! Rows of people, sessions, tokens and the audit trail; keys of the S3 face have a file of their own.
 
+mod logins;
 mod s3_keys;
 
+pub use logins::*;
 pub use s3_keys::*;
 
 use diesel::prelude::*;

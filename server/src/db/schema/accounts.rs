@@ -83,9 +83,38 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    logins (id) {
+        id -> BigInt,
+        at -> BigInt,
+        username -> Text,
+        address -> Text,
+        user_agent -> Text,
+        outcome -> Text,
+    }
+}
+diesel::table! {
+    password_links (secret_hash) {
+        secret_hash -> Text,
+        person_id -> Text,
+        created_at -> BigInt,
+        created_by -> Text,
+        expires_at -> BigInt,
+    }
+}
+
 diesel::joinable!(sessions -> people (person_id));
 diesel::joinable!(tokens -> people (person_id));
 diesel::joinable!(s3_keys -> people (person_id));
 diesel::joinable!(project_members -> people (person_id));
+diesel::joinable!(password_links -> people (person_id));
 diesel::joinable!(project_members -> projects (project_id));
-diesel::allow_tables_to_appear_in_same_query!(people, sessions, tokens, s3_keys, projects, project_members);
+diesel::allow_tables_to_appear_in_same_query!(
+    people,
+    sessions,
+    tokens,
+    s3_keys,
+    projects,
+    project_members,
+    password_links
+);
