@@ -124,7 +124,7 @@ wire! {
         pub at: i64,
         pub address: String,
         pub user_agent: String,
-        /// `entered`, `wrong` (the password) or `disabled` (the account).
+        /// `entered`, `wrong` (the password), `code` (the second step) or `disabled` (the account).
         pub outcome: String,
     }
 

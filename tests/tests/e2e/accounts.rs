@@ -72,8 +72,12 @@ async fn a_link_sets_a_password_once_and_an_admin_sees_who_came_in() -> Result<(
     assert_eq!(admin.get("/api/v1/people/ann").await?["sessions"], json!([]));
     // a later link takes the place of an earlier one, and a day later it is none
     admin.post("/api/v1/people/ann/password-link", json!({})).await?;
-    server.alter("UPDATE password_links SET expires_at = 1")?;
+    let later = admin.post("/api/v1/people/ann/password-link", json!({})).await?;
+    let later = later["path"].as_str().and_then(|path| path.strip_prefix("/welcome#")).unwrap().to_owned();
     assert_eq!(server.count("SELECT count(*) FROM password_links")?, 1);
+    server.alter("UPDATE password_links SET expires_at = 1")?;
+    let late = Some(json!({ "secret": later, "password": PASSWORD }));
+    assert_eq!(anyone.status(Method::POST, "/api/v1/password-link", late).await?, 403, "a day later");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ CREATE TABLE logins (
     username TEXT NOT NULL,
     address TEXT NOT NULL,
     user_agent TEXT NOT NULL,
-    outcome TEXT NOT NULL CHECK (outcome IN ('entered', 'wrong', 'disabled'))
+    outcome TEXT NOT NULL CHECK (outcome IN ('entered', 'wrong', 'code', 'disabled'))
 );
 CREATE INDEX logins_username ON logins (username, id);
 
