@@ -48,28 +48,44 @@ struct Shared {
 #[derive(Clone)]
 pub struct Background {
     shared: Arc<Shared>,
+    begun: Arc<watch::Sender<bool>>,
     stop: Arc<watch::Sender<bool>>,
 }
 
 impl Default for Background {
     fn default() -> Self {
-        Self { shared: Arc::default(), stop: Arc::new(watch::channel(false).0) }
+        Self { shared: Arc::default(), begun: Arc::new(watch::channel(true).0), stop: Arc::new(watch::channel(false).0) }
     }
 }
 
 impl Background {
+    /// One whose tasks wait for `begin`: a server first answers, then works on what it was left with. So whoever starts
+    /// a box with much to do sees it at once.
+    pub fn held() -> Self {
+        Self { begun: Arc::new(watch::channel(false).0), ..Self::default() }
+    }
+
+    /// Lets the tasks of a held one go.
+    pub fn begin(&self) {
+        self.begun.send_replace(true);
+    }
+
     /// The waker of the task of that name, which may not have been spawned yet.
     pub fn waker(&self, name: &'static str) -> Waker {
         let mut wakers = self.shared.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         wakers.entry(name).or_default().clone()
     }
 
-    /// Runs the task until `stop`. The first pass starts at once.
+    /// Runs the task until `stop`. The first pass starts at once, with a held one at `begin`.
     pub fn spawn(&self, task: impl Task) {
         let waker = self.waker(task.name());
         let driver = self.clone();
-        let mut stop = self.stop.subscribe();
+        let (mut stop, mut begun) = (self.stop.subscribe(), self.begun.subscribe());
         tokio::spawn(async move {
+            tokio::select! {
+                _ = begun.wait_for(|begun| *begun) => {}
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
             while !*stop.borrow() {
                 driver.pass(&task).await;
                 tokio::select! {
@@ -116,5 +132,43 @@ impl Background {
             last_error,
         };
         self.shared.states.lock().unwrap_or_else(PoisonError::into_inner).insert(task.name(), state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    struct Counts(Arc<AtomicU32>);
+
+    impl Task for Counts {
+        fn name(&self) -> &'static str {
+            "counts"
+        }
+
+        fn period(&self) -> Duration {
+            Duration::from_secs(1)
+        }
+
+        fn run(&self) -> BoxFuture<'_, Result<()>> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_one_runs_nothing_until_it_begins_and_nothing_after_its_stop() {
+        let (held, runs) = (Background::held(), Arc::default());
+        held.spawn(Counts(Arc::clone(&runs)));
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 0);
+        held.begin();
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 3);
+        held.stop();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 3);
     }
 }

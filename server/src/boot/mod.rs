@@ -63,6 +63,7 @@ pub async fn serve(config: Config, dashboard: Dashboard) -> Result<()> {
     listeners::s3(&faces, &listening, sockets.1, s3)?;
     listeners::serve(&faces, &listening, Face::Registry, sockets.2, registry)?;
     announce(&faces, bound.map(|address| address.map_or_else(|_| "?".to_owned(), |a| a.to_string())));
+    faces.app.background.begin();
     tracing::info!(boot.ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(0), "ready");
     wait_for_signal().await;
     tracing::info!("stopping: answering open requests");
@@ -111,7 +112,7 @@ async fn assemble(config: Config, dashboard: Dashboard) -> Result<Faces> {
         config: Arc::new(config),
         db,
         events: Events::default(),
-        background: Background::default(),
+        background: Background::held(),
         engine,
         spools: Spools::new(data_dir.join("run/logs")),
         box_key,

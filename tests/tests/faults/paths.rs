@@ -27,13 +27,15 @@ pub const HOSTILE: [&str; 16] = [
     "/etc/passwd",
 ];
 
-/// Every file around the data folder and in its blobs, with its size.
+/// Every file around the data folder and in its blobs, with its size, but for what the server itself writes all the time:
+/// its databases, its own log and what runs.
 pub fn tree(root: &Path) -> BTreeMap<String, u64> {
     let (mut found, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap().flatten() {
             let name = entry.path().display().to_string();
-            let moves = name.contains("drydock.db") || name.contains("/run/");
+            let moves = ["/data/drydock.db", "/data/metrics.db", "/data/logs/", "/data/run/"];
+            let moves = moves.iter().any(|own| name.contains(own));
             match entry.metadata() {
                 Ok(data) if data.is_dir() => folders.push(entry.path()),
                 Ok(data) if !moves => drop(found.insert(name, data.len())),
