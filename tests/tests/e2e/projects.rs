@@ -257,3 +257,50 @@ async fn the_other_faces_keep_a_private_project_apart_and_members_work_in_it() -
     assert_eq!(admin.status(Method::DELETE, "/api/v1/projects/default", None).await?, 422);
     Ok(())
 }
+
+/// A registered model as an import brings it, with one version of these fields.
+fn foreign_model(name: &str, fields: Value) -> Value {
+    let mut version = json!({
+        "version": 1, "created_at": 1, "updated_at": 1, "user": "eve", "description": "", "source": "s3://elsewhere/model",
+        "storage_location": "s3://elsewhere/model", "run_id": null, "run_link": "", "model_id": null, "stage": "None",
+        "status": "READY", "tags": [],
+    });
+    for (key, value) in fields.as_object().into_iter().flatten() {
+        version[key] = value.clone();
+    }
+    let model = json!({
+        "name": name, "description": "", "created_at": 1, "updated_at": 1, "tags": [], "last_version": 1, "versions": [version],
+        "aliases": [],
+    });
+    json!({ "source": "elsewhere", "suffix": "-2", "model": model })
+}
+
+#[tokio::test]
+async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Result<()> {
+    let world = world().await?;
+    let World { eve, run, experiment, .. } = &world;
+    let mut wrong = vec![];
+    // versions that an import brings
+    let folder = format!("mlflow-artifacts:/{experiment}/{run}/artifacts/model");
+    for (number, fields) in [
+        json!({ "source": format!("runs:/{run}/model") }),
+        json!({ "source": format!("models:/{MARK}/1") }),
+        json!({ "storage_location": folder }),
+        json!({ "storage_location": format!("runs:/{run}/model") }),
+        json!({ "run_id": run }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = foreign_model(&format!("taken-{number}"), fields);
+        let (status, said) = eve.send(Method::POST, "/api/v1/import/mlflow/model", Some(body.clone())).await?;
+        if status != 404 {
+            wrong.push(format!("an import of {body} answered {status}: {said}"));
+        }
+    }
+    let status = eve.status(Method::POST, "/api/v1/import/mlflow/model", Some(foreign_model("open", json!({})))).await?;
+    assert_eq!(status, 200, "a version of nothing that is here comes in");
+    // next case
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
