@@ -89,7 +89,7 @@ pub async fn submit(app: &App, auth: &Authorized<action::Push>, wish: SubmitBuil
     if let Some(text) = text(&wish) {
         let named = Dockerfile::parse(&text, &wish.args)?.images();
         for image in named {
-            match bases::find(app, &image).await {
+            match bases::find(app, auth.principal(), &image).await {
                 Err(error) if error.code == drydock_wire::ErrorCode::Unavailable => break,
                 found => found.map(drop)?,
             }
@@ -138,14 +138,14 @@ fn subject(id: &str) -> String {
 ///
 /// # Errors
 /// As `submit`; also for a Dockerfile that is in the context alone.
-pub async fn preview(app: &App, _auth: &Authorized<action::View>, wish: SubmitBuild) -> Result<BuildPreview> {
+pub async fn preview(app: &App, auth: &Authorized<action::View>, wish: SubmitBuild) -> Result<BuildPreview> {
     rules::wishes::check(&wish)?;
     let dockerfile = text(&wish).ok_or_else(|| {
         Error::invalid("dockerfile: it is in the context; only a form or a text can be shown before.")
     })?;
     let mut found = vec![];
     for image in Dockerfile::parse(&dockerfile, &wish.args)?.images() {
-        found.push(bases::find(app, &image).await?.pinned);
+        found.push(bases::find(app, auth.principal(), &image).await?.pinned);
     }
     Ok(BuildPreview { dockerfile, bases: found })
 }

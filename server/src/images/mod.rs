@@ -31,7 +31,7 @@ pub use oci::configure as configure_oci;
 pub use reference::{is_name, is_tag};
 pub use routes::configure;
 use use_of::Uses;
-pub use use_of::{Boxes, ask_who_uses, pin, pulled_as};
+pub use use_of::{Boxes, ask_who_uses, pin, pin_for, pulled_as};
 
 use crate::{
     accounts::{self, Authorized, Scope, action},

@@ -16,6 +16,10 @@ use super::{
     store,
 };
 use crate::{
+    accounts::{
+        Principal,
+        projects::{self, Kind},
+    },
     config::Listeners,
     db::Conn,
     error::{Error, Result},
@@ -139,6 +143,17 @@ pub fn pin(conn: &mut Conn, boxes: &Boxes, image: &str) -> Result<String> {
     };
     let tag = named.tag.map(|tag| format!(":{tag}")).unwrap_or_default();
     Ok(format!("{host}/{}{tag}@{}", named.name, found.name))
+}
+
+/// As `pin`, for somebody.
+///
+/// # Errors
+/// As `pin`; `not_found` for an image of a repository that is not there for them.
+pub fn pin_for(conn: &mut Conn, who: &Principal, boxes: &Boxes, image: &str) -> Result<String> {
+    if let Some(repository) = boxes.repository_of(image) {
+        projects::see(conn, who, Kind::Repository, &repository)?;
+    }
+    pin(conn, boxes, image)
 }
 
 /// How the engine is asked for a pinned image, if it is of this box.

@@ -26,7 +26,8 @@ pub async fn put(
     name: &str,
     wish: PutDeployment,
 ) -> Result<(bool, DeploymentDetail)> {
-    let (who, wanted_name, wish) = (auth.principal().clone(), name.to_owned(), pinned(app, wish).await?);
+    let (who, wanted_name) = (auth.principal().clone(), name.to_owned());
+    let wish = pinned(app, &who, wish).await?;
     let has_settings = wish.settings.is_some();
     let (_, is_new) = write_move(app, move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
     if is_new || has_settings {
@@ -41,16 +42,16 @@ pub async fn put(
 /// one whatever gets its name meanwhile.
 ///
 /// # Errors
-/// `refused` when there is no such image.
-pub async fn pinned(app: &App, mut wish: PutDeployment) -> Result<PutDeployment> {
+/// `refused` when there is no such image; `not_found` for one of a project that is not there for this person.
+pub async fn pinned(app: &App, who: &Principal, mut wish: PutDeployment) -> Result<PutDeployment> {
     let Some(Runtime::Image(image)) = wish.served_by.as_mut().map(|served_by| &mut served_by.runtime) else {
         return Ok(wish);
     };
     image.image_id = None;
     let boxes = images::Boxes::of(&app.config.listeners);
     if boxes.are_of(&image.image) {
-        let named = image.image.clone();
-        image.image = app.db.read(move |conn| images::pin(conn, &boxes, &named)).await?;
+        let (who, named) = (who.clone(), image.image.clone());
+        image.image = app.db.read(move |conn| images::pin_for(conn, &who, &boxes, &named)).await?;
         return Ok(wish);
     }
     match app.engine.image(&image.image).await {

@@ -278,7 +278,7 @@ fn foreign_model(name: &str, fields: Value) -> Value {
 #[tokio::test]
 async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Result<()> {
     let world = world().await?;
-    let World { eve, run, experiment, .. } = &world;
+    let World { server, eve, run, experiment, .. } = &world;
     let mut wrong = vec![];
     // versions that an import brings
     let folder = format!("mlflow-artifacts:/{experiment}/{run}/artifacts/model");
@@ -300,6 +300,21 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
     }
     let status = eve.status(Method::POST, "/api/v1/import/mlflow/model", Some(foreign_model("open", json!({})))).await?;
     assert_eq!(status, 200, "a version of nothing that is here comes in");
+    // images of its repositories, in a deployment and as the base of a build
+    let registry = server.registry_url();
+    let image = format!("{}/vault/{MARK}:1", registry.split_once("://").context("no host")?.1);
+    let runtime = json!({ "kind": "image", "image": image, "port": 8080 });
+    let dockerfile = format!("FROM {image}\n");
+    for (method, path, body) in [
+        (Method::PUT, "/api/v1/deployments/taken", json!({ "served_by": { "runtime": runtime } })),
+        (Method::POST, "/api/v1/builds/preview", json!({ "repository": "taken", "dockerfile": dockerfile })),
+        (Method::POST, "/api/v1/builds", json!({ "repository": "taken", "dockerfile": dockerfile })),
+    ] {
+        let (status, said) = eve.send(method.clone(), path, Some(body)).await?;
+        if status != 404 {
+            wrong.push(format!("{method} {path} with an image of the project answered {status}: {said}"));
+        }
+    }
     // next case
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
