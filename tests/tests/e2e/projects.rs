@@ -278,7 +278,7 @@ fn foreign_model(name: &str, fields: Value) -> Value {
 #[tokio::test]
 async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Result<()> {
     let world = world().await?;
-    let World { server, eve, run, experiment, .. } = &world;
+    let World { server, mia, eve, run, experiment, .. } = &world;
     let mut wrong = vec![];
     // versions that an import brings
     let folder = format!("mlflow-artifacts:/{experiment}/{run}/artifacts/model");
@@ -313,6 +313,18 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
         let (status, said) = eve.send(method.clone(), path, Some(body)).await?;
         if status != 404 {
             wrong.push(format!("{method} {path} with an image of the project answered {status}: {said}"));
+        }
+    }
+    // its logged model, asked for by way of a run of one's own
+    let made = mia.post("/api/2.0/mlflow/logged-models", json!({ "experiment_id": experiment, "name": MARK })).await?;
+    let logged = made["model"]["info"]["model_id"].as_str().context("a model without an id")?.to_owned();
+    let own = eve.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0" })).await?;
+    let own = own["run"]["info"]["run_id"].as_str().context("no run")?;
+    for path in ["artifacts?", "artifacts/file?path=MLmodel&", "preview?path=MLmodel&"] {
+        let path = format!("/api/v1/runs/{own}/{path}model={logged}");
+        let (status, said) = eve.send(Method::GET, &path, None).await?;
+        if status != 404 || !said["message"].as_str().is_some_and(|text| text.starts_with("There is no logged model")) {
+            wrong.push(format!("{path} answered {status}: {said}"));
         }
     }
     // next case
