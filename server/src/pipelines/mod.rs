@@ -345,7 +345,8 @@ pub async fn answer(
     change(app, auth.principal(), id, give).await
 }
 
-/// An alert or a finding of drift from outside; the pipelines that it starts.
+/// An alert or a finding of drift from outside; the pipelines that it starts: of those that wait for it, the ones that the
+/// asker might start by hand.
 ///
 /// # Errors
 /// `invalid` for another kind.
@@ -361,17 +362,18 @@ pub async fn event(
     }
     let who = auth.principal().clone();
     let told = move |conn: &mut Conn| {
-        let mut names = vec![];
-        for trigger in starts::listening(conn, &word(kind)?, &subject)? {
+        let (mut names, of_kind, text, now) = (vec![], word(kind)?, detail.to_string(), clock::now_ms());
+        for trigger in starts::listening(conn, &of_kind, &subject)? {
             let pipeline = store::by_id(conn, &trigger.pipeline_id)?;
-            if !pipeline.paused
-                && projects::sees(conn, &who, Kind::Pipeline, &pipeline.name)?
-                && !names.contains(&pipeline.name)
-            {
+            match projects::may(conn, &who, action::Launch, Kind::Pipeline, &pipeline.name) {
+                Err(error) if error.code.http_status() < 500 => continue,
+                other => other?,
+            }
+            starts::insert_event(conn, (&of_kind, &subject), Some(&trigger.id), &text, now)?;
+            if !pipeline.paused && !names.contains(&pipeline.name) {
                 names.push(pipeline.name);
             }
         }
-        tell(conn, kind, &subject, detail)?;
         let detail = json!({ "kind": kind, "pipelines": names });
         accounts::audit(conn, &who, "pipeline.event", &format!("event/{subject}"), detail)?;
         Ok(names)

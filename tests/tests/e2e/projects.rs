@@ -327,6 +327,14 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
             wrong.push(format!("{path} answered {status}: {said}"));
         }
     }
+    // an event starts the pipelines that whoever tells of it may start
+    let waits = "name: vaultling-alarm\ntasks:\n  one: { approval: {} }\ntriggers:\n  - { alert: too-slow }\n";
+    mia.post("/api/v1/pipelines?project=vault", json!({ "yaml": waits })).await?;
+    let event = json!({ "kind": "alert", "subject": "too-slow" });
+    let told = eve.post("/api/v1/pipeline-events", event.clone()).await?;
+    assert_eq!((&told["pipelines"], server.count("SELECT count(*) FROM pipeline_events")?), (&json!([]), 0));
+    let told = mia.post("/api/v1/pipeline-events?project=vault", event).await?;
+    assert_eq!(told["pipelines"], json!(["vaultling-alarm"]));
     // next case
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
