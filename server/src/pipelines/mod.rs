@@ -117,6 +117,9 @@ fn start_named(conn: &mut Conn, deployment: &str, detail: &Value, named: &str, b
         return Err(Error::conflict("It is paused."));
     }
     let person_id = accounts::person_id(conn, by)?;
+    let who = accounts::principal_of(conn, &person_id)?
+        .ok_or_else(|| Error::forbidden(format!("{by}, in whose name it would go, is disabled.")))?;
+    projects::may(conn, &who, action::Launch, Kind::Pipeline, named)?;
     let new = NewRun {
         version: None,
         given: Default::default(),

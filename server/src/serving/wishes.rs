@@ -81,6 +81,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
         projects::see(conn, who, Kind::Model, &wish.model)?;
     }
     check_callers(conn, wish.settings.as_ref())?;
+    check_drift(conn, who, wish.settings.as_ref())?;
     let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
     plan.iter().try_for_each(release::check::plan)?;
     let version = if wish.model.is_empty() { 0 } else { registry::resolve(conn, &wish.model, &wish.version)? };
@@ -136,6 +137,17 @@ fn check_callers(conn: &mut Conn, settings: Option<&ServingSettings>) -> Result<
             .map_err(|_| Error::invalid(format!("settings.callers: nobody here is called '{caller}'.")))?;
     }
     Ok(())
+}
+
+/// What a finding of drift starts, and what traffic is compared with, is somebody's: of the one who wishes it, too.
+fn check_drift(conn: &mut Conn, who: &Principal, settings: Option<&ServingSettings>) -> Result<()> {
+    let capture = settings.and_then(|settings| settings.capture.as_ref());
+    let Some(watch) = capture.and_then(|capture| capture.drift.as_ref()) else { return Ok(()) };
+    if let Some(reference) = &watch.reference {
+        let dataset = reference.dataset.split('@').next().unwrap_or_default();
+        projects::see(conn, who, Kind::Dataset, dataset)?;
+    }
+    watch.pipeline.iter().try_for_each(|name| projects::may(conn, who, action::Launch, Kind::Pipeline, name))
 }
 
 /// What answers in the revision that was asked for last; where there is none, MLflow's scoring server.

@@ -335,6 +335,16 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
     assert_eq!((&told["pipelines"], server.count("SELECT count(*) FROM pipeline_events")?), (&json!([]), 0));
     let told = mia.post("/api/v1/pipeline-events?project=vault", event).await?;
     assert_eq!(told["pipelines"], json!(["vaultling-alarm"]));
+    // what a finding of drift would start, or compare with
+    for (drift, what) in
+        [(json!({ "pipeline": MARK }), "pipeline"), (json!({ "reference": { "dataset": MARK } }), "dataset")]
+    {
+        let wish = json!({ "model": "none", "version": "1", "settings": { "capture": { "drift": drift } } });
+        let (status, said) = eve.send(Method::PUT, "/api/v1/deployments/taken", Some(wish)).await?;
+        if status != 404 || said["message"] != format!("There is no {what} {MARK}.") {
+            wrong.push(format!("a watch with the project's {what} answered {status}: {said}"));
+        }
+    }
     // next case
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
