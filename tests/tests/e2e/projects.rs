@@ -345,6 +345,12 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
             wrong.push(format!("a watch with the project's {what} answered {status}: {said}"));
         }
     }
+    // a parameter that names one's own run first, and the project's last
+    let doubled = format!("/api/2.0/mlflow/upload-artifact?run_uuid={own}&path=a.txt&run_uuid={run}");
+    let status = eve.status(Method::POST, &doubled, Some(json!({}))).await?;
+    if status != 400 {
+        wrong.push(format!("{doubled} answered {status}"));
+    }
     // next case
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())

@@ -70,6 +70,7 @@ pub async fn place(db: &Db, who: Principal, request: &HttpRequest) -> Result<Pri
     if who.reach.is_alone() {
         return Ok(who);
     }
+    subjects::refuse_doubled(request)?;
     let subjects = subjects::of_request(request);
     if subjects.is_empty() {
         return Ok(who);

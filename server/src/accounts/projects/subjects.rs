@@ -311,13 +311,36 @@ fn decoded(text: &str) -> String {
     crate::percent::decoded(text)
 }
 
+/// Says no to a parameter that names the subject twice: handlers differ in which of the two they take.
+///
+/// # Errors
+/// `invalid` with the parameter.
+pub fn refuse_doubled(request: &HttpRequest) -> Result<()> {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let name = match row(QUERIES, &pattern) {
+        Some((_, name)) => name,
+        None if pattern.ends_with("/mlflow-artifacts/artifacts") => "path",
+        None => return Ok(()),
+    };
+    if values(request, name).len() > 1 {
+        return Err(Error::invalid(format!("{name}: the address has it more than once; give it once.")));
+    }
+    Ok(())
+}
+
 /// A parameter of the query, decoded.
 pub fn query(request: &HttpRequest, name: &str) -> Option<String> {
+    values(request, name).into_iter().next()
+}
+
+fn values(request: &HttpRequest, name: &str) -> Vec<String> {
     if request.query_string().is_empty() {
-        return None;
+        return vec![];
     }
-    let all = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
-    all.into_inner().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    let Ok(all) = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string()) else {
+        return vec![];
+    };
+    all.into_inner().into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect()
 }
 
 /// `version` `iris:3` is of the model iris.
