@@ -80,19 +80,21 @@ async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> 
             let run = store::runs::load_one(conn, &id)?.ok_or_else(|| runs::absent(&id))?;
             let names = store::experiments::names(conn, &[run.info.experiment_id])?;
             let name = names.into_values().next().unwrap_or_default();
-            let versions = store::runs::model_versions(conn, &id)?;
+            let mut model_versions = vec![];
+            for (model, version) in store::runs::model_versions(conn, &id)? {
+                if projects::sees(conn, &who, Kind::Model, &model)? {
+                    model_versions.push(RunModelVersion { model, version });
+                }
+            }
             let job_id = run.info.job_id.clone();
             let artifact_uri = run.info.artifact_uri.clone();
-            let logged_models = models_of(conn, &run)?;
+            let logged_models = models_of(conn, &who, &run)?;
             let (summary, tags, datasets) = summary(run, name);
             Ok(RunDetail {
                 summary,
                 tags: key_values(tags),
                 job_id,
-                model_versions: versions
-                    .into_iter()
-                    .map(|(model, version)| RunModelVersion { model, version })
-                    .collect(),
+                model_versions,
                 datasets: datasets.into_iter().map(run_dataset).collect(),
                 logged_models,
                 artifact_uri,
@@ -102,10 +104,13 @@ async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> 
     Ok(web::Json(detail))
 }
 
-fn models_of(conn: &mut Conn, run: &Run) -> Result<Vec<RunLoggedModel>> {
+fn models_of(conn: &mut Conn, who: &Principal, run: &Run) -> Result<Vec<RunLoggedModel>> {
     let made = run.models_out.iter().map(|(id, _)| (id, true));
     let mut all = Vec::new();
     for (id, made) in made.chain(run.models_in.iter().map(|id| (id, false))) {
+        if !projects::sees(conn, who, Kind::LoggedModel, id)? {
+            continue;
+        }
         let Some(model) = store::logged_models::find(conn, id)?.filter(|model| !model.deleted) else { continue };
         let LoggedModel { model_id, name, model_type, created_at, .. } = model;
         all.push(RunLoggedModel { id: model_id, name, model_type, created_at, made });

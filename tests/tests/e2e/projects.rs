@@ -278,7 +278,7 @@ fn foreign_model(name: &str, fields: Value) -> Value {
 #[tokio::test]
 async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Result<()> {
     let world = world().await?;
-    let World { server, mia, eve, run, experiment, .. } = &world;
+    let World { server, admin, mia, eve, run, experiment } = &world;
     let mut wrong = vec![];
     // versions that an import brings
     let folder = format!("mlflow-artifacts:/{experiment}/{run}/artifacts/model");
@@ -351,6 +351,22 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
     if status != 400 {
         wrong.push(format!("{doubled} answered {status}"));
     }
+    // things of everybody do not name what the project makes of them
+    let version = json!({ "name": MARK, "source": format!("runs:/{own}/model"), "run_id": own });
+    admin.post("/api/2.0/mlflow/model-versions/create", version).await?;
+    server.alter("UPDATE revisions SET model = 'open', version = 1, state = 'live' WHERE id = 'vr'")?;
+    for (method, path) in [
+        (Method::GET, format!("/api/v1/runs/{own}")),
+        (Method::GET, "/api/v1/models/open".to_owned()),
+        (Method::DELETE, "/api/v1/models/open".to_owned()),
+    ] {
+        let text = eve.request(method.clone(), &path).send().await?.text().await?;
+        if text.contains(MARK) {
+            wrong.push(format!("{method} {path} tells a stranger of it: {text}"));
+        }
+    }
+    let shown = admin.get(&format!("/api/v1/runs/{own}")).await?;
+    assert_eq!(shown["model_versions"][0]["model"], MARK, "who sees it is told");
     // next case
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
