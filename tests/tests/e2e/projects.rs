@@ -367,6 +367,25 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
     }
     let shown = admin.get(&format!("/api/v1/runs/{own}")).await?;
     assert_eq!(shown["model_versions"][0]["model"], MARK, "who sees it is told");
+    // artifacts by their path: the root names what one sees, and a place with a name is of its experiment's project
+    let proxy = "/api/2.0/mlflow-artifacts/artifacts";
+    let put = mia.request(Method::PUT, &format!("{proxy}/{experiment}/{run}/artifacts/a.txt")).body("a").send().await?;
+    assert_eq!(put.status(), 200);
+    let names = |listed: &Value| {
+        let files = listed["files"].as_array().cloned().unwrap_or_default();
+        files.iter().filter_map(|file| file["path"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let (theirs, all) = (eve.get(&format!("{proxy}?path=")).await?, admin.get(&format!("{proxy}?path=")).await?);
+    if names(&theirs).contains(experiment) || !names(&all).contains(experiment) {
+        wrong.push(format!("the root of artifacts shows a stranger {theirs}, an admin {all}"));
+    }
+    let place = json!({ "name": "beside", "artifact_location": "mlflow-artifacts:/beside" });
+    admin.post("/api/2.0/mlflow/experiments/create", place).await?;
+    let put = mia.request(Method::PUT, &format!("{proxy}/beside/a.txt")).header("x-drydock-project", "vault");
+    let status = put.body("a").send().await?.status();
+    if status != 403 {
+        wrong.push(format!("who only looks outside the project put a file there: {status}"));
+    }
     // next case
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
