@@ -89,7 +89,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     let settings = wish.settings;
     let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
     let comes = serving(conn, name, &wish)?.is_none();
-    fit::admit(conn, name, &wish, settings.as_ref(), comes)?;
+    fit::admit(conn, who, name, &wish, settings.as_ref(), comes)?;
     let (number, is_new) = put_rows(conn, (&who.project, name), &wish, &who.username)?;
     put_settings(conn, who, name, settings, alias.as_deref())?;
     if is_new {

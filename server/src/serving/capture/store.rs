@@ -70,8 +70,8 @@ pub fn deployments(conn: &mut Conn) -> Result<Vec<(String, String, String)>> {
 /// # Errors
 /// `not_found` when it is gone.
 pub fn project_of(conn: &mut Conn, deployment_id: &str) -> Result<String> {
-    let found = deployments::table.find(deployment_id).select(deployments::project_id).first(conn).optional();
-    found.map_err(Error::internal)?.ok_or_else(|| Error::not_found("The deployment was deleted meanwhile."))
+    let found = crate::serving::store::project_of(conn, deployment_id)?;
+    found.ok_or_else(|| Error::not_found("The deployment was deleted meanwhile."))
 }
 
 /// The first admin, who is made the owner of the bucket.
