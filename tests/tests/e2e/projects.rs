@@ -386,6 +386,21 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
     if status != 403 {
         wrong.push(format!("who only looks outside the project put a file there: {status}"));
     }
+    // a stream that is open since before the project was closed
+    admin.patch("/api/v1/projects/vault", json!({ "private": false })).await?;
+    let mut stream = eve.request(Method::GET, "/api/v1/events").send().await?;
+    let mut told = String::new();
+    while !told.contains(": hello") {
+        told += &String::from_utf8_lossy(&stream.chunk().await?.context("the stream ended")?);
+    }
+    admin.patch("/api/v1/projects/vault", json!({ "private": true })).await?;
+    mia.post("/api/v1/datasets?project=vault", json!({ "name": "vaultling-later" })).await?;
+    while !told.contains("\"datasets\"") {
+        told += &String::from_utf8_lossy(&stream.chunk().await?.context("the stream ended")?);
+    }
+    if told.contains("vaultling-later") {
+        wrong.push(format!("the events of a stranger name what is new in the project: {told}"));
+    }
     // next case
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())

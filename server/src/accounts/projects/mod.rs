@@ -271,6 +271,21 @@ fn again(conn: &mut Conn, who: Principal) -> Result<Principal> {
     })
 }
 
+/// The asker as the rows are now, for what goes on after it was asked for; absent when they, or the project that it was asked for,
+/// are not there any more.
+pub fn renewed(conn: &mut Conn, who: &Principal) -> Result<Option<Principal>> {
+    let person = people::person_by_id(conn, &who.person_id)?.filter(|person| !person.disabled);
+    let Some(person) = person else { return Ok(None) };
+    let mut reach = reach(conn, &person)?.narrowed(who.reach.bound().map(str::to_owned), who.reach.ceiling());
+    if let Some(chosen) = who.reach.chosen() {
+        reach = reach.choosing(chosen);
+    }
+    if !reach.opens(&who.project) {
+        return Ok(None);
+    }
+    Ok(Principal { reach, ..who.clone() }.within(&who.project))
+}
+
 fn check(name: &str, description: &str) -> Result<()> {
     validate::label(name).map_err(|text| Error::invalid(format!("name: {text}")))?;
     if description.chars().count() > 2000 {
