@@ -25,7 +25,7 @@ use super::{
     store::{self, Build},
 };
 use crate::{
-    accounts::{self, Principal},
+    accounts::{self, Principal, limits},
     app::App,
     clock,
     db::Conn,
@@ -178,11 +178,10 @@ impl Making {
             build.step = None;
         })
         .await?;
-        let (build, person) = (self.build.clone(), self.build.person_id.clone());
-        let note = format!("build {}", self.build.id);
+        let (build, note) = (self.build.clone(), format!("build {}", self.build.id));
         let issued = self.app.db.write(move |conn| {
             let who = person_of(conn, &build)?;
-            let token = accounts::issue_person_token(conn, &person, &note, clock::now_ms() + TOKEN_MS)?;
+            let token = accounts::issue_person_token(conn, &who, &note, clock::now_ms() + TOKEN_MS)?;
             Ok((who.username, token))
         });
         let (username, token) = issued.await?;
@@ -225,9 +224,9 @@ impl Making {
     }
 }
 
-/// Who asked for the build, as they are now.
+/// Who asked for the build, as they are now and with no more than they asked with.
 fn person_of(conn: &mut Conn, build: &Build) -> Result<Principal> {
-    accounts::principal_of(conn, &build.person_id)?
+    limits::principal(conn, &build.person_id, limits::Asked::Build, &build.id)?
         .ok_or_else(|| Error::forbidden("Who asked for the build has no account any more, or it is disabled."))
 }
 

@@ -118,6 +118,11 @@ fn insert_row(conn: &mut Conn, who: &Principal, id: String, wish: &SubmitBuild, 
     build.dockerfile = text(wish);
     projects::may(conn, who, action::Push, Kind::Repository, &build.repository)?;
     let own = build.repository.split_once('/').map(|(first, _)| first);
+    // a new repository is of the project that its name begins with
+    let known = projects::Subject::new(Kind::Repository, build.repository.as_str());
+    if let (Some(first), None) = (own, projects::subjects::project_of(conn, &known)?) {
+        projects::may(conn, who, action::Push, Kind::Project, first)?;
+    }
     if who.project != DEFAULT_PROJECT && own != Some(who.project.as_str()) {
         return Err(Error::invalid(format!(
             "repository: images of the project {0} are called {0}/…; name it {0}/{1}.",
@@ -125,6 +130,7 @@ fn insert_row(conn: &mut Conn, who: &Principal, id: String, wish: &SubmitBuild, 
         )));
     }
     store::insert(conn, &who.project, &build)?;
+    accounts::limits::keep(conn, who, accounts::limits::Asked::Build, &build.id)?;
     let told = json!({ "repository": build.repository, "tag": build.tag, "dockerfile": build.dockerfile });
     accounts::audit(conn, who, "build.submit", &subject(&build.id), told)?;
     store::detail(conn, &build, host)

@@ -40,6 +40,7 @@ pub use schedules::{
 use crate::{
     accounts::{
         self, Authorized, Principal, Scope, action,
+        limits::{self, Asked},
         projects::{self, Kind},
         secrets,
     },
@@ -248,6 +249,7 @@ pub async fn start_run(
         };
         let made = starting::start_on(conn, &pipeline, new)?;
         let made = made.ok_or_else(|| Error::internal(anyhow::anyhow!("a run without a cause was there already")))?;
+        limits::keep(conn, &who, Asked::PipelineRun, &made.id)?;
         let detail = json!({ "run": made.id, "number": made.number, "version": made.version });
         accounts::audit(conn, &who, "pipeline_run.start", &format!("pipeline/{name}"), detail)?;
         views::run(conn, &who, &made.id)

@@ -401,7 +401,14 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
     if told.contains("vaultling-later") {
         wrong.push(format!("the events of a stranger name what is new in the project: {told}"));
     }
-    // next case
+    // what a token of one project starts goes on with no more than the token
+    let token = admin.post("/api/v1/tokens", json!({ "name": "bound", "project": "default" })).await?;
+    let bound = admin.with_token(token["secret"].as_str().context("no secret")?);
+    let yaml = "name: bounded\ntasks:\n  one: { approval: {} }\nschedules:\n  - { name: night, cron: \"0 3 29 2 *\", zone: UTC, catch_up: none }\n";
+    bound.post("/api/v1/pipelines", json!({ "yaml": yaml })).await?;
+    bound.post("/api/v1/pipelines/bounded/runs", json!({})).await?;
+    let kept = server.count("SELECT count(*) FROM limits WHERE project = 'default' AND kind IN ('pipeline_run', 'schedule')")?;
+    assert_eq!(kept, 2);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
