@@ -71,6 +71,7 @@ fn area(part: &str) -> &'static str {
         "jobs" => "Jobs",
         "queue" => "Queue",
         "monitoring" => "Monitoring",
+        "logs" => "Logs",
         "devices" => "Devices",
         "sweeps" => "Sweeps",
         "pipelines" => "Pipelines",

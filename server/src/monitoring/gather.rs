@@ -67,7 +67,10 @@ fn database(text: &mut Exposition, app: &App) {
 
 /// How much content there is, and when and how long that was counted: with a million contents it takes a while.
 #[derive(Default)]
-struct Content(Mutex<Option<(Instant, Duration, (u64, u64))>>);
+struct Content(Mutex<Option<Counted>>);
+
+/// When, for how long, and what was found.
+type Counted = (Instant, Duration, (u64, u64));
 
 /// Counting takes at most so small a part of the time.
 const COUNTING: u32 = 200;

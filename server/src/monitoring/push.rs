@@ -35,8 +35,11 @@ struct Told {
     at: Instant,
     families: BTreeMap<String, Family>,
     /// All that it ever told while we remember it, so that changing labels do not add up.
-    series: BTreeSet<(String, Part, Vec<(String, String)>)>,
+    series: BTreeSet<Known>,
 }
+
+/// Name, part and labels of a series.
+type Known = (String, Part, Vec<(String, String)>);
 
 impl Pushed {
     /// Takes what an owner tells, in the place of what it told of the same series before; the rest stays.

@@ -57,11 +57,8 @@ async fn unknown() -> Result<HttpResponse> {
 /// Who reads. A container without a name reads what is open to everybody on the box; one with its token, what its job may.
 async fn reader(readers: Readers, accounts: &Accounts, app: &App, request: &HttpRequest) -> Result<Principal> {
     let is_named = request.headers().contains_key(header::AUTHORIZATION) || readers == Readers::Named;
-    let who = if is_named {
-        accounts::identify(accounts, request).await?
-    } else {
-        app.db.glance(|conn| places::nobody(conn)).await?
-    };
+    let who =
+        if is_named { accounts::identify(accounts, request).await? } else { app.db.glance(places::nobody).await? };
     authorize(&who, action::View, &who.project)?;
     Ok(who)
 }

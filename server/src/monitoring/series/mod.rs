@@ -41,6 +41,9 @@ const IDLE_READERS: usize = 2;
 
 pub type Labels = BTreeMap<String, String>;
 
+/// The points of one series, by their resolution.
+pub type Parts = Vec<(Resolution, Vec<Point>)>;
+
 /// What makes a series that series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -113,7 +116,7 @@ impl Metrics {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn import(&self, all: Vec<(Identity, Vec<(Resolution, Vec<Point>)>)>) -> Result<()> {
+    pub fn import(&self, all: Vec<(Identity, Parts)>) -> Result<()> {
         let store = self.store()?;
         file::whole(&mut lock(&store.writer), |conn| {
             for (identity, parts) in all {

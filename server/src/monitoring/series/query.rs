@@ -201,16 +201,21 @@ fn of_group(labels: &Labels, by: &[String]) -> Labels {
     labels.iter().filter(|(name, _)| by.contains(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
+/// A line's values, step by step.
+type Values = Vec<Option<f64>>;
+/// The lines of a group, by the bound of their bucket.
+type ByBound = BTreeMap<String, Vec<Values>>;
+
 /// Buckets of one group, added up by their bounds.
 fn quantiles(lines: Vec<Line>, of: f64, grouping: Option<&Grouping>) -> Vec<Line> {
-    let mut groups: BTreeMap<Labels, BTreeMap<String, Vec<Vec<Option<f64>>>>> = BTreeMap::new();
+    let mut groups: BTreeMap<Labels, ByBound> = BTreeMap::new();
     for mut line in lines {
         let bound = line.labels.remove("le").unwrap_or_default();
         let labels = grouping.map_or_else(|| line.labels.clone(), |grouping| of_group(&line.labels, &grouping.by));
         groups.entry(labels).or_default().entry(bound).or_default().push(line.values);
     }
-    let line = |(labels, bounds): (Labels, BTreeMap<String, Vec<Vec<Option<f64>>>>)| {
-        let columns: Vec<(f64, Vec<Option<f64>>)> =
+    let line = |(labels, bounds): (Labels, ByBound)| {
+        let columns: Vec<(f64, Values)> =
             bounds.iter().filter_map(|(bound, all)| Some((bound.parse().ok()?, joined(all, Join::Sum)))).collect();
         let count = columns.first().map_or(0, |(_, values)| values.len());
         let at = |step: usize| {
