@@ -5,6 +5,7 @@
 
 mod authorize;
 mod identify;
+pub mod limits;
 mod people;
 pub mod projects;
 mod reach;
@@ -173,13 +174,15 @@ pub fn issue_job_token(
     expires_at: i64,
 ) -> Result<String> {
     let (row, secret) = new_token(owner_person_id, "job", workload_id, Some(expires_at))?;
-    let project_id = bound_to(project);
-    store::insert_token(conn, &store::TokenRow { workload_id: Some(workload_id.to_owned()), project_id, ..row })?;
+    let limits = limits::of(conn, limits::Asked::Job, workload_id)?;
+    let project_id = limits.project.or_else(|| bound_to(project));
+    let role = limits.role.map(|role| role.as_str().to_owned());
+    store::insert_token(conn, &store::TokenRow { workload_id: Some(workload_id.to_owned()), project_id, role, ..row })?;
     Ok(secret)
 }
 
-/// What a workload's token is bound to: one of the default project reaches as far as its owner does, as it did before there
-/// were others.
+/// What a workload's token is bound to, if not by the token that asked for it: one of the default project reaches as far as its
+/// owner does, as it did before there were others.
 fn bound_to(project: &str) -> Option<String> {
     (project != DEFAULT_PROJECT).then(|| project.to_owned())
 }
@@ -212,10 +215,11 @@ pub fn principal_of(conn: &mut Conn, person_id: &str) -> Result<Option<Principal
     }
 }
 
-/// A token of that person, made by the server for work it does in the person's name.
-pub fn issue_person_token(conn: &mut Conn, person_id: &str, name: &str, expires_at: i64) -> Result<String> {
-    let (row, secret) = new_token(person_id, "person", name, Some(expires_at))?;
-    store::insert_token(conn, &row)?;
+/// A token of that person, made by the server for work it does in the person's name; good for no more than they asked with.
+pub fn issue_person_token(conn: &mut Conn, who: &Principal, name: &str, expires_at: i64) -> Result<String> {
+    let (row, secret) = new_token(&who.person_id, "person", name, Some(expires_at))?;
+    let role = who.reach.ceiling().map(|role| role.as_str().to_owned());
+    store::insert_token(conn, &store::TokenRow { project_id: who.reach.bound().map(str::to_owned), role, ..row })?;
     Ok(secret)
 }
 

@@ -20,7 +20,7 @@ use drydock_wire::{
 use serde_json::json;
 
 use super::{
-    Accounts, Authorized, Principal, Reach, Via, action, audit, authorize, bound_to, identify, projects,
+    Accounts, Authorized, Principal, Reach, Via, action, audit, authorize, bound_to, identify, limits, projects,
     secrets::{self, BoxKey},
     store,
 };
@@ -209,7 +209,8 @@ pub fn issue_job_s3_key(
     expires_at: i64,
     scopes: &[KeyScope],
 ) -> Result<(String, String)> {
-    let (name, project) = (format!("job {workload_id}"), bound_to(project));
+    let limits = limits::of(conn, limits::Asked::Job, workload_id)?;
+    let (name, project) = (format!("job {workload_id}"), limits.project.or_else(|| bound_to(project)));
     let wish = CreateS3Key { name, expires_in_days: None, scopes: scopes.to_vec(), project };
     let (row, secret) = new_key(box_key, owner_person_id, &wish)?;
     let row = store::S3KeyRow { workload_id: Some(workload_id.to_owned()), expires_at: Some(expires_at), ..row };

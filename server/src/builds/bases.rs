@@ -4,6 +4,7 @@ use drydock_appliance::containers::EngineError;
 
 use super::rules::dockerfile;
 use crate::{
+    accounts::Principal,
     app::App,
     error::{Error, Result},
     images::{self, Boxes},
@@ -19,13 +20,13 @@ pub struct Base {
     pub engine: String,
 }
 
-/// Finds the image of that name.
+/// Finds the image of that name, for somebody.
 ///
 /// # Errors
-/// `refused` when the box has none; `unavailable` while Docker is away.
-pub async fn find(app: &App, image: &str) -> Result<Base> {
+/// `refused` when the box has none, `not_found` for one of a project that is not there for them; `unavailable` while Docker is away.
+pub async fn find(app: &App, who: &Principal, image: &str) -> Result<Base> {
     let boxes = Boxes::of(&app.config.listeners);
-    let (pinned, known) = (pin(app, image).await?, image.to_owned());
+    let (pinned, known) = (pin(app, who, image).await?, image.to_owned());
     if let Some(engine) = images::pulled_as(&boxes, &pinned) {
         return Ok(Base { pinned, engine });
     }
@@ -34,7 +35,7 @@ pub async fn find(app: &App, image: &str) -> Result<Base> {
     }
     // a repository of the box without its address
     let full = format!("{}/{image}", boxes.engine_host);
-    if let Ok(pinned) = pin(app, &full).await
+    if let Ok(pinned) = pin(app, who, &full).await
         && let Some(engine) = images::pulled_as(&boxes, &pinned)
     {
         return Ok(Base { pinned, engine });
@@ -46,9 +47,9 @@ pub async fn find(app: &App, image: &str) -> Result<Base> {
     )))
 }
 
-async fn pin(app: &App, image: &str) -> Result<String> {
-    let (boxes, image) = (Boxes::of(&app.config.listeners), image.to_owned());
-    app.db.read(move |conn| images::pin(conn, &boxes, &image)).await
+async fn pin(app: &App, who: &Principal, image: &str) -> Result<String> {
+    let (boxes, who, image) = (Boxes::of(&app.config.listeners), who.clone(), image.to_owned());
+    app.db.read(move |conn| images::pin_for(conn, &who, &boxes, &image)).await
 }
 
 fn short(id: &str) -> &str {

@@ -25,9 +25,10 @@ use super::{
     store::{self, Build},
 };
 use crate::{
-    accounts,
+    accounts::{self, Principal, limits},
     app::App,
     clock,
+    db::Conn,
     error::{Error, Result},
     packages,
     workloads::OwnImages,
@@ -107,8 +108,10 @@ impl Making {
     /// What the engine knows each base by.
     async fn fetch_bases(&mut self, dockerfile: &Dockerfile, text: &str) -> Result<BTreeMap<String, String>> {
         let (mut has, mut pinned) = (BTreeMap::new(), vec![]);
+        let build = self.build.clone();
+        let who = self.app.db.read(move |conn| person_of(conn, &build)).await?;
         for image in dockerfile.images() {
-            let base = bases::find(&self.app, &image).await?;
+            let base = bases::find(&self.app, &who, &image).await?;
             bases::fetch(&self.app, &self.own_images, &base).await?;
             self.log.line(&format!("built from {}", base.pinned), false)?;
             has.insert(image, base.engine);
@@ -175,12 +178,10 @@ impl Making {
             build.step = None;
         })
         .await?;
-        let (person, note) = (self.build.person_id.clone(), format!("build {}", self.build.id));
+        let (build, note) = (self.build.clone(), format!("build {}", self.build.id));
         let issued = self.app.db.write(move |conn| {
-            let who = accounts::principal_of(conn, &person)?.ok_or_else(|| {
-                Error::forbidden("Who asked for the build has no account any more, or it is disabled.")
-            })?;
-            let token = accounts::issue_person_token(conn, &person, &note, clock::now_ms() + TOKEN_MS)?;
+            let who = person_of(conn, &build)?;
+            let token = accounts::issue_person_token(conn, &who, &note, clock::now_ms() + TOKEN_MS)?;
             Ok((who.username, token))
         });
         let (username, token) = issued.await?;
@@ -221,6 +222,12 @@ impl Making {
         let found = self.app.db.read(move |conn| packages::missing_for_runtime(conn, &text, is_runtime)).await?;
         Ok(Some(found).filter(|found| !found.missing.is_empty()))
     }
+}
+
+/// Who asked for the build, as they are now and with no more than they asked with.
+fn person_of(conn: &mut Conn, build: &Build) -> Result<Principal> {
+    limits::principal(conn, &build.person_id, limits::Asked::Build, &build.id)?
+        .ok_or_else(|| Error::forbidden("Who asked for the build has no account any more, or it is disabled."))
 }
 
 fn arguments(wish: &SubmitBuild, port: u16) -> BTreeMap<String, String> {

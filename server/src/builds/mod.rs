@@ -89,7 +89,7 @@ pub async fn submit(app: &App, auth: &Authorized<action::Push>, wish: SubmitBuil
     if let Some(text) = text(&wish) {
         let named = Dockerfile::parse(&text, &wish.args)?.images();
         for image in named {
-            match bases::find(app, &image).await {
+            match bases::find(app, auth.principal(), &image).await {
                 Err(error) if error.code == drydock_wire::ErrorCode::Unavailable => break,
                 found => found.map(drop)?,
             }
@@ -118,6 +118,11 @@ fn insert_row(conn: &mut Conn, who: &Principal, id: String, wish: &SubmitBuild, 
     build.dockerfile = text(wish);
     projects::may(conn, who, action::Push, Kind::Repository, &build.repository)?;
     let own = build.repository.split_once('/').map(|(first, _)| first);
+    // a new repository is of the project that its name begins with
+    let known = projects::Subject::new(Kind::Repository, build.repository.as_str());
+    if let (Some(first), None) = (own, projects::subjects::project_of(conn, &known)?) {
+        projects::may(conn, who, action::Push, Kind::Project, first)?;
+    }
     if who.project != DEFAULT_PROJECT && own != Some(who.project.as_str()) {
         return Err(Error::invalid(format!(
             "repository: images of the project {0} are called {0}/…; name it {0}/{1}.",
@@ -125,6 +130,7 @@ fn insert_row(conn: &mut Conn, who: &Principal, id: String, wish: &SubmitBuild, 
         )));
     }
     store::insert(conn, &who.project, &build)?;
+    accounts::limits::keep(conn, who, accounts::limits::Asked::Build, &build.id)?;
     let told = json!({ "repository": build.repository, "tag": build.tag, "dockerfile": build.dockerfile });
     accounts::audit(conn, who, "build.submit", &subject(&build.id), told)?;
     store::detail(conn, &build, host)
@@ -138,14 +144,14 @@ fn subject(id: &str) -> String {
 ///
 /// # Errors
 /// As `submit`; also for a Dockerfile that is in the context alone.
-pub async fn preview(app: &App, _auth: &Authorized<action::View>, wish: SubmitBuild) -> Result<BuildPreview> {
+pub async fn preview(app: &App, auth: &Authorized<action::View>, wish: SubmitBuild) -> Result<BuildPreview> {
     rules::wishes::check(&wish)?;
     let dockerfile = text(&wish).ok_or_else(|| {
         Error::invalid("dockerfile: it is in the context; only a form or a text can be shown before.")
     })?;
     let mut found = vec![];
     for image in Dockerfile::parse(&dockerfile, &wish.args)?.images() {
-        found.push(bases::find(app, &image).await?.pinned);
+        found.push(bases::find(app, auth.principal(), &image).await?.pinned);
     }
     Ok(BuildPreview { dockerfile, bases: found })
 }

@@ -8,13 +8,13 @@ use serde_json::json;
 
 use super::store::{self, DatasetRow, VersionRow};
 use super::{leftovers, rules, subject, tasks, versions};
-use crate::accounts::{self, Authorized, action};
+use crate::accounts::{self, Authorized, Principal, action};
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 
-/// Answers what came of a dataset's version: its name and number are asked.
-pub type WhoUses = fn(&mut Conn, &str, i64) -> Result<Vec<DatasetUse>>;
+/// Answers what came of a dataset's version, for somebody: its name and number are asked.
+pub type WhoUses = fn(&mut Conn, &Principal, &str, i64) -> Result<Vec<DatasetUse>>;
 
 static WHO_USES: OnceLock<WhoUses> = OnceLock::new();
 
@@ -83,11 +83,11 @@ fn chosen(
     Ok((dataset, vec![one], kept))
 }
 
-fn used(conn: &mut Conn, name: &str, gone: &[VersionRow]) -> Result<Vec<DatasetUse>> {
+fn used(conn: &mut Conn, who: &Principal, name: &str, gone: &[VersionRow]) -> Result<Vec<DatasetUse>> {
     let Some(answer) = WHO_USES.get() else { return Ok(vec![]) };
     let mut found = vec![];
     for row in gone {
-        found.extend(answer(conn, name, row.version)?);
+        found.extend(answer(conn, who, name, row.version)?);
     }
     Ok(found)
 }
@@ -100,17 +100,17 @@ fn tags_of(conn: &mut Conn, dataset: &DatasetRow, gone: &[VersionRow]) -> Result
 /// What deleting the version, or the whole dataset, would take.
 pub async fn preview(
     app: &App,
-    _auth: &Authorized<action::View>,
+    auth: &Authorized<action::View>,
     name: &str,
     version: Option<&str>,
 ) -> Result<DatasetDeletion> {
-    let (name, version) = (name.to_owned(), version.map(str::to_owned));
+    let (who, name, version) = (auth.principal().clone(), name.to_owned(), version.map(str::to_owned));
     let (gone, kept, tags, used_by) = app
         .db
         .read(move |conn| {
             let (dataset, gone, kept) = chosen(conn, &name, version.as_deref())?;
             let tags = tags_of(conn, &dataset, &gone)?;
-            let used_by = used(conn, &name, &gone)?;
+            let used_by = used(conn, &who, &name, &gone)?;
             Ok((gone, kept, tags, used_by))
         })
         .await?;
@@ -138,10 +138,10 @@ pub async fn delete(
     let (who, wanted, version) = (auth.principal().clone(), name.to_owned(), version.map(str::to_owned));
     // Going through all that came of it takes a while, for which no other write may wait. Who begins to use a version at this
     // very moment finds it gone, as a moment later.
-    let (asked, of) = (wanted.clone(), version.clone());
+    let (asker, asked, of) = (who.clone(), wanted.clone(), version.clone());
     let look = move |conn: &mut Conn| {
         let (_, gone, _) = chosen(conn, &asked, of.as_deref())?;
-        used(conn, &asked, &gone)
+        used(conn, &asker, &asked, &gone)
     };
     let used_by = app.db.read(look).await?;
     let take = move |conn: &mut Conn| {

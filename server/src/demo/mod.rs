@@ -104,7 +104,7 @@ impl Demo {
             .db
             .write(move |conn| {
                 let expires_at = clock::now_ms() + TOKEN_LIFE_MS;
-                let token = accounts::issue_person_token(conn, &who.person_id, TOKEN_NAME, expires_at)?;
+                let token = accounts::issue_person_token(conn, &who, TOKEN_NAME, expires_at)?;
                 accounts::audit(conn, &who, "demo.start", "demo", json!({}))?;
                 Ok(token)
             })

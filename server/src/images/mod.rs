@@ -31,7 +31,7 @@ pub use oci::configure as configure_oci;
 pub use reference::{is_name, is_tag};
 pub use routes::configure;
 use use_of::Uses;
-pub use use_of::{Boxes, ask_who_uses, pin, pulled_as};
+pub use use_of::{Boxes, ask_who_uses, pin, pin_for, pulled_as};
 
 use crate::{
     accounts::{self, Authorized, Scope, action},
@@ -96,14 +96,14 @@ pub async fn list(app: &App, images: &Images, auth: &Authorized<action::View>) -
 }
 
 /// One repository with its tags.
-pub async fn get(app: &App, _auth: &Authorized<action::View>, name: &str) -> Result<RepositoryDetail> {
-    let name = name.to_owned();
-    app.db.read(move |conn| views::repository(conn, &name)).await
+pub async fn get(app: &App, auth: &Authorized<action::View>, name: &str) -> Result<RepositoryDetail> {
+    let (who, name) = (auth.principal().clone(), name.to_owned());
+    app.db.read(move |conn| views::repository(conn, &who, &name)).await
 }
 
 /// One manifest with what it refers to.
-pub async fn manifest(app: &App, _auth: &Authorized<action::View>, name: &str, digest: &str) -> Result<ManifestDetail> {
-    views::manifest(app, name.to_owned(), digest.to_owned()).await
+pub async fn manifest(app: &App, auth: &Authorized<action::View>, name: &str, digest: &str) -> Result<ManifestDetail> {
+    views::manifest(app, auth.principal().clone(), name.to_owned(), digest.to_owned()).await
 }
 
 /// Removes the repository with all it holds. Content that nothing else refers to goes with a later sweep.
@@ -115,8 +115,8 @@ pub async fn delete(app: &App, auth: &Authorized<action::Push>, name: &str) -> R
     app.db
         .write(move |conn| {
             let repository = store::require(conn, &wanted)?;
-            let uses = Uses::load(conn)?;
-            refuse_while_running(uses.of_repository(&wanted), &format!("The repository {wanted}"))?;
+            let uses = Uses::load(conn)?.of_repository(&wanted);
+            refuse_while_running(use_of::as_seen(conn, &who, uses)?, &format!("The repository {wanted}"))?;
             let manifests = store::manifests::of_repository(conn, repository.id)?.len();
             store::delete(conn, repository.id)?;
             accounts::audit(conn, &who, "repository.delete", &store::subject(&wanted), json!({"manifests": manifests}))
@@ -169,7 +169,8 @@ pub async fn delete_manifest(app: &App, auth: &Authorized<action::Push>, name: &
                 return Err(Error::conflict(format!("{wanted}@{digest} is part of {by}; delete that first.")));
             }
             let tags = store::tags::of_manifest(conn, found.id)?;
-            refuse_while_running(Uses::load(conn)?.of(&wanted, &digest, &tags), &format!("{wanted}@{digest}"))?;
+            let uses = Uses::load(conn)?.of(&wanted, &digest, &tags);
+            refuse_while_running(use_of::as_seen(conn, &who, uses)?, &format!("{wanted}@{digest}"))?;
             store::manifests::delete(conn, found.id)?;
             let detail = json!({"digest": digest, "tags": tags});
             accounts::audit(conn, &who, "repository.manifest.delete", &store::subject(&wanted), detail)
@@ -222,6 +223,6 @@ pub async fn set_retention(
         .await?;
     wake(app);
     app.events.publish(Topic::Images, Some(name));
-    let name = name.to_owned();
-    app.db.read(move |conn| views::repository(conn, &name)).await
+    let (who, name) = (auth.principal().clone(), name.to_owned());
+    app.db.read(move |conn| views::repository(conn, &who, &name)).await
 }

@@ -9,13 +9,17 @@ use std::{
     sync::OnceLock,
 };
 
-use drydock_wire::images::ImageUse;
+use drydock_wire::images::{ImageUse, ImageUser};
 
 use super::{
     reference::{Digest, ImageName, Target},
     store,
 };
 use crate::{
+    accounts::{
+        Principal,
+        projects::{self, Kind},
+    },
     config::Listeners,
     db::Conn,
     error::{Error, Result},
@@ -48,6 +52,17 @@ impl Uses {
         Self(all.into_iter().filter_map(|(image, user)| Some((ImageName::parse(image)?, user))).collect())
     }
 
+    /// Those of one repository by what is there for this person.
+    pub fn seen_by(self, conn: &mut Conn, who: &Principal, repository: &str) -> Result<Self> {
+        let mut seen = vec![];
+        for (image, user) in self.0.into_iter().filter(|(image, _)| image.name == repository) {
+            if sees(conn, who, &user)? {
+                seen.push((image, user));
+            }
+        }
+        Ok(Self(seen))
+    }
+
     pub fn of_repository(&self, name: &str) -> Vec<ImageUse> {
         self.0.iter().filter(|(image, _)| image.name == name).map(|(_, user)| user.clone()).collect()
     }
@@ -61,6 +76,23 @@ impl Uses {
         let of_it = self.0.iter().filter(|(image, _)| image.name == repository && meant(image));
         of_it.map(|(_, user)| user.clone()).collect()
     }
+}
+
+fn sees(conn: &mut Conn, who: &Principal, user: &ImageUse) -> Result<bool> {
+    match user.kind {
+        ImageUser::Job => projects::sees(conn, who, Kind::Job, &user.id),
+        ImageUser::Deployment => projects::sees(conn, who, Kind::Deployment, &user.name),
+    }
+}
+
+/// These uses with no name of what is not there for this person.
+pub fn as_seen(conn: &mut Conn, who: &Principal, mut uses: Vec<ImageUse>) -> Result<Vec<ImageUse>> {
+    for user in &mut uses {
+        if !sees(conn, who, user)? {
+            (user.id, user.name) = (String::new(), "of another project".into());
+        }
+    }
+    Ok(uses)
 }
 
 /// The addresses under which clients know the registry of this box.
@@ -141,6 +173,17 @@ pub fn pin(conn: &mut Conn, boxes: &Boxes, image: &str) -> Result<String> {
     Ok(format!("{host}/{}{tag}@{}", named.name, found.name))
 }
 
+/// As `pin`, for somebody.
+///
+/// # Errors
+/// As `pin`; `not_found` for an image of a repository that is not there for them.
+pub fn pin_for(conn: &mut Conn, who: &Principal, boxes: &Boxes, image: &str) -> Result<String> {
+    if let Some(repository) = boxes.repository_of(image) {
+        projects::see(conn, who, Kind::Repository, &repository)?;
+    }
+    pin(conn, boxes, image)
+}
+
 /// How the engine is asked for a pinned image, if it is of this box.
 pub fn pulled_as(boxes: &Boxes, image: &str) -> Option<String> {
     let is_ours = image.split_once('/').is_some_and(|(host, _)| boxes.has(host));
@@ -152,8 +195,6 @@ pub fn pulled_as(boxes: &Boxes, image: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use drydock_wire::images::ImageUser;
-
     use super::*;
 
     fn boxes() -> Boxes {

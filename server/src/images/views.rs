@@ -18,7 +18,7 @@ use super::{
     },
     use_of::Uses,
 };
-use crate::{app::App, db::Conn, error::Result};
+use crate::{accounts::Principal, app::App, db::Conn, error::Result};
 
 /// A configuration larger than this is not shown.
 const LARGEST_CONFIG: u64 = 4 << 20;
@@ -45,13 +45,13 @@ pub fn summaries(conn: &mut Conn) -> Result<Vec<RepositorySummary>> {
     Ok(store::sizes::of_all(conn)?.into_iter().map(Into::into).collect())
 }
 
-pub fn repository(conn: &mut Conn, name: &str) -> Result<RepositoryDetail> {
+pub fn repository(conn: &mut Conn, who: &Principal, name: &str) -> Result<RepositoryDetail> {
     let repository = store::require(conn, name)?;
     let figures = store::sizes::of(conn, repository.id)?;
     let manifests = store::manifests::of_repository(conn, repository.id)?;
     let tags = store::tags::of_repository(conn, repository.id)?;
     let references = store::manifests::references_of_repository(conn, repository.id)?;
-    let uses = Uses::load(conn)?;
+    let uses = Uses::load(conn)?.seen_by(conn, who, name)?;
     let mut tags_of: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     for tag in &tags {
         tags_of.entry(tag.manifest).or_default().push(tag.tag.clone());
@@ -108,8 +108,8 @@ struct Rows {
     config: Option<(String, u64)>,
 }
 
-pub async fn manifest(app: &App, name: String, digest: String) -> Result<ManifestDetail> {
-    let rows = app.db.read(move |conn| rows_of(conn, &name, &digest)).await?;
+pub async fn manifest(app: &App, who: Principal, name: String, digest: String) -> Result<ManifestDetail> {
+    let rows = app.db.read(move |conn| rows_of(conn, &who, &name, &digest)).await?;
     let mut detail = rows.detail;
     detail.manifest = String::from_utf8_lossy(&app.objects.read(&rows.digest).await?).into_owned();
     if let Some((digest, _)) = rows.config.filter(|(_, size)| *size <= LARGEST_CONFIG) {
@@ -122,10 +122,10 @@ pub async fn manifest(app: &App, name: String, digest: String) -> Result<Manifes
     Ok(detail)
 }
 
-fn rows_of(conn: &mut Conn, name: &str, digest: &str) -> Result<Rows> {
+fn rows_of(conn: &mut Conn, who: &Principal, name: &str, digest: &str) -> Result<Rows> {
     let repository = store::require(conn, name)?;
     let found = find_manifest(conn, &repository, digest)?;
-    let uses = Uses::load(conn)?;
+    let uses = Uses::load(conn)?.seen_by(conn, who, name)?;
     let tags = store::tags::of_manifest(conn, found.id)?;
     let references = store::manifests::references(conn, found.id)?;
     let described = |conn: &mut Conn, name: &str| -> Result<Option<ManifestSummary>> {

@@ -88,24 +88,24 @@ fn waker(app: &App) -> Waker {
 
 /// One page of jobs, newest first.
 pub async fn list(app: &App, auth: &Authorized<action::View>, filter: Filter) -> Result<Page<JobSummary>> {
-    let scope = auth.scope();
+    let (scope, names) = (auth.scope(), auth.principal().reach.sees_all());
     let mut page = app.db.read(move |conn| store::page(conn, &scope, &filter)).await?;
-    page.items.iter_mut().for_each(|job| say_why_it_waits(app, job));
+    page.items.iter_mut().for_each(|job| say_why_it_waits(app, job, names));
     Ok(page)
 }
 
 /// A job with its attempts and runs.
-pub async fn get(app: &App, _auth: &Authorized<action::View>, id: &str) -> Result<JobDetail> {
+pub async fn get(app: &App, auth: &Authorized<action::View>, id: &str) -> Result<JobDetail> {
     let id = id.to_owned();
     let mut found = app.db.read(move |conn| detail(conn, &id)).await?;
-    say_why_it_waits(app, &mut found.summary);
+    say_why_it_waits(app, &mut found.summary, auth.principal().reach.sees_all());
     Ok(found)
 }
 
-/// What the last decision said of it.
-fn say_why_it_waits(app: &App, job: &mut JobSummary) {
+/// What the last decision said of it; with `names`, of which job it waits for, whose project may not be there for the asker.
+fn say_why_it_waits(app: &App, job: &mut JobSummary, names: bool) {
     if job.state == JobState::Queued
-        && let Some(words) = app.memory.of::<scheduling::Board>().words_of(&job.id)
+        && let Some(words) = app.memory.of::<scheduling::Board>().words_of(&job.id, names)
     {
         job.reason = Some(words);
     }

@@ -200,6 +200,7 @@ pub(super) fn insert(
     secrets::require(conn, &who.project, &wish.secrets)?;
     link_code(conn, who, id, &wish, now)?;
     store::insert(conn, id, who, &wish, origin, now)?;
+    accounts::limits::keep(conn, who, accounts::limits::Asked::Job, id)?;
     let told = json!({ "name": wish.name, "image": wish.image, "command": wish.command, "resources": wish.resources });
     accounts::audit(conn, who, "job.submit", &format!("job/{id}"), told)?;
     detail(conn, id)

@@ -52,8 +52,9 @@ fn on_conn(conn: &mut Conn, who: &Principal, start: &Key) -> Result<Lineage> {
     Ok(graph.finish(start, nodes))
 }
 
-/// For `datasets`: jobs, runs, registered versions, deployments and other datasets that came of a dataset's version.
-pub fn users_of_dataset(conn: &mut Conn, name: &str, version: i64) -> Result<Vec<DatasetUse>> {
+/// For `datasets`: jobs, runs, registered versions, deployments and other datasets that came of a dataset's version; of what is not
+/// there for `who`, once that there is something.
+pub fn users_of_dataset(conn: &mut Conn, who: &Principal, name: &str, version: i64) -> Result<Vec<DatasetUse>> {
     let start = Key::new(NodeKind::Dataset, format!("{name}:{version}"));
     let mut graph = Graph::default();
     graph.reach(&start);
@@ -71,11 +72,28 @@ pub fn users_of_dataset(conn: &mut Conn, name: &str, version: i64) -> Result<Vec
             _ => continue,
         };
         let (is_there, node) = steps::describe(conn, &key)?;
-        if is_there {
+        if is_there && !sees(conn, who, &key)? {
+            let hidden = DatasetUse {
+                version,
+                kind: "something".into(),
+                title: "of another project".into(),
+                href: None,
+            };
+            if !found.contains(&hidden) {
+                found.push(hidden);
+            }
+        } else if is_there {
             found.push(DatasetUse { version, kind: kind.into(), title: node.title, href: node.href });
         }
     }
     Ok(found)
+}
+
+fn sees(conn: &mut Conn, who: &Principal, key: &Key) -> Result<bool> {
+    match projects::subjects::of_lineage(key.kind.as_str(), &key.id) {
+        Some(subject) => projects::sees(conn, who, subject.kind, &subject.key),
+        None => Ok(true),
+    }
 }
 
 /// Goes on from the start in one direction until nothing new comes; past nothing that is not there for `who`.
@@ -92,8 +110,7 @@ fn walk(
         for link in step(conn, &key)? {
             let other = next(&link).clone();
             if let Some(who) = who
-                && let Some(subject) = projects::subjects::of_lineage(other.kind.as_str(), &other.id)
-                && !projects::sees(conn, who, subject.kind, &subject.key)?
+                && !sees(conn, who, &other)?
             {
                 continue;
             }

@@ -176,7 +176,7 @@ async fn stream(
 ) -> Result<HttpResponse> {
     let question = asked.into_inner().question(sight(&who)?)?;
     let after = last_event_id(&request).or(of.after);
-    Ok(event_stream(tail::start(&app, &logs, question, after)))
+    Ok(event_stream(tail::start(&app, &logs, &who, question, after)))
 }
 
 /// All lines that match, oldest first, as a file; at most a million.

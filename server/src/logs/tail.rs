@@ -8,8 +8,13 @@ use futures_util::StreamExt;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Logs, index::Question};
-use crate::{app::App, workloads::logs::Body};
+use super::{Logs, index::Question, sight};
+use crate::{
+    accounts::{Principal, projects},
+    app::App,
+    db::Db,
+    workloads::logs::Body,
+};
 
 /// Something is sent at least this often, so that a proxy keeps the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -20,19 +25,21 @@ const BATCH: usize = 500;
 struct Over;
 
 struct Tail {
+    db: Db,
     logs: Logs,
+    who: Principal,
     question: Question,
     /// Number of the first line that was not looked at.
     next: u64,
     out: mpsc::Sender<std::io::Result<Bytes>>,
 }
 
-/// `line` events with the line's id, from the one after `after` on, or from now on.
-pub fn start(app: &App, logs: &Logs, question: Question, after: Option<u64>) -> Body {
+/// `line` events with the line's id, from the one after `after` on, or from now on; of what is there for `who` when it is sent.
+pub fn start(app: &App, logs: &Logs, who: &Principal, question: Question, after: Option<u64>) -> Body {
     let (out, body) = mpsc::channel(4);
     let now = *logs.index.committed().borrow();
     let next = after.map_or(now, |after| after.saturating_add(1));
-    let tail = Tail { logs: logs.clone(), question, next, out };
+    let tail = Tail { db: app.db.clone(), logs: logs.clone(), who: who.clone(), question, next, out };
     let stop = app.background.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -64,6 +71,9 @@ impl Tail {
     }
 
     async fn batch(&mut self, end: u64) -> Result<(), Over> {
+        let who = self.who.clone();
+        let who = self.db.glance(move |conn| projects::renewed(conn, &who)).await.ok().flatten().ok_or(Over)?;
+        self.question.sight = sight(&who).map_err(|_| Over)?;
         let (question, from) = (self.question.clone(), self.next);
         let lines = self.logs.look(move |index| index.since(&question, from, BATCH)).await.map_err(|_| Over)?;
         self.next = match lines.last() {

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     accounts::{
         self, Authorized, Principal, action,
+        limits::{self, Asked},
         projects::{self, Kind},
         secrets,
     },
@@ -212,13 +213,16 @@ fn schedules(
             fits(spec, old)?;
         }
         starts::put_schedule(conn, &ScheduleRow { person_id: who.person_id.clone(), ..old.clone() })?;
+        limits::keep(conn, who, Asked::Schedule, &old.id)?;
     }
     if unchanged {
         return Ok(());
     }
     for wanted in &spec.schedules {
         let old = known.iter().find(|old| old.name == wanted.name);
-        starts::put_schedule(conn, &schedule(row, who, wanted, old, now)?)?;
+        let made = schedule(row, who, wanted, old, now)?;
+        starts::put_schedule(conn, &made)?;
+        limits::keep(conn, who, Asked::Schedule, &made.id)?;
     }
     Ok(())
 }
@@ -275,11 +279,13 @@ fn triggers(
         let same = |old: &TriggerRow| (&old.kind, &old.subject, &old.state) == (&kind, &wanted.subject, &state);
         if let Some(at) = known.iter().position(same) {
             let old = known.swap_remove(at);
+            limits::keep(conn, who, Asked::Trigger, &old.id)?;
             starts::save_trigger(conn, &TriggerRow { parameters, person_id: who.person_id.clone(), ..old })?;
             continue;
         }
         let (made, token) = trigger(box_key, who, row, wanted)?;
         tokens.extend(token.map(|token| (made.id.clone(), token)));
+        limits::keep(conn, who, Asked::Trigger, &made.id)?;
         starts::insert_trigger(conn, &TriggerRow { kind, state, parameters, ..made })?;
     }
     known.iter().try_for_each(|old| starts::delete_trigger(conn, &old.id))?;

@@ -12,7 +12,10 @@ use super::{
     tasks::steps::{self, Touched},
 };
 use crate::{
-    accounts::{self, Principal},
+    accounts::{
+        self, Principal,
+        limits::{self, Asked},
+    },
     clock,
     db::Conn,
     error::{Error, Result},
@@ -107,6 +110,7 @@ pub fn rerun_all(conn: &mut Conn, who: &Principal, id: &str) -> Result<RunRow> {
     };
     let made = starting::start_on(conn, &loaded.pipeline, new)?;
     let made = made.ok_or_else(|| Error::internal(anyhow::anyhow!("a run without a cause was there already")))?;
+    limits::keep(conn, who, Asked::PipelineRun, &made.id)?;
     audit(conn, who, "pipeline_run.rerun", &loaded, json!({ "run": made.id }))?;
     Ok(made)
 }

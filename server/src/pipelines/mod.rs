@@ -40,6 +40,7 @@ pub use schedules::{
 use crate::{
     accounts::{
         self, Authorized, Principal, Scope, action,
+        limits::{self, Asked},
         projects::{self, Kind},
         secrets,
     },
@@ -117,6 +118,9 @@ fn start_named(conn: &mut Conn, deployment: &str, detail: &Value, named: &str, b
         return Err(Error::conflict("It is paused."));
     }
     let person_id = accounts::person_id(conn, by)?;
+    let who = accounts::principal_of(conn, &person_id)?
+        .ok_or_else(|| Error::forbidden(format!("{by}, in whose name it would go, is disabled.")))?;
+    projects::may(conn, &who, action::Launch, Kind::Pipeline, named)?;
     let new = NewRun {
         version: None,
         given: Default::default(),
@@ -245,6 +249,7 @@ pub async fn start_run(
         };
         let made = starting::start_on(conn, &pipeline, new)?;
         let made = made.ok_or_else(|| Error::internal(anyhow::anyhow!("a run without a cause was there already")))?;
+        limits::keep(conn, &who, Asked::PipelineRun, &made.id)?;
         let detail = json!({ "run": made.id, "number": made.number, "version": made.version });
         accounts::audit(conn, &who, "pipeline_run.start", &format!("pipeline/{name}"), detail)?;
         views::run(conn, &who, &made.id)
@@ -345,7 +350,8 @@ pub async fn answer(
     change(app, auth.principal(), id, give).await
 }
 
-/// An alert or a finding of drift from outside; the pipelines that it starts.
+/// An alert or a finding of drift from outside; the pipelines that it starts: of those that wait for it, the ones that the
+/// asker might start by hand.
 ///
 /// # Errors
 /// `invalid` for another kind.
@@ -361,17 +367,18 @@ pub async fn event(
     }
     let who = auth.principal().clone();
     let told = move |conn: &mut Conn| {
-        let mut names = vec![];
-        for trigger in starts::listening(conn, &word(kind)?, &subject)? {
+        let (mut names, of_kind, text, now) = (vec![], word(kind)?, detail.to_string(), clock::now_ms());
+        for trigger in starts::listening(conn, &of_kind, &subject)? {
             let pipeline = store::by_id(conn, &trigger.pipeline_id)?;
-            if !pipeline.paused
-                && projects::sees(conn, &who, Kind::Pipeline, &pipeline.name)?
-                && !names.contains(&pipeline.name)
-            {
+            match projects::may(conn, &who, action::Launch, Kind::Pipeline, &pipeline.name) {
+                Err(error) if error.code.http_status() < 500 => continue,
+                other => other?,
+            }
+            starts::insert_event(conn, (&of_kind, &subject), Some(&trigger.id), &text, now)?;
+            if !pipeline.paused && !names.contains(&pipeline.name) {
                 names.push(pipeline.name);
             }
         }
-        tell(conn, kind, &subject, detail)?;
         let detail = json!({ "kind": kind, "pipelines": names });
         accounts::audit(conn, &who, "pipeline.event", &format!("event/{subject}"), detail)?;
         Ok(names)

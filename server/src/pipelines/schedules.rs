@@ -22,7 +22,10 @@ use super::{
     views, wake,
 };
 use crate::{
-    accounts::{self, Authorized, Principal, action},
+    accounts::{
+        self, Authorized, Principal, action,
+        limits::{self, Asked},
+    },
     app::App,
     clock,
     db::Conn,
@@ -118,6 +121,7 @@ fn add_on(conn: &mut Conn, who: &Principal, pipeline: &PipelineRow, wish: Create
     };
     Clock::checked(&row.cron, &row.zone).map_err(Error::invalid)?;
     starts::put_schedule(conn, &row)?;
+    limits::keep(conn, who, Asked::Schedule, &row.id)?;
     audit(conn, who, "pipeline.schedule.create", pipeline, json!({ "schedule": row.name, "after": told(&row) }))
 }
 
@@ -142,6 +146,7 @@ fn update_on(conn: &mut Conn, who: &Principal, pipeline: &PipelineRow, id: &str,
     }
     row.person_id.clone_from(&who.person_id);
     starts::put_schedule(conn, &row)?;
+    limits::keep(conn, who, Asked::Schedule, &row.id)?;
     let detail = json!({ "schedule": row.name, "before": told(&before), "after": told(&row) });
     audit(conn, who, "pipeline.schedule", pipeline, detail)
 }

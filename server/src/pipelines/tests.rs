@@ -153,3 +153,18 @@ fn nobody_is_told_of_what_nobody_waits_for() {
     assert!(!starts::take_event(&mut conn, new[0].id, 6).unwrap(), "once");
     starts::forget_events(&mut conn, 6).unwrap();
 }
+
+#[test]
+fn a_finding_starts_no_pipeline_that_its_deployment_s_maker_may_not_start() {
+    let (mut conn, _) = world(TWO);
+    let detail = json!({ "until_at": 1 });
+    let started = drifted(&mut conn, "wine", &detail, Some("x"), "ann").unwrap();
+    assert_eq!((started.pipelines, started.problem), (vec!["x".to_owned()], None));
+    conn.batch_execute(
+        "INSERT INTO projects (id, name, created_at, private) VALUES ('vault', 'Vault', 0, 1);
+         UPDATE pipelines SET project_id = 'vault' WHERE id = 'pl'",
+    )
+    .unwrap();
+    let started = drifted(&mut conn, "other", &detail, Some("x"), "ann").unwrap();
+    assert!(started.pipelines.is_empty() && started.problem.is_some());
+}

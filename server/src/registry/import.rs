@@ -17,7 +17,7 @@ use super::{
 use crate::{
     accounts::{
         Principal, action,
-        projects::{self, Kind},
+        projects::{self, Kind, Subject, subjects},
     },
     clock,
     db::Conn,
@@ -58,7 +58,7 @@ pub fn import_model(conn: &mut Conn, who: &Principal, foreign: &ForeignModel, su
     let mut taken = TakenModel { name, is_new, ..TakenModel::default() };
     for version in &foreign.versions {
         if store::find(conn, row, version.version)?.is_none() {
-            insert_version(conn, row, version)?;
+            insert_version(conn, who, row, version)?;
             taken.versions += 1;
         }
     }
@@ -94,7 +94,7 @@ fn name_for(conn: &mut Conn, foreign: &ForeignModel, suffix: &str) -> Result<(St
     )))
 }
 
-fn insert_version(conn: &mut Conn, model: i64, foreign: &ForeignVersion) -> Result<()> {
+fn insert_version(conn: &mut Conn, who: &Principal, model: i64, foreign: &ForeignVersion) -> Result<()> {
     if foreign.version < 1 {
         return Err(Error::refused(format!("{} is no number of a version.", foreign.version)));
     }
@@ -105,10 +105,20 @@ fn insert_version(conn: &mut Conn, model: i64, foreign: &ForeignVersion) -> Resu
     {
         version.storage_location = logged.artifact_uri;
     }
+    see_origin(conn, who, &version)?;
     let row = store::insert_as(conn, model, &version)?;
     for tag in &version.tags {
         rules::tag(&tag.key, &tag.value)?;
         store::set_tag(conn, row, &tag.key, &tag.value)?;
     }
     Ok(())
+}
+
+/// A version is a way to the files that it names: they have to be there for whoever brings it.
+fn see_origin(conn: &mut Conn, who: &Principal, version: &ForeignVersion) -> Result<()> {
+    let mut named = subjects::of_source(&version.source);
+    named.extend(subjects::of_source(&version.storage_location));
+    named.extend(version.run_id.iter().map(|id| Subject::new(Kind::Run, id)));
+    named.extend(version.model_id.iter().map(|id| Subject::new(Kind::LoggedModel, id)));
+    named.iter().try_for_each(|subject| projects::see(conn, who, subject.kind, &subject.key))
 }

@@ -38,6 +38,10 @@ pub use within::{alias_on, register_on, set_alias_on};
 use std::sync::OnceLock;
 
 use crate::{
+    accounts::{
+        Principal,
+        projects::{self, Kind},
+    },
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -57,6 +61,12 @@ pub fn ask_who_serves(answer: WhoServes) {
 
 fn deployments_of(conn: &mut Conn, model: &str, version: i64) -> Result<Vec<String>> {
     WHO_SERVES.get().map_or_else(|| Ok(Vec::new()), |answer| answer(conn, model, version))
+}
+
+/// A deployment as a refusal says it to somebody.
+fn in_words(conn: &mut Conn, who: &Principal, deployment: &str) -> Result<String> {
+    let sees = projects::sees(conn, who, Kind::Deployment, deployment)?;
+    Ok(if sees { format!("The deployment {deployment}") } else { "Something of another project".to_owned() })
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

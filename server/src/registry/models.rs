@@ -116,9 +116,8 @@ pub async fn rename_model(app: &App, auth: &Develop, name: String, new_name: Str
         .write(move |conn| {
             let (row, now) = (row_of(conn, &name)?, clock::now_ms());
             if let Some(first) = deployments_of(conn, &name)?.first() {
-                return Err(Error::conflict(format!(
-                    "The deployment {first} serves {name}; delete it before renaming."
-                )));
+                let first = super::in_words(conn, &who, first)?;
+                return Err(Error::conflict(format!("{first} serves {name}; delete it before renaming.")));
             }
             store::rename(conn, row, &new_name, now)?;
             let mover = Mover { row, model: &new_name, by: &who.username, at: now };
@@ -157,8 +156,9 @@ pub async fn delete_model(app: &App, auth: &Develop, name: String) -> Result<()>
         .write(move |conn| {
             let row = row_of(conn, &name)?;
             if let Some(first) = deployments_of(conn, &name)?.first() {
+                let first = super::in_words(conn, &who, first)?;
                 return Err(Error::conflict(format!(
-                    "The deployment {first} serves {name}; delete it, or have it serve another model, first."
+                    "{first} serves {name}; delete it, or have it serve another model, first."
                 )));
             }
             let (versions, _) = version_store::extent(conn, row)?;

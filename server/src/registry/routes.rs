@@ -17,7 +17,10 @@ use super::{
     versions, within,
 };
 use crate::{
-    accounts::{self, Principal, action},
+    accounts::{
+        self, Principal, action,
+        projects::{self, Kind},
+    },
     app::App,
     db::Conn,
     error::Result,
@@ -83,7 +86,7 @@ async fn get_model(app: web::Data<App>, who: Principal, name: web::Path<String>)
             let row = models::row_of(conn, &name)?;
             let model = model_store::load(conn, row)?;
             let all = store::of_model(conn, row)?;
-            let versions = all.into_iter().map(|version| version_view(conn, version)).collect::<Result<_>>()?;
+            let versions = all.into_iter().map(|version| version_view(conn, &who, version)).collect::<Result<_>>()?;
             Ok(ModelDetail { summary: summary(conn, &model)?, tags: key_values(model.tags), versions })
         })
         .await?;
@@ -94,14 +97,21 @@ fn key_values(pairs: Vec<Pair>) -> Vec<KeyValue> {
     pairs.into_iter().map(|(key, value)| KeyValue { key, value }).collect()
 }
 
-fn version_view(conn: &mut Conn, version: Version) -> Result<ModelVersion> {
+/// What it was made from, and who serves it, are there where they are for this person.
+fn version_view(conn: &mut Conn, who: &Principal, version: Version) -> Result<ModelVersion> {
     let run = match &version.run_id {
-        Some(run_id) => tracking::run_on_conn(conn, run_id)?,
-        None => None,
+        Some(run_id) if projects::sees(conn, who, Kind::Run, run_id)? => tracking::run_on_conn(conn, run_id)?,
+        _ => None,
     };
     let (run_name, metrics) = run.map(|run| (Some(run.info.name), run.metrics)).unwrap_or_default();
+    let mut deployments = vec![];
+    for name in super::deployments_of(conn, &version.model, version.version)? {
+        if projects::sees(conn, who, Kind::Deployment, &name)? {
+            deployments.push(name);
+        }
+    }
     Ok(ModelVersion {
-        deployments: super::deployments_of(conn, &version.model, version.version)?,
+        deployments,
         card: cards::state(conn, version.row)?,
         stage: version.stage,
         version: version.version,
@@ -129,7 +139,7 @@ async fn register(
     let auth = accounts::authorize(&who, action::Develop, &who.project)?;
     let (name, wish) = (name.into_inner(), wish.into_inner());
     let made = within::register(&app, &auth, name, wish).await?;
-    let view = app.db.read(move |conn| version_view(conn, made)).await?;
+    let view = app.db.read(move |conn| version_view(conn, &who, made)).await?;
     Ok(HttpResponse::Created().json(view))
 }
 

@@ -196,15 +196,16 @@ pub async fn transition(
 
 /// Removes a version and the aliases on it; its files stay with the run that logged them.
 pub async fn delete_version(app: &App, auth: &Develop, name: String, number: i64) -> Result<()> {
-    let by = auth.principal().username.clone();
+    let who = auth.principal().clone();
     change(app, auth, name, number, "model_version.delete", move |conn, model, version| {
         if let Some(first) = super::deployments_of(conn, &version.model, version.version)?.first() {
+            let first = super::in_words(conn, &who, first)?;
             return Err(Error::conflict(format!(
-                "The deployment {first} serves {} version {}; delete it, or have it serve another version, first.",
+                "{first} serves {} version {}; delete it, or have it serve another version, first.",
                 version.model, version.version
             )));
         }
-        let mover = Mover { row: model, model: &version.model, by: &by, at: clock::now_ms() };
+        let mover = Mover { row: model, model: &version.model, by: &who.username, at: clock::now_ms() };
         for alias in &version.aliases {
             moves::note(conn, mover, alias, MoveCause::VersionDeleted, (Some(version.version), None))?;
         }

@@ -54,11 +54,11 @@ impl Board {
         self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Why the job waits, for people; nothing of one that does not wait for its turn.
-    pub fn words_of(&self, job: &str) -> Option<String> {
+    /// Why the job waits, for people; nothing of one that does not wait for its turn. `names`: of other jobs, too.
+    pub fn words_of(&self, job: &str, names: bool) -> Option<String> {
         let last = self.last()?;
         let at = *last.known.get(job)?;
-        Some(last.words(at)).filter(|words| !words.is_empty())
+        Some(last.words(at, names)).filter(|words| !words.is_empty())
     }
 
     /// What waits, in order, from `offset` on.
@@ -129,7 +129,7 @@ impl Last {
             submitted_by: job.submitted_by.clone(),
             since: job.since,
             resources: job.resources(),
-            reason: self.words(at),
+            reason: self.words(at, true),
             starts_by: self.made.head.filter(|(head, _)| *head == at).map(|(_, by)| by),
             attempts: u64::try_from(job.attempts).unwrap_or(0),
         }
@@ -140,10 +140,10 @@ impl Last {
         &rows.queues[rows.waiting[at].queue].name
     }
 
-    fn words(&self, at: usize) -> String {
+    fn words(&self, at: usize, names: bool) -> String {
         let rows = &self.loaded.rows;
         let named = |id: u128| {
-            let head = rows.waiting.iter().position(|job| job.id == id);
+            let head = rows.waiting.iter().position(|job| names && job.id == id);
             head.map_or_else(|| "another job".to_owned(), |head| self.loaded.waiting[head].name.clone())
         };
         let words = self.made.waits[at].words(rows, &rows.waiting[at], named);

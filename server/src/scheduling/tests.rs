@@ -144,16 +144,30 @@ fn the_board_tells_the_order_and_the_reason_of_each() {
     let loaded = loaded(&mut conn, 1);
     let made = decide(&loaded);
     let board = Board::default();
-    assert_eq!(board.words_of(&ids[1]), None);
+    assert_eq!(board.words_of(&ids[1], true), None);
     board.put(loaded, made);
-    assert_eq!(board.words_of(&ids[0]), None);
-    assert!(board.words_of(&ids[1]).unwrap().starts_with("waiting for 1 CPU: 0 CPUs of 1 CPU free; next in line"));
-    assert_eq!(board.words_of(&retries).as_deref(), Some("exit code 3; tries again in 40 s"));
+    assert_eq!(board.words_of(&ids[0], true), None);
+    assert!(board.words_of(&ids[1], true).unwrap().starts_with("waiting for 1 CPU: 0 CPUs of 1 CPU free; next in line"));
+    assert_eq!(board.words_of(&retries, true).as_deref(), Some("exit code 3; tries again in 40 s"));
     let order = board.order(None, 0, 2);
     let names: Vec<_> = order.jobs.items.iter().map(|job| job.name.as_str()).collect();
     assert_eq!((names, order.jobs.total, order.jobs.next.as_deref()), (vec!["job-2", "job-3"], 3, Some("2")));
     assert!(order.jobs.items[0].starts_by.is_some());
     assert_eq!(board.order(Some("other"), 0, 9).jobs.total, 0);
+}
+
+#[test]
+fn the_job_that_is_waited_for_is_named_to_those_who_see_every_project() {
+    let mut conn = world();
+    let ids: Vec<String> = (1..=2).map(|number| waits(&mut conn, number, "ann", "")).collect();
+    let loaded = loaded(&mut conn, 1);
+    let mut made = decide(&loaded);
+    let at = loaded.waiting.iter().position(|job| job.id == ids[1]).unwrap();
+    made.waits[at] = Wait::Reserved { head: 1, by: NOW };
+    let board = Board::default();
+    board.put(loaded, made);
+    assert!(board.words_of(&ids[1], true).unwrap().contains("would delay job-1"));
+    assert!(board.words_of(&ids[1], false).unwrap().contains("would delay another job"));
 }
 
 #[test]
@@ -205,7 +219,7 @@ fn a_sweep_has_as_many_at_once_as_it_says() {
     let made = decide(&loaded);
     board.put(loaded, made);
     assert_eq!(
-        board.words_of(&format!("{:032x}", 3)).as_deref(),
+        board.words_of(&format!("{:032x}", 3), true).as_deref(),
         Some("waiting: the sweep may use 2 jobs at once, 2 jobs in use")
     );
 }

@@ -26,7 +26,8 @@ pub async fn put(
     name: &str,
     wish: PutDeployment,
 ) -> Result<(bool, DeploymentDetail)> {
-    let (who, wanted_name, wish) = (auth.principal().clone(), name.to_owned(), pinned(app, wish).await?);
+    let (who, wanted_name) = (auth.principal().clone(), name.to_owned());
+    let wish = pinned(app, &who, wish).await?;
     let has_settings = wish.settings.is_some();
     let (_, is_new) = write_move(app, move |conn| put_on(conn, &who, &wanted_name, wish)).await?;
     if is_new || has_settings {
@@ -41,16 +42,16 @@ pub async fn put(
 /// one whatever gets its name meanwhile.
 ///
 /// # Errors
-/// `refused` when there is no such image.
-pub async fn pinned(app: &App, mut wish: PutDeployment) -> Result<PutDeployment> {
+/// `refused` when there is no such image; `not_found` for one of a project that is not there for this person.
+pub async fn pinned(app: &App, who: &Principal, mut wish: PutDeployment) -> Result<PutDeployment> {
     let Some(Runtime::Image(image)) = wish.served_by.as_mut().map(|served_by| &mut served_by.runtime) else {
         return Ok(wish);
     };
     image.image_id = None;
     let boxes = images::Boxes::of(&app.config.listeners);
     if boxes.are_of(&image.image) {
-        let named = image.image.clone();
-        image.image = app.db.read(move |conn| images::pin(conn, &boxes, &named)).await?;
+        let (who, named) = (who.clone(), image.image.clone());
+        image.image = app.db.read(move |conn| images::pin_for(conn, &who, &boxes, &named)).await?;
         return Ok(wish);
     }
     match app.engine.image(&image.image).await {
@@ -80,6 +81,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
         projects::see(conn, who, Kind::Model, &wish.model)?;
     }
     check_callers(conn, wish.settings.as_ref())?;
+    check_drift(conn, who, wish.settings.as_ref())?;
     let plan = wish.release.filter(|plan| *plan != ReleasePlan::Rolling);
     plan.iter().try_for_each(release::check::plan)?;
     let version = if wish.model.is_empty() { 0 } else { registry::resolve(conn, &wish.model, &wish.version)? };
@@ -87,7 +89,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     let settings = wish.settings;
     let wish = Wish { model: wish.model, version, resources: wish.resources, served_by, release: plan };
     let comes = serving(conn, name, &wish)?.is_none();
-    fit::admit(conn, name, &wish, settings.as_ref(), comes)?;
+    fit::admit(conn, who, name, &wish, settings.as_ref(), comes)?;
     let (number, is_new) = put_rows(conn, (&who.project, name), &wish, &who.username)?;
     put_settings(conn, who, name, settings, alias.as_deref())?;
     if is_new {
@@ -135,6 +137,17 @@ fn check_callers(conn: &mut Conn, settings: Option<&ServingSettings>) -> Result<
             .map_err(|_| Error::invalid(format!("settings.callers: nobody here is called '{caller}'.")))?;
     }
     Ok(())
+}
+
+/// What a finding of drift starts, and what traffic is compared with, is somebody's: of the one who wishes it, too.
+fn check_drift(conn: &mut Conn, who: &Principal, settings: Option<&ServingSettings>) -> Result<()> {
+    let capture = settings.and_then(|settings| settings.capture.as_ref());
+    let Some(watch) = capture.and_then(|capture| capture.drift.as_ref()) else { return Ok(()) };
+    if let Some(reference) = &watch.reference {
+        let dataset = reference.dataset.split('@').next().unwrap_or_default();
+        projects::see(conn, who, Kind::Dataset, dataset)?;
+    }
+    watch.pipeline.iter().try_for_each(|name| projects::may(conn, who, action::Launch, Kind::Pipeline, name))
 }
 
 /// What answers in the revision that was asked for last; where there is none, MLflow's scoring server.

@@ -9,7 +9,10 @@ use serde_json::json;
 
 use super::{ARTIFACT_BUCKET, rules};
 use crate::{
-    accounts::{Authorized, action, audit},
+    accounts::{
+        Authorized, action, audit,
+        projects::{self, subjects},
+    },
     app::App,
     clock,
     db::Conn,
@@ -83,12 +86,32 @@ pub async fn find_artifact(app: &App, _auth: &View, key: &str) -> Result<Artifac
     Err(Error::invalid(format!("Artifact path refers to a directory, not a file: '{key}'")))
 }
 
-/// The entries of the folder at `key` (the root when empty), in name order; none when there is no such folder.
-pub async fn list_artifacts(app: &App, _auth: &View, key: &str) -> Result<Vec<Entry>> {
+/// The entries of the folder at `key` (the root when empty: those that are there for the asker), in name order; none when there is
+/// no such folder.
+pub async fn list_artifacts(app: &App, auth: &View, key: &str) -> Result<Vec<Entry>> {
     let key = key.trim_end_matches('/');
     let prefix = if key.is_empty() { String::new() } else { format!("{}/", rules::artifact_path(key)?) };
     let objects = app.objects.list(ARTIFACT_BUCKET, &prefix).await?;
-    Ok(entries(&objects, prefix.len()))
+    let entries = entries(&objects, prefix.len());
+    if !prefix.is_empty() || auth.principal().reach.sees_all() {
+        return Ok(entries);
+    }
+    let who = auth.principal().clone();
+    app.db
+        .read(move |conn| {
+            let mut seen = vec![];
+            for entry in entries {
+                let mut is_there = true;
+                for subject in subjects::of_artifact(&entry.name) {
+                    is_there &= projects::sees(conn, &who, subject.kind, &subject.key)?;
+                }
+                if is_there {
+                    seen.push(entry);
+                }
+            }
+            Ok(seen)
+        })
+        .await
 }
 
 fn entries(objects: &[Object], prefix_len: usize) -> Vec<Entry> {

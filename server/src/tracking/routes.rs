@@ -14,7 +14,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{LoggedModel, Metric, Pair, Run, decimation, list_routes, mlflow, preview, rules, runs, store};
 use crate::{
-    accounts::{self, Principal, action},
+    accounts::{
+        self, Principal, action,
+        projects::{self, Kind},
+    },
     app::App,
     db::Conn,
     error::{Error, Result},
@@ -77,19 +80,21 @@ async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> 
             let run = store::runs::load_one(conn, &id)?.ok_or_else(|| runs::absent(&id))?;
             let names = store::experiments::names(conn, &[run.info.experiment_id])?;
             let name = names.into_values().next().unwrap_or_default();
-            let versions = store::runs::model_versions(conn, &id)?;
+            let mut model_versions = vec![];
+            for (model, version) in store::runs::model_versions(conn, &id)? {
+                if projects::sees(conn, &who, Kind::Model, &model)? {
+                    model_versions.push(RunModelVersion { model, version });
+                }
+            }
             let job_id = run.info.job_id.clone();
             let artifact_uri = run.info.artifact_uri.clone();
-            let logged_models = models_of(conn, &run)?;
+            let logged_models = models_of(conn, &who, &run)?;
             let (summary, tags, datasets) = summary(run, name);
             Ok(RunDetail {
                 summary,
                 tags: key_values(tags),
                 job_id,
-                model_versions: versions
-                    .into_iter()
-                    .map(|(model, version)| RunModelVersion { model, version })
-                    .collect(),
+                model_versions,
                 datasets: datasets.into_iter().map(run_dataset).collect(),
                 logged_models,
                 artifact_uri,
@@ -99,10 +104,13 @@ async fn get_run(app: web::Data<App>, who: Principal, id: web::Path<String>) -> 
     Ok(web::Json(detail))
 }
 
-fn models_of(conn: &mut Conn, run: &Run) -> Result<Vec<RunLoggedModel>> {
+fn models_of(conn: &mut Conn, who: &Principal, run: &Run) -> Result<Vec<RunLoggedModel>> {
     let made = run.models_out.iter().map(|(id, _)| (id, true));
     let mut all = Vec::new();
     for (id, made) in made.chain(run.models_in.iter().map(|id| (id, false))) {
+        if !projects::sees(conn, who, Kind::LoggedModel, id)? {
+            continue;
+        }
         let Some(model) = store::logged_models::find(conn, id)?.filter(|model| !model.deleted) else { continue };
         let LoggedModel { model_id, name, model_type, created_at, .. } = model;
         all.push(RunLoggedModel { id: model_id, name, model_type, created_at, made });
@@ -196,7 +204,7 @@ async fn get_artifacts(
 ) -> Result<web::Json<Vec<ArtifactEntry>>> {
     let auth = accounts::authorize(&who, action::View, &who.project)?;
     let folder = query.path.trim_end_matches('/');
-    let Some(root) = artifact_root(&app, id.into_inner(), query.model.clone()).await? else {
+    let Some(root) = artifact_root(&app, &who, id.into_inner(), query.model.clone()).await? else {
         return Ok(web::Json(Vec::new()));
     };
     let key = if folder.is_empty() { root } else { format!("{root}/{}", rules::artifact_path(folder)?) };
@@ -220,7 +228,7 @@ async fn get_file(
 ) -> Result<HttpResponse> {
     let auth = accounts::authorize(&who, action::View, &who.project)?;
     let path = rules::artifact_path(&query.path)?;
-    let root = file_root(&app, id.into_inner(), query.model.clone()).await?;
+    let root = file_root(&app, &who, id.into_inner(), query.model.clone()).await?;
     let file = super::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;
     mlflow::send_artifact(&app, &request, &file).await
 }
@@ -236,7 +244,7 @@ async fn get_preview(
 ) -> Result<web::Json<Preview>> {
     let auth = accounts::authorize(&who, action::View, &who.project)?;
     let path = rules::artifact_path(&query.path)?;
-    let root = file_root(&app, id.into_inner(), query.model.clone()).await?;
+    let root = file_root(&app, &who, id.into_inner(), query.model.clone()).await?;
     let file = super::find_artifact(&app, &auth, &format!("{root}/{path}")).await?;
     let size_bytes = u64::try_from(file.size_bytes).unwrap_or(0);
     let kept = preview::Kept { objects: app.objects.clone(), digest: file.digest };
@@ -244,10 +252,12 @@ async fn get_preview(
 }
 
 /// Key of the artifact root of the run, or of the model; `None` when its artifacts are on somebody else's storage.
-async fn artifact_root(app: &App, id: String, model: Option<String>) -> Result<Option<String>> {
+async fn artifact_root(app: &App, who: &Principal, id: String, model: Option<String>) -> Result<Option<String>> {
+    let who = who.clone();
     let read = move |conn: &mut Conn| {
         let info = store::runs::find(conn, &id)?.ok_or_else(|| runs::absent(&id))?;
         let Some(model) = model else { return Ok(info.artifact_uri) };
+        projects::see(conn, &who, Kind::LoggedModel, &model)?;
         let found = store::logged_models::find(conn, &model)?.filter(|found| !found.deleted);
         found
             .map(|found| found.artifact_uri)
@@ -257,7 +267,7 @@ async fn artifact_root(app: &App, id: String, model: Option<String>) -> Result<O
 }
 
 /// The same, for one file of it.
-async fn file_root(app: &App, id: String, model: Option<String>) -> Result<String> {
-    let root = artifact_root(app, id, model).await?;
+async fn file_root(app: &App, who: &Principal, id: String, model: Option<String>) -> Result<String> {
+    let root = artifact_root(app, who, id, model).await?;
     root.ok_or_else(|| Error::not_found("These artifacts are not kept by Drydock."))
 }

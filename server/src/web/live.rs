@@ -10,7 +10,7 @@ use futures_util::stream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
-    accounts::{Principal, action, authorize},
+    accounts::{Principal, action, authorize, projects},
     app::App,
     error::{Error, Result},
 };
@@ -37,20 +37,18 @@ const ALL: [Topic; 14] = [
 #[utoipa::path(tag = "events", responses((status = 200, description = "text/event-stream of Event", body = Event)))]
 #[get("/events")]
 pub async fn events(app: web::Data<App>, who: Principal) -> Result<HttpResponse> {
-    // a name may be of a project that is not there for them
-    let names = authorize(&who, action::View, &who.project)?.principal().reach.sees_all();
+    authorize(&who, action::View, &who.project)?;
     let receiver = app.events.subscribe();
-    let background = app.background.clone();
     let body = stream::unfold((receiver, true), move |(mut receiver, first)| {
-        let background = background.clone();
+        let (app, who) = (app.clone(), who.clone());
         async move {
             if first {
                 return Some((Ok::<_, Error>(Bytes::from_static(b": hello\n\n")), (receiver, false)));
             }
             let text = tokio::select! {
-                text = next_message(&mut receiver, names) => text?,
+                text = next_message(&mut receiver, &app, &who) => text?,
                 () = tokio::time::sleep(KEEP_ALIVE) => ": still here\n\n".to_owned(),
-                () = background.stopped() => return None,
+                () = app.background.stopped() => return None,
             };
             Some((Ok(Bytes::from(text)), (receiver, false)))
         }
@@ -61,15 +59,18 @@ pub async fn events(app: web::Data<App>, who: Principal) -> Result<HttpResponse>
         .streaming(Box::pin(body)))
 }
 
-/// Waits for a first event, gathers what follows it, drops repetitions.
-async fn next_message(receiver: &mut Receiver<Event>, names: bool) -> Option<String> {
+/// Waits for a first event, gathers what follows it, drops repetitions. Nothing more for somebody who is not there any more.
+async fn next_message(receiver: &mut Receiver<Event>, app: &App, who: &Principal) -> Option<String> {
     let mut gathered = Vec::new();
     take(&mut gathered, receiver.recv().await)?;
     let deadline = tokio::time::Instant::now() + GATHER;
     while let Ok(next) = tokio::time::timeout_at(deadline, receiver.recv()).await {
         take(&mut gathered, next)?;
     }
-    if !names {
+    // a name may be of a project that is not there for them, now
+    let asker = who.clone();
+    let now = app.db.glance(move |conn| projects::renewed(conn, &asker)).await.ok().flatten()?;
+    if !now.reach.sees_all() {
         gathered.iter_mut().for_each(|event| event.id = None);
         let mut seen: Vec<Event> = vec![];
         gathered.retain(|event| {

@@ -257,3 +257,158 @@ async fn the_other_faces_keep_a_private_project_apart_and_members_work_in_it() -
     assert_eq!(admin.status(Method::DELETE, "/api/v1/projects/default", None).await?, 422);
     Ok(())
 }
+
+/// A registered model as an import brings it, with one version of these fields.
+fn foreign_model(name: &str, fields: Value) -> Value {
+    let mut version = json!({
+        "version": 1, "created_at": 1, "updated_at": 1, "user": "eve", "description": "", "source": "s3://elsewhere/model",
+        "storage_location": "s3://elsewhere/model", "run_id": null, "run_link": "", "model_id": null, "stage": "None",
+        "status": "READY", "tags": [],
+    });
+    for (key, value) in fields.as_object().into_iter().flatten() {
+        version[key] = value.clone();
+    }
+    let model = json!({
+        "name": name, "description": "", "created_at": 1, "updated_at": 1, "tags": [], "last_version": 1, "versions": [version],
+        "aliases": [],
+    });
+    json!({ "source": "elsewhere", "suffix": "-2", "model": model })
+}
+
+#[tokio::test]
+async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Result<()> {
+    let world = world().await?;
+    let World { server, admin, mia, eve, run, experiment } = &world;
+    let mut wrong = vec![];
+    // versions that an import brings
+    let folder = format!("mlflow-artifacts:/{experiment}/{run}/artifacts/model");
+    for (number, fields) in [
+        json!({ "source": format!("runs:/{run}/model") }),
+        json!({ "source": format!("models:/{MARK}/1") }),
+        json!({ "storage_location": folder }),
+        json!({ "storage_location": format!("runs:/{run}/model") }),
+        json!({ "run_id": run }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = foreign_model(&format!("taken-{number}"), fields);
+        let (status, said) = eve.send(Method::POST, "/api/v1/import/mlflow/model", Some(body.clone())).await?;
+        if status != 404 {
+            wrong.push(format!("an import of {body} answered {status}: {said}"));
+        }
+    }
+    let status = eve.status(Method::POST, "/api/v1/import/mlflow/model", Some(foreign_model("open", json!({})))).await?;
+    assert_eq!(status, 200, "a version of nothing that is here comes in");
+    // images of its repositories, in a deployment and as the base of a build
+    let registry = server.registry_url();
+    let image = format!("{}/vault/{MARK}:1", registry.split_once("://").context("no host")?.1);
+    let runtime = json!({ "kind": "image", "image": image, "port": 8080 });
+    let dockerfile = format!("FROM {image}\n");
+    for (method, path, body) in [
+        (Method::PUT, "/api/v1/deployments/taken", json!({ "served_by": { "runtime": runtime } })),
+        (Method::POST, "/api/v1/builds/preview", json!({ "repository": "taken", "dockerfile": dockerfile })),
+        (Method::POST, "/api/v1/builds", json!({ "repository": "taken", "dockerfile": dockerfile })),
+    ] {
+        let (status, said) = eve.send(method.clone(), path, Some(body)).await?;
+        if status != 404 {
+            wrong.push(format!("{method} {path} with an image of the project answered {status}: {said}"));
+        }
+    }
+    // its logged model, asked for by way of a run of one's own
+    let made = mia.post("/api/2.0/mlflow/logged-models", json!({ "experiment_id": experiment, "name": MARK })).await?;
+    let logged = made["model"]["info"]["model_id"].as_str().context("a model without an id")?.to_owned();
+    let own = eve.post("/api/2.0/mlflow/runs/create", json!({ "experiment_id": "0" })).await?;
+    let own = own["run"]["info"]["run_id"].as_str().context("no run")?;
+    for path in ["artifacts?", "artifacts/file?path=MLmodel&", "preview?path=MLmodel&"] {
+        let path = format!("/api/v1/runs/{own}/{path}model={logged}");
+        let (status, said) = eve.send(Method::GET, &path, None).await?;
+        if status != 404 || !said["message"].as_str().is_some_and(|text| text.starts_with("There is no logged model")) {
+            wrong.push(format!("{path} answered {status}: {said}"));
+        }
+    }
+    // an event starts the pipelines that whoever tells of it may start
+    let waits = "name: vaultling-alarm\ntasks:\n  one: { approval: {} }\ntriggers:\n  - { alert: too-slow }\n";
+    mia.post("/api/v1/pipelines?project=vault", json!({ "yaml": waits })).await?;
+    let event = json!({ "kind": "alert", "subject": "too-slow" });
+    let told = eve.post("/api/v1/pipeline-events", event.clone()).await?;
+    assert_eq!((&told["pipelines"], server.count("SELECT count(*) FROM pipeline_events")?), (&json!([]), 0));
+    let told = mia.post("/api/v1/pipeline-events?project=vault", event).await?;
+    assert_eq!(told["pipelines"], json!(["vaultling-alarm"]));
+    // what a finding of drift would start, or compare with
+    for (drift, what) in
+        [(json!({ "pipeline": MARK }), "pipeline"), (json!({ "reference": { "dataset": MARK } }), "dataset")]
+    {
+        let wish = json!({ "model": "none", "version": "1", "settings": { "capture": { "drift": drift } } });
+        let (status, said) = eve.send(Method::PUT, "/api/v1/deployments/taken", Some(wish)).await?;
+        if status != 404 || said["message"] != format!("There is no {what} {MARK}.") {
+            wrong.push(format!("a watch with the project's {what} answered {status}: {said}"));
+        }
+    }
+    // a parameter that names one's own run first, and the project's last
+    let doubled = format!("/api/2.0/mlflow/upload-artifact?run_uuid={own}&path=a.txt&run_uuid={run}");
+    let status = eve.status(Method::POST, &doubled, Some(json!({}))).await?;
+    if status != 400 {
+        wrong.push(format!("{doubled} answered {status}"));
+    }
+    // things of everybody do not name what the project makes of them
+    let version = json!({ "name": MARK, "source": format!("runs:/{own}/model"), "run_id": own });
+    admin.post("/api/2.0/mlflow/model-versions/create", version).await?;
+    server.alter("UPDATE revisions SET model = 'open', version = 1, state = 'live' WHERE id = 'vr'")?;
+    for (method, path) in [
+        (Method::GET, format!("/api/v1/runs/{own}")),
+        (Method::GET, "/api/v1/models/open".to_owned()),
+        (Method::DELETE, "/api/v1/models/open".to_owned()),
+    ] {
+        let text = eve.request(method.clone(), &path).send().await?.text().await?;
+        if text.contains(MARK) {
+            wrong.push(format!("{method} {path} tells a stranger of it: {text}"));
+        }
+    }
+    let shown = admin.get(&format!("/api/v1/runs/{own}")).await?;
+    assert_eq!(shown["model_versions"][0]["model"], MARK, "who sees it is told");
+    // artifacts by their path: the root names what one sees, and a place with a name is of its experiment's project
+    let proxy = "/api/2.0/mlflow-artifacts/artifacts";
+    let put = mia.request(Method::PUT, &format!("{proxy}/{experiment}/{run}/artifacts/a.txt")).body("a").send().await?;
+    assert_eq!(put.status(), 200);
+    let names = |listed: &Value| {
+        let files = listed["files"].as_array().cloned().unwrap_or_default();
+        files.iter().filter_map(|file| file["path"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let (theirs, all) = (eve.get(&format!("{proxy}?path=")).await?, admin.get(&format!("{proxy}?path=")).await?);
+    if names(&theirs).contains(experiment) || !names(&all).contains(experiment) {
+        wrong.push(format!("the root of artifacts shows a stranger {theirs}, an admin {all}"));
+    }
+    let place = json!({ "name": "beside", "artifact_location": "mlflow-artifacts:/beside" });
+    admin.post("/api/2.0/mlflow/experiments/create", place).await?;
+    let put = mia.request(Method::PUT, &format!("{proxy}/beside/a.txt")).header("x-drydock-project", "vault");
+    let status = put.body("a").send().await?.status();
+    if status != 403 {
+        wrong.push(format!("who only looks outside the project put a file there: {status}"));
+    }
+    // a stream that is open since before the project was closed
+    admin.patch("/api/v1/projects/vault", json!({ "private": false })).await?;
+    let mut stream = eve.request(Method::GET, "/api/v1/events").send().await?;
+    let mut told = String::new();
+    while !told.contains(": hello") {
+        told += &String::from_utf8_lossy(&stream.chunk().await?.context("the stream ended")?);
+    }
+    admin.patch("/api/v1/projects/vault", json!({ "private": true })).await?;
+    mia.post("/api/v1/datasets?project=vault", json!({ "name": "vaultling-later" })).await?;
+    while !told.contains("\"datasets\"") {
+        told += &String::from_utf8_lossy(&stream.chunk().await?.context("the stream ended")?);
+    }
+    if told.contains("vaultling-later") {
+        wrong.push(format!("the events of a stranger name what is new in the project: {told}"));
+    }
+    // what a token of one project starts goes on with no more than the token
+    let token = admin.post("/api/v1/tokens", json!({ "name": "bound", "project": "default" })).await?;
+    let bound = admin.with_token(token["secret"].as_str().context("no secret")?);
+    let yaml = "name: bounded\ntasks:\n  one: { approval: {} }\nschedules:\n  - { name: night, cron: \"0 3 29 2 *\", zone: UTC, catch_up: none }\n";
+    bound.post("/api/v1/pipelines", json!({ "yaml": yaml })).await?;
+    bound.post("/api/v1/pipelines/bounded/runs", json!({})).await?;
+    let kept = server.count("SELECT count(*) FROM limits WHERE project = 'default' AND kind IN ('pipeline_run', 'schedule')")?;
+    assert_eq!(kept, 2);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}

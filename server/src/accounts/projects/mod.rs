@@ -70,6 +70,7 @@ pub async fn place(db: &Db, who: Principal, request: &HttpRequest) -> Result<Pri
     if who.reach.is_alone() {
         return Ok(who);
     }
+    subjects::refuse_doubled(request)?;
     let subjects = subjects::of_request(request);
     if subjects.is_empty() {
         return Ok(who);
@@ -268,6 +269,21 @@ fn again(conn: &mut Conn, who: Principal) -> Result<Principal> {
         Some(person) => Principal { reach: reach(conn, &person)?, ..who },
         None => who,
     })
+}
+
+/// The asker as the rows are now, for what goes on after it was asked for; absent when they, or the project that it was asked for,
+/// are not there any more.
+pub fn renewed(conn: &mut Conn, who: &Principal) -> Result<Option<Principal>> {
+    let person = people::person_by_id(conn, &who.person_id)?.filter(|person| !person.disabled);
+    let Some(person) = person else { return Ok(None) };
+    let mut reach = reach(conn, &person)?.narrowed(who.reach.bound().map(str::to_owned), who.reach.ceiling());
+    if let Some(chosen) = who.reach.chosen() {
+        reach = reach.choosing(chosen);
+    }
+    if !reach.opens(&who.project) {
+        return Ok(None);
+    }
+    Ok(Principal { reach, ..who.clone() }.within(&who.project))
 }
 
 fn check(name: &str, description: &str) -> Result<()> {

@@ -22,6 +22,8 @@ pub enum Kind {
     Dataset,
     Deployment,
     Experiment,
+    /// A path below the artifact root, of the experiment whose place it is in.
+    Folder,
     Job,
     LoggedModel,
     Model,
@@ -63,6 +65,7 @@ impl Kind {
             Self::Dataset => "dataset",
             Self::Deployment => "deployment",
             Self::Experiment => "experiment",
+            Self::Folder => "folder",
             Self::Job => "job",
             Self::LoggedModel => "logged model",
             Self::Model => "registered model",
@@ -86,6 +89,18 @@ impl Kind {
             Self::Dataset => "SELECT project_id AS project FROM datasets WHERE name = ?",
             Self::Deployment => "SELECT project_id AS project FROM deployments WHERE name = ?",
             Self::Experiment => "SELECT project_id AS project FROM experiments WHERE id = CAST(? AS INTEGER)",
+            // the path of `mlflow-artifacts:/PATH` or `mlflow-artifacts://HOST/PATH`; the deepest place counts
+            Self::Folder => {
+                "SELECT place.project_id AS project
+                 FROM (SELECT ? || '/' AS path) asked,
+                      (SELECT project_id,
+                              trim(CASE WHEN artifact_location LIKE 'mlflow-artifacts://%'
+                                   THEN substr(substr(artifact_location, 20), instr(substr(artifact_location, 20) || '/', '/'))
+                                   ELSE substr(artifact_location, 18) END, '/') || '/' AS path
+                       FROM experiments WHERE artifact_location LIKE 'mlflow-artifacts:%') place
+                 WHERE length(place.path) > 1 AND substr(asked.path, 1, length(place.path)) = place.path
+                 ORDER BY length(place.path) DESC LIMIT 1"
+            }
             Self::Job => "SELECT project_id AS project FROM jobs WHERE id = ?",
             Self::LoggedModel => {
                 "SELECT e.project_id AS project FROM logged_models m JOIN experiments e ON e.id = m.experiment_id
@@ -316,13 +331,36 @@ fn decoded(text: &str) -> String {
     crate::percent::decoded(text)
 }
 
+/// Says no to a parameter that names the subject twice: handlers differ in which of the two they take.
+///
+/// # Errors
+/// `invalid` with the parameter.
+pub fn refuse_doubled(request: &HttpRequest) -> Result<()> {
+    let pattern = request.match_pattern().unwrap_or_default();
+    let name = match row(QUERIES, &pattern) {
+        Some((_, name)) => name,
+        None if pattern.ends_with("/mlflow-artifacts/artifacts") => "path",
+        None => return Ok(()),
+    };
+    if values(request, name).len() > 1 {
+        return Err(Error::invalid(format!("{name}: the address has it more than once; give it once.")));
+    }
+    Ok(())
+}
+
 /// A parameter of the query, decoded.
 pub fn query(request: &HttpRequest, name: &str) -> Option<String> {
+    values(request, name).into_iter().next()
+}
+
+fn values(request: &HttpRequest, name: &str) -> Vec<String> {
     if request.query_string().is_empty() {
-        return None;
+        return vec![];
     }
-    let all = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
-    all.into_inner().into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    let Ok(all) = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string()) else {
+        return vec![];
+    };
+    all.into_inner().into_iter().filter(|(key, _)| key == name).map(|(_, value)| value).collect()
 }
 
 /// `version` `iris:3` is of the model iris.
@@ -362,6 +400,9 @@ pub fn of_artifact(path: &str) -> Vec<Subject> {
     let mut all = vec![];
     if !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit()) {
         all.push(Subject::new(Kind::Experiment, first));
+    } else if !first.is_empty() {
+        // an experiment may have a place with a name
+        all.push(Subject::new(Kind::Folder, path.trim_matches('/')));
     }
     match second {
         "models" => all.extend(parts.next().map(|id| Subject::new(Kind::LoggedModel, id))),
@@ -451,6 +492,7 @@ fn named(key: &str, text: &str) -> Vec<Subject> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use diesel::connection::SimpleConnection;
     use serde_json::json;
 
     use super::*;
@@ -499,6 +541,7 @@ mod tests {
             Dataset,
             Deployment,
             Experiment,
+            Folder,
             Job,
             LoggedModel,
             Model,
@@ -517,5 +560,17 @@ mod tests {
         }
         let found = project_of(&mut conn, &Subject::new(Experiment, "0")).unwrap();
         assert_eq!(found.as_deref(), Some("default"));
+        conn.batch_execute(
+            "INSERT INTO projects (id, name, created_at) VALUES ('p', 'P', 0);
+             INSERT INTO experiments (project_id, name, artifact_location, created_at, updated_at) VALUES
+               ('default', 'a', 'mlflow-artifacts:/team', 0, 0), ('p', 'b', 'mlflow-artifacts://host:1/team/deep/', 0, 0)",
+        )
+        .unwrap();
+        for (path, project) in
+            [("team/x", Some("default")), ("team/deep/x", Some("p")), ("team/deeper", Some("default")), ("teams", None)]
+        {
+            let found = project_of(&mut conn, &Subject::new(Folder, path)).unwrap();
+            assert_eq!(found.as_deref(), project, "{path}");
+        }
     }
 }

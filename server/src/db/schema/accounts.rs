@@ -71,6 +71,14 @@ diesel::table! {
     }
 }
 diesel::table! {
+    limits (kind, id) {
+        kind -> Text,
+        id -> Text,
+        project -> Nullable<Text>,
+        role -> Nullable<Text>,
+    }
+}
+diesel::table! {
     audit (id) {
         id -> BigInt,
         at -> BigInt,

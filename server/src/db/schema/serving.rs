@@ -127,6 +127,7 @@ diesel::table! {
         row_count -> BigInt,
         size_bytes -> BigInt,
         ids -> Binary,
+        bucket -> Text,
     }
 }
 

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// What the body asks for, with its image as it is now: Docker is asked, which no transaction may wait for.
-pub async fn pinned(app: &App, body: &Value) -> Result<PutDeployment> {
-    serving::pinned(app, read::<Deploy>(body)?.wish().map_err(Error::invalid)?).await
+pub async fn pinned(app: &App, who: &Principal, body: &Value) -> Result<PutDeployment> {
+    serving::pinned(app, who, read::<Deploy>(body)?.wish().map_err(Error::invalid)?).await
 }
 
 /// `wish` as `pinned` answered it.

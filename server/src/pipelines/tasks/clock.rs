@@ -13,7 +13,12 @@ use super::{
     },
     Runner,
 };
-use crate::{clock::now_ms, db::Conn, error::Result};
+use crate::{
+    accounts::limits::{self, Asked},
+    clock::now_ms,
+    db::Conn,
+    error::Result,
+};
 
 impl Runner {
     pub(super) async fn look_at_clock(&self) -> Result<()> {
@@ -66,7 +71,11 @@ fn make_runs(conn: &mut Conn, seen: &ScheduleRow) -> Result<Vec<String>> {
         let dedupe = Some(format!("{}/{due_at}", row.id));
         let new = NewRun { version: None, given, cause, dedupe, person_id: &row.person_id };
         match starting::start_on(conn, &pipeline, new) {
-            Ok(run) => made.extend(run.map(|run| run.id)),
+            Ok(Some(run)) => {
+                limits::hand_on(conn, (Asked::Schedule, &row.id), (Asked::PipelineRun, &run.id))?;
+                made.push(run.id);
+            }
+            Ok(None) => {}
             // A parameter that the newest version lacks: told in the log, and the schedule goes on.
             Err(error) if error.code.http_status() < 500 => {
                 tracing::warn!(

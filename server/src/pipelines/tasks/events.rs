@@ -17,6 +17,7 @@ use super::{
     Runner,
 };
 use crate::{
+    accounts::limits::{self, Asked},
     clock::now_ms,
     db::Conn,
     error::{Error, Result},
@@ -65,7 +66,11 @@ fn take(conn: &mut Conn, event: &EventRow) -> Result<Vec<String>> {
             person_id: &trigger.person_id,
         };
         match starting::start_on(conn, &pipeline, new) {
-            Ok(run) => made.extend(run.map(|run| run.id)),
+            Ok(Some(run)) => {
+                limits::hand_on(conn, (Asked::Trigger, &trigger.id), (Asked::PipelineRun, &run.id))?;
+                made.push(run.id);
+            }
+            Ok(None) => {}
             Err(error) if error.code.http_status() < 500 => {
                 tracing::warn!(pipeline.name = pipeline.name, "a trigger of {} starts nothing: {error}", pipeline.name);
             }

@@ -62,13 +62,13 @@ impl Runner {
             return Ok(Prepared::default());
         }
         let body = loaded.body(task, &row.value()?).map_err(Error::invalid)?;
+        let run = loaded.row.clone();
+        let who = self.app.db.read(move |conn| steps::person_of(conn, &run)).await?;
         if task.kind == TaskKind::Deploy {
-            let wish = deploy::pinned(&self.app, &body).await?;
+            let wish = deploy::pinned(&self.app, &who, &body).await?;
             return Ok(Prepared { deployment: Some(wish), ..Prepared::default() });
         }
         let wish = job::wish(&loaded.spec.name, &task.name, &body)?;
-        let run = loaded.row.clone();
-        let who = self.app.db.read(move |conn| steps::person_of(conn, &run)).await?;
         let job = jobs::check(&self.app, &who, wish).await?;
         Ok(Prepared { job: Some(job), ..Prepared::default() })
     }

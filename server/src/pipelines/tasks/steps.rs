@@ -27,6 +27,7 @@ use super::{
 use crate::{
     accounts::{
         self, Principal,
+        limits::{self, Asked},
         projects::{self, Kind, Subject},
     },
     clock::now_ms,
@@ -93,9 +94,9 @@ pub fn same(conn: &mut Conn, seen: &TaskRow) -> Result<Option<TaskRow>> {
     Ok(now.filter(|row| row.number == seen.number && row.state == seen.state))
 }
 
-/// The person in whose name a run goes, as they are now.
+/// The person in whose name a run goes, as they are now and with no more than it was asked for with.
 pub(super) fn person_of(conn: &mut Conn, run: &RunRow) -> Result<Principal> {
-    let who = accounts::principal_of(conn, &run.person_id)?.ok_or_else(|| {
+    let who = limits::principal(conn, &run.person_id, Asked::PipelineRun, &run.id)?.ok_or_else(|| {
         Error::forbidden("The person in whose name it goes is disabled or gone; start it in another name.")
     })?;
     // in the pipeline's project, so that what it makes goes there

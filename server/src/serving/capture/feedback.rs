@@ -156,17 +156,17 @@ async fn answers(
     let id = deployment_id.to_owned();
     let look = move |conn: &mut crate::db::Conn| {
         let (mut keys, mut newest) = (vec![], after);
-        store::each_index(conn, &id, after, |file, key, index| {
+        store::each_index(conn, &id, after, |file, (bucket, key), index| {
             newest = file;
             if wanted.iter().any(|hash| files::may_have(index, *hash)) {
-                keys.push(key.to_owned());
+                keys.push((bucket.to_owned(), key.to_owned()));
             }
         })?;
         Ok((keys, newest))
     };
     let (keys, newest) = app.db.read(look).await?;
-    for key in keys {
-        let requests = files::read_key(app, &key).await?.unwrap_or_default();
+    for (bucket, key) in keys {
+        let requests = files::read_key(app, &bucket, &key).await?.unwrap_or_default();
         let of_these = requests.into_iter().filter(|one| ids.contains(&one.request_id));
         found.extend(of_these.map(|one| (one.request_id.clone(), one)));
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::rows::Captured;
 use super::store::{self, FileRow, NewFile};
-use super::{BUCKET, parquet};
+use super::{bucket_of, parquet};
 use crate::accounts::{self, Principal};
 use crate::app::App;
 use crate::clock;
@@ -34,7 +34,10 @@ fn nobody() -> Caller {
 
 /// Writes a file of these requests; it is in the bucket and in the list at the same moment, or not at all.
 pub async fn write(app: &App, deployment_id: &str, name: &str, requests: Vec<Arc<Captured>>) -> Result<()> {
-    make_bucket(app).await?;
+    let id = deployment_id.to_owned();
+    let project = app.db.glance(move |conn| store::project_of(conn, &id)).await?;
+    let bucket = bucket_of(&project);
+    make_bucket(app, &project, &bucket).await?;
     let (from_at, until_at) =
         requests.iter().fold((i64::MAX, i64::MIN), |span, one| (span.0.min(one.at), span.1.max(one.at)));
     let ids = index(requests.iter().map(|one| one.request_id.as_str()));
@@ -42,6 +45,7 @@ pub async fn write(app: &App, deployment_id: &str, name: &str, requests: Vec<Arc
     let file = tokio::task::spawn_blocking(move || parquet::write(&requests)).await.map_err(Error::internal)??;
     let row = NewFile {
         deployment_id: deployment_id.to_owned(),
+        bucket: bucket.clone(),
         key: key(name, from_at),
         from_at,
         until_at,
@@ -57,7 +61,7 @@ pub async fn write(app: &App, deployment_id: &str, name: &str, requests: Vec<Arc
     };
     let body = stream::iter([Ok(Bytes::from(file))]);
     let noted = move |conn: &mut crate::db::Conn| store::insert_file(conn, &row);
-    objects::put_then(app, &nobody(), BUCKET, put, body, || Ok(None), noted).await.map(drop)
+    objects::put_then(app, &nobody(), &bucket, put, body, || Ok(None), noted).await.map(drop)
 }
 
 /// A folder a day, so that whoever lists the bucket finds a time.
@@ -69,29 +73,44 @@ fn key(name: &str, at: i64) -> String {
     format!("{name}/{day}/{time}-{}.parquet", &unique[..8])
 }
 
-async fn make_bucket(app: &App) -> Result<()> {
-    match buckets::get(app, &nobody(), BUCKET, Right::Enter).await {
-        Err(error) if error.code == ErrorCode::NotFound => {}
-        other => return other.map(drop),
+/// Whether it is there.
+///
+/// # Errors
+/// `conflict` where another project has a bucket of that name: its people would read along.
+async fn has_bucket(app: &App, project: &str, bucket: &str) -> Result<bool> {
+    match buckets::get(app, &nobody(), bucket, Right::Enter).await {
+        Ok(found) if found.project_id == project => Ok(true),
+        Ok(_) => Err(Error::conflict(format!(
+            "Captures of the project {project} go into the bucket {bucket}, which is another project's; delete that first."
+        ))),
+        Err(error) if error.code == ErrorCode::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn make_bucket(app: &App, project: &str, bucket: &str) -> Result<()> {
+    if has_bucket(app, project, bucket).await? {
+        return Ok(());
     }
     let owner = app.db.read(|conn| {
         let admin = store::an_admin(conn)?;
         admin.map_or(Ok(None), |id| accounts::principal_of(conn, &id))
     });
     let owner = owner.await?.ok_or_else(|| Error::unavailable("There is no admin yet who could own the bucket."))?;
-    match buckets::create(app, &Caller::person(owner), BUCKET, BucketAccess::Project, false).await {
-        Err(error) if error.code == ErrorCode::AlreadyExists => Ok(()),
+    let owner = owner.within(project).ok_or_else(|| Error::not_found(format!("There is no project {project}.")))?;
+    match buckets::create(app, &Caller::person(owner), bucket, BucketAccess::Project, false).await {
+        Err(error) if error.code == ErrorCode::AlreadyExists => has_bucket(app, project, bucket).await.map(drop),
         other => other.map(drop),
     }
 }
 
 /// The requests of a file; absent where somebody took it out of the bucket, or put something else in its place.
 pub async fn read(app: &App, file: &FileRow) -> Result<Option<Vec<Captured>>> {
-    read_key(app, &file.key).await
+    read_key(app, &file.bucket, &file.key).await
 }
 
-pub async fn read_key(app: &App, key: &str) -> Result<Option<Vec<Captured>>> {
-    let found = match reading::look(app, &nobody(), BUCKET, key, None, true).await {
+pub async fn read_key(app: &App, bucket: &str, key: &str) -> Result<Option<Vec<Captured>>> {
+    let found = match reading::look(app, &nobody(), bucket, key, None, true).await {
         Ok(reading::Looked::Object(found)) => found,
         Ok(reading::Looked::Marker(_)) => return Ok(None),
         Err(error) if error.code == ErrorCode::NotFound => return Ok(None),
@@ -120,14 +139,20 @@ pub async fn read_key(app: &App, key: &str) -> Result<Option<Vec<Captured>>> {
 pub async fn prune(app: &App, limits: &HashMap<String, Capture>) -> Result<()> {
     let all = app.db.read(store::all_files).await?;
     let gone = due(&all, limits, clock::now_ms());
-    for some in gone.chunks(AT_ONCE) {
-        let keys = some.iter().map(|file| (file.key.clone(), None)).collect();
-        match objects::remove_many(app, &nobody(), BUCKET, keys).await {
-            Err(error) if error.code == ErrorCode::NotFound => {}
-            removed => removed?.into_iter().try_for_each(|one| one.map(drop))?,
+    let mut by_bucket: HashMap<&str, Vec<&FileRow>> = HashMap::new();
+    for file in gone {
+        by_bucket.entry(&file.bucket).or_default().push(file);
+    }
+    for (bucket, files) in by_bucket {
+        for some in files.chunks(AT_ONCE) {
+            let keys = some.iter().map(|file| (file.key.clone(), None)).collect();
+            match objects::remove_many(app, &nobody(), bucket, keys).await {
+                Err(error) if error.code == ErrorCode::NotFound => {}
+                removed => removed?.into_iter().try_for_each(|one| one.map(drop))?,
+            }
+            let ids: Vec<i64> = some.iter().map(|file| file.id).collect();
+            app.db.write(move |conn| store::delete_files(conn, &ids)).await?;
         }
-        let ids: Vec<i64> = some.iter().map(|file| file.id).collect();
-        app.db.write(move |conn| store::delete_files(conn, &ids)).await?;
     }
     Ok(())
 }
@@ -182,8 +207,8 @@ mod tests {
     use super::*;
 
     fn file(id: i64, deployment: &str, until_at: i64, size_bytes: i64) -> FileRow {
-        let (deployment_id, key) = (deployment.to_owned(), id.to_string());
-        FileRow { id, deployment_id, key, from_at: until_at, until_at, row_count: 1, size_bytes }
+        let (deployment_id, bucket, key) = (deployment.to_owned(), bucket_of("default"), id.to_string());
+        FileRow { id, deployment_id, bucket, key, from_at: until_at, until_at, row_count: 1, size_bytes }
     }
 
     #[test]

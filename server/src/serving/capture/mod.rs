@@ -18,22 +18,40 @@ mod tasks;
 mod views;
 
 use drydock_wire::serving::{Capture, DriftWatch, ServingSettings};
+use sha2::{Digest, Sha256};
 
 pub use collector::Collector;
 pub use routes::{configure, configure_feedback};
 
+use crate::accounts::DEFAULT_PROJECT;
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::serving::gateway::Target;
 use rows::Captured;
 
-/// The bucket of all captures; each deployment has the prefix of its name.
-pub const BUCKET: &str = "drydock-captured";
+/// The bucket of the default project's captures, and the beginning of the names of all others.
+const BUCKET: &str = "drydock-captured";
+/// S3 has no longer names of buckets.
+const LONGEST_BUCKET: usize = 63;
 
 const MASKED: usize = 1_000;
 /// A week: a window is read into memory.
 const LONGEST_WINDOW: u32 = 7 * 24 * 60;
+
+/// The bucket of a project's captures; each deployment has the prefix of its name.
+pub fn bucket_of(project: &str) -> String {
+    if project == DEFAULT_PROJECT {
+        return BUCKET.to_owned();
+    }
+    let name = format!("{BUCKET}-{project}");
+    if name.len() <= LONGEST_BUCKET {
+        return name;
+    }
+    let digest: [u8; 32] = Sha256::digest(project.as_bytes()).into();
+    // a dash and eight digits
+    format!("{}-{}", &name[..LONGEST_BUCKET - 9], hex::encode(&digest[..4]))
+}
 
 /// Starts the part that writes files.
 pub fn start(app: &App) {

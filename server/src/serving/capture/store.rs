@@ -17,6 +17,7 @@ pub const REFUSED: &str = "refused";
 pub struct FileRow {
     pub id: i64,
     pub deployment_id: String,
+    pub bucket: String,
     pub key: String,
     pub from_at: i64,
     pub until_at: i64,
@@ -28,6 +29,7 @@ pub struct FileRow {
 #[diesel(table_name = files)]
 pub struct NewFile {
     pub deployment_id: String,
+    pub bucket: String,
     pub key: String,
     pub from_at: i64,
     pub until_at: i64,
@@ -61,6 +63,15 @@ pub struct FeedbackRow {
 pub fn deployments(conn: &mut Conn) -> Result<Vec<(String, String, String)>> {
     let all = deployments::table.select((deployments::id, deployments::name, deployments::settings));
     all.load(conn).map_err(Error::internal)
+}
+
+/// The project of a deployment.
+///
+/// # Errors
+/// `not_found` when it is gone.
+pub fn project_of(conn: &mut Conn, deployment_id: &str) -> Result<String> {
+    let found = crate::serving::store::project_of(conn, deployment_id)?;
+    found.ok_or_else(|| Error::not_found("The deployment was deleted meanwhile."))
 }
 
 /// The first admin, who is made the owner of the bucket.
@@ -134,22 +145,22 @@ pub fn newest_file(conn: &mut Conn, deployment_id: &str) -> Result<i64> {
     Ok(newest.unwrap_or(0))
 }
 
-/// Calls `look` with each file after that one and the hashes of its requests, oldest first.
+/// Calls `look` with each file after that one, its bucket and key, and the hashes of its requests, oldest first.
 pub fn each_index(
     conn: &mut Conn,
     deployment_id: &str,
     after: i64,
-    mut look: impl FnMut(i64, &str, &[u8]),
+    mut look: impl FnMut(i64, (&str, &str), &[u8]),
 ) -> Result<()> {
     let query = files::table
         .filter(files::deployment_id.eq(deployment_id))
         .filter(files::id.gt(after))
         .order(files::id)
-        .select((files::id, files::key, files::ids));
-    let rows = query.load_iter::<(i64, String, Vec<u8>), diesel::connection::DefaultLoadingMode>(conn);
+        .select((files::id, files::bucket, files::key, files::ids));
+    let rows = query.load_iter::<(i64, String, String, Vec<u8>), diesel::connection::DefaultLoadingMode>(conn);
     for row in rows.map_err(Error::internal)? {
-        let (id, key, ids) = row.map_err(Error::internal)?;
-        look(id, &key, &ids);
+        let (id, bucket, key, ids) = row.map_err(Error::internal)?;
+        look(id, (&bucket, &key), &ids);
     }
     Ok(())
 }

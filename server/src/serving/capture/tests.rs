@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
+use diesel::connection::SimpleConnection;
 use drydock_wire::serving::{Capture, Feedback};
 use serde_json::{Value, json};
 
 use super::tap::{Plan, Tap};
 use super::views::{Place, Status, Wanted};
 use super::*;
+use crate::accounts::projects::{Kind, Subject, subjects};
 use crate::app::testing::app_in;
 use crate::serving::store::DeploymentRow;
 
@@ -188,8 +190,47 @@ async fn files_beyond_the_limits_leave_bucket_and_list() {
     super::files::prune(&world.app, &limits(files.items[0].size_bytes)).await.unwrap();
     let left = views::files(&world.app, &world.row).await.unwrap();
     assert_eq!((left.items.len(), &left.items[0].key), (1, &files.items[0].key));
-    assert!(super::files::read_key(&world.app, &files.items[2].key).await.unwrap().is_none());
-    assert_eq!(super::files::read_key(&world.app, &left.items[0].key).await.unwrap().unwrap().len(), 1);
+    assert!(super::files::read_key(&world.app, BUCKET, &files.items[2].key).await.unwrap().is_none());
+    assert_eq!(super::files::read_key(&world.app, BUCKET, &left.items[0].key).await.unwrap().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn each_project_has_a_bucket_of_its_own() {
+    let world = world().await;
+    let private = |conn: &mut Conn| {
+        conn.batch_execute(
+            "INSERT INTO projects (id, name, created_at, private) VALUES ('vault', 'Vault', 0, 1);
+             UPDATE deployments SET project_id = 'vault'",
+        )
+        .map_err(Error::internal)
+    };
+    world.app.db.write(private).await.unwrap();
+    let plan = world.plan(&Capture::default());
+    world.ask(&plan, "r1", 200, json!({ "instances": [1] }), json!({ "predictions": [1] }));
+    flush(&world.app).await.unwrap();
+    let files = views::files(&world.app, &world.row).await.unwrap();
+    assert_eq!(files.items[0].bucket, "drydock-captured-vault");
+    assert_eq!(world.page(None, 1, None).await.state.bucket, "drydock-captured-vault");
+    let subject = Subject::new(Kind::Bucket, "drydock-captured-vault");
+    let project = world.app.db.read(move |conn| subjects::project_of(conn, &subject)).await.unwrap();
+    assert_eq!(project.as_deref(), Some("vault"));
+    // one of that name that somebody made elsewhere gets nothing
+    let moved = |conn: &mut Conn| {
+        conn.batch_execute("UPDATE buckets SET project_id = 'default' WHERE name = 'drydock-captured-vault'")
+            .map_err(Error::internal)
+    };
+    world.app.db.write(moved).await.unwrap();
+    world.ask(&plan, "r2", 200, json!({ "instances": [1] }), json!({ "predictions": [1] }));
+    assert!(flush(&world.app).await.unwrap_err().message.contains("another project's"));
+}
+
+#[test]
+fn names_of_buckets_fit_and_differ() {
+    assert_eq!(bucket_of("default"), "drydock-captured");
+    let long = |last: &str| bucket_of(&format!("{}{last}", "x".repeat(60)));
+    assert_eq!(long("a").len(), 63);
+    assert_ne!(long("a"), long("b"));
+    assert!(crate::storage::rules::check_bucket_name(&long("a")).is_ok());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::collector::Collector;
 use super::quality::{self, Pair};
 use super::rows::Captured;
 use super::store::{self, FileRow};
-use super::{BUCKET, files};
+use super::{bucket_of, files};
 use crate::app::App;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -182,11 +182,12 @@ pub async fn rows(
 
 async fn state(app: &App, collector: &Collector, deployment: &DeploymentRow) -> Result<CaptureState> {
     let id = deployment.id.clone();
-    let (files, rows, bytes) = app.db.read(move |conn| store::totals(conn, &id)).await?;
+    let read = move |conn: &mut crate::db::Conn| Ok((store::totals(conn, &id)?, store::project_of(conn, &id)?));
+    let ((files, rows, bytes), project) = app.db.read(read).await?;
     let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
     Ok(CaptureState {
         on: deployment.settings()?.capture.is_some(),
-        bucket: BUCKET.to_owned(),
+        bucket: bucket_of(&project),
         files: unsigned(files),
         rows: unsigned(rows),
         bytes: unsigned(bytes),
@@ -202,9 +203,9 @@ pub async fn files(app: &App, deployment: &DeploymentRow) -> Result<Page<Capture
     let all = app.db.read(move |conn| store::files_up_to(conn, &id, i64::MAX, i64::MAX)).await?;
     let unsigned = |count: i64| u64::try_from(count).unwrap_or_default();
     let view = |file: &FileRow| CapturedFile {
-        bucket: BUCKET.to_owned(),
+        bucket: file.bucket.clone(),
         key: file.key.clone(),
-        download: format!("/api/v1/buckets/{BUCKET}/object/content?key={}", percent::encoded(&file.key, "/")),
+        download: format!("/api/v1/buckets/{}/object/content?key={}", file.bucket, percent::encoded(&file.key, "/")),
         from_at: file.from_at,
         until_at: file.until_at,
         rows: unsigned(file.row_count),

@@ -16,7 +16,7 @@ use drydock_wire::validate;
 use super::rules::RevisionState;
 use super::store::{self, DeploymentRow, RevisionRow, Wish};
 use super::{check, replicas};
-use crate::accounts::{Authorized, action};
+use crate::accounts::{Authorized, Principal, action, projects};
 use crate::app::App;
 use crate::db::Conn;
 use crate::devices::{self, Held};
@@ -39,14 +39,14 @@ struct Scene {
 ///
 /// # Errors
 /// `invalid` for what is no wish at all.
-pub async fn ask(app: &App, _auth: &Authorized<action::Deploy>, name: &str, wish: PutDeployment) -> Result<Fit> {
+pub async fn ask(app: &App, auth: &Authorized<action::Deploy>, name: &str, wish: PutDeployment) -> Result<Fit> {
     validate::slug(name).map_err(Error::invalid)?;
     check::amounts(&wish.resources)?;
     wish.settings.iter().try_for_each(|settings| check::settings(settings, &wish.version))?;
-    let name = name.to_owned();
+    let (who, name) = (auth.principal().clone(), name.to_owned());
     app.db
         .read(move |conn| {
-            let scene = scene(conn, &name)?;
+            let scene = scene(conn, Some(&who), &name)?;
             let replicas = replicas_of(wish.settings.as_ref().unwrap_or(&scene.settings));
             let memory_held = workloads::demand(conn)?.iter().map(|one| one.memory_bytes).sum();
             let ask = Ask { resources: wish.resources, replicas };
@@ -60,8 +60,15 @@ pub async fn ask(app: &App, _auth: &Authorized<action::Deploy>, name: &str, wish
 ///
 /// # Errors
 /// `refused` for what never fits; `conflict` for what does not fit beside the revision that runs, and during a swap.
-pub fn admit(conn: &mut Conn, name: &str, wish: &Wish, settings: Option<&ServingSettings>, comes: bool) -> Result<()> {
-    let scene = scene(conn, name)?;
+pub fn admit(
+    conn: &mut Conn,
+    who: &Principal,
+    name: &str,
+    wish: &Wish,
+    settings: Option<&ServingSettings>,
+    comes: bool,
+) -> Result<()> {
+    let scene = scene(conn, Some(who), name)?;
     let replicas = replicas_of(settings.unwrap_or(&scene.settings));
     let ask = Ask { resources: wish.resources.clone(), replicas };
     let found = decide(&ask, &scene.room, &scene.held, scene.replaces);
@@ -85,7 +92,7 @@ pub fn admit(conn: &mut Conn, name: &str, wish: &Wish, settings: Option<&Serving
 
 /// How a former revision comes back: by itself where it finds room, else after the one that runs.
 pub fn plan_back(conn: &mut Conn, name: &str, wish: &Wish) -> Result<Option<ReleasePlan>> {
-    let scene = scene(conn, name)?;
+    let scene = scene(conn, None, name)?;
     let ask = Ask { resources: wish.resources.clone(), replicas: replicas_of(&scene.settings) };
     let found = decide(&ask, &scene.room, &scene.held, scene.replaces);
     Ok((found.verdict == FitVerdict::After).then_some(ReleasePlan::Recreate))
@@ -93,7 +100,7 @@ pub fn plan_back(conn: &mut Conn, name: &str, wish: &Wish) -> Result<Option<Rele
 
 /// For a revision that waits for a GPU: what can be done, where its own deployment has what it waits for.
 pub fn way_out(conn: &mut Conn, deployment: &DeploymentRow, revision: &RevisionRow) -> Result<Option<String>> {
-    let scene = scene(conn, &deployment.name)?;
+    let scene = scene(conn, None, &deployment.name)?;
     if scene.replaces == Some(revision.number) {
         return Ok(None);
     }
@@ -124,7 +131,8 @@ fn replicas_of(settings: &ServingSettings) -> u32 {
     settings.scale.as_ref().map_or(settings.replicas, |scale| scale.min).max(1)
 }
 
-fn scene(conn: &mut Conn, name: &str) -> Result<Scene> {
+/// `who`: the one who is told of it, if anybody.
+fn scene(conn: &mut Conn, who: Option<&Principal>, name: &str) -> Result<Scene> {
     let deployment = store::find(conn, name)?.filter(|row| !row.deleting);
     let (mut replaces, mut swaps) = (None, false);
     if let Some(row) = &deployment {
@@ -138,13 +146,19 @@ fn scene(conn: &mut Conn, name: &str) -> Result<Scene> {
     }
     let mut held = Vec::new();
     for lease in devices::leases(conn)? {
-        held.push(holding(conn, lease, deployment.as_ref(), replaces)?);
+        held.push(holding(conn, who, lease, deployment.as_ref(), replaces)?);
     }
     let settings = deployment.map_or_else(|| Ok(ServingSettings::default()), |row| row.settings())?;
     Ok(Scene { room: room(conn)?, held, replaces, swaps, settings })
 }
 
-fn holding(conn: &mut Conn, lease: Held, deployment: Option<&DeploymentRow>, replaces: Option<i64>) -> Result<Holding> {
+fn holding(
+    conn: &mut Conn,
+    who: Option<&Principal>,
+    lease: Held,
+    deployment: Option<&DeploymentRow>,
+    replaces: Option<i64>,
+) -> Result<Holding> {
     let holder = devices::holder(conn, &lease.workload)?;
     let revision = replicas::store::revision_number(conn, &lease.workload)?;
     let (kind, owner, name) = match holder {
@@ -158,7 +172,24 @@ fn holding(conn: &mut Conn, lease: Held, deployment: Option<&DeploymentRow>, rep
         true => Whose::Ending,
         false => Whose::Other,
     };
+    if is_hidden(conn, who, kind, &owner)? {
+        let (kind, name) = (rules::HIDDEN, "of another project".to_owned());
+        return Ok(Holding { lease, whose, kind, name, revision: None });
+    }
     Ok(Holding { lease, whose, kind, name, revision })
+}
+
+/// Whether it is of a project that is not there for the one who is told of it.
+fn is_hidden(conn: &mut Conn, who: Option<&Principal>, kind: &str, owner: &str) -> Result<bool> {
+    let Some(who) = who.filter(|who| !who.reach.sees_all()) else { return Ok(false) };
+    match kind {
+        "job" => Ok(!projects::sees(conn, who, projects::Kind::Job, owner)?),
+        "deployment" => {
+            let project = store::project_of(conn, owner)?;
+            Ok(project.is_some_and(|project| who.reach.role_in(&project).is_none()))
+        }
+        _ => Ok(false),
+    }
 }
 
 fn room(conn: &mut Conn) -> Result<Room> {

@@ -6,6 +6,9 @@ use drydock_wire::serving::{FitVerdict, FitWhen};
 use crate::devices::{GpuRoom, Held};
 use crate::serving::replicas::gpus;
 
+/// The kind of a holder that is not there for the one who is told of it.
+pub const HIDDEN: &str = "something";
+
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct Ask {
@@ -217,6 +220,7 @@ fn gpus(room: &Room, held: &[Holding]) -> String {
 impl Holding {
     fn called(&self) -> String {
         match self.revision {
+            _ if self.kind == HIDDEN => format!("{} {}", self.kind, self.name),
             Some(number) => format!("revision {number} of deployment '{}'", self.name),
             None => format!("{} '{}'", self.kind, self.name),
         }

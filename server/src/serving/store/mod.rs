@@ -160,6 +160,11 @@ pub fn by_id(conn: &mut Conn, id: &str) -> Result<Option<DeploymentRow>> {
     query.first(conn).optional().map_err(Error::internal)
 }
 
+/// The project of the deployment with that id.
+pub fn project_of(conn: &mut Conn, id: &str) -> Result<Option<String>> {
+    deployments::table.find(id).select(deployments::project_id).first(conn).optional().map_err(Error::internal)
+}
+
 /// All deployments by name.
 pub fn all(conn: &mut Conn) -> Result<Vec<DeploymentRow>> {
     deployments::table.order(deployments::name).select(DeploymentRow::as_select()).load(conn).map_err(Error::internal)

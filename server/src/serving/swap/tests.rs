@@ -5,6 +5,7 @@ use diesel::connection::SimpleConnection;
 use drydock_wire::{jobs::Resources, serving::ServedBy};
 
 use super::*;
+use crate::accounts::{Principal, projects};
 use crate::db::testing::connection;
 use crate::devices;
 use crate::serving::rules::Run;
@@ -197,9 +198,25 @@ fn nobody_steps_aside_for_what_would_not_fit_then() {
 }
 
 #[test]
+fn who_holds_a_gpu_is_named_to_those_who_see_it() {
+    let conn = &mut served();
+    conn.batch_execute(
+        "INSERT INTO projects (id, name, created_at, private) VALUES ('vault', 'Vault', 0, 1);
+         UPDATE deployments SET project_id = 'vault'",
+    )
+    .unwrap();
+    let stranger = projects::nobody(conn).unwrap();
+    let told =
+        |conn: &mut Conn, who: &Principal| fit::admit(conn, who, "wine", &wish(2, None), None, true).unwrap_err().message;
+    let (hidden, named) = (told(conn, &stranger), told(conn, &Principal::console()));
+    assert!(hidden.contains("held by something of another project"), "{hidden}");
+    assert!(named.contains("held by revision 1 of deployment"), "{named}");
+}
+
+#[test]
 fn room_is_asked_for_before_anything_is_written() {
     let conn = &mut served();
-    let admitted = |conn: &mut Conn, wish: &Wish, comes| fit::admit(conn, "wine", wish, None, comes);
+    let admitted = |conn: &mut Conn, wish: &Wish, comes| fit::admit(conn, &Principal::console(), "wine", wish, None, comes);
     let beside = admitted(conn, &wish(2, None), true).unwrap_err();
     assert_eq!(beside.code, drydock_wire::ErrorCode::Conflict);
     assert!(beside.message.contains("`recreate`") && beside.message.contains("GPU 0 (T4, A)"), "{beside}");

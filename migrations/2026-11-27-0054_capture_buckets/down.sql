@@ -1,0 +1,1 @@
+ALTER TABLE captured_files DROP COLUMN bucket;
