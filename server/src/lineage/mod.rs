@@ -73,12 +73,8 @@ pub fn users_of_dataset(conn: &mut Conn, who: &Principal, name: &str, version: i
         };
         let (is_there, node) = steps::describe(conn, &key)?;
         if is_there && !sees(conn, who, &key)? {
-            let hidden = DatasetUse {
-                version,
-                kind: "something".into(),
-                title: "of another project".into(),
-                href: None,
-            };
+            let hidden =
+                DatasetUse { version, kind: "something".into(), title: "of another project".into(), href: None };
             if !found.contains(&hidden) {
                 found.push(hidden);
             }

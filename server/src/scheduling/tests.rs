@@ -147,7 +147,9 @@ fn the_board_tells_the_order_and_the_reason_of_each() {
     assert_eq!(board.words_of(&ids[1], true), None);
     board.put(loaded, made);
     assert_eq!(board.words_of(&ids[0], true), None);
-    assert!(board.words_of(&ids[1], true).unwrap().starts_with("waiting for 1 CPU: 0 CPUs of 1 CPU free; next in line"));
+    assert!(
+        board.words_of(&ids[1], true).unwrap().starts_with("waiting for 1 CPU: 0 CPUs of 1 CPU free; next in line")
+    );
     assert_eq!(board.words_of(&retries, true).as_deref(), Some("exit code 3; tries again in 40 s"));
     let order = board.order(None, 0, 2);
     let names: Vec<_> = order.jobs.items.iter().map(|job| job.name.as_str()).collect();

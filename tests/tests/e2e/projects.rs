@@ -298,7 +298,8 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
             wrong.push(format!("an import of {body} answered {status}: {said}"));
         }
     }
-    let status = eve.status(Method::POST, "/api/v1/import/mlflow/model", Some(foreign_model("open", json!({})))).await?;
+    let status =
+        eve.status(Method::POST, "/api/v1/import/mlflow/model", Some(foreign_model("open", json!({})))).await?;
     assert_eq!(status, 200, "a version of nothing that is here comes in");
     // images of its repositories, in a deployment and as the base of a build
     let registry = server.registry_url();
@@ -407,7 +408,8 @@ async fn nothing_made_elsewhere_leads_to_what_is_in_a_private_project() -> Resul
     let yaml = "name: bounded\ntasks:\n  one: { approval: {} }\nschedules:\n  - { name: night, cron: \"0 3 29 2 *\", zone: UTC, catch_up: none }\n";
     bound.post("/api/v1/pipelines", json!({ "yaml": yaml })).await?;
     bound.post("/api/v1/pipelines/bounded/runs", json!({})).await?;
-    let kept = server.count("SELECT count(*) FROM limits WHERE project = 'default' AND kind IN ('pipeline_run', 'schedule')")?;
+    let kept = server
+        .count("SELECT count(*) FROM limits WHERE project = 'default' AND kind IN ('pipeline_run', 'schedule')")?;
     assert_eq!(kept, 2);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())

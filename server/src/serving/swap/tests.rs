@@ -206,8 +206,9 @@ fn who_holds_a_gpu_is_named_to_those_who_see_it() {
     )
     .unwrap();
     let stranger = projects::nobody(conn).unwrap();
-    let told =
-        |conn: &mut Conn, who: &Principal| fit::admit(conn, who, "wine", &wish(2, None), None, true).unwrap_err().message;
+    let told = |conn: &mut Conn, who: &Principal| {
+        fit::admit(conn, who, "wine", &wish(2, None), None, true).unwrap_err().message
+    };
     let (hidden, named) = (told(conn, &stranger), told(conn, &Principal::console()));
     assert!(hidden.contains("held by something of another project"), "{hidden}");
     assert!(named.contains("held by revision 1 of deployment"), "{named}");
@@ -216,7 +217,8 @@ fn who_holds_a_gpu_is_named_to_those_who_see_it() {
 #[test]
 fn room_is_asked_for_before_anything_is_written() {
     let conn = &mut served();
-    let admitted = |conn: &mut Conn, wish: &Wish, comes| fit::admit(conn, &Principal::console(), "wine", wish, None, comes);
+    let admitted =
+        |conn: &mut Conn, wish: &Wish, comes| fit::admit(conn, &Principal::console(), "wine", wish, None, comes);
     let beside = admitted(conn, &wish(2, None), true).unwrap_err();
     assert_eq!(beside.code, drydock_wire::ErrorCode::Conflict);
     assert!(beside.message.contains("`recreate`") && beside.message.contains("GPU 0 (T4, A)"), "{beside}");
