@@ -3,6 +3,7 @@
 //! Always holds: secrets are stored hashed (S3 secrets sealed with the box key) and shown once; a change and its audit row
 //! commit together; there is always an admin who can log in. Never here: what an action means to a feature.
 
+pub mod audit;
 mod authorize;
 mod identify;
 pub mod limits;
@@ -18,6 +19,7 @@ mod throttle;
 
 use std::{
     net::IpAddr,
+    path::Path,
     sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
@@ -38,6 +40,7 @@ pub use s3_keys::{
 pub use sessions::{Entered, change_password, complete_setup, login, logout, sessions, setup_secret};
 
 use crate::{
+    background::Background,
     clock,
     db::{Conn, Db},
     error::{Error, Result},
@@ -161,7 +164,7 @@ impl Accounts {
 /// `action` reads `dataset.create`, `subject` `dataset/wine`; `detail` never holds a secret.
 pub fn audit(conn: &mut Conn, who: &Principal, action: &str, subject: &str, detail: serde_json::Value) -> Result<()> {
     let fields = [who.username.as_str(), who.address.as_str(), action, subject, &detail.to_string()];
-    store::append_audit(conn, clock::now_ms(), fields)
+    audit::append(conn, clock::now_ms(), fields)
 }
 
 /// A token for one attempt of a job, in the name of its owner and for the job's project; it may log, read and register,
@@ -392,19 +395,19 @@ fn nobody(username: &str) -> Error {
     Error::not_found(format!("There is nobody called {username}."))
 }
 
-/// The audit trail, newest first: entries before `before`, and how many there are in all.
+/// The audit trail, newest first: what `search` looks for, and how many rows that are.
 pub async fn audit_trail(
     db: &Db,
     _auth: &Authorized<action::Administer>,
-    before: Option<i64>,
+    search: audit::Search,
     limit: i64,
 ) -> Result<(Vec<AuditEntry>, i64)> {
-    db.read(move |conn| store::audit_page(conn, before, limit.clamp(1, 200))).await
+    db.read(move |conn| audit::page(conn, &search, limit.clamp(1, 200))).await
 }
 
-/// Checks the chain of the audit trail, for `drydock doctor`: the number of rows, or the first row that is wrong.
-pub fn verify_audit(conn: &mut Conn) -> Result<std::result::Result<u64, i64>> {
-    store::verify_audit(conn)
+/// Signs the end of the audit trail from time to time.
+pub fn start(background: &Background, db: Db, box_key: BoxKey, data_dir: &Path) {
+    background.spawn(audit::Signer::new(db, box_key, data_dir));
 }
 
 /// `drydock admin create`: a new admin, made on the box.

@@ -15,7 +15,7 @@ use drydock_wire::{
 };
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::{Accounts, Entered, Principal, SESSION_COOKIES, action, address_text, authorize};
+use super::{Accounts, Entered, Principal, SESSION_COOKIES, action, address_text, audit, authorize};
 use crate::{db::Db, error::Result};
 
 /// Mounts the routes under `/api/v1`.
@@ -289,6 +289,12 @@ struct AuditQuery {
     page: Option<i64>,
     /// 1 to 200; 50 when absent.
     limit: Option<i64>,
+    /// Words that stand in the name, the address, the action, the subject or the detail; all of them.
+    q: Option<String>,
+    /// From then on, in milliseconds since 1970.
+    from: Option<i64>,
+    /// Until then, in milliseconds since 1970.
+    until: Option<i64>,
 }
 
 #[utoipa::path(tag = "accounts", params(AuditQuery), responses((status = 200, body = Page<AuditEntry>)))]
@@ -299,7 +305,10 @@ async fn audit_trail(
     query: web::Query<AuditQuery>,
 ) -> Result<web::Json<Page<AuditEntry>>> {
     let auth = authorize(&who, action::Administer, &who.project)?;
-    let (items, total) = super::audit_trail(&db, &auth, query.page, query.limit.unwrap_or(50)).await?;
+    let query = query.into_inner();
+    let words = query.q.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let search = audit::Search { before: query.page, words, from: query.from, until: query.until };
+    let (items, total) = super::audit_trail(&db, &auth, search, query.limit.unwrap_or(50)).await?;
     let next = items.last().filter(|entry| entry.id > 1).map(|entry| entry.id.to_string());
     Ok(web::Json(Page { items, total: u64::try_from(total).unwrap_or(0), next }))
 }

@@ -147,6 +147,7 @@ pub async fn instance_id(db: &Db) -> Result<String> {
 async fn start_tasks(faces: &Faces, listening: &Listening) -> Result<()> {
     let app = &faces.app;
     app.background.spawn(ContainerListener::new(faces.clone(), listening.clone()));
+    accounts::start(&app.background, app.db.clone(), app.box_key.clone(), &app.data_dir);
     app.background.spawn(objects::sweep::Sweeper::new(app.objects.clone(), app.config.limits.blob_grace_s));
     app.background.spawn(objects::scrub::Scrubber::new(app.objects.clone(), app.config.disk.scrub_bytes_per_s));
     datasets::start(app).await;

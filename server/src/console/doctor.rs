@@ -7,9 +7,8 @@ use drydock_appliance::blobs::{Blobs, DiskBlobs, Owner, Tenure};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt;
 
-use super::look;
+use super::{audit, look};
 use crate::{
-    accounts,
     config::{Config, objects::Engine},
     error::{Error, Result},
     objects::{engine, store},
@@ -69,10 +68,8 @@ pub fn check_database(data_dir: &Path) -> Result<String> {
 }
 
 fn check_audit(data_dir: &Path) -> Result<String> {
-    match accounts::verify_audit(&mut look(data_dir)?)? {
-        Ok(rows) => Ok(format!("{rows} rows, each follows from the one before")),
-        Err(id) => Err(Error::conflict(format!("row {id} does not follow from the row before: it was altered"))),
-    }
+    let whole = audit::verify(data_dir)?;
+    Ok(format!("{} rows, each follows from the one before; signed up to row {}", whole.rows, whole.signed_to))
 }
 
 /// The engine that has the large content, which has to be the one of the settings.

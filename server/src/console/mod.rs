@@ -1,6 +1,7 @@
 //! The command line beside `serve`: accounts from a shell, the sample, backup and doctor. Commands on the data directory
 //! work whether or not the server runs: SQLite arbitrates between the two.
 
+mod audit;
 mod backup;
 mod doctor;
 mod moving;
@@ -87,6 +88,9 @@ pub enum Command {
     Restore(BackupFlags),
     /// Check the data directory: database, audit chain, blobs.
     Doctor(DataDir),
+    /// The audit trail: verify, export, key.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -321,6 +325,7 @@ async fn run_plain(command: Command) -> Result<()> {
             print(&backup::create(&at.data_dir, &file, !without_cluster_content).await?)
         }
         Command::Restore(flags) => print(&backup::restore(&flags.at.data_dir, &flags.file)?),
+        Command::Audit(command) => audit::run(&command, &mut std::io::stdout()),
         Command::Doctor(at) => doctor::examine(&at.data_dir, &mut std::io::stdout()).await,
     }
 }

@@ -1,7 +1,9 @@
 //! The first admin, logging in, and what protects both.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use drydock_tests::{Server, server::PASSWORD};
+use drydock_tests::{Server, server::PASSWORD, until};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -127,5 +129,47 @@ async fn every_change_is_in_the_audit_trail() -> Result<()> {
         assert!(subjects.iter().any(|text| text.contains(wanted)), "nothing about {wanted}: {subjects:?}");
     }
     assert!(!subjects.iter().any(|text| text.contains(PASSWORD)), "a password is in the audit trail");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_searched_exported_and_checked_without_the_box() -> Result<()> {
+    let mut server = Server::start().await?;
+    let admin = server.admin().await?;
+    admin.post("/api/v1/people", json!({ "username": "bea", "role": "viewer", "password": PASSWORD })).await?;
+    let found = admin.get("/api/v1/audit?q=BEA%20person").await?;
+    assert_eq!(found["total"], 1, "{found:#}");
+    assert_eq!(admin.get("/api/v1/audit?q=bea&until=1000").await?["total"], 0);
+
+    // whatever is there when the server starts is signed then
+    server.kill9().await?;
+    server.launch().await?;
+    until("the trail is not signed", Duration::from_secs(30), || async {
+        Ok((server.count("SELECT count(*) FROM audit_checkpoints")? > 0).then_some(()))
+    })
+    .await?;
+    assert!(server.run(&["audit", "verify"], None).await?.starts_with("whole: "));
+    let (export, key) = (server.run(&["audit", "export"], None).await?, server.run(&["audit", "key"], None).await?);
+    let away = tempfile::tempdir()?;
+    let file = away.path().join("trail.jsonl");
+    let check = |text: String| {
+        std::fs::write(&file, text)?;
+        let output = std::process::Command::new(drydock_tests::server::binary())
+            .args(["audit", "verify", "--key", &key, "--file"])
+            .arg(&file)
+            .output()?;
+        Ok::<_, anyhow::Error>((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    };
+    assert!(check(export.clone())?.0);
+    let (is_whole, why) = check(export.replace("\"bea\"", "\"eve\"").replace("person/bea", "person/eve"))?;
+    assert!(!is_whole && why.contains("was altered"), "{why}");
+
+    // the end is cut off, with all that the database knows of it
+    server.kill9().await?;
+    server.alter("DELETE FROM audit WHERE id > 1; DELETE FROM audit_checkpoints")?;
+    let cut = server.run(&["audit", "verify"], None).await.unwrap_err().to_string();
+    assert!(cut.contains("are missing"), "{cut}");
+    let doctor = server.run(&["doctor"], None).await.unwrap_err().to_string();
+    assert!(doctor.contains("BAD   audit trail"), "{doctor}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Rows of people, sessions, tokens and the audit trail; keys of the S3 face have a file of their own.
+//! Rows of people, sessions and tokens; keys of the S3 face have a file of their own.
 
 mod logins;
 mod s3_keys;
@@ -7,13 +7,12 @@ pub use logins::*;
 pub use s3_keys::*;
 
 use diesel::prelude::*;
-use drydock_wire::accounts::{AuditEntry, Person, Role, Session, Token};
-use sha2::{Digest, Sha256};
+use drydock_wire::accounts::{Person, Role, Session, Token};
 
 use crate::{
     db::{
         Conn,
-        schema::accounts::{audit, people, sessions, tokens},
+        schema::accounts::{people, sessions, tokens},
     },
     error::{Error, Result},
 };
@@ -264,115 +263,4 @@ pub fn delete_tokens_of_workload(conn: &mut Conn, workload_id: &str) -> Result<(
         .execute(conn)
         .map(drop)
         .map_err(Error::internal)
-}
-
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = audit)]
-struct AuditRow {
-    id: i64,
-    at: i64,
-    actor: String,
-    address: String,
-    action: String,
-    subject: String,
-    detail: String,
-    hash: String,
-}
-
-impl AuditRow {
-    fn chained(&self, before: &str) -> String {
-        chain_hash(before, self.at, [&self.actor, &self.address, &self.action, &self.subject, &self.detail])
-    }
-}
-
-/// SHA-256 over the hash before and each field with its length, so that no two rows read the same.
-fn chain_hash(before: &str, at: i64, fields: [&str; 5]) -> String {
-    let mut hasher = Sha256::new();
-    hasher.update(before.as_bytes());
-    hasher.update(at.to_be_bytes());
-    for field in fields {
-        hasher.update((field.len() as u64).to_be_bytes());
-        hasher.update(field.as_bytes());
-    }
-    hex::encode(hasher.finalize())
-}
-
-/// Appends one row to the chain.
-pub fn append_audit(conn: &mut Conn, at: i64, fields: [&str; 5]) -> Result<()> {
-    let before: Option<String> =
-        audit::table.order(audit::id.desc()).select(audit::hash).first(conn).optional().map_err(Error::internal)?;
-    let hash = chain_hash(before.as_deref().unwrap_or(""), at, fields);
-    let [actor, address, action, subject, detail] = fields;
-    diesel::insert_into(audit::table)
-        .values((
-            audit::at.eq(at),
-            audit::actor.eq(actor),
-            audit::address.eq(address),
-            audit::action.eq(action),
-            audit::subject.eq(subject),
-            audit::detail.eq(detail),
-            audit::hash.eq(hash),
-        ))
-        .execute(conn)
-        .map(drop)
-        .map_err(Error::internal)
-}
-
-/// Newest first, before row `before` when given; and how many there are in all.
-pub fn audit_page(conn: &mut Conn, before: Option<i64>, limit: i64) -> Result<(Vec<AuditEntry>, i64)> {
-    let total = audit::table.count().get_result(conn).map_err(Error::internal)?;
-    let rows: Vec<AuditRow> = audit::table
-        .filter(audit::id.lt(before.unwrap_or(i64::MAX)))
-        .order(audit::id.desc())
-        .limit(limit)
-        .select(AuditRow::as_select())
-        .load(conn)
-        .map_err(Error::internal)?;
-    let entries = rows.into_iter().map(|row| AuditEntry {
-        id: row.id,
-        at: row.at,
-        actor: row.actor,
-        address: row.address,
-        action: row.action,
-        subject: row.subject,
-        detail: serde_json::from_str(&row.detail).unwrap_or_default(),
-    });
-    Ok((entries.collect(), total))
-}
-
-/// Walks the whole chain: `Ok(rows)`, or the id of the first row that does not follow from the one before.
-pub fn verify_audit(conn: &mut Conn) -> Result<std::result::Result<u64, i64>> {
-    let rows: Vec<AuditRow> =
-        audit::table.order(audit::id).select(AuditRow::as_select()).load(conn).map_err(Error::internal)?;
-    let mut before = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        // Ids have no gaps: AUTOINCREMENT and nobody deletes.
-        if row.id != index as i64 + 1 || row.hash != row.chained(&before) {
-            return Ok(Err(row.id));
-        }
-        before.clone_from(&row.hash);
-    }
-    Ok(Ok(rows.len() as u64))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use diesel::connection::SimpleConnection;
-
-    use super::*;
-    use crate::db::testing::connection;
-
-    #[test]
-    fn an_edited_or_deleted_audit_row_is_noticed() {
-        let mut conn = connection();
-        for i in 0..5 {
-            append_audit(&mut conn, i, ["ann", "::1", "x.do", "x/1", "{}"]).unwrap();
-        }
-        assert_eq!(verify_audit(&mut conn).unwrap(), Ok(5));
-        conn.batch_execute("SAVEPOINT s; UPDATE audit SET actor = 'bob' WHERE id = 3").unwrap();
-        assert_eq!(verify_audit(&mut conn).unwrap(), Err(3));
-        conn.batch_execute("ROLLBACK TO s; DELETE FROM audit WHERE id = 2").unwrap();
-        assert_eq!(verify_audit(&mut conn).unwrap(), Err(3));
-    }
 }

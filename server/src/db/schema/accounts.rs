@@ -92,6 +92,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    audit_checkpoints (row_id) {
+        row_id -> BigInt,
+        row_hash -> Text,
+        at -> BigInt,
+        signature -> Text,
+    }
+}
+
+diesel::table! {
     logins (id) {
         id -> BigInt,
         at -> BigInt,
