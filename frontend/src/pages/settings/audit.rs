@@ -3,23 +3,34 @@
 use crate::{
     api,
     live::remote,
-    ui::{EmptyState, Loaded, Pager, TimeAgo, url::param},
+    ui::{EmptyState, Loaded, Pager, SearchBox, TimeAgo, url::param},
 };
 use drydock_wire::{Page, accounts::AuditEntry};
 use leptos::prelude::*;
 
 #[component]
 pub fn Audit() -> impl IntoView {
-    let page = param("page", "");
-    let path = move || match page.get().as_str() {
-        "" => "/audit?limit=50".to_owned(),
-        at => format!("/audit?limit=50&page={}", api::seg(at)),
+    let (page, search) = (param("page", ""), param("q", ""));
+    let path = move || {
+        let words = search.get();
+        let words = if words.is_empty() { words } else { format!("&q={}", api::seg(&words)) };
+        match page.get().as_str() {
+            "" => format!("/audit?limit=50{words}"),
+            at => format!("/audit?limit=50{words}&page={}", api::seg(at)),
+        }
     };
     let trail = remote::<Page<AuditEntry>>(move || Some(path()), &[]);
+    let nothing = move || match search.get().is_empty() {
+        true => ("Nothing here", "Every change leaves a line, in the same transaction as the change."),
+        false => {
+            ("Nothing found", "Each word has to stand in the name, the action, the subject, the address or the detail.")
+        }
+    };
     view! {
+        <div class="toolbar"><SearchBox param=search label="Search the audit trail" resets=page/></div>
         <Loaded remote=trail lines=12 let:entries>
-            {move || if entries.with(|e| e.items.is_empty()) { view! {
-                <div class="pane"><EmptyState icon="scroll-text" title="Nothing here" text="Every change leaves a line, in the same transaction as the change."/></div>
+            {move || if entries.with(|e| e.items.is_empty()) { let (title, text) = nothing(); view! {
+                <div class="pane"><EmptyState icon="scroll-text" title text/></div>
             }.into_any() } else { view! {
                 <div class="pane" tabindex="0" role="region" aria-label="Audit trail"><table class="grid">
                     <thead><tr><th scope="col">"When"</th><th scope="col">"Who"</th><th scope="col">"What"</th><th scope="col">"Subject"</th>
