@@ -17,6 +17,8 @@ pub enum Asked {
     PipelineRun,
     Schedule,
     Trigger,
+    /// By the name of the deployment: what its drift starts, in the name of who put it.
+    Deployment,
 }
 
 impl Asked {
@@ -27,6 +29,7 @@ impl Asked {
             Self::PipelineRun => "pipeline_run",
             Self::Schedule => "schedule",
             Self::Trigger => "trigger",
+            Self::Deployment => "deployment",
         }
     }
 }
@@ -95,7 +98,7 @@ mod tests {
     use diesel::connection::SimpleConnection;
 
     use super::*;
-    use crate::accounts::{Reach, issue_job_token, secrets, store};
+    use crate::accounts::{Reach, issue_job_s3_key, issue_job_token, s3_keys, secrets, store};
 
     #[test]
     fn what_goes_on_may_no_more_than_the_token_that_asked() {
@@ -113,11 +116,19 @@ mod tests {
         hand_on(&mut conn, (Asked::Schedule, "s"), (Asked::PipelineRun, "r")).unwrap();
         let runs = principal(&mut conn, "p1", Asked::PipelineRun, "r").unwrap().unwrap();
         assert_eq!((runs.reach.role_in("vault"), runs.role, runs.project.as_str()), (None, Role::Engineer, "default"));
+        let (key, _) =
+            issue_job_s3_key(&mut conn, &secrets::BoxKey::testing(), ("p1", "default"), "r1", i64::MAX, &[]).unwrap();
+        let free = s3_keys::keyed(&mut conn, &key).unwrap().unwrap().2;
+        assert_eq!((free.role_in("default"), free.bound()), (Some(Role::Admin), None));
         // a job of the default project is bound to it, too
         keep(&mut conn, &runs, Asked::Job, "j").unwrap();
         let secret = issue_job_token(&mut conn, "p1", "default", "j", i64::MAX).unwrap();
         let (token, _) = store::token_by_hash(&mut conn, &secrets::hash_secret(&secret)).unwrap().unwrap();
         assert_eq!((token.project_id.as_deref(), token.role.as_deref()), (Some("default"), Some("engineer")));
+        let (key, _) =
+            issue_job_s3_key(&mut conn, &secrets::BoxKey::testing(), ("p1", "default"), "j", i64::MAX, &[]).unwrap();
+        let narrow = s3_keys::keyed(&mut conn, &key).unwrap().unwrap().2;
+        assert_eq!((narrow.role_in("default"), narrow.bound()), (Some(Role::Engineer), Some("default")));
         // asked for anew with a token that is good for all
         keep(&mut conn, &whole, Asked::Schedule, "s").unwrap();
         assert_eq!(of(&mut conn, Asked::Schedule, "s").unwrap(), Limits::default());

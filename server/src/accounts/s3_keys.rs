@@ -130,10 +130,14 @@ impl Accounts {
     }
 }
 
-/// The key, whose it is and how far it reaches.
-fn keyed(conn: &mut Conn, access_key: &str) -> Result<Option<(store::S3KeyRow, store::PersonRow, Reach)>> {
+/// The key, whose it is and how far it reaches; a job's no further than the token that the job was asked for with.
+pub(super) fn keyed(conn: &mut Conn, access_key: &str) -> Result<Option<(store::S3KeyRow, store::PersonRow, Reach)>> {
     let Some((key, person)) = store::s3_key(conn, access_key)? else { return Ok(None) };
-    let reach = projects::reach(conn, &person)?.narrowed(key.project_id.clone(), None);
+    let ceiling = match &key.workload_id {
+        Some(job) => limits::of(conn, limits::Asked::Job, job)?.role,
+        None => None,
+    };
+    let reach = projects::reach(conn, &person)?.narrowed(key.project_id.clone(), ceiling);
     Ok(Some((key, person, reach)))
 }
 

@@ -118,7 +118,7 @@ fn start_named(conn: &mut Conn, deployment: &str, detail: &Value, named: &str, b
         return Err(Error::conflict("It is paused."));
     }
     let person_id = accounts::person_id(conn, by)?;
-    let who = accounts::principal_of(conn, &person_id)?
+    let who = limits::principal(conn, &person_id, Asked::Deployment, deployment)?
         .ok_or_else(|| Error::forbidden(format!("{by}, in whose name it would go, is disabled.")))?;
     projects::may(conn, &who, action::Launch, Kind::Pipeline, named)?;
     let new = NewRun {
@@ -128,7 +128,10 @@ fn start_named(conn: &mut Conn, deployment: &str, detail: &Value, named: &str, b
         dedupe: Some(format!("drift/{deployment}/{}", detail["until_at"])),
         person_id: &person_id,
     };
-    starting::start_on(conn, &pipeline, new).map(drop)
+    match starting::start_on(conn, &pipeline, new)? {
+        Some(run) => limits::hand_on(conn, (Asked::Deployment, deployment), (Asked::PipelineRun, &run.id)),
+        None => Ok(()),
+    }
 }
 
 fn new_dataset_version(conn: &mut Conn, name: &str, version: i64) -> Result<()> {

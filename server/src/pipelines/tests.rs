@@ -160,6 +160,10 @@ fn a_finding_starts_no_pipeline_that_its_deployment_s_maker_may_not_start() {
     let detail = json!({ "until_at": 1 });
     let started = drifted(&mut conn, "wine", &detail, Some("x"), "ann").unwrap();
     assert_eq!((started.pipelines, started.problem), (vec!["x".to_owned()], None));
+    // nor with more than the token was good for that made it
+    conn.batch_execute("INSERT INTO limits (kind, id, role) VALUES ('deployment', 'tight', 'viewer')").unwrap();
+    let started = drifted(&mut conn, "tight", &detail, Some("x"), "ann").unwrap();
+    assert!(started.pipelines.is_empty() && started.problem.is_some());
     conn.batch_execute(
         "INSERT INTO projects (id, name, created_at, private) VALUES ('vault', 'Vault', 0, 1);
          UPDATE pipelines SET project_id = 'vault' WHERE id = 'pl'",

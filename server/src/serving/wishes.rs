@@ -7,7 +7,7 @@ use super::rules::RevisionState;
 use super::store::{self, DeploymentRow, RevisionRow, Wish};
 use super::{Gateway, check, detail, fit, release, show, waker, write_move};
 use crate::accounts::projects::{self, Kind};
-use crate::accounts::{self, Authorized, Principal, action, audit};
+use crate::accounts::{self, Authorized, Principal, action, audit, limits};
 use crate::app::App;
 use crate::clock;
 use crate::db::Conn;
@@ -93,6 +93,7 @@ pub fn put_on(conn: &mut Conn, who: &Principal, name: &str, wish: PutDeployment)
     let (number, is_new) = put_rows(conn, (&who.project, name), &wish, &who.username)?;
     put_settings(conn, who, name, settings, alias.as_deref())?;
     if is_new {
+        limits::keep(conn, who, limits::Asked::Deployment, name)?;
         let strategy = wish.release.as_ref().unwrap_or(&ReleasePlan::Rolling).strategy();
         let detail = serde_json::json!({
             "model": wish.model, "version": version, "revision": number, "resources": wish.resources, "release": strategy,
