@@ -20,6 +20,8 @@ const SOON: Duration = Duration::from_millis(20);
 const SOON_FOR: Duration = Duration::from_secs(3);
 /// A server that takes longer to start is asked this often.
 const LATER: Duration = Duration::from_millis(200);
+/// So long a replica may be silent in any case.
+const LEAST_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is asked. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub struct Health {
     gateway: Gateway,
     waker: Waker,
     watched: Arc<Mutex<HashMap<String, Watched>>>,
+    /// How long a replica took from its first refusal to its first answer, where that was seen.
+    took: Arc<Mutex<HashMap<String, Duration>>>,
 }
 
 struct Watched {
@@ -50,6 +54,9 @@ struct Questions {
     replica_id: String,
     address: SocketAddr,
     plan: Plan,
+    /// For how long at most nobody listens; only where it is known how long this replica takes.
+    patience: Option<Duration>,
+    took: Arc<Mutex<HashMap<String, Duration>>>,
     verdict: Arc<Mutex<Verdict>>,
 }
 
@@ -66,6 +73,12 @@ impl<'a> Row<'a> {
     }
 }
 
+/// How long nobody may listen at the address of a replica that took this long before. Docker can give a container an address that leads
+/// elsewhere, for one to a container that it ended and did not clear away at its own restart; another start has another address.
+fn patience(took: Duration) -> Duration {
+    (took * 4).max(LEAST_PATIENCE)
+}
+
 impl Health {
     pub fn new(gateway: Gateway, waker: Waker) -> Result<Self> {
         let client = reqwest::Client::builder()
@@ -74,7 +87,7 @@ impl Health {
             .pool_max_idle_per_host(0)
             .build()
             .map_err(Error::internal)?;
-        Ok(Self { client, gateway, waker, watched: Arc::default() })
+        Ok(Self { client, gateway, waker, watched: Arc::default(), took: Arc::default() })
     }
 
     /// What is known of that run; from the first call on it is asked.
@@ -84,6 +97,8 @@ impl Health {
             return known.verdict.lock().unwrap_or_else(PoisonError::into_inner).clone();
         }
         let verdict = Arc::new(Mutex::new(Verdict::Unknown));
+        // taken, so that one which is started again for this has all the time it wants then
+        let before = self.took.lock().unwrap_or_else(PoisonError::into_inner).remove(replica);
         let questions = Questions {
             client: self.client.clone(),
             gateway: self.gateway.clone(),
@@ -91,6 +106,8 @@ impl Health {
             replica_id: replica.to_owned(),
             address: run.address,
             plan: plan(),
+            patience: before.map(patience),
+            took: self.took.clone(),
             verdict: verdict.clone(),
         };
         let asking = tokio::spawn(questions.go_on());
@@ -100,6 +117,7 @@ impl Health {
 
     /// Asks no others than these.
     pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
+        self.took.lock().unwrap_or_else(PoisonError::into_inner).retain(|replica, _| is_there(replica));
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).retain(|replica, _| is_there(replica));
     }
 }
@@ -134,9 +152,18 @@ impl Questions {
     async fn starts(&self) -> bool {
         let (ask, began) = (&self.plan.startup, Instant::now());
         let at_most = ask.failures.map(|failures| ask.period * failures);
+        let mut failed = false;
         loop {
-            let Err(why) = ask.once(&self.client, self.address).await else { return true };
-            if at_most.is_some_and(|most| began.elapsed() >= most) {
+            let Err(why) = ask.once(&self.client, self.address).await else {
+                if failed {
+                    let mut took = self.took.lock().unwrap_or_else(PoisonError::into_inner);
+                    took.insert(self.replica_id.clone(), began.elapsed());
+                }
+                return true;
+            };
+            failed = true;
+            let is_silent = why.contains("refuses") && self.patience.is_some_and(|most| began.elapsed() >= most);
+            if is_silent || at_most.is_some_and(|most| began.elapsed() >= most) {
                 self.say(Verdict::Dead(format!("It did not start in its time: {why}.")));
                 return false;
             }
