@@ -64,7 +64,7 @@ pub struct Checkpoint {
     pub row_hash: String,
     /// Milliseconds since 1970.
     pub at: i64,
-    /// Ed25519 over [`Checkpoint::signed_text`], in hex.
+    /// Ed25519 over the lines `drydock audit checkpoint 1`, row, hash and time, in hex.
     pub signature: String,
 }
 
