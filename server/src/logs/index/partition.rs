@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Memory of the lines that are not on the disk yet.
-const WRITER_BYTES: usize = 32 << 20;
+const WRITER_BYTES: usize = 16 << 20;
 /// Segments beyond it are not made larger: merging needs room twice.
 const MERGED_LINES: usize = 1_000_000;
 /// Blocks of stored lines that stay unpacked.
